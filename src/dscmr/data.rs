@@ -1,0 +1,54 @@
+//! What the trainer learns from: features of pictures and sentences, who describes whom, and what they show.
+
+use crate::dataset::Split;
+
+/// A row-major matrix of finite numbers, one feature vector a row.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FeatureMatrix {
+    cols: usize,
+    values: Vec<f32>,
+}
+
+impl FeatureMatrix {
+    /// Takes `[rows, cols]` values, row by row. `None` if `cols` is 0 or does not divide the number of values.
+    pub fn new(cols: usize, values: Vec<f32>) -> Option<Self> {
+        (cols > 0 && values.len().is_multiple_of(cols)).then_some(Self { cols, values })
+    }
+
+    /// Number of feature vectors.
+    pub fn rows(&self) -> usize {
+        self.values.len() / self.cols
+    }
+
+    /// Length of a feature vector.
+    pub fn cols(&self) -> usize {
+        self.cols
+    }
+
+    /// Feature vector `row`, `[cols]`.
+    pub fn row(&self, row: usize) -> &[f32] {
+        &self.values[row * self.cols..(row + 1) * self.cols]
+    }
+
+    /// All values, `[rows, cols]`.
+    pub fn values(&self) -> &[f32] {
+        &self.values
+    }
+}
+
+/// A labelled collection of pictures with sentences, as features. Row `i` of `images`, `labels` and `splits` is item `i`.
+#[derive(Debug, Clone)]
+pub struct TrainingData {
+    /// Picture features, `[items, d_image]`.
+    pub images: FeatureMatrix,
+    /// Sentence features, `[captions, d_text]`.
+    pub texts: FeatureMatrix,
+    /// For each caption the item that it describes, `[captions]`.
+    pub text_items: Vec<u32>,
+    /// For each item its classes, as positions in `classes`; at least one.
+    pub labels: Vec<Vec<u32>>,
+    /// For each item its part in learning.
+    pub splits: Vec<Split>,
+    /// Class names.
+    pub classes: Vec<String>,
+}

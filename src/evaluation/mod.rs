@@ -1,0 +1,1 @@
+//! Measures of retrieval quality: pure functions from scores and relevance to numbers.

@@ -1,0 +1,22 @@
+//! diptych: post words and get pictures, post a picture and get captions.
+//!
+//! A diptych is two panels on one hinge. Here the panels are pictures and words, and the hinge is a common space that
+//! is learned from the owner's own labelled collection with DSCMR (Deep Supervised Cross-modal Retrieval, Zhen et al.,
+//! CVPR 2019). The rooms below stand in the order in which data walks through them; each answers one question.
+
+/// What is a picture once it is decoded?
+pub mod picture;
+/// What is a point of the common space?
+pub mod vector;
+
+/// What are we learning from?
+pub mod dataset;
+
+/// What do a picture and a sentence look like to a network?
+pub mod encoders;
+
+/// How is the common space learned?
+pub mod dscmr;
+
+/// How good is it?
+pub mod evaluation;

@@ -1,0 +1,45 @@
+//! A decoded picture: 8-bit sRGB, row-major, upright, without alpha. Whoever holds one need not ask where it came from.
+
+/// A decoded picture. `rgb.len() == 3 * width * height`, both sides at least 1: [`Picture::new`] proves it once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Picture {
+    width: u32,
+    height: u32,
+    rgb: Vec<u8>,
+}
+
+impl Picture {
+    /// Takes interleaved RGB bytes, row by row from the top. `None` if a side is 0 or the length is not `3 · width · height`.
+    pub fn new(width: u32, height: u32, rgb: Vec<u8>) -> Option<Self> {
+        let expected = (width as usize).checked_mul(height as usize)?.checked_mul(3)?;
+        (expected > 0 && rgb.len() == expected).then_some(Self { width, height, rgb })
+    }
+
+    /// Width in pixels.
+    pub fn width(&self) -> u32 {
+        self.width
+    }
+
+    /// Height in pixels.
+    pub fn height(&self) -> u32 {
+        self.height
+    }
+
+    /// Interleaved RGB bytes, `[height, width, 3]`.
+    pub fn rgb(&self) -> &[u8] {
+        &self.rgb
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Picture;
+
+    #[test]
+    fn only_a_buffer_of_the_right_length_is_a_picture() {
+        assert!(Picture::new(2, 1, vec![0; 6]).is_some());
+        assert!(Picture::new(2, 1, vec![0; 5]).is_none());
+        assert!(Picture::new(0, 1, vec![]).is_none());
+        assert!(Picture::new(u32::MAX, u32::MAX, vec![0; 3]).is_none());
+    }
+}
