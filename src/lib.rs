@@ -4,6 +4,8 @@
 //! is learned from the owner's own labelled collection with DSCMR (Deep Supervised Cross-modal Retrieval, Zhen et al.,
 //! CVPR 2019). The rooms below stand in the order in which data walks through them; each answers one question.
 
+/// How does work that keeps a core busy leave the async threads?
+pub mod compute;
 /// What is a picture once it is decoded?
 pub mod picture;
 /// What is a point of the common space?
@@ -20,3 +22,9 @@ pub mod dscmr;
 
 /// How good is it?
 pub mod evaluation;
+
+/// Which points are near this one?
+pub mod index;
+
+/// What do we know of each item?
+pub mod catalog;

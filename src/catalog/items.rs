@@ -1,0 +1,260 @@
+//! Reading what the collection holds.
+
+use std::collections::HashMap;
+
+use sqlx::FromRow;
+
+use super::{Catalog, CatalogError, from_json, json_list};
+
+/// An item with all that is known of it.
+#[derive(Debug, Clone)]
+pub struct Item {
+    /// What the index calls it.
+    pub key: i64,
+    /// What its owner calls it.
+    pub id: String,
+    /// Where its picture lies.
+    pub image_path: Option<String>,
+    /// Media type of the picture.
+    pub image_mime: Option<String>,
+    /// blake3 of the picture's bytes.
+    pub content_hash: Option<Vec<u8>>,
+    /// Width of the picture in pixels, upright.
+    pub width: Option<i64>,
+    /// Height of the picture in pixels, upright.
+    pub height: Option<i64>,
+    /// Why the picture can no longer be read.
+    pub image_error: Option<String>,
+    /// File and line that named it.
+    pub source: String,
+    /// Whatever else its owner said of it.
+    pub meta: serde_json::Map<String, serde_json::Value>,
+    /// Its captions, in order.
+    pub captions: Vec<Caption>,
+    /// Its class names, in alphabetical order.
+    pub labels: Vec<String>,
+}
+
+/// A caption of an item.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct Caption {
+    /// What the index calls it.
+    pub key: i64,
+    /// Key of the item that it describes.
+    pub item: i64,
+    /// Its place among the item's captions, from 0.
+    pub position: i64,
+    /// The sentence.
+    pub text: String,
+}
+
+/// A class and how many items bear it.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct LabelCount {
+    /// The class.
+    pub label: String,
+    /// Items that bear it.
+    pub count: i64,
+}
+
+/// How much there is of everything.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct Counts {
+    /// Items.
+    pub items: i64,
+    /// Items with a picture that can be read.
+    pub pictures: i64,
+    /// Captions.
+    pub captions: i64,
+    /// Classes that an item bears.
+    pub labels: i64,
+    /// Records that could not be taken.
+    pub rejections: i64,
+}
+
+/// What the trainer needs to know of an item beside its features.
+#[derive(Debug, Clone)]
+pub struct TrainingItem {
+    /// What the index calls it.
+    pub key: i64,
+    /// What its owner calls it.
+    pub id: String,
+    /// blake3 of the picture's bytes.
+    pub content_hash: Vec<u8>,
+    /// The split its owner gave it.
+    pub given_split: Option<String>,
+    /// Its class names, in alphabetical order.
+    pub labels: Vec<String>,
+    /// Keys of its captions, in order.
+    pub captions: Vec<i64>,
+}
+
+#[derive(FromRow)]
+struct ItemRow {
+    key: i64,
+    id: String,
+    image_path: Option<String>,
+    image_mime: Option<String>,
+    content_hash: Option<Vec<u8>>,
+    width: Option<i64>,
+    height: Option<i64>,
+    image_error: Option<String>,
+    source: String,
+    meta: String,
+}
+
+impl Catalog {
+    /// The item that its owner calls `id`.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn item(&self, id: &str) -> Result<Option<Item>, CatalogError> {
+        let key: Option<i64> =
+            sqlx::query_scalar("select key from items where id = ?").bind(id).fetch_optional(&self.readers).await?;
+        let Some(key) = key else { return Ok(None) };
+        Ok(self.items(&[key]).await?.remove(&key))
+    }
+
+    /// Those of `keys` that are there, by key.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn items(&self, keys: &[i64]) -> Result<HashMap<i64, Item>, CatalogError> {
+        let list = json_list(keys);
+        let rows: Vec<ItemRow> = sqlx::query_as(
+            "select key, id, image_path, image_mime, content_hash, width, height, image_error, source, meta
+             from items where key in (select value from json_each(?))",
+        )
+        .bind(&list)
+        .fetch_all(&self.readers)
+        .await?;
+        let captions: Vec<Caption> = sqlx::query_as(
+            "select key, item, position, text from captions
+             where item in (select value from json_each(?)) order by item, position",
+        )
+        .bind(&list)
+        .fetch_all(&self.readers)
+        .await?;
+        let labels: Vec<(i64, String)> = sqlx::query_as(
+            "select il.item, l.name from item_labels il join labels l on l.key = il.label
+             where il.item in (select value from json_each(?)) order by l.name",
+        )
+        .bind(&list)
+        .fetch_all(&self.readers)
+        .await?;
+
+        let mut items = HashMap::with_capacity(rows.len());
+        for row in rows {
+            let item = Item {
+                key: row.key,
+                id: row.id,
+                image_path: row.image_path,
+                image_mime: row.image_mime,
+                content_hash: row.content_hash,
+                width: row.width,
+                height: row.height,
+                image_error: row.image_error,
+                source: row.source,
+                meta: from_json("items.meta", &row.meta)?,
+                captions: Vec::new(),
+                labels: Vec::new(),
+            };
+            items.insert(item.key, item);
+        }
+        for caption in captions {
+            if let Some(item) = items.get_mut(&caption.item) {
+                item.captions.push(caption);
+            }
+        }
+        for (key, label) in labels {
+            if let Some(item) = items.get_mut(&key) {
+                item.labels.push(label);
+            }
+        }
+        Ok(items)
+    }
+
+    /// For each of `keys` that is a caption, the item that it describes.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn caption_items(&self, keys: &[i64]) -> Result<HashMap<i64, i64>, CatalogError> {
+        let rows: Vec<(i64, i64)> =
+            sqlx::query_as("select key, item from captions where key in (select value from json_each(?))")
+                .bind(json_list(keys))
+                .fetch_all(&self.readers)
+                .await?;
+        Ok(rows.into_iter().collect())
+    }
+
+    /// Everything that can be learned from: items with a readable picture, a caption and a label, by owner's id.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn training_items(&self) -> Result<Vec<TrainingItem>, CatalogError> {
+        let rows: Vec<(i64, String, Vec<u8>, Option<String>)> = sqlx::query_as(
+            "select key, id, content_hash, given_split from items
+             where content_hash is not null and image_error is null
+               and exists (select 1 from captions where item = items.key)
+               and exists (select 1 from item_labels where item = items.key)
+             order by id",
+        )
+        .fetch_all(&self.readers)
+        .await?;
+        let mut labels: HashMap<i64, Vec<String>> = HashMap::new();
+        let label_rows: Vec<(i64, String)> = sqlx::query_as(
+            "select il.item, l.name from item_labels il join labels l on l.key = il.label order by l.name",
+        )
+        .fetch_all(&self.readers)
+        .await?;
+        for (item, label) in label_rows {
+            labels.entry(item).or_default().push(label);
+        }
+        let mut captions: HashMap<i64, Vec<i64>> = HashMap::new();
+        let caption_rows: Vec<(i64, i64)> =
+            sqlx::query_as("select item, key from captions order by item, position").fetch_all(&self.readers).await?;
+        for (item, key) in caption_rows {
+            captions.entry(item).or_default().push(key);
+        }
+        Ok(rows
+            .into_iter()
+            .map(|(key, id, content_hash, given_split)| TrainingItem {
+                key,
+                id,
+                content_hash,
+                given_split,
+                labels: labels.remove(&key).unwrap_or_default(),
+                captions: captions.remove(&key).unwrap_or_default(),
+            })
+            .collect())
+    }
+
+    /// Classes by how many items bear them, most first.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn label_counts(&self) -> Result<Vec<LabelCount>, CatalogError> {
+        Ok(sqlx::query_as(
+            "select l.name as label, count(*) as count from item_labels il join labels l on l.key = il.label
+             group by l.key order by count(*) desc, l.name",
+        )
+        .fetch_all(&self.readers)
+        .await?)
+    }
+
+    /// How much there is of everything.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn counts(&self) -> Result<Counts, CatalogError> {
+        Ok(sqlx::query_as(
+            "select (select count(*) from items) as items,
+                    (select count(*) from items where content_hash is not null and image_error is null) as pictures,
+                    (select count(*) from captions) as captions,
+                    (select count(distinct label) from item_labels) as labels,
+                    (select count(*) from rejections) as rejections",
+        )
+        .fetch_one(&self.readers)
+        .await?)
+    }
+}

@@ -1,0 +1,127 @@
+//! SQLite, the one truth: what is not here does not exist, and whatever else lies in the data folder can be rebuilt.
+//!
+//! One writer and many readers. The writer pool holds a single connection, and everything that reads before it writes
+//! begins with `begin immediate`, because a deferred transaction that upgrades later fails at once when another process
+//! (an import beside a running service) holds the lock. No transaction is held while an encoder works.
+
+mod features;
+mod import;
+mod items;
+mod models;
+mod tasks;
+
+use std::{path::Path, time::Duration};
+
+use sqlx::{
+    SqlitePool,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+
+pub use features::{MissingPicture, MissingText};
+pub use import::{KnownRecord, NewItem, NewPicture, NewRejection};
+pub use items::{Caption, Counts, Item, LabelCount, TrainingItem};
+pub use models::ModelRecord;
+pub use tasks::{Step, Task, TaskStatus};
+
+/// Why the catalog could not answer.
+#[derive(Debug, thiserror::Error)]
+pub enum CatalogError {
+    /// The database refused or failed.
+    #[error("the catalog failed: {0}")]
+    Database(#[from] sqlx::Error),
+    /// The database was written by another version of diptych, or is damaged.
+    #[error("the catalog could not be brought to this version's form: {0}")]
+    Migration(#[from] sqlx::migrate::MigrateError),
+    /// A stored value is not what this version writes.
+    #[error("the catalog holds a damaged value in {place}: {reason}")]
+    Damaged {
+        /// Table and column.
+        place: &'static str,
+        /// What was wrong with it.
+        reason: String,
+    },
+}
+
+/// The catalog of one data folder. Cheap to clone; clones share the connections.
+#[derive(Clone, Debug)]
+pub struct Catalog {
+    readers: SqlitePool,
+    writer: SqlitePool,
+}
+
+impl Catalog {
+    /// Opens `catalog.sqlite3` in `folder`, creating both and bringing the schema up to date.
+    ///
+    /// # Errors
+    /// If the file cannot be opened, is no database, or was written by a newer version.
+    pub async fn open(folder: &Path) -> Result<Self, CatalogError> {
+        let options = SqliteConnectOptions::new()
+            .filename(folder.join("catalog.sqlite3"))
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            // In WAL mode NORMAL loses nothing when a process is killed and never damages the file; only a power cut
+            // can take back the last transactions, and an import or encoding that is run again makes them again.
+            .synchronous(SqliteSynchronous::Normal)
+            .busy_timeout(Duration::from_secs(30))
+            .foreign_keys(true);
+        let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
+        sqlx::migrate!("./migrations").run(&writer).await?;
+        let readers = SqlitePoolOptions::new().max_connections(8).connect_with(options.read_only(true)).await?;
+        Ok(Self { readers, writer })
+    }
+
+    /// Waits for running statements and closes all connections.
+    pub async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+
+    /// A small fact by name.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn fact(&self, name: &str) -> Result<Option<String>, CatalogError> {
+        Ok(sqlx::query_scalar("select value from facts where name = ?")
+            .bind(name)
+            .fetch_optional(&self.readers)
+            .await?)
+    }
+
+    /// Sets a small fact.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn set_fact(&self, name: &str, value: &str) -> Result<(), CatalogError> {
+        sqlx::query("insert into facts (name, value) values (?, ?) on conflict do update set value = excluded.value")
+            .bind(name)
+            .bind(value)
+            .execute(&self.writer)
+            .await?;
+        Ok(())
+    }
+
+    /// A cheap read that fails when the database does; for readiness probes.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn ping(&self) -> Result<(), CatalogError> {
+        sqlx::query("select 1 from facts").fetch_optional(&self.readers).await?;
+        Ok(())
+    }
+}
+
+/// Milliseconds since the Unix epoch.
+fn now_ms() -> i64 {
+    let elapsed = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// A list for `json_each(?)`, which unlike `in (…)` has no limit on its length.
+fn json_list(keys: &[i64]) -> String {
+    serde_json::Value::from(keys).to_string()
+}
+
+/// Parses a JSON column that this room wrote itself.
+fn from_json<T: serde::de::DeserializeOwned>(place: &'static str, text: &str) -> Result<T, CatalogError> {
+    serde_json::from_str(text).map_err(|e| CatalogError::Damaged { place, reason: e.to_string() })
+}
