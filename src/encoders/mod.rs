@@ -1,14 +1,26 @@
 //! Frozen networks that turn a picture or a sentence into features, which the subnetworks of [`crate::dscmr`] learn from.
+//!
+//! [`Registry`](crate::encoders::Registry) is the door: it knows the encoders from their manifests (`models/*.toml`, also inside the binary), pulls
+//! their weights once, and loads them.
+
+mod efficientnet;
+mod error;
+mod kernels;
+mod manifest;
+mod minilm;
+mod pickle;
+mod preprocess;
+mod pull;
+mod registry;
+mod torch_legacy;
+mod weights;
 
 use crate::picture::Picture;
 
-/// Why an encoder is not there or could not encode.
-#[derive(Debug, thiserror::Error)]
-pub enum EncoderError {
-    /// The network itself failed on a valid input.
-    #[error("the encoder failed: {0}")]
-    Network(#[from] candle_core::Error),
-}
+pub use error::EncoderError;
+pub use manifest::{Architecture, Defaults, File, Format, Manifest, Modality, PictureInput, Resize, Source};
+pub use pull::{Progress, Stage};
+pub use registry::Registry;
 
 /// Turns pictures into features.
 ///
@@ -41,3 +53,6 @@ pub trait TextEncoder: Send + Sync {
     /// The part of the sentence's tokens that the encoder does not know, in [0, 1].
     fn unknown_token_ratio(&self, sentence: &str) -> f32;
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,302 @@
+//! Depthwise convolutions, each channel with its own k×k weights, bias and ReLU6 done in registers.
+
+use std::ops::Range;
+
+use super::{
+    Aligned, Isa,
+    simd::{Portable, Simd},
+};
+
+/// Neighbouring results that are summed at once and so share the loads of the weights.
+const TILE: usize = 4;
+
+/// Some rows of a picture: `numbers` holds rows `rows` of `[height, width, channels]`.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::encoders) struct Rows<'a> {
+    /// Height of the whole picture.
+    pub(in crate::encoders) height: usize,
+    /// Width of the picture.
+    pub(in crate::encoders) width: usize,
+    /// The first row that is there.
+    pub(in crate::encoders) first: usize,
+    /// The rows that are there.
+    pub(in crate::encoders) numbers: &'a [f32],
+}
+
+/// The weights of a depthwise convolution with SAME padding as TensorFlow pads: the odd pixel goes to the bottom and right.
+#[derive(Clone)]
+pub(in crate::encoders) struct Depthwise {
+    isa: Isa,
+    kernel: usize,
+    stride: usize,
+    channels: usize,
+    /// `[kernel, kernel, channels]`
+    weights: Aligned,
+    bias: Aligned,
+}
+
+/// Rows or columns of padding before the first, for an output of `length.div_ceil(stride)`.
+pub(in crate::encoders) fn pad_before(length: usize, kernel: usize, stride: usize) -> usize {
+    ((length.div_ceil(stride) - 1) * stride + kernel).saturating_sub(length) / 2
+}
+
+impl Depthwise {
+    /// Takes weights `[channels, kernel, kernel]`, row-major, and a bias `[channels]`.
+    pub(in crate::encoders) fn new(isa: Isa, kernel: usize, stride: usize, weights: &[f32], bias: &[f32]) -> Self {
+        let (channels, taps) = (bias.len(), kernel * kernel);
+        assert_eq!(weights.len(), channels * taps, "weights are [channels, kernel, kernel]");
+        let mut turned = Aligned::zeros(weights.len());
+        for channel in 0..channels {
+            for tap in 0..taps {
+                turned[tap * channels + channel] = weights[channel * taps + tap];
+            }
+        }
+        let mut aligned = Aligned::zeros(channels);
+        aligned.copy_from_slice(bias);
+        Self { isa, kernel, stride, channels, weights: turned, bias: aligned }
+    }
+
+    /// Channels before and after.
+    pub(in crate::encoders) fn channels(&self) -> usize {
+        self.channels
+    }
+
+    /// Height or width of the result for a height or width.
+    pub(in crate::encoders) fn shrunk(&self, length: usize) -> usize {
+        length.div_ceil(self.stride)
+    }
+
+    /// The rows of a picture of `height` rows that the result's rows `wanted` need.
+    pub(in crate::encoders) fn needs(&self, height: usize, wanted: &Range<usize>) -> Range<usize> {
+        let pad = pad_before(height, self.kernel, self.stride);
+        let first = (wanted.start * self.stride).saturating_sub(pad);
+        let end = ((wanted.end - 1) * self.stride + self.kernel).saturating_sub(pad);
+        first..end.min(height)
+    }
+
+    /// Computes rows `wanted` of the result into `to`, `[rows, shrunk(width), channels]`, with ReLU6.
+    pub(in crate::encoders) fn run(&self, from: Rows<'_>, wanted: Range<usize>, to: &mut [f32]) {
+        let needed = self.needs(from.height, &wanted);
+        let row = from.width * self.channels;
+        assert!(
+            from.first <= needed.start && (needed.end - from.first) * row <= from.numbers.len(),
+            "the rows are there"
+        );
+        assert_eq!(
+            to.len(),
+            wanted.len() * self.shrunk(from.width) * self.channels,
+            "output is [rows, width, channels]"
+        );
+        // SAFETY: `isa` was found on this processor, and the assertions give the slices all rows that `all` reads or writes.
+        unsafe {
+            match self.isa {
+                #[cfg(target_arch = "x86_64")]
+                Isa::Avx512 => avx512(self, from, wanted, to),
+                #[cfg(target_arch = "x86_64")]
+                Isa::Avx2 => avx2(self, from, wanted, to),
+                _ => all::<Portable>(self, from, wanted, to),
+            }
+        }
+    }
+}
+
+/// # Safety
+/// As [`all`], on a processor with AVX-512F.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+unsafe fn avx512(d: &Depthwise, from: Rows<'_>, wanted: Range<usize>, to: &mut [f32]) {
+    // SAFETY: the caller's.
+    unsafe { all::<super::simd::Avx512>(d, from, wanted, to) }
+}
+
+/// # Safety
+/// As [`all`], on a processor with AVX2 and FMA.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+unsafe fn avx2(d: &Depthwise, from: Rows<'_>, wanted: Range<usize>, to: &mut [f32]) {
+    // SAFETY: the caller's.
+    unsafe { all::<super::simd::Avx2>(d, from, wanted, to) }
+}
+
+/// # Safety
+/// The processor has `S`; `from` has the rows that `wanted` needs; `to` has room for the rows `wanted`.
+#[inline(always)]
+unsafe fn all<S: Simd>(d: &Depthwise, from: Rows<'_>, wanted: Range<usize>, to: &mut [f32]) {
+    // SAFETY: the caller's; the kernel's size only lets the compiler unroll.
+    unsafe {
+        match d.kernel {
+            3 => sized::<S, 3>(d, from, wanted, to),
+            5 => sized::<S, 5>(d, from, wanted, to),
+            _ => sized::<S, 0>(d, from, wanted, to),
+        }
+    }
+}
+
+/// # Safety
+/// As [`all`]; `KERNEL` is the kernel's size, or 0 to look it up.
+#[inline(always)]
+unsafe fn sized<S: Simd, const KERNEL: usize>(d: &Depthwise, from: Rows<'_>, wanted: Range<usize>, to: &mut [f32]) {
+    let kernel = if KERNEL == 0 { d.kernel } else { KERNEL };
+    let (stride, channels) = (d.stride, d.channels);
+    let width_after = d.shrunk(from.width);
+    let pad_y = pad_before(from.height, kernel, stride);
+    let pad_x = pad_before(from.width, kernel, stride);
+    // Results whose kernel lies wholly within the row's width.
+    let inner = pad_x.div_ceil(stride)..((from.width + pad_x).saturating_sub(kernel) / stride + 1).min(width_after);
+    for (y_after, to) in wanted.zip(to.chunks_exact_mut(width_after * channels)) {
+        let top = (y_after * stride) as isize - pad_y as isize;
+        let taps_y = (-top).max(0) as usize..kernel.min((from.height as isize - top) as usize);
+        let mut x = 0;
+        // SAFETY: taps are only those whose row and column exist, and `from` holds those rows.
+        unsafe {
+            while x < width_after {
+                let left = (x * stride) as isize - pad_x as isize;
+                if x >= inner.start && x + TILE <= inner.end {
+                    pixels::<S, TILE, KERNEL>(d, &from, top, left, taps_y.clone(), 0..kernel, &mut to[x * channels..]);
+                    x += TILE;
+                } else {
+                    let taps_x = (-left).max(0) as usize..kernel.min((from.width as isize - left) as usize);
+                    pixels::<S, 1, KERNEL>(d, &from, top, left, taps_y.clone(), taps_x, &mut to[x * channels..]);
+                    x += 1;
+                }
+            }
+        }
+    }
+}
+
+/// `COUNT` neighbouring results, all channels.
+///
+/// # Safety
+/// As [`all`]; for each of the results all taps of `taps_y` × `taps_x` exist.
+#[inline(always)]
+unsafe fn pixels<S: Simd, const COUNT: usize, const KERNEL: usize>(
+    d: &Depthwise,
+    from: &Rows<'_>,
+    top: isize,
+    left: isize,
+    taps_y: Range<usize>,
+    taps_x: Range<usize>,
+    to: &mut [f32],
+) {
+    let whole = d.channels - d.channels % S::LANES;
+    // SAFETY: the caller's; of the last register only the channels that exist are read or written.
+    unsafe {
+        for channel in (0..whole).step_by(S::LANES) {
+            lanes::<S, COUNT, KERNEL, true>(d, from, top, left, taps_y.clone(), taps_x.clone(), channel, to);
+        }
+        if whole < d.channels {
+            lanes::<S, COUNT, KERNEL, false>(d, from, top, left, taps_y, taps_x, whole, to);
+        }
+    }
+}
+
+/// `COUNT` neighbouring results, one register of channels from `channel` on.
+///
+/// # Safety
+/// As [`pixels`]; if `WHOLE`, all channels of the register exist.
+#[inline(always)]
+#[expect(clippy::too_many_arguments, reason = "it is always inlined: these are loop variables of its only caller")]
+unsafe fn lanes<S: Simd, const COUNT: usize, const KERNEL: usize, const WHOLE: bool>(
+    d: &Depthwise,
+    from: &Rows<'_>,
+    top: isize,
+    left: isize,
+    taps_y: Range<usize>,
+    taps_x: Range<usize>,
+    channel: usize,
+    to: &mut [f32],
+) {
+    let kernel = if KERNEL == 0 { d.kernel } else { KERNEL };
+    let channels = d.channels;
+    let count = if WHOLE { S::LANES } else { channels - channel };
+    // SAFETY: the caller's.
+    unsafe {
+        let mut sums = [load::<S, WHOLE>(d.bias.as_ptr().add(channel), count); COUNT];
+        for ky in taps_y {
+            let y = (top + ky as isize) as usize - from.first;
+            let row = from.numbers.as_ptr().add(y * from.width * channels + channel);
+            for kx in taps_x.clone() {
+                let weight = load::<S, WHOLE>(d.weights.as_ptr().add((ky * kernel + kx) * channels + channel), count);
+                let pixel = row.add((left + kx as isize) as usize * channels);
+                for (at, sum) in sums.iter_mut().enumerate() {
+                    *sum = load::<S, WHOLE>(pixel.add(at * d.stride * channels), count).mul_add(weight, *sum);
+                }
+            }
+        }
+        for (at, sum) in sums.iter().enumerate() {
+            let to = to.as_mut_ptr().add(at * channels + channel);
+            if WHOLE { sum.relu6().store(to) } else { sum.relu6().store_first(to, count) }
+        }
+    }
+}
+
+/// # Safety
+/// The processor has `S`; `count` numbers can be read, `LANES` if `WHOLE`.
+#[inline(always)]
+unsafe fn load<S: Simd, const WHOLE: bool>(from: *const f32, count: usize) -> S {
+    // SAFETY: the caller's.
+    unsafe { if WHOLE { S::load(from) } else { S::load_first(from, count) } }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn same_padding_puts_the_odd_pixel_last() {
+        // Stride 2 on an even length: one pixel of padding in all for 3, three for 5.
+        assert_eq!((pad_before(112, 3, 2), pad_before(112, 5, 2)), (0, 1));
+        assert_eq!((pad_before(65, 5, 2), pad_before(112, 3, 1), pad_before(7, 5, 1)), (2, 1, 2));
+        assert_eq!((pad_before(1, 3, 2), pad_before(1, 1, 1)), (1, 0));
+    }
+
+    proptest! {
+        #[test]
+        fn every_instruction_set_and_band_gives_the_plain_sum(
+            height in 1usize..14, width in 1usize..20, channels in 1usize..40,
+            kernel in prop::sample::select(vec![1usize, 3, 5]), stride in 1usize..3, band in 1usize..5, seed: u32
+        ) {
+            let mut state = seed | 1;
+            let mut numbers = |count: usize| -> Vec<f32> {
+                (0..count)
+                    .map(|_| {
+                        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                        (state >> 8) as f32 / (1 << 23) as f32 - 1.0
+                    })
+                    .collect()
+            };
+            let picture = numbers(height * width * channels);
+            let weights = numbers(channels * kernel * kernel);
+            let bias = numbers(channels);
+            for isa in Isa::available() {
+                let depthwise = Depthwise::new(isa, kernel, stride, &weights, &bias);
+                let (height_after, width_after) = (depthwise.shrunk(height), depthwise.shrunk(width));
+                let (pad_y, pad_x) = (pad_before(height, kernel, stride), pad_before(width, kernel, stride));
+                for start in (0..height_after).step_by(band) {
+                    let wanted = start..(start + band).min(height_after);
+                    let needs = depthwise.needs(height, &wanted);
+                    let row = width * channels;
+                    let rows = Rows { height, width, first: needs.start, numbers: &picture[needs.start * row..needs.end * row] };
+                    let mut to = vec![f32::NAN; wanted.len() * width_after * channels];
+                    depthwise.run(rows, wanted.clone(), &mut to);
+                    for (at, &found) in to.iter().enumerate() {
+                        let (c, x, y) = (at % channels, at / channels % width_after, start + at / channels / width_after);
+                        let mut sum = f64::from(bias[c]);
+                        for ky in 0..kernel {
+                            for kx in 0..kernel {
+                                let (sy, sx) = ((y * stride + ky).wrapping_sub(pad_y), (x * stride + kx).wrapping_sub(pad_x));
+                                if sy < height && sx < width {
+                                    sum += f64::from(picture[(sy * width + sx) * channels + c])
+                                        * f64::from(weights[(c * kernel + ky) * kernel + kx]);
+                                }
+                            }
+                        }
+                        let expected = sum.clamp(0.0, 6.0);
+                        prop_assert!((f64::from(found) - expected).abs() < 1e-4, "{isa:?} at {at}: {found} for {expected}");
+                    }
+                }
+            }
+        }
+    }
+}

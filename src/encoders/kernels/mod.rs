@@ -1,0 +1,14 @@
+//! The arithmetic of the picture encoder: f32, channels last (`[height, width, channels]`), one thread a picture.
+//!
+//! Each kernel is written once over [`simd::Simd`] and instantiated for AVX-512, for AVX2 with FMA, and portably; [`Isa`] says
+//! which instance runs, chosen when a network is loaded.
+
+mod depthwise;
+mod isa;
+mod pointwise;
+mod simd;
+
+pub(super) use depthwise::{Depthwise, Rows, pad_before};
+pub(super) use isa::Isa;
+pub(super) use pointwise::{Epilogue, Pointwise};
+pub(super) use simd::Aligned;

@@ -1,0 +1,273 @@
+//! 1×1 convolutions: `[pixels, inputs] × [inputs, outputs]` with what follows (bias, residual, ReLU6) done in registers.
+//!
+//! The weights are laid out once, at load, in panels of up to three registers of outputs, so that the inner loop reads them in
+//! order; the pixels are read where they are. A tile of pixels × one panel stays in registers over all inputs.
+
+use super::{
+    Aligned, Isa,
+    simd::{Portable, Simd},
+};
+
+/// Pixels that go through all panels before the next: together they stay in the second-level cache.
+const PIXEL_BLOCK: usize = 64;
+
+/// What is done with a result before it is written.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::encoders) enum Epilogue<'a> {
+    /// Nothing but the bias.
+    Linear,
+    /// ReLU6.
+    Relu6,
+    /// Another `[pixels, outputs]` is added.
+    Add(&'a [f32]),
+}
+
+/// The weights of a 1×1 convolution.
+#[derive(Clone)]
+pub(in crate::encoders) struct Pointwise {
+    isa: Isa,
+    inputs: usize,
+    outputs: usize,
+    panels: Vec<Panel>,
+    /// Panel after panel `[inputs, registers · lanes]`, zeros behind the last output.
+    weights: Aligned,
+    /// One number an output, zeros behind the last.
+    bias: Aligned,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Panel {
+    /// Start in the weights.
+    start: usize,
+    /// First output.
+    output: usize,
+    /// Registers, 1 to 3.
+    registers: usize,
+}
+
+impl Pointwise {
+    /// Takes weights `[outputs, inputs]`, row-major, and a bias `[outputs]`.
+    pub(in crate::encoders) fn new(isa: Isa, inputs: usize, weights: &[f32], bias: &[f32]) -> Self {
+        let (outputs, lanes) = (bias.len(), isa.lanes());
+        assert_eq!(weights.len(), inputs * outputs, "weights are [outputs, inputs]");
+        let mut panels = Vec::new();
+        let mut left = outputs.div_ceil(lanes);
+        let (mut start, mut output) = (0, 0);
+        while left > 0 {
+            // Two panels of two are faster than one of three and one of one.
+            let registers = if left == 4 { 2 } else { left.min(3) };
+            panels.push(Panel { start, output, registers });
+            start += inputs * registers * lanes;
+            output += registers * lanes;
+            left -= registers;
+        }
+        let mut packed = Aligned::zeros(start);
+        for panel in &panels {
+            let width = panel.registers * lanes;
+            for column in 0..width.min(outputs - panel.output) {
+                for input in 0..inputs {
+                    packed[panel.start + input * width + column] = weights[(panel.output + column) * inputs + input];
+                }
+            }
+        }
+        let mut padded = Aligned::zeros(outputs.next_multiple_of(lanes));
+        padded[..outputs].copy_from_slice(bias);
+        Self { isa, inputs, outputs, panels, weights: packed, bias: padded }
+    }
+
+    /// Channels of a pixel before.
+    pub(in crate::encoders) fn inputs(&self) -> usize {
+        self.inputs
+    }
+
+    /// Channels of a pixel after.
+    pub(in crate::encoders) fn outputs(&self) -> usize {
+        self.outputs
+    }
+
+    /// `to[pixel] = epilogue(weights · from[pixel] + bias)`, with `from` of `[pixels, inputs]` and `to` of `[pixels, outputs]`.
+    pub(in crate::encoders) fn run(&self, from: &[f32], to: &mut [f32], epilogue: Epilogue<'_>) {
+        let pixels = from.len() / self.inputs;
+        assert_eq!(from.len(), pixels * self.inputs, "input is [pixels, inputs]");
+        assert_eq!(to.len(), pixels * self.outputs, "output is [pixels, outputs]");
+        if let Epilogue::Add(other) = epilogue {
+            assert_eq!(other.len(), to.len(), "the residual has the output's shape");
+        }
+        // SAFETY: `isa` was found on this processor, and the assertions give each pointer the length that `all` reads or writes.
+        unsafe {
+            match self.isa {
+                #[cfg(target_arch = "x86_64")]
+                Isa::Avx512 => avx512(self, pixels, from, to, epilogue),
+                #[cfg(target_arch = "x86_64")]
+                Isa::Avx2 => avx2(self, pixels, from, to, epilogue),
+                _ => all::<Portable, 2>(self, pixels, from, to, epilogue),
+            }
+        }
+    }
+}
+
+/// # Safety
+/// As [`all`], on a processor with AVX-512F.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+unsafe fn avx512(p: &Pointwise, pixels: usize, from: &[f32], to: &mut [f32], epilogue: Epilogue<'_>) {
+    // SAFETY: the caller's. 8 pixels × 3 registers leave 8 of the 32 registers for weights and pixels.
+    unsafe { all::<super::simd::Avx512, 8>(p, pixels, from, to, epilogue) }
+}
+
+/// # Safety
+/// As [`all`], on a processor with AVX2 and FMA.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+unsafe fn avx2(p: &Pointwise, pixels: usize, from: &[f32], to: &mut [f32], epilogue: Epilogue<'_>) {
+    // SAFETY: the caller's. 4 pixels × 3 registers leave 4 of the 16 registers for weights and pixels.
+    unsafe { all::<super::simd::Avx2, 4>(p, pixels, from, to, epilogue) }
+}
+
+/// # Safety
+/// The processor has `S`; `from` holds `pixels · inputs` numbers; `to`, and the residual if there is one, `pixels · outputs`.
+#[inline(always)]
+unsafe fn all<S: Simd, const TILE: usize>(
+    p: &Pointwise,
+    pixels: usize,
+    from: &[f32],
+    to: &mut [f32],
+    epilogue: Epilogue<'_>,
+) {
+    for block in (0..pixels).step_by(PIXEL_BLOCK) {
+        let end = (block + PIXEL_BLOCK).min(pixels);
+        for panel in &p.panels {
+            let mut pixel = block;
+            // SAFETY: every tile lies within `block..end`, so within the slices.
+            unsafe {
+                while pixel + TILE <= end {
+                    tile_of::<S, TILE>(p, panel, pixel, from, to, epilogue);
+                    pixel += TILE;
+                }
+                if TILE > 4 && pixel + 4 <= end {
+                    tile_of::<S, 4>(p, panel, pixel, from, to, epilogue);
+                    pixel += 4;
+                }
+                if TILE > 2 && pixel + 2 <= end {
+                    tile_of::<S, 2>(p, panel, pixel, from, to, epilogue);
+                    pixel += 2;
+                }
+                if pixel < end {
+                    tile_of::<S, 1>(p, panel, pixel, from, to, epilogue);
+                }
+            }
+        }
+    }
+}
+
+/// # Safety
+/// As [`all`]; pixels `pixel..pixel + TILE` exist.
+#[inline(always)]
+unsafe fn tile_of<S: Simd, const TILE: usize>(
+    p: &Pointwise,
+    panel: &Panel,
+    pixel: usize,
+    from: &[f32],
+    to: &mut [f32],
+    epilogue: Epilogue<'_>,
+) {
+    // SAFETY: the caller's.
+    unsafe {
+        match panel.registers {
+            3 => tile::<S, TILE, 3>(p, panel, pixel, from, to, epilogue),
+            2 => tile::<S, TILE, 2>(p, panel, pixel, from, to, epilogue),
+            _ => tile::<S, TILE, 1>(p, panel, pixel, from, to, epilogue),
+        }
+    }
+}
+
+/// # Safety
+/// As [`tile_of`]; the panel has `WIDTH` registers.
+#[inline(always)]
+unsafe fn tile<S: Simd, const TILE: usize, const WIDTH: usize>(
+    p: &Pointwise,
+    panel: &Panel,
+    pixel: usize,
+    from: &[f32],
+    to: &mut [f32],
+    epilogue: Epilogue<'_>,
+) {
+    let (inputs, outputs) = (p.inputs, p.outputs);
+    // SAFETY: a panel has `inputs · WIDTH · LANES` weights from its start and as many biases as outputs, padded to registers;
+    // the pixels are within the slices; of the last register only the outputs that exist are read or written.
+    unsafe {
+        let weights = p.weights.as_ptr().add(panel.start);
+        let from = from.as_ptr().add(pixel * inputs);
+        let bias: [S; WIDTH] = std::array::from_fn(|v| S::load(p.bias.as_ptr().add(panel.output + v * S::LANES)));
+        let mut sums = [bias; TILE];
+        for input in 0..inputs {
+            let row = weights.add(input * WIDTH * S::LANES);
+            let row: [S; WIDTH] = std::array::from_fn(|v| S::load(row.add(v * S::LANES)));
+            for (t, sums) in sums.iter_mut().enumerate() {
+                let x = S::splat(*from.add(t * inputs + input));
+                for v in 0..WIDTH {
+                    sums[v] = x.mul_add(row[v], sums[v]);
+                }
+            }
+        }
+        for (t, sums) in sums.iter().enumerate() {
+            for (v, &sum) in sums.iter().enumerate() {
+                let output = panel.output + v * S::LANES;
+                let at = (pixel + t) * outputs + output;
+                let count = outputs - output;
+                let to = to.as_mut_ptr().add(at);
+                let whole = count >= S::LANES;
+                let sum = match epilogue {
+                    Epilogue::Linear => sum,
+                    Epilogue::Relu6 => sum.relu6(),
+                    Epilogue::Add(other) if whole => sum.add(S::load(other.as_ptr().add(at))),
+                    Epilogue::Add(other) => sum.add(S::load_first(other.as_ptr().add(at), count)),
+                };
+                if whole { sum.store(to) } else { sum.store_first(to, count) }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn numbers(seed: u32, count: usize) -> Vec<f32> {
+        let mut state = seed | 1;
+        let mut next = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) as f32 / (1 << 23) as f32 - 1.0
+        };
+        (0..count).map(|_| next()).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn every_instruction_set_gives_the_plain_sum(
+            pixels in 1usize..150, inputs in 1usize..70, outputs in 1usize..130, seed: u32, kind in 0usize..3
+        ) {
+            let from = numbers(seed, pixels * inputs);
+            let weights = numbers(seed ^ 1, outputs * inputs);
+            let bias = numbers(seed ^ 2, outputs);
+            let other = numbers(seed ^ 3, pixels * outputs);
+            let epilogue = [Epilogue::Linear, Epilogue::Relu6, Epilogue::Add(&other)][kind];
+            for isa in Isa::available() {
+                let mut to = vec![f32::NAN; pixels * outputs];
+                Pointwise::new(isa, inputs, &weights, &bias).run(&from, &mut to, epilogue);
+                for (at, &found) in to.iter().enumerate() {
+                    let (x, w) = (&from[at / outputs * inputs..][..inputs], &weights[at % outputs * inputs..][..inputs]);
+                    let sum: f64 = x.iter().zip(w).map(|(&x, &w)| f64::from(x) * f64::from(w)).sum();
+                    let sum = sum + f64::from(bias[at % outputs]);
+                    let expected = match epilogue {
+                        Epilogue::Linear => sum,
+                        Epilogue::Relu6 => sum.clamp(0.0, 6.0),
+                        Epilogue::Add(other) => sum + f64::from(other[at]),
+                    };
+                    prop_assert!((f64::from(found) - expected).abs() < 1e-4, "{isa:?} at {at}: {found} for {expected}");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! One register of numbers, on each instruction set.
+
+/// A register of [`Self::LANES`] numbers.
+///
+/// # Safety
+/// Every function may run only on a processor with the implementor's instructions, and only on pointers that are good for as
+/// many numbers as its name says: `LANES`, or `count` where that is given. They are always inlined, so that a caller compiled
+/// for those instructions gets the bare instruction.
+pub(super) trait Simd: Copy {
+    const LANES: usize;
+    unsafe fn splat(x: f32) -> Self;
+    unsafe fn load(from: *const f32) -> Self;
+    unsafe fn store(self, to: *mut f32);
+    /// The first `count ≤ LANES` numbers; the others are 0.
+    unsafe fn load_first(from: *const f32, count: usize) -> Self;
+    unsafe fn store_first(self, to: *mut f32, count: usize);
+    /// `self · b + c`
+    unsafe fn mul_add(self, b: Self, c: Self) -> Self;
+    unsafe fn add(self, b: Self) -> Self;
+    /// Into 0..=6.
+    unsafe fn relu6(self) -> Self;
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use std::arch::x86_64::*;
+
+    use super::Simd;
+
+    #[derive(Clone, Copy)]
+    pub(in super::super) struct Avx512(__m512);
+
+    #[expect(
+        clippy::undocumented_unsafe_blocks,
+        reason = "the contract is the trait's, and each body is one instruction"
+    )]
+    impl Simd for Avx512 {
+        const LANES: usize = 16;
+        #[inline(always)]
+        unsafe fn splat(x: f32) -> Self {
+            Self(unsafe { _mm512_set1_ps(x) })
+        }
+        #[inline(always)]
+        unsafe fn load(from: *const f32) -> Self {
+            Self(unsafe { _mm512_loadu_ps(from) })
+        }
+        #[inline(always)]
+        unsafe fn store(self, to: *mut f32) {
+            unsafe { _mm512_storeu_ps(to, self.0) }
+        }
+        #[inline(always)]
+        unsafe fn load_first(from: *const f32, count: usize) -> Self {
+            Self(unsafe { _mm512_maskz_loadu_ps(mask(count), from) })
+        }
+        #[inline(always)]
+        unsafe fn store_first(self, to: *mut f32, count: usize) {
+            unsafe { _mm512_mask_storeu_ps(to, mask(count), self.0) }
+        }
+        #[inline(always)]
+        unsafe fn mul_add(self, b: Self, c: Self) -> Self {
+            Self(unsafe { _mm512_fmadd_ps(self.0, b.0, c.0) })
+        }
+        #[inline(always)]
+        unsafe fn add(self, b: Self) -> Self {
+            Self(unsafe { _mm512_add_ps(self.0, b.0) })
+        }
+        #[inline(always)]
+        unsafe fn relu6(self) -> Self {
+            Self(unsafe { _mm512_min_ps(_mm512_max_ps(self.0, _mm512_setzero_ps()), _mm512_set1_ps(6.0)) })
+        }
+    }
+
+    #[inline(always)]
+    fn mask(count: usize) -> __mmask16 {
+        ((1u32 << count) - 1) as __mmask16
+    }
+
+    #[derive(Clone, Copy)]
+    pub(in super::super) struct Avx2(__m256);
+
+    #[expect(
+        clippy::undocumented_unsafe_blocks,
+        reason = "the contract is the trait's, and each body is one instruction"
+    )]
+    impl Simd for Avx2 {
+        const LANES: usize = 8;
+        #[inline(always)]
+        unsafe fn splat(x: f32) -> Self {
+            Self(unsafe { _mm256_set1_ps(x) })
+        }
+        #[inline(always)]
+        unsafe fn load(from: *const f32) -> Self {
+            Self(unsafe { _mm256_loadu_ps(from) })
+        }
+        #[inline(always)]
+        unsafe fn store(self, to: *mut f32) {
+            unsafe { _mm256_storeu_ps(to, self.0) }
+        }
+        #[inline(always)]
+        unsafe fn load_first(from: *const f32, count: usize) -> Self {
+            let mut all = [0.0; 8];
+            unsafe {
+                std::ptr::copy_nonoverlapping(from, all.as_mut_ptr(), count);
+                Self::load(all.as_ptr())
+            }
+        }
+        #[inline(always)]
+        unsafe fn store_first(self, to: *mut f32, count: usize) {
+            let mut all = [0.0; 8];
+            unsafe {
+                self.store(all.as_mut_ptr());
+                std::ptr::copy_nonoverlapping(all.as_ptr(), to, count);
+            }
+        }
+        #[inline(always)]
+        unsafe fn mul_add(self, b: Self, c: Self) -> Self {
+            Self(unsafe { _mm256_fmadd_ps(self.0, b.0, c.0) })
+        }
+        #[inline(always)]
+        unsafe fn add(self, b: Self) -> Self {
+            Self(unsafe { _mm256_add_ps(self.0, b.0) })
+        }
+        #[inline(always)]
+        unsafe fn relu6(self) -> Self {
+            Self(unsafe { _mm256_min_ps(_mm256_max_ps(self.0, _mm256_setzero_ps()), _mm256_set1_ps(6.0)) })
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+pub(super) use x86::{Avx2, Avx512};
+
+/// Arrays, of which the compiler makes what the target's baseline has.
+#[derive(Clone, Copy)]
+pub(super) struct Portable([f32; 8]);
+
+#[expect(clippy::undocumented_unsafe_blocks, reason = "the contract is the trait's; only the pointers need it here")]
+impl Simd for Portable {
+    const LANES: usize = 8;
+    #[inline(always)]
+    unsafe fn splat(x: f32) -> Self {
+        Self([x; 8])
+    }
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> Self {
+        Self(unsafe { from.cast::<[f32; 8]>().read_unaligned() })
+    }
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32) {
+        unsafe { to.cast::<[f32; 8]>().write_unaligned(self.0) }
+    }
+    #[inline(always)]
+    unsafe fn load_first(from: *const f32, count: usize) -> Self {
+        let mut all = [0.0; 8];
+        unsafe { std::ptr::copy_nonoverlapping(from, all.as_mut_ptr(), count) };
+        Self(all)
+    }
+    #[inline(always)]
+    unsafe fn store_first(self, to: *mut f32, count: usize) {
+        unsafe { std::ptr::copy_nonoverlapping(self.0.as_ptr(), to, count) }
+    }
+    #[inline(always)]
+    unsafe fn mul_add(self, b: Self, c: Self) -> Self {
+        Self(std::array::from_fn(|i| self.0[i] * b.0[i] + c.0[i]))
+    }
+    #[inline(always)]
+    unsafe fn add(self, b: Self) -> Self {
+        Self(std::array::from_fn(|i| self.0[i] + b.0[i]))
+    }
+    #[inline(always)]
+    unsafe fn relu6(self) -> Self {
+        Self(self.0.map(|x| x.clamp(0.0, 6.0)))
+    }
+}
+
+/// Numbers that begin at a cache line, so that registers do not straddle two.
+#[derive(Clone)]
+pub(in crate::encoders) struct Aligned {
+    lines: Vec<Line>,
+    length: usize,
+}
+
+#[derive(Clone, Copy)]
+#[repr(C, align(64))]
+struct Line([f32; 16]);
+
+impl Aligned {
+    /// `length` zeros.
+    pub(in crate::encoders) fn zeros(length: usize) -> Self {
+        Self { lines: vec![Line([0.0; 16]); length.div_ceil(16)], length }
+    }
+}
+
+impl std::ops::Deref for Aligned {
+    type Target = [f32];
+    fn deref(&self) -> &[f32] {
+        // SAFETY: as in `deref_mut`.
+        let all = unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast::<f32>(), self.lines.len() * 16) };
+        &all[..self.length]
+    }
+}
+
+impl std::ops::DerefMut for Aligned {
+    fn deref_mut(&mut self) -> &mut [f32] {
+        // SAFETY: `Line` is `repr(C)` around `[f32; 16]` and as large as its alignment, so the lines are 16 numbers each in a row.
+        let all =
+            unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast::<f32>(), self.lines.len() * 16) };
+        &mut all[..self.length]
+    }
+}

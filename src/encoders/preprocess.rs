@@ -1,0 +1,95 @@
+//! From a picture of any size to the pixels that a network takes.
+
+use fast_image_resize::{
+    FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer,
+    images::{Image, ImageRef},
+};
+
+use super::{EncoderError, manifest::Resize};
+use crate::picture::Picture;
+
+/// The filter's table grows with the longer side of the picture (four weights a pixel). Beyond this length, which only freaks
+/// reach, pixels are skipped first.
+const MAX_FILTERED_SIDE: u32 = 1 << 18;
+
+/// The whole picture at `size` × `size`, antialiased, its shape not kept; `[size, size, 3]`.
+///
+/// The two directions are done one after the other, the one first that leaves less: what lies between is never larger than
+/// `size` times the picture's shorter side.
+pub(super) fn resize(picture: &Picture, size: u32, filter: Resize) -> Result<Vec<u8>, EncoderError> {
+    let (width, height) = (picture.width(), picture.height());
+    if (width, height) == (size, size) {
+        return Ok(picture.rgb().to_vec());
+    }
+    let filter = match filter {
+        Resize::Bilinear => FilterType::Bilinear,
+        Resize::Bicubic => FilterType::CatmullRom,
+    };
+    let failed = |reason: String| EncoderError::Resize { width, height, size, reason };
+    let whole = ImageRef::new(width, height, picture.rgb(), PixelType::U8x3).map_err(|e| failed(e.to_string()))?;
+    let mut resizer = Resizer::new();
+    let mut pass = |from: &dyn Pass, width: u32, height: u32, algorithm: ResizeAlg| {
+        let mut to = Image::new(width, height, PixelType::U8x3);
+        from.resize_to(&mut to, &mut resizer, &ResizeOptions::new().resize_alg(algorithm).use_alpha(false))
+            .map_err(failed)?;
+        Ok::<_, EncoderError>(to)
+    };
+    let smooth = ResizeAlg::Convolution(filter);
+    let (thin_width, thin_height) = (width.min(MAX_FILTERED_SIDE), height.min(MAX_FILTERED_SIDE));
+    let thinned;
+    let start: &dyn Pass = if (thin_width, thin_height) == (width, height) {
+        &whole
+    } else {
+        thinned = pass(&whole, thin_width, thin_height, ResizeAlg::Nearest)?;
+        &thinned
+    };
+    let (between_width, between_height) =
+        if thin_width < thin_height { (thin_width, size) } else { (size, thin_height) };
+    let between = pass(start, between_width, between_height, smooth)?;
+    Ok(pass(&between, size, size, smooth)?.into_vec())
+}
+
+/// Either kind of image as the source of a resize.
+trait Pass {
+    fn resize_to(&self, to: &mut Image<'_>, resizer: &mut Resizer, options: &ResizeOptions) -> Result<(), String>;
+}
+
+impl<V: fast_image_resize::IntoImageView> Pass for V {
+    fn resize_to(&self, to: &mut Image<'_>, resizer: &mut Resizer, options: &ResizeOptions) -> Result<(), String> {
+        resizer.resize(self, to, options).map_err(|e| e.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resized(width: u32, height: u32, pixel: impl Fn(u32, u32) -> [u8; 3]) -> Vec<u8> {
+        let rgb = (0..height).flat_map(|y| (0..width).map(move |x| (x, y))).flat_map(|(x, y)| pixel(x, y)).collect();
+        let picture = Picture::new(width, height, rgb).expect("a picture");
+        let resized = resize(&picture, 32, Resize::Bicubic).expect("resizes");
+        assert_eq!(resized.len(), 32 * 32 * 3);
+        resized
+    }
+
+    #[test]
+    fn one_colour_stays_one_colour_in_any_shape() {
+        for (width, height) in [(1, 1), (1, 30_000), (30_000, 1), (32, 32), (300_000, 2), (33, 7), (640, 480)] {
+            let all = resized(width, height, |_, _| [10, 128, 250]);
+            assert!(all.as_chunks::<3>().0.iter().all(|p| *p == [10, 128, 250]), "{width}×{height}");
+        }
+    }
+
+    #[test]
+    fn fine_stripes_become_grey_and_sides_stay_sides() {
+        let stripes = resized(640, 640, |x, _| [255 * (x % 2) as u8; 3]);
+        assert!(stripes.iter().all(|&v| (118..=138).contains(&v)), "antialiased");
+        for (width, height) in [(400, 100), (100, 400)] {
+            let halves = resized(width, height, |x, y| {
+                [if x < width / 2 { 0 } else { 255 }, if y < height / 2 { 0 } else { 255 }, 0]
+            });
+            let at = |x: usize, y: usize| [halves[(y * 32 + x) * 3], halves[(y * 32 + x) * 3 + 1]];
+            assert_eq!([at(2, 2), at(29, 2), at(2, 29), at(29, 29)], [[0, 0], [255, 0], [0, 255], [255, 255]]);
+        }
+    }
+}

