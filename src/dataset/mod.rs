@@ -1,7 +1,24 @@
 //! From the owner's files to records: what was found, in which split, and what was wrong with the rest.
 
+/// From the bytes of a file to a picture.
+pub mod decode;
+/// A collection to try things on.
+pub mod demo;
+mod error;
+mod jsonl;
+mod limits;
+mod naming;
+mod read;
 mod record;
 mod split;
+mod table;
+mod thumbnail;
+mod tree;
 
+pub use decode::{Decoded, PictureError, PictureFormat, PictureLimits, decode};
+pub use error::DatasetError;
+pub use limits::Limits;
+pub use read::{Reader, read, read_with};
 pub use record::{Origin, Record, Rejection};
-pub use split::Split;
+pub use split::{Split, SplitFractions, SplitMember, assign_splits};
+pub use thumbnail::thumbnail;

@@ -1,0 +1,111 @@
+//! Which format the first bytes of a file announce.
+
+use std::fmt;
+
+/// The picture formats that are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum PictureFormat {
+    /// Portable Network Graphics.
+    Png,
+    /// JPEG (JFIF, EXIF).
+    Jpeg,
+    /// WebP, lossy and lossless.
+    WebP,
+    /// GIF; its first frame.
+    Gif,
+    /// Windows bitmap.
+    Bmp,
+    /// TIFF; its first page.
+    Tiff,
+    /// Scalable Vector Graphics, not compressed.
+    Svg,
+}
+
+impl PictureFormat {
+    /// All of them, for a sentence.
+    pub const NAMES: &'static str = "PNG, JPEG, WebP, GIF, BMP, TIFF and SVG";
+
+    /// File name extensions (lower case) that promise one of the formats. They only say which files of a folder are
+    /// looked at; what a file is, its first bytes say.
+    pub const EXTENSIONS: &'static [&'static str] =
+        &["png", "apng", "jpg", "jpeg", "jpe", "jfif", "webp", "gif", "bmp", "dib", "tif", "tiff", "svg"];
+
+    /// The format that the first bytes announce.
+    pub fn sniff(bytes: &[u8]) -> Option<Self> {
+        match bytes {
+            [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => Some(Self::Png),
+            [0xff, 0xd8, 0xff, ..] => Some(Self::Jpeg),
+            [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some(Self::WebP),
+            [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => Some(Self::Gif),
+            // "BM" alone begins many a text; the four reserved bytes of the header are zero.
+            [b'B', b'M', _, _, _, _, 0, 0, 0, 0, ..] => Some(Self::Bmp),
+            [b'I', b'I', 42, 0, ..] | [b'M', b'M', 0, 42, ..] => Some(Self::Tiff),
+            _ => looks_like_svg(bytes).then_some(Self::Svg),
+        }
+    }
+
+    /// The media type, for `Content-Type`.
+    pub fn mime(self) -> &'static str {
+        match self {
+            Self::Png => "image/png",
+            Self::Jpeg => "image/jpeg",
+            Self::WebP => "image/webp",
+            Self::Gif => "image/gif",
+            Self::Bmp => "image/bmp",
+            Self::Tiff => "image/tiff",
+            Self::Svg => "image/svg+xml",
+        }
+    }
+}
+
+impl fmt::Display for PictureFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Png => "PNG",
+            Self::Jpeg => "JPEG",
+            Self::WebP => "WebP",
+            Self::Gif => "GIF",
+            Self::Bmp => "BMP",
+            Self::Tiff => "TIFF",
+            Self::Svg => "SVG",
+        })
+    }
+}
+
+/// XML whose root element, after declarations, comments and a DTD, is an `svg` in any prefix.
+fn looks_like_svg(bytes: &[u8]) -> bool {
+    const FAR_ENOUGH: usize = 64 << 10;
+    let head = &bytes[..bytes.len().min(FAR_ENOUGH)];
+    if head.starts_with(&[0xff, 0xfe]) || head.starts_with(&[0xfe, 0xff]) {
+        let narrow: Vec<u8> = head[2..].iter().copied().filter(|&b| b != 0).collect();
+        return looks_like_svg(&narrow);
+    }
+    let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
+    head.starts_with(b"<") && root_element(head).is_some_and(|name| name == b"svg" || name.ends_with(b":svg"))
+}
+
+/// The name of the first element, skipping `<?…>`, `<!--…-->` and `<!DOCTYPE … [ … ]>`.
+fn root_element(mut xml: &[u8]) -> Option<&[u8]> {
+    loop {
+        xml = xml.trim_ascii_start();
+        let rest = xml.strip_prefix(b"<")?;
+        let end = if rest.starts_with(b"!--") {
+            find(rest, b"-->")? + 3
+        } else if rest.starts_with(b"!") {
+            let (close, open) = (find(rest, b">")?, find(rest, b"[").unwrap_or(usize::MAX));
+            if open < close { open + find(&rest[open..], b"]")? + 1 + 1 } else { close + 1 }
+        } else if rest.starts_with(b"?") {
+            find(rest, b">")? + 1
+        } else {
+            let end = rest.iter().position(|b| b.is_ascii_whitespace() || matches!(b, b'>' | b'/'))?;
+            return Some(&rest[..end]);
+        };
+        xml = rest.get(end..)?;
+        // White space may stand between the `]` and the `>` of a DTD.
+        xml = xml.trim_ascii_start().strip_prefix(b">").unwrap_or(xml);
+    }
+}
+
+fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
+    haystack.windows(needle.len()).position(|window| window == needle)
+}

@@ -1,0 +1,104 @@
+//! PNG, JPEG, WebP, GIF, BMP and TIFF through the `image` crate.
+
+use std::{
+    error::Error,
+    io::{self, Cursor},
+};
+
+use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader};
+
+use super::{Decoded, Header, PictureError, PictureFormat, PictureLimits, jpeg};
+use crate::picture::Picture;
+
+pub(super) fn inspect(format: PictureFormat, bytes: &[u8], limits: &PictureLimits) -> Result<Header, PictureError> {
+    let (width, height) = open(format, bytes, limits)?.dimensions();
+    Ok(Header { format, width, height })
+}
+
+pub(super) fn decode(format: PictureFormat, bytes: &[u8], limits: &PictureLimits) -> Result<Decoded, PictureError> {
+    let mut decoder = open(format, bytes, limits)?;
+    let (original_width, original_height) = decoder.dimensions();
+    if format == PictureFormat::Jpeg && !jpeg::is_complete(bytes) {
+        return Err(PictureError::Torn { format, bytes: bytes.len() });
+    }
+    let fail = |error| explain(format, bytes, error);
+    // An unreadable EXIF block says nothing about the pixels.
+    let orientation = decoder.orientation().unwrap_or(image::metadata::Orientation::NoTransforms);
+    let mut image = DynamicImage::from_decoder(decoder).map_err(fail)?;
+    image.apply_orientation(orientation);
+    let (width, height) = (image.width(), image.height());
+    let picture = Picture::new(width, height, over_white(image))
+        .ok_or_else(|| PictureError::Malformed { format, reason: format!("it has {width}×{height} pixels") })?;
+    Ok(Decoded { picture, format, original_width, original_height })
+}
+
+/// A decoder that has read the header and no more, with the sizes in it checked.
+fn open<'a>(
+    format: PictureFormat,
+    bytes: &'a [u8],
+    limits: &PictureLimits,
+) -> Result<impl ImageDecoder + 'a, PictureError> {
+    let kind = match format {
+        PictureFormat::Png => ImageFormat::Png,
+        PictureFormat::Jpeg => ImageFormat::Jpeg,
+        PictureFormat::WebP => ImageFormat::WebP,
+        PictureFormat::Gif => ImageFormat::Gif,
+        PictureFormat::Bmp => ImageFormat::Bmp,
+        PictureFormat::Tiff => ImageFormat::Tiff,
+        PictureFormat::Svg => unreachable!("an SVG is drawn, not decoded"),
+    };
+    let mut reader = ImageReader::with_format(Cursor::new(bytes), kind);
+    // The deepest pixel that is common is 16-bit RGBA; a decoder also wants room for its own tables.
+    let mut allowed = image::Limits::no_limits();
+    allowed.max_alloc = Some(limits.max_pixels.saturating_mul(8).saturating_add(64 << 20));
+    reader.limits(allowed);
+    let decoder = reader.into_decoder().map_err(|error| explain(format, bytes, error))?;
+    let (width, height) = decoder.dimensions();
+    let too_large = |allowed| Err(PictureError::TooLarge { format, width, height, allowed });
+    if width.max(height) > limits.max_side {
+        return too_large(format!("a side may have {} pixels", limits.max_side));
+    }
+    if u64::from(width) * u64::from(height) > limits.max_pixels {
+        return too_large(format!("{} megapixels are allowed", limits.max_pixels as f64 / 1e6));
+    }
+    Ok(decoder)
+}
+
+/// Interleaved 8-bit RGB, transparent pixels laid over white.
+fn over_white(image: DynamicImage) -> Vec<u8> {
+    if !image.color().has_alpha() {
+        return image.into_rgb8().into_raw();
+    }
+    let mut rgba = image.into_rgba8().into_raw();
+    // In place: the write position never overtakes the read position.
+    let pixels = rgba.len() / 4;
+    for pixel in 0..pixels {
+        let [red, green, blue, alpha] = [0, 1, 2, 3].map(|channel| u32::from(rgba[4 * pixel + channel]));
+        let blend = |value: u32| ((value * alpha + 255 * (255 - alpha) + 127) / 255) as u8;
+        rgba[3 * pixel] = blend(red);
+        rgba[3 * pixel + 1] = blend(green);
+        rgba[3 * pixel + 2] = blend(blue);
+    }
+    rgba.truncate(3 * pixels);
+    rgba
+}
+
+fn explain(format: PictureFormat, bytes: &[u8], error: ImageError) -> PictureError {
+    let mut cause: Option<&(dyn Error + 'static)> = Some(&error);
+    let mut innermost = String::new();
+    while let Some(current) = cause {
+        if let Some(io) = current.downcast_ref::<io::Error>()
+            && io.kind() == io::ErrorKind::UnexpectedEof
+        {
+            return PictureError::Torn { format, bytes: bytes.len() };
+        }
+        innermost = current.to_string();
+        cause = current.source();
+    }
+    let reason = match error {
+        ImageError::Limits(_) => "decoding it needs more memory than a picture may have".into(),
+        _ if innermost.is_empty() => "it breaks its format".into(),
+        _ => innermost,
+    };
+    PictureError::Malformed { format, reason }
+}

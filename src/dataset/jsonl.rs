@@ -1,0 +1,178 @@
+//! One JSON object a line.
+
+use std::{
+    fs::File,
+    io::{BufRead, BufReader, Read},
+    path::{Path, PathBuf},
+};
+
+use serde_json::{Map, Value};
+
+use super::{
+    DatasetError, Limits, Origin, Record, Rejection, Split,
+    read::{picture_path, reject},
+};
+
+pub(super) struct Lines {
+    path: PathBuf,
+    folder: PathBuf,
+    input: BufReader<File>,
+    line: u64,
+    done: u64,
+    total: u64,
+    broken: bool,
+}
+
+impl Lines {
+    pub(super) fn open(path: &Path) -> Result<Self, DatasetError> {
+        let unreadable = |error| DatasetError::unreadable(path, &error);
+        let file = File::open(path).map_err(unreadable)?;
+        let total = file.metadata().map_err(unreadable)?.len();
+        let mut input = BufReader::with_capacity(64 << 10, file);
+        refuse_utf16(path, input.fill_buf().map_err(unreadable)?)?;
+        let folder = path.parent().unwrap_or(Path::new("")).to_owned();
+        Ok(Self { path: path.to_owned(), folder, input, line: 0, done: 0, total, broken: false })
+    }
+
+    /// Bytes read, and bytes there are.
+    pub(super) fn bytes(&self) -> (u64, u64) {
+        (self.done, self.total)
+    }
+
+    pub(super) fn next_record(&mut self, limits: &Limits) -> Option<Result<Record, Rejection>> {
+        loop {
+            if self.broken {
+                return None;
+            }
+            let line = match self.next_line(limits.max_line_bytes) {
+                Ok(line) => line?,
+                Err(reason) => return Some(Err(reject(&self.path, self.line, reason))),
+            };
+            let text = match std::str::from_utf8(&line) {
+                Ok(text) => text.trim(),
+                Err(error) => {
+                    let reason = format!("the line is not valid UTF-8 (at byte {})", error.valid_up_to());
+                    return Some(Err(reject(&self.path, self.line, reason)));
+                }
+            };
+            if !text.is_empty() {
+                return Some(self.record(text).map_err(|reason| reject(&self.path, self.line, reason)));
+            }
+        }
+    }
+
+    /// The next line, never more of it in memory than `most` bytes; `Ok(None)` at the end.
+    fn next_line(&mut self, most: usize) -> Result<Option<Vec<u8>>, String> {
+        self.line += 1;
+        let mut line = Vec::new();
+        let failed = |error: std::io::Error| format!("the file cannot be read on: {error}");
+        let read = (&mut self.input).take(most as u64 + 1).read_until(b'\n', &mut line);
+        let read = read.inspect_err(|_| self.broken = true).map_err(failed)?;
+        self.done += read as u64;
+        if self.line == 1 && line.starts_with(b"\xef\xbb\xbf") {
+            line.drain(..3);
+        }
+        if read <= most || line.ends_with(b"\n") {
+            return Ok((read > 0).then_some(line));
+        }
+        // Passed over, not kept.
+        loop {
+            let buffer = self.input.fill_buf().inspect_err(|_| self.broken = true).map_err(failed)?;
+            let (step, is_end) = match buffer.iter().position(|&byte| byte == b'\n') {
+                Some(end) => (end + 1, true),
+                None => (buffer.len(), buffer.is_empty()),
+            };
+            self.input.consume(step);
+            self.done += step as u64;
+            if is_end {
+                return Err(format!("the line is longer than {most} bytes, which is the most that is read"));
+            }
+        }
+    }
+
+    fn record(&self, text: &str) -> Result<Record, String> {
+        let value: Value = serde_json::from_str(text).map_err(|error| not_json(&error))?;
+        let Value::Object(mut fields) = value else {
+            return Err(format!("a line holds an object in braces; found {}", kind(&value)));
+        };
+        let written = optional_text(&mut fields, "image")?;
+        let image = written.as_deref().map(|written| picture_path(&self.folder, written)).transpose()?;
+        let mut captions = texts(&mut fields, "captions")?;
+        captions.extend(texts(&mut fields, "caption")?);
+        let mut labels = texts(&mut fields, "labels")?;
+        labels.extend(texts(&mut fields, "label")?);
+        let split = optional_text(&mut fields, "split")?.as_deref().map(str::parse::<Split>).transpose()?;
+        let id = match fields.remove("id") {
+            None | Some(Value::Null) => written.unwrap_or_else(|| format!("line-{}", self.line)),
+            Some(Value::String(id)) => id,
+            Some(Value::Number(id)) => id.to_string(),
+            Some(other) => return Err(format!("`id` is a text or a number; found {}", kind(&other))),
+        };
+        let mut meta = match fields.remove("meta") {
+            None | Some(Value::Null) => Map::new(),
+            Some(Value::Object(meta)) => meta,
+            Some(other) => return Err(format!("`meta` is an object; found {}", kind(&other))),
+        };
+        for (field, value) in fields {
+            if value.is_array() || value.is_object() {
+                return Err(format!(
+                    "the field `{field}` is not known and holds {}; known are id, image, caption, captions, label, labels, \
+                     split and meta, and other fields may hold one value",
+                    kind(&value)
+                ));
+            }
+            meta.entry(field).or_insert(value);
+        }
+        let origin = Origin { file: self.path.clone(), line: Some(self.line) };
+        Ok(Record { id, origin, image, captions, labels, split, meta })
+    }
+}
+
+/// Excel's "Unicode text". To say so once is better than once a line.
+pub(super) fn refuse_utf16(path: &Path, head: &[u8]) -> Result<(), DatasetError> {
+    if head.starts_with(&[0xff, 0xfe]) || head.starts_with(&[0xfe, 0xff]) {
+        let reason = "the file is UTF-16; save it as UTF-8".into();
+        return Err(DatasetError::BadHeader { path: path.display().to_string(), reason });
+    }
+    Ok(())
+}
+
+fn optional_text(fields: &mut Map<String, Value>, name: &str) -> Result<Option<String>, String> {
+    match fields.remove(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text.trim().to_owned()).filter(|text| !text.is_empty())),
+        Some(other) => Err(format!("`{name}` is a text; found {}", kind(&other))),
+    }
+}
+
+/// A text or a list of texts.
+fn texts(fields: &mut Map<String, Value>, name: &str) -> Result<Vec<String>, String> {
+    let wrong = |found: &Value| format!("`{name}` is a text or a list of texts; found {}", kind(found));
+    match fields.remove(name) {
+        None | Some(Value::Null) => Ok(Vec::new()),
+        Some(Value::String(text)) => Ok(vec![text]),
+        Some(Value::Array(list)) => {
+            let text = |value| if let Value::String(text) = value { Ok(text) } else { Err(wrong(&value)) };
+            list.into_iter().map(text).collect()
+        }
+        Some(other) => Err(wrong(&other)),
+    }
+}
+
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "true or false",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}
+
+/// The parser counts lines within the one line that it was given.
+fn not_json(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let what = text.split(" at line ").next().unwrap_or(&text);
+    format!("the line is not JSON: {what} at column {}", error.column())
+}

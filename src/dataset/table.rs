@@ -1,0 +1,236 @@
+//! A table with a header, separated by commas, semicolons or tabs.
+
+use std::{
+    fs::File,
+    io::{self, BufRead, BufReader, Read, Seek, SeekFrom},
+    path::{Path, PathBuf},
+};
+
+use csv::{ByteRecord, Position, ReaderBuilder};
+use serde_json::{Map, Value};
+
+use super::{
+    DatasetError, Limits, Origin, Record, Rejection, Split,
+    jsonl::refuse_utf16,
+    read::{picture_path, reject},
+};
+
+/// What the CSV reader takes from the file at a time.
+const BUFFER: usize = 64 << 10;
+/// For a sentence.
+const COLUMNS: &str =
+    "id, image, caption (as often as wanted), captions (separated by |), label, labels (separated by |) and split";
+
+pub(super) struct Table {
+    path: PathBuf,
+    folder: PathBuf,
+    columns: Vec<Column>,
+    rows: csv::Reader<Bounded>,
+    row: ByteRecord,
+    total: u64,
+    broken: bool,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Column {
+    Id,
+    Image,
+    Caption,
+    Captions,
+    Label,
+    Labels,
+    Split,
+    Meta(String),
+}
+
+impl Table {
+    pub(super) fn open(path: &Path, delimiter: u8, limits: &Limits) -> Result<Self, DatasetError> {
+        let unreadable = |error| DatasetError::unreadable(path, &error);
+        let bad = |reason: String| DatasetError::BadHeader { path: path.display().to_string(), reason };
+        let file = File::open(path).map_err(unreadable)?;
+        let total = file.metadata().map_err(unreadable)?.len();
+        let mut head = Vec::new();
+        BufReader::new(&file).take(limits.max_line_bytes as u64).read_until(b'\n', &mut head).map_err(unreadable)?;
+        refuse_utf16(path, &head)?;
+        let is_semicolons = delimiter == b',' && !head.contains(&b',') && head.contains(&b';');
+        let delimiter = if is_semicolons { b';' } else { delimiter };
+        let mut input = Bounded { file, at: 0, until: 0 };
+        input.seek(SeekFrom::Start(0)).map_err(unreadable)?;
+        input.until = (limits.max_line_bytes + BUFFER) as u64;
+        let mut rows =
+            ReaderBuilder::new().delimiter(delimiter).flexible(true).buffer_capacity(BUFFER).from_reader(input);
+        let header = rows.headers().map_err(|error| bad(format!("the header cannot be read: {error}")))?;
+        let columns = columns(header.iter()).map_err(bad)?;
+        let folder = path.parent().unwrap_or(Path::new("")).to_owned();
+        Ok(Self { path: path.to_owned(), folder, columns, rows, row: ByteRecord::new(), total, broken: false })
+    }
+
+    /// Bytes read, and bytes there are.
+    pub(super) fn bytes(&self) -> (u64, u64) {
+        (self.rows.position().byte(), self.total)
+    }
+
+    pub(super) fn next_record(&mut self, limits: &Limits) -> Option<Result<Record, Rejection>> {
+        if self.broken {
+            return None;
+        }
+        let start = self.rows.position().clone();
+        self.rows.get_mut().until = start.byte() + (limits.max_line_bytes + BUFFER) as u64;
+        match self.rows.read_byte_record(&mut self.row) {
+            Ok(false) => None,
+            Ok(true) => {
+                let line = self.row.position().map_or(start.line(), Position::line);
+                let bytes = self.rows.position().byte() - start.byte();
+                if bytes > limits.max_line_bytes as u64 {
+                    return Some(Err(self.pass_over(start, line, limits.max_line_bytes)));
+                }
+                Some(self.record(line).map_err(|reason| reject(&self.path, line, reason)))
+            }
+            Err(error) if is_too_long(&error) => {
+                let line = start.line();
+                Some(Err(self.pass_over(start, line, limits.max_line_bytes)))
+            }
+            Err(error) => {
+                self.broken = true;
+                Some(Err(reject(&self.path, start.line(), format!("the file cannot be read on: {error}"))))
+            }
+        }
+    }
+
+    /// A row that is too long has most often a quotation mark that nobody closed: reading goes on with the next line.
+    fn pass_over(&mut self, start: Position, line: u64, most: usize) -> Rejection {
+        let rejection = reject(
+            &self.path,
+            line,
+            format!(
+                "the row is longer than {most} bytes, which is the most that is read (is a quotation mark not closed?)"
+            ),
+        );
+        let mut next = start;
+        let resumed = next_line(&self.path, next.byte()).and_then(|byte| {
+            next.set_byte(byte).set_line(line + 1);
+            self.rows.get_mut().until = u64::MAX;
+            self.rows.seek_raw(SeekFrom::Start(byte), next).map_err(io::Error::other)
+        });
+        self.broken = resumed.is_err();
+        rejection
+    }
+
+    fn record(&self, line: u64) -> Result<Record, String> {
+        if self.row.len() != self.columns.len() {
+            return Err(format!("the row has {} fields, the header has {}", self.row.len(), self.columns.len()));
+        }
+        let (mut id, mut image, mut split) = (None, None, None);
+        let (mut captions, mut labels, mut meta) = (Vec::new(), Vec::new(), Map::new());
+        for (index, (column, field)) in self.columns.iter().zip(self.row.iter()).enumerate() {
+            let text = std::str::from_utf8(field)
+                .map_err(|error| format!("field {} is not valid UTF-8 (at byte {})", index + 1, error.valid_up_to()))?
+                .trim();
+            let parts = || text.split('|').map(str::to_owned);
+            match column {
+                _ if text.is_empty() => {}
+                Column::Id => id = Some(text.to_owned()),
+                Column::Image => image = Some(text),
+                Column::Caption => captions.push(text.to_owned()),
+                Column::Captions => captions.extend(parts()),
+                Column::Label => labels.push(text.to_owned()),
+                Column::Labels => labels.extend(parts()),
+                Column::Split => split = Some(text.parse::<Split>()?),
+                Column::Meta(name) => {
+                    meta.insert(name.clone(), Value::from(text));
+                }
+            }
+        }
+        let id = id.or(image.map(str::to_owned)).unwrap_or_else(|| format!("line-{line}"));
+        let image = image.map(|written| picture_path(&self.folder, written)).transpose()?;
+        let origin = Origin { file: self.path.clone(), line: Some(line) };
+        Ok(Record { id, origin, image, captions, labels, split, meta })
+    }
+}
+
+fn columns<'a>(header: impl Iterator<Item = &'a str>) -> Result<Vec<Column>, String> {
+    let mut columns: Vec<Column> = Vec::new();
+    let mut names = Vec::new();
+    for name in header {
+        let name = name.trim();
+        let column = match name.to_lowercase().as_str() {
+            "id" => Column::Id,
+            "image" => Column::Image,
+            "caption" => Column::Caption,
+            "captions" => Column::Captions,
+            "label" => Column::Label,
+            "labels" => Column::Labels,
+            "split" => Column::Split,
+            _ => Column::Meta(name.to_owned()),
+        };
+        if column != Column::Caption && columns.contains(&column) {
+            return Err(format!("the column `{name}` comes twice; only `caption` may"));
+        }
+        columns.push(column);
+        names.push(name.to_owned());
+    }
+    if columns.iter().any(|column| matches!(column, Column::Image | Column::Caption | Column::Captions)) {
+        return Ok(columns);
+    }
+    let found = if names.is_empty() { "none".into() } else { names.join(", ") };
+    Err(format!("a table needs a column `image` or `caption`; found: {found}; read are {COLUMNS}, others go to meta"))
+}
+
+/// Where the line after the one at `byte` begins.
+fn next_line(path: &Path, byte: u64) -> io::Result<u64> {
+    let mut file = File::open(path)?;
+    file.seek(SeekFrom::Start(byte))?;
+    let mut input = BufReader::with_capacity(BUFFER, file);
+    let mut at = byte;
+    // The reader's position may stand before the line end of the row before.
+    let mut in_line = false;
+    loop {
+        let buffer = input.fill_buf()?;
+        if buffer.is_empty() {
+            return Ok(at);
+        }
+        for &byte in buffer {
+            at += 1;
+            match byte {
+                b'\n' if in_line => return Ok(at),
+                b'\n' | b'\r' => {}
+                _ => in_line = true,
+            }
+        }
+        let read = buffer.len();
+        input.consume(read);
+    }
+}
+
+/// A file that ends in an error where a row has become too long.
+struct Bounded {
+    file: File,
+    at: u64,
+    until: u64,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the row is too long")]
+struct TooLong;
+
+impl Read for Bounded {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.at >= self.until {
+            return Err(io::Error::other(TooLong));
+        }
+        let read = self.file.read(buffer)?;
+        self.at += read as u64;
+        Ok(read)
+    }
+}
+
+impl Seek for Bounded {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.at = self.file.seek(to)?;
+        Ok(self.at)
+    }
+}
+
+fn is_too_long(error: &csv::Error) -> bool {
+    matches!(error.kind(), csv::ErrorKind::Io(io) if io.get_ref().is_some_and(|inner| inner.is::<TooLong>()))
+}

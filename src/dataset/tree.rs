@@ -1,0 +1,108 @@
+//! A folder tree of pictures.
+
+use std::{
+    ffi::OsStr,
+    fs::{self, File},
+    io::Read,
+    path::{Path, PathBuf},
+};
+
+use walkdir::{DirEntry, WalkDir};
+
+use super::{DatasetError, Limits, Origin, PictureFormat, Record, Rejection, naming, read::reject};
+
+pub(super) struct Tree {
+    root: PathBuf,
+    entries: Box<dyn Iterator<Item = walkdir::Result<DirEntry>> + Send>,
+}
+
+impl Tree {
+    pub(super) fn open(root: &Path) -> Result<Self, DatasetError> {
+        fs::read_dir(root).map_err(|error| DatasetError::unreadable(root, &error))?;
+        let walk = WalkDir::new(root).min_depth(1).follow_links(true).sort_by_file_name().into_iter();
+        Ok(Self { root: root.to_owned(), entries: Box::new(walk.filter_entry(is_looked_at)) })
+    }
+
+    pub(super) fn next_record(&mut self, limits: &Limits) -> Option<Result<Record, Rejection>> {
+        loop {
+            match self.entries.next()? {
+                Ok(entry) if entry.file_type().is_file() && is_picture(entry.path()) => {
+                    return Some(self.record(entry.into_path(), limits));
+                }
+                Ok(_) => {}
+                Err(error) => return Some(Err(self.rejection(&error))),
+            }
+        }
+    }
+
+    fn record(&self, picture: PathBuf, limits: &Limits) -> Result<Record, Rejection> {
+        let below = picture.strip_prefix(&self.root).unwrap_or(&picture);
+        let parts: Vec<String> = below.iter().map(|part| part.to_string_lossy().into_owned()).collect();
+        let labels = if parts.len() > 1 { vec![parts[0].clone()] } else { Vec::new() };
+        let captions = match captions_beside(&picture, limits)? {
+            Some(captions) if !captions.is_empty() => captions,
+            _ => vec![naming::words(&picture.file_stem().unwrap_or_default().to_string_lossy())],
+        };
+        Ok(Record {
+            id: parts.join("/"),
+            origin: Origin { file: picture.clone(), line: None },
+            image: Some(picture),
+            captions,
+            labels,
+            split: None,
+            meta: serde_json::Map::new(),
+        })
+    }
+
+    fn rejection(&self, error: &walkdir::Error) -> Rejection {
+        let file = error.path().unwrap_or(&self.root).to_owned();
+        let reason = match (error.loop_ancestor(), error.io_error()) {
+            (Some(ancestor), _) => format!("this link leads back to {}; it was not followed", ancestor.display()),
+            (None, Some(io)) => format!("it cannot be read: {io}"),
+            (None, None) => error.to_string(),
+        };
+        Rejection { origin: Origin { file, line: None }, reason }
+    }
+}
+
+/// Not hidden, and not what archivers leave behind.
+fn is_looked_at(entry: &DirEntry) -> bool {
+    let name = entry.file_name();
+    !name.to_string_lossy().starts_with('.') && name != OsStr::new("__MACOSX")
+}
+
+fn is_picture(path: &Path) -> bool {
+    let Some(extension) = path.extension() else { return false };
+    let extension = extension.to_string_lossy().to_lowercase();
+    PictureFormat::EXTENSIONS.contains(&extension.as_str())
+}
+
+/// The lines of the text file beside a picture that are not empty; `None` if there is no such file.
+fn captions_beside(picture: &Path, limits: &Limits) -> Result<Option<Vec<String>>, Rejection> {
+    let path = picture.with_extension("txt");
+    let Ok(file) = File::open(&path) else { return Ok(None) };
+    let mut bytes = Vec::new();
+    let whole = |reason: String| Rejection { origin: Origin { file: path.clone(), line: None }, reason };
+    file.take(limits.max_line_bytes as u64 + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| whole(format!("this caption file cannot be read: {error}")))?;
+    if bytes.len() > limits.max_line_bytes {
+        return Err(whole(format!(
+            "this caption file has more than {} bytes, which is the most that is read",
+            limits.max_line_bytes
+        )));
+    }
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+    let lines = bytes.split(|&byte| byte == b'\n').enumerate().map(|(index, line)| {
+        let invalid = |error: std::str::Utf8Error| {
+            reject(
+                &path,
+                index as u64 + 1,
+                format!("this caption is not valid UTF-8 (at byte {})", error.valid_up_to()),
+            )
+        };
+        std::str::from_utf8(line).map(|line| line.trim().to_owned()).map_err(invalid)
+    });
+    let lines: Vec<String> = lines.collect::<Result<_, _>>()?;
+    Ok(Some(lines.into_iter().filter(|line| !line.is_empty()).collect()))
+}
