@@ -1,0 +1,49 @@
+// Small helpers for building the page. Text from the collection enters the page only through `textContent` and
+// attributes, so that a caption or a file name with markup in it stays what it is: text.
+
+export const byId = (id) => document.getElementById(id);
+
+/** Makes an element; `text` sets its text, `share` the CSS variable that bars are drawn from, the rest are attributes. */
+export function make(tag, attributes = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === null || value === undefined || value === false) continue;
+    if (name === 'text') node.textContent = value;
+    else if (name === 'share') node.style.setProperty('--share', String(value));
+    else node.setAttribute(name, value === true ? '' : value);
+  }
+  node.append(...children.filter((child) => child !== null && child !== undefined));
+  return node;
+}
+
+const numbers = new Intl.NumberFormat('en');
+
+export const count = (number, one, many) => `${numbers.format(number)} ${number === 1 ? one : many}`;
+
+const clampShare = (share) => Math.min(1, Math.max(0, share));
+
+/** `0.943` is `94 %`; what is above nothing but below one percent says so. */
+export function percent(share) {
+  const clamped = clampShare(share);
+  if (clamped > 0 && clamped < 0.005) return '<1 %';
+  return `${Math.round(clamped * 100)} %`;
+}
+
+/** How good a result is: the calibrated relevance as a percentage, or the bare cosine where nothing is calibrated. */
+export function goodness(result) {
+  if (Number.isFinite(result.relevance)) {
+    return { text: percent(result.relevance), share: clampShare(result.relevance), name: 'relevance' };
+  }
+  if (Number.isFinite(result.score)) return { text: result.score.toFixed(3), share: null, name: 'cosine' };
+  return { text: '–', share: null, name: 'relevance' };
+}
+
+/** A chip that searches for its label; a true link, so that it can be opened in another tab. */
+export function labelChip(label, extra) {
+  return make('a', { class: 'chip', href: wordsUrl(label), 'data-words': label, 'data-testid': 'label-chip' },
+    make('span', { text: label }), extra ? make('span', { class: 'chip-extra', text: extra }) : null);
+}
+
+export const wordsUrl = (words) => `/?q=${encodeURIComponent(words)}`;
+export const likeUrl = (id) => `/?like=${encodeURIComponent(id)}`;
+export const itemUrl = (id, part = '') => `/v1/items/${encodeURIComponent(id)}${part}`;

@@ -1,0 +1,145 @@
+// The search page: reads the question from the address or from a picture, asks the service, shows the answer.
+
+import * as api from './api.js';
+import { byId } from './dom.js';
+import { takePictures } from './intake.js';
+import { startingNotice, untrainedNotice } from './notices.js';
+import { askItem, askPicture, askWords, enterFirst, question, remember } from './question.js';
+import * as view from './view.js';
+
+const STARTING_POLL_MS = 1500;
+const UNTRAINED_POLL_MS = 8000;
+const SHOW_LOADING_AFTER_MS = 120;
+const KEPT_ANSWERS = 30;
+const TARGETS = { captions: 'text', pictures: 'image' };
+
+/** Answers by history entry, so that going back shows at once what was there. */
+const answers = new Map();
+let running = null;
+let bootTimer = 0;
+
+/** Brings the page to what the history entry asks for. */
+async function route() {
+  running?.abort();
+  running = new AbortController();
+  const { signal } = running;
+  view.closeDialog();
+
+  const asked = question();
+  view.drawQuestion(asked);
+  if (!asked) {
+    view.showStart();
+    return;
+  }
+  const key = history.state?.key;
+  let answer = answers.get(key);
+  if (!answer) {
+    // A quick answer takes the old one's place without a flicker between them.
+    const loading = setTimeout(view.showLoading, view.state() === 'results' ? SHOW_LOADING_AFTER_MS : 0);
+    try {
+      answer = { [asked.first]: await search(asked, asked.first, signal) };
+    } catch (error) {
+      if (!signal.aborted) view.showError(error, route);
+      return;
+    } finally {
+      clearTimeout(loading);
+    }
+    remember(answers, key, answer, KEPT_ANSWERS);
+  }
+  view.drawAnswer(asked, answer);
+  // The other half of a picture's answer follows quietly; its tab is there already.
+  if (asked.kind !== 'words' && !(answer.captions && answer.pictures)) await followUp(asked, answer, signal);
+}
+
+async function followUp(asked, answer, signal) {
+  const other = asked.first === 'captions' ? 'pictures' : 'captions';
+  try {
+    answer[other] = await search(asked, other, signal);
+    view.drawOther(other, { answer: answer[other] });
+  } catch (error) {
+    if (!signal.aborted) view.drawOther(other, { error, retry: () => followUp(asked, answer, signal) });
+  }
+}
+
+async function search(asked, half, signal) {
+  if (asked.kind === 'words') return api.searchWords(asked.words, signal);
+  asked.blob ??= await api.itemPicture(asked.id, signal);
+  const answer = await api.searchPicture(asked.blob, TARGETS[half], signal);
+  // An item is no news as an answer to itself.
+  if (asked.kind === 'item' && half === 'pictures') answer.results = answer.results.filter(({ id }) => id !== asked.id);
+  return answer;
+}
+
+/** Looks whether the service is there, trained and ready; until then the page says what it is waiting for. */
+async function boot() {
+  clearTimeout(bootTimer);
+  try {
+    const about = await api.info();
+    view.drawCollection(about);
+    if (about.model === null) {
+      if (view.state() !== 'untrained') view.showNotice('untrained', 'Not yet', untrainedNotice());
+      bootTimer = setTimeout(boot, UNTRAINED_POLL_MS);
+      return;
+    }
+    await api.ready();
+  } catch (error) {
+    if (error.status === 503) {
+      if (view.state() !== 'starting') view.showNotice('starting', 'A moment', startingNotice(error.detail));
+      bootTimer = setTimeout(boot, STARTING_POLL_MS);
+    } else view.showError(error, boot);
+    return;
+  }
+  // Examples are a courtesy: without them the page searches just as well.
+  api.labels().then(({ labels }) => view.drawExamples(labels)).catch(() => {});
+  route();
+}
+
+function ask(enter, what) {
+  enter(what);
+  window.scrollTo(0, 0);
+  route();
+}
+
+/** The question came out of the dialog, which is closed now: reading goes on at the answers. */
+function askFromDialog(enter, what) {
+  ask(enter, what);
+  byId('answers').focus();
+}
+
+const plainClick = (event) => event.button === 0 && !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.altKey;
+const typing = (target) => target.closest?.('input:not([type=file]), textarea, select') !== null;
+
+view.prepare({ similar: (id) => askFromDialog(askItem, id) });
+takePictures({
+  asked: (file) => ask(askPicture, file),
+  askedItem: (id) => ask(askItem, id),
+  refused: (error) => view.showError(error, null),
+});
+
+byId('search-form').addEventListener('submit', (event) => {
+  event.preventDefault();
+  // On a touch screen the keyboard would cover the answers.
+  if (matchMedia('(pointer: coarse)').matches) byId('query').blur();
+  ask(askWords, byId('query').value.trim());
+});
+document.addEventListener('click', (event) => {
+  const link = event.target.closest('a[data-words], #home, #skip');
+  if (!link || !plainClick(event)) return;
+  event.preventDefault();
+  if (link.id === 'skip') byId('answers').focus();
+  else (link.closest('dialog') ? askFromDialog : ask)(askWords, link.dataset.words ?? '');
+});
+document.addEventListener('keydown', (event) => {
+  if (event.key !== '/' || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (typing(event.target) || byId('item-dialog').open) return;
+  event.preventDefault();
+  byId('query').focus();
+  byId('query').select();
+});
+addEventListener('popstate', route);
+
+enterFirst();
+view.drawQuestion(question());
+if (question()) view.showLoading();
+else view.showStart();
+boot();
