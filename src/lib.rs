@@ -4,6 +4,11 @@
 //! is learned from the owner's own labelled collection with DSCMR (Deep Supervised Cross-modal Retrieval, Zhen et al.,
 //! CVPR 2019). The rooms below stand in the order in which data walks through them; each answers one question.
 
+/// What did the owner ask for?
+pub mod config;
+/// What is it doing?
+pub mod telemetry;
+
 /// How does work that keeps a core busy leave the async threads?
 pub mod compute;
 /// What is a picture once it is decoded?
@@ -28,3 +33,12 @@ pub mod index;
 
 /// What do we know of each item?
 pub mod catalog;
+
+/// Who answers a query, and who changes the collection?
+pub mod search;
+
+/// How does the world talk to it?
+pub mod http;
+
+/// How does its owner talk to it?
+pub mod cli;

@@ -27,37 +27,48 @@ pub struct MissingText {
 }
 
 impl Catalog {
-    /// Pictures without features of `encoder`, at most `limit`, each content once.
+    /// Pictures without features of `encoder`, each content once, by content hash: at most `limit` of those after
+    /// `after` (empty for the first page).
     ///
     /// # Errors
     /// If the database fails.
     pub async fn pictures_without_features(
         &self,
         encoder: &str,
+        after: &[u8],
         limit: u32,
     ) -> Result<Vec<MissingPicture>, CatalogError> {
         Ok(sqlx::query_as(
             "select content_hash, min(image_path) as path, min(id) as id from items
-             where content_hash is not null and image_error is null
+             where content_hash > ? and image_error is null
                and not exists (select 1 from features f where f.encoder = ? and f.hash = items.content_hash)
-             group by content_hash limit ?",
+             group by content_hash order by content_hash limit ?",
         )
+        .bind(after)
         .bind(encoder)
         .bind(limit)
         .fetch_all(&self.readers)
         .await?)
     }
 
-    /// Captions without features of `encoder`, at most `limit`, each text once.
+    /// Captions without features of `encoder`, each text once, by text hash: at most `limit` of those after `after`
+    /// (empty for the first page).
     ///
     /// # Errors
     /// If the database fails.
-    pub async fn texts_without_features(&self, encoder: &str, limit: u32) -> Result<Vec<MissingText>, CatalogError> {
+    pub async fn texts_without_features(
+        &self,
+        encoder: &str,
+        after: &[u8],
+        limit: u32,
+    ) -> Result<Vec<MissingText>, CatalogError> {
         Ok(sqlx::query_as(
             "select text_hash, min(text) as text from captions
-             where not exists (select 1 from features f where f.encoder = ? and f.hash = captions.text_hash)
-             group by text_hash limit ?",
+             where text_hash > ?
+               and not exists (select 1 from features f where f.encoder = ? and f.hash = captions.text_hash)
+             group by text_hash order by text_hash limit ?",
         )
+        .bind(after)
         .bind(encoder)
         .bind(limit)
         .fetch_all(&self.readers)

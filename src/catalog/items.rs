@@ -187,6 +187,17 @@ impl Catalog {
         Ok(rows.into_iter().collect())
     }
 
+    /// Whether an item has this caption, word for word, case aside.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn has_caption(&self, text: &str) -> Result<bool, CatalogError> {
+        Ok(sqlx::query_scalar("select exists (select 1 from captions where lower(text) = lower(?))")
+            .bind(text)
+            .fetch_one(&self.readers)
+            .await?)
+    }
+
     /// Everything that can be learned from: items with a readable picture, a caption and a label, by owner's id.
     ///
     /// # Errors

@@ -15,7 +15,7 @@ mod table;
 mod thumbnail;
 mod tree;
 
-pub use decode::{Decoded, PictureError, PictureFormat, PictureLimits, decode};
+pub use decode::{Decoded, PictureError, PictureFormat, PictureLimits, decode, inspect, read_file};
 pub use error::DatasetError;
 pub use limits::Limits;
 pub use read::{Reader, read, read_with};

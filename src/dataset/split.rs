@@ -14,6 +14,17 @@ pub enum Split {
     Test,
 }
 
+impl Split {
+    /// Its name, as [`FromStr`] reads it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Train => "train",
+            Self::Validation => "validation",
+            Self::Test => "test",
+        }
+    }
+}
+
 impl FromStr for Split {
     type Err = String;
 

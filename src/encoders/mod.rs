@@ -19,7 +19,7 @@ use crate::picture::Picture;
 
 pub use error::EncoderError;
 pub use manifest::{Architecture, Defaults, File, Format, Manifest, Modality, PictureInput, Resize, Source};
-pub use pull::{Progress, Stage};
+pub use pull::{Progress as PullProgress, Stage as PullStage};
 pub use registry::Registry;
 
 /// Turns pictures into features.

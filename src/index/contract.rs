@@ -52,6 +52,11 @@ fn every_index_keeps_the_contract() {
         let points = points(count, &mut rng);
         for index in all_of(&points) {
             assert_eq!((index.len(), index.is_empty(), index.dims()), (count, count == 0, DIMS));
+            for wanted in [1, 7, 5_000] {
+                let sample = index.sample(wanted);
+                assert!(sample.len() <= wanted && sample.is_empty() == (count == 0), "{} of {wanted}", sample.len());
+                assert!(sample.iter().all(|s| points.iter().any(|(_, p)| (p.cosine(s) - 1.0).abs() < 1e-5)));
+            }
             let mut found = 0usize;
             let mut wanted = 0usize;
             for _ in 0..30 {

@@ -78,6 +78,12 @@ impl VectorIndex for ExactIndex {
         self.search(query, k)
     }
 
+    fn sample(&self, count: usize) -> Vec<UnitVector> {
+        let step = self.len().div_ceil(count.max(1)).max(1);
+        let points = (0..self.len()).step_by(step).map(|position| self.point(position).to_vec());
+        points.filter_map(|point| UnitVector::new(point, self.dims).ok()).collect()
+    }
+
     fn strategy(&self) -> Strategy {
         Strategy::Exact
     }

@@ -126,6 +126,10 @@ impl VectorIndex for GraphIndex {
         self.points.search(query, k)
     }
 
+    fn sample(&self, count: usize) -> Vec<UnitVector> {
+        self.points.sample(count)
+    }
+
     fn strategy(&self) -> Strategy {
         Strategy::Graph
     }

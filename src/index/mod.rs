@@ -95,6 +95,8 @@ pub trait VectorIndex: Send + Sync {
     /// # Errors
     /// As [`Self::search`].
     fn search_exact(&self, query: &UnitVector, k: usize) -> Result<Vec<Hit>, IndexError>;
+    /// At most `count` of the points, evenly spaced in the order in which they were given; for self-tests.
+    fn sample(&self, count: usize) -> Vec<UnitVector>;
     /// How [`Self::search`] finds its answers.
     fn strategy(&self) -> Strategy;
 }

@@ -26,7 +26,7 @@ pub(super) use svg::{parse_xml as svg_xml, text as svg_text};
 use crate::picture::Picture;
 
 /// What a picture may cost.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PictureLimits {
     /// Bytes of the file; 256 MiB by default.
     pub max_bytes: u64,

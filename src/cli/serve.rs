@@ -1,0 +1,75 @@
+//! `diptych serve`
+
+use std::{process::ExitCode, sync::Arc};
+
+use anyhow::{Context, bail};
+use tokio::net::TcpListener;
+
+use super::Shared;
+use crate::{
+    config::ServeArgs,
+    http::{self, HttpLimits},
+    search::{Encoders, Engine, EngineLimits, IndexKind, Library, SearchError, Silent},
+};
+
+pub(super) async fn run(shared: &Shared, args: &ServeArgs) -> anyhow::Result<ExitCode> {
+    check_address(args)?;
+    let library = shared.library().await?;
+    let encoders = shared.encoders().await?;
+    serve(shared, args, library, encoders).await
+}
+
+/// The service has no keys yet, so whoever reaches it may do everything; it listens where only this machine reaches it.
+fn check_address(args: &ServeArgs) -> anyhow::Result<()> {
+    if !args.listen.ip().is_loopback() {
+        bail!(
+            "--listen {}: the service has no access control, so it listens on loopback addresses alone (127.0.0.1 or \
+             [::1]); to reach it from elsewhere, put a reverse proxy with authentication before it",
+            args.listen
+        );
+    }
+    Ok(())
+}
+
+pub(super) async fn serve(
+    shared: &Shared,
+    args: &ServeArgs,
+    library: Library,
+    encoders: Encoders,
+) -> anyhow::Result<ExitCode> {
+    check_address(args)?;
+    let listener = TcpListener::bind(args.listen)
+        .await
+        .with_context(|| format!("{} cannot be listened on; --listen takes another address", args.listen))?;
+    let address = listener.local_addr()?;
+    let interrupted = library.catalog.interrupt_orphaned_tasks().await?;
+    if interrupted > 0 {
+        tracing::warn!("{interrupted} tasks were cut off when the last service ended; their status says so");
+    }
+    let catalog = library.catalog.clone();
+    let engine = Arc::new(Engine::new(library, encoders, EngineLimits::default())?);
+
+    // The port answers at once (readyz: starting), while the first generation is made.
+    let server =
+        tokio::spawn(http::serve(listener, Arc::clone(&engine), HttpLimits::default(), shared.stop.clone().asked()));
+    println!("diptych serves http://{address}/");
+    match engine.go_live(IndexKind::Exact, Arc::new(Silent), shared.stop.flag()).await {
+        Ok(generation) => {
+            tracing::info!(
+                model = generation.record.version,
+                pictures = generation.images.len(),
+                captions = generation.texts.len(),
+                "ready"
+            );
+            if generation.wants_graph() {
+                engine.reindex().await?;
+            }
+        }
+        Err(SearchError::NoModel) => eprintln!("{}", SearchError::NoModel),
+        Err(SearchError::Stopped) => (),
+        Err(error) => return Err(error.into()),
+    }
+    server.await??;
+    catalog.close().await;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,174 @@
+//! What did the owner ask for? Verbs and flags; each flag that outlives a command also has a `DIPTYCH_*` variable.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Post words and get pictures, post a picture and get captions: cross-modal retrieval on your own labelled collection.
+#[derive(Debug, Parser)]
+#[command(name = "diptych", version, about, arg_required_else_help = true)]
+pub struct Config {
+    /// Settings of every verb.
+    #[command(flatten)]
+    pub common: Common,
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// Settings of every verb.
+#[derive(Debug, Clone, Args)]
+pub struct Common {
+    /// Folder that holds the collection: catalog, models, thumbnails
+    #[arg(long, global = true, env = "DIPTYCH_DATA", default_value = "data", value_name = "DIR")]
+    pub data: PathBuf,
+    /// Folder that holds the encoders' weights
+    #[arg(long, global = true, env = "DIPTYCH_MODELS", default_value = "models", value_name = "DIR")]
+    pub models: PathBuf,
+    /// Encoder of pictures; `diptych encoders list` names them and the default
+    #[arg(long, global = true, env = "DIPTYCH_IMAGE_ENCODER", value_name = "NAME")]
+    pub image_encoder: Option<String>,
+    /// Encoder of sentences
+    #[arg(long, global = true, env = "DIPTYCH_TEXT_ENCODER", value_name = "NAME")]
+    pub text_encoder: Option<String>,
+    /// Largest picture that is read, in millions of pixels
+    #[arg(long, global = true, env = "DIPTYCH_MAX_MEGAPIXELS", default_value_t = 64, value_name = "N",
+          value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub max_megapixels: u32,
+    /// What to log: error, warn, info, debug, or a filter such as diptych=debug
+    #[arg(long, global = true, env = "DIPTYCH_LOG", default_value = "warn,diptych=info", value_name = "FILTER")]
+    pub log: String,
+    /// How log lines look
+    #[arg(long, global = true, env = "DIPTYCH_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Fetch free pictures with captions, learn from them, and serve the search page
+    Demo(DemoArgs),
+    /// Fetch or list the encoders' weights
+    #[command(subcommand)]
+    Encoders(EncodersVerb),
+    /// Take a folder of pictures, a data.jsonl or a CSV into the collection
+    Import(ImportArgs),
+    /// Learn a common space from the collection
+    Train(TrainArgs),
+    /// Say how good the active model is
+    Evaluate(EvaluateArgs),
+    /// Build the index and compare it with an exact scan
+    Index,
+    /// Serve the search page and the HTTP API
+    Serve(ServeArgs),
+    /// Search from the terminal
+    Search(SearchArgs),
+    /// Say what the collection holds
+    Status,
+}
+
+/// Verbs for the encoders.
+#[derive(Debug, Subcommand)]
+pub enum EncodersVerb {
+    /// Fetch the weights of the encoders in use, or of those named
+    Pull {
+        /// Encoders to fetch
+        names: Vec<String>,
+    },
+    /// List what can be fetched and what is there
+    List,
+}
+
+/// Settings of `demo`.
+#[derive(Debug, Clone, Args)]
+pub struct DemoArgs {
+    /// End after the table instead of serving
+    #[arg(long)]
+    pub no_serve: bool,
+    /// Take at most this many pictures of each class, for a quick look
+    #[arg(long, value_name = "N")]
+    pub per_class: Option<usize>,
+    /// Folder for the two packages that hold the pictures [default: demo in the data folder]
+    #[arg(long, env = "DIPTYCH_DEMO_PACKAGES", value_name = "DIR")]
+    pub packages: Option<PathBuf>,
+    /// How to train
+    #[command(flatten)]
+    pub train: TrainArgs,
+    /// How to serve
+    #[command(flatten)]
+    pub serve: ServeArgs,
+}
+
+/// Settings of `import`.
+#[derive(Debug, Clone, Args)]
+pub struct ImportArgs {
+    /// A folder (one subfolder a class), a .jsonl file or a .csv file
+    pub path: PathBuf,
+}
+
+/// Settings of `train`.
+#[derive(Debug, Clone, Args)]
+pub struct TrainArgs {
+    /// Passes over the training split, at most
+    #[arg(long, value_name = "N")]
+    pub epochs: Option<usize>,
+    /// Seed of the split, the initial weights and the order
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Weight of J2, the paper's λ
+    #[arg(long, value_name = "X")]
+    pub lambda: Option<f64>,
+    /// Weight of J3, the paper's η
+    #[arg(long, value_name = "X")]
+    pub eta: Option<f64>,
+}
+
+/// Settings of `evaluate`.
+#[derive(Debug, Clone, Args)]
+pub struct EvaluateArgs {
+    /// Lines of {"query": "words", "label": "class"}: also print precision@10 of these words on the test pictures
+    #[arg(long, value_name = "FILE")]
+    pub queries: Option<PathBuf>,
+}
+
+/// Settings of `serve`.
+#[derive(Debug, Clone, Args)]
+pub struct ServeArgs {
+    /// Address to listen on; port 0 takes a free one
+    #[arg(long, env = "DIPTYCH_LISTEN", default_value = "127.0.0.1:7700", value_name = "HOST:PORT")]
+    pub listen: SocketAddr,
+}
+
+/// Settings of `search`.
+#[derive(Debug, Clone, Args)]
+pub struct SearchArgs {
+    /// Words to search pictures with
+    #[arg(required_unless_present = "image", conflicts_with = "image")]
+    pub words: Vec<String>,
+    /// A picture to search captions with
+    #[arg(long, value_name = "FILE")]
+    pub image: Option<PathBuf>,
+    /// How many results
+    #[arg(long, default_value_t = 10, value_name = "N")]
+    pub limit: usize,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_verbs_and_flags_are_consistent() {
+        Config::command().debug_assert();
+    }
+}

@@ -1,0 +1,180 @@
+//! Adam (Kingma & Ba 2015), fused: one pass over memory updates a variable and both of its moments in place.
+//!
+//! A variable lives with its moments in one tensor, `[3, elements]`: values, first moment, second moment. That makes the
+//! update one in-place operation of two tensors, and a checkpoint one tensor for each variable.
+
+use candle_core::{CpuStorage, InplaceOp2, Layout, Result, Tensor, bail};
+use rayon::prelude::*;
+
+use super::{
+    TrainSettings,
+    network::{NAMES, Shape, Weights, initial, tensor},
+};
+
+/// Added to the root of the second moment, as PyTorch's default.
+const EPSILON: f32 = 1e-8;
+
+/// Elements that one thread updates at a time. The order of updates does not matter, so neither does the number of threads.
+const CHUNK: usize = 1 << 16;
+
+/// All variables with their moments, and how many steps were taken.
+pub(super) struct Optimizer {
+    shape: Shape,
+    steps: u64,
+    states: Vec<Tensor>,
+}
+
+struct Update {
+    beta1: f32,
+    beta2: f32,
+    /// Step size divided by the first moment's bias correction.
+    rate: f32,
+    /// Root of the second moment's bias correction.
+    correction: f32,
+}
+
+impl Optimizer {
+    /// Freshly drawn variables, moments 0.
+    pub(super) fn new(shape: Shape, seed: u64) -> Result<Self> {
+        let state = |name: &&'static str| {
+            let mut values = initial(&shape, name, seed);
+            let elements = values.len();
+            values.resize(3 * elements, 0.0);
+            tensor(values, (3, elements))
+        };
+        Ok(Self { shape, steps: 0, states: NAMES.iter().map(state).collect::<Result<_>>()? })
+    }
+
+    /// Takes up where a checkpoint left off.
+    pub(super) fn restore(shape: Shape, steps: u64, states: Vec<Tensor>) -> Self {
+        Self { shape, steps, states }
+    }
+
+    pub(super) fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    /// Each variable with its moments, `[3, elements]`, in the order of [`NAMES`].
+    pub(super) fn states(&self) -> &[Tensor] {
+        &self.states
+    }
+
+    /// The variables in their shapes. They share memory with the optimizer: a later [`Self::update`] changes them.
+    pub(super) fn weights(&self) -> Result<Weights> {
+        NAMES
+            .into_iter()
+            .zip(&self.states)
+            .map(|(name, state)| Ok((name, state.get(0)?.reshape(self.shape.of(name))?)))
+            .collect()
+    }
+
+    /// The variables as they are now, in memory of their own.
+    pub(super) fn snapshot(&self) -> Result<Weights> {
+        self.weights()?.into_iter().map(|(name, weight)| Ok((name, weight.copy()?))).collect()
+    }
+
+    /// One step along the gradients.
+    pub(super) fn update(&mut self, gradients: &Weights, settings: &TrainSettings) -> Result<()> {
+        self.steps += 1;
+        let steps = i32::try_from(self.steps).unwrap_or(i32::MAX);
+        let update = Update {
+            beta1: settings.beta1 as f32,
+            beta2: settings.beta2 as f32,
+            rate: (settings.learning_rate / (1.0 - settings.beta1.powi(steps))) as f32,
+            correction: (1.0 - settings.beta2.powi(steps)).sqrt() as f32,
+        };
+        for (name, state) in NAMES.iter().zip(&self.states) {
+            state.inplace_op2(&gradients[name].contiguous()?, &update)?;
+        }
+        Ok(())
+    }
+}
+
+impl InplaceOp2 for Update {
+    fn name(&self) -> &'static str {
+        "adam"
+    }
+
+    fn cpu_fwd(
+        &self,
+        state: &mut CpuStorage,
+        state_layout: &Layout,
+        gradient: &CpuStorage,
+        gradient_layout: &Layout,
+    ) -> Result<()> {
+        let (CpuStorage::F32(state), CpuStorage::F32(gradient)) = (state, gradient) else {
+            bail!("adam: variables and gradients are f32")
+        };
+        let (Some((begin, end)), Some((g_begin, g_end))) =
+            (state_layout.contiguous_offsets(), gradient_layout.contiguous_offsets())
+        else {
+            bail!("adam: variables and gradients are contiguous")
+        };
+        let (state, gradient) = (&mut state[begin..end], &gradient[g_begin..g_end]);
+        let elements = gradient.len();
+        if state.len() != 3 * elements {
+            bail!("adam: {} values with moments for {elements} gradients", state.len())
+        }
+        let (values, moments) = state.split_at_mut(elements);
+        let (first, second) = moments.split_at_mut(elements);
+        values
+            .par_chunks_mut(CHUNK)
+            .zip(first.par_chunks_mut(CHUNK))
+            .zip(second.par_chunks_mut(CHUNK))
+            .zip(gradient.par_chunks(CHUNK))
+            .for_each(|(((values, first), second), gradient)| self.chunk(values, first, second, gradient));
+        Ok(())
+    }
+}
+
+impl Update {
+    fn chunk(&self, values: &mut [f32], first: &mut [f32], second: &mut [f32], gradient: &[f32]) {
+        for (((value, m), v), &g) in values.iter_mut().zip(first).zip(second).zip(gradient) {
+            *m = self.beta1 * *m + (1.0 - self.beta1) * g;
+            *v = self.beta2 * *v + (1.0 - self.beta2) * g * g;
+            *value -= self.rate * *m / (v.sqrt() / self.correction + EPSILON);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_nn::{AdamW, Optimizer as _, ParamsAdamW};
+
+    use super::*;
+
+    #[test]
+    fn agrees_with_candles_adamw_without_decay() {
+        let shape = Shape { image: 3, text: 4, hidden: 5, dims: 2, classes: 2 };
+        let settings = TrainSettings { learning_rate: 1e-2, ..TrainSettings::default() };
+        let mut ours = Optimizer::new(shape, 1).expect("an optimizer");
+        let vars: Vec<candle_core::Var> = ours
+            .snapshot()
+            .expect("weights")
+            .into_values()
+            .map(|w| candle_core::Var::from_tensor(&w).expect("a variable"))
+            .collect();
+        let names: Vec<&str> = ours.snapshot().expect("weights").into_keys().collect();
+        let params = ParamsAdamW { lr: 1e-2, beta1: 0.5, beta2: 0.999, eps: 1e-8, weight_decay: 0.0 };
+        let mut theirs = AdamW::new(vars.clone(), params).expect("an optimizer");
+        for _ in 0..20 {
+            // Σ (w² + sin w): gradients that differ by element and by step.
+            let loss = |w: &Tensor| (w.sqr()? + w.sin()?)?.sum_all();
+            let gradients = ours.weights().expect("weights").into_iter();
+            let gradients =
+                gradients.map(|(name, w)| (name, ((&w * 2.0).expect("2w") + w.cos().expect("cos")).expect("gradient")));
+            ours.update(&gradients.collect(), &settings).expect("a step");
+            let total = vars
+                .iter()
+                .map(|v| loss(v).expect("a loss"))
+                .reduce(|a, b| (a + b).expect("a sum"))
+                .expect("variables");
+            theirs.backward_step(&total).expect("a step");
+        }
+        let ours = ours.weights().expect("weights");
+        for (name, var) in names.iter().zip(&vars) {
+            let difference = (&ours[name] - var.as_tensor()).and_then(|d| d.abs()?.flatten_all()?.max(0)).expect("max");
+            assert!(difference.to_scalar::<f32>().expect("a number") < 1e-6, "{name}");
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! The three terms of J = J1 + λJ2 + ηJ3 (equation 11 of the paper), each with its gradient written by hand.
+//!
+//! U and V are the points of n pictures and their n sentences in the common space, `[n, z]`; P is the label layer, so that
+//! Û = P(U) and V̂ = P(V) are `[n, c]`; Y is `[n, c]`, 1 where the pair bears the class; S is `[n, n]`, 1 where two pairs share
+//! one. Norms are row by row and averaged, as in the authors' code. Row norms are √(Σx² + 1e-12): the slope of √ at 0 is
+//! infinite, and one pair of equal rows would turn the whole batch into NaN.
+//!
+//! The values are plain tensor operations, so candle's autograd can differentiate them: that is the tests' oracle.
+
+use candle_core::{D, Result, Tensor};
+
+/// Keeps norms away from 0.
+const TINY: f64 = 1e-12;
+
+/// Values of the three terms.
+#[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Terms {
+    /// Discrimination in the label space.
+    pub j1: f64,
+    /// Discrimination in the common space.
+    pub j2: f64,
+    /// Distance of a picture from its sentence.
+    pub j3: f64,
+}
+
+impl Terms {
+    /// J = J1 + λJ2 + ηJ3.
+    pub fn total(self, lambda: f64, eta: f64) -> f64 {
+        self.j1 + lambda * self.j2 + eta * self.j3
+    }
+}
+
+/// A term's value (a scalar) and its gradients by the picture's and the sentence's side.
+pub(super) struct Term {
+    pub(super) value: Tensor,
+    pub(super) image: Tensor,
+    pub(super) text: Tensor,
+}
+
+/// J1 (equation 7), row form: mean‖Û − Y‖ + mean‖V̂ − Y‖. Gradients are by Û and V̂.
+pub(super) fn j1(image_labels: &Tensor, text_labels: &Tensor, y: &Tensor) -> Result<Term> {
+    let (image_value, image) = mean_row_norm(&(image_labels - y)?)?;
+    let (text_value, text) = mean_row_norm(&(text_labels - y)?)?;
+    Ok(Term { value: (image_value + text_value)?, image, text })
+}
+
+/// J3 (equation 10), row form: mean‖U − V‖. Gradients are by U and V.
+pub(super) fn j3(u: &Tensor, v: &Tensor) -> Result<Term> {
+    let (value, image) = mean_row_norm(&(u - v)?)?;
+    let text = image.neg()?;
+    Ok(Term { value, image, text })
+}
+
+/// mean_i ‖r_i‖ and its gradient by r, `r_i / (n ‖r_i‖)`.
+fn mean_row_norm(rows: &Tensor) -> Result<(Tensor, Tensor)> {
+    let norms = row_norms(rows)?;
+    let gradient = rows.broadcast_div(&(&norms * rows.dim(0)? as f64)?)?;
+    Ok((norms.mean_all()?, gradient))
+}
+
+fn row_norms(rows: &Tensor) -> Result<Tensor> {
+    (rows.sqr()?.sum_keepdim(D::Minus1)? + TINY)?.sqrt()
+}
+
+/// J2 (equations 8 and 9): the mean negative log-likelihood of S under σ(Γ), Γ = ½cos, summed over picture–sentence (Γ),
+/// picture–picture (Φ) and sentence–sentence (Θ) pairs: Σ mean(log(1 + exp Γ) − SΓ). Gradients are by U and V.
+///
+/// All three are blocks of one matrix: with N = \[Ũ; Ṽ\] the unit rows, C = N Nᵀ. By the symmetry of C, the gradient by N is
+/// M N, where M holds (σ(½C) − S)/2n², doubled in the two blocks on the diagonal, which meet each row twice.
+pub(super) fn j2(u: &Tensor, v: &Tensor, s: &Tensor) -> Result<Term> {
+    let n = u.dim(0)?;
+    let rows = Tensor::cat(&[u, v], 0)?;
+    let norms = row_norms(&rows)?;
+    let unit = rows.broadcast_div(&norms)?;
+    let gamma = (unit.matmul(&unit.t()?)? * 0.5)?;
+    let s = Tensor::cat(&[s, s], 0)?;
+    let s = Tensor::cat(&[&s, &s], 1)?;
+
+    let scale = 1.0 / (n * n) as f64;
+    let parts = (softplus(&gamma)? - (&s * &gamma)?)?;
+    let block = |row: usize, col: usize| parts.narrow(0, row, n)?.narrow(1, col, n)?.sum_all();
+    let value = (((block(0, 0)? + block(n, n)?)? + block(0, n)?)? * scale)?;
+
+    let slope = ((sigmoid(&gamma)? - s)? * (0.5 * scale))?;
+    let (left, right) = (slope.narrow(1, 0, n)?, slope.narrow(1, n, n)?);
+    let twice = |half: Tensor, top: bool| -> Result<Tensor> {
+        let (upper, lower) = (half.narrow(0, 0, n)?, half.narrow(0, n, n)?);
+        if top { Tensor::cat(&[&(upper * 2.0)?, &lower], 0) } else { Tensor::cat(&[&upper, &(lower * 2.0)?], 0) }
+    };
+    let slope = Tensor::cat(&[&twice(left, true)?, &twice(right, false)?], 1)?;
+    let by_unit = slope.matmul(&unit)?;
+    // Through the scaling to norm 1: only what is orthogonal to the row remains.
+    let along = (&unit * &by_unit)?.sum_keepdim(D::Minus1)?;
+    let by_rows = (by_unit - unit.broadcast_mul(&along)?)?.broadcast_div(&norms)?;
+    Ok(Term { value, image: by_rows.narrow(0, 0, n)?, text: by_rows.narrow(0, n, n)? })
+}
+
+/// log(1 + exp x) without overflow: max(x, 0) + log(1 + exp(−|x|)).
+fn softplus(x: &Tensor) -> Result<Tensor> {
+    x.relu()? + (x.abs()?.neg()?.exp()? + 1.0)?.log()?
+}
+
+fn sigmoid(x: &Tensor) -> Result<Tensor> {
+    (x.neg()?.exp()? + 1.0)?.recip()
+}
+
+/// S of a batch from Y: 1 where two pairs share a class, `[n, n]`.
+pub(super) fn shared_labels(y: &Tensor) -> Result<Tensor> {
+    y.matmul(&y.t()?)?.ge(0.5)?.to_dtype(y.dtype())
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::{DType, Device, Var};
+
+    use super::*;
+
+    #[derive(serde::Deserialize)]
+    struct Golden {
+        lambda_: f64,
+        eta: f64,
+        u: Vec<Vec<f64>>,
+        v: Vec<Vec<f64>>,
+        w: Vec<Vec<f64>>,
+        b: Vec<f64>,
+        labels: Vec<usize>,
+        rows: Rows,
+    }
+
+    #[derive(serde::Deserialize)]
+    struct Rows {
+        j1: f64,
+        j2: f64,
+        j3: f64,
+        j: f64,
+        grad_u: Vec<Vec<f64>>,
+        grad_v: Vec<Vec<f64>>,
+        grad_w: Vec<Vec<f64>>,
+        grad_b: Vec<f64>,
+    }
+
+    fn golden() -> Golden {
+        serde_json::from_str(include_str!("../../tests/fixtures/dscmr-golden.json")).expect("the fixture parses")
+    }
+
+    fn matrix(rows: &[Vec<f64>], dtype: DType) -> Tensor {
+        let flat: Vec<f64> = rows.iter().flatten().copied().collect();
+        let tensor = Tensor::from_vec(flat, (rows.len(), rows[0].len()), &Device::Cpu).expect("a matrix");
+        tensor.to_dtype(dtype).expect("a type")
+    }
+
+    /// The largest difference, relative to the largest golden value.
+    fn apart(ours: &Tensor, golden: &Tensor) -> f64 {
+        let to_f64 = |t: &Tensor| t.to_dtype(DType::F64).expect("a type");
+        let difference = (to_f64(ours) - to_f64(golden)).expect("shapes agree").abs().expect("abs");
+        let largest =
+            |t: &Tensor| t.flatten_all().and_then(|t| t.max(0)).and_then(|t| t.to_scalar::<f64>()).expect("max");
+        largest(&difference) / largest(&to_f64(golden).abs().expect("abs"))
+    }
+
+    fn scalar(t: &Tensor) -> f64 {
+        t.to_dtype(DType::F64).and_then(|t| t.to_scalar::<f64>()).expect("a scalar")
+    }
+
+    #[test]
+    fn terms_and_gradients_agree_with_another_implementation() {
+        let golden = golden();
+        for (dtype, tolerance) in [(DType::F64, 1e-9), (DType::F32, 1e-5)] {
+            let [u, v, w] = [&golden.u, &golden.v, &golden.w].map(|rows| matrix(rows, dtype));
+            let b = matrix(std::slice::from_ref(&golden.b), dtype);
+            let y: Vec<Vec<f64>> = golden
+                .labels
+                .iter()
+                .map(|&l| (0..w.dims()[0]).map(|c| f64::from(u8::from(c == l))).collect())
+                .collect();
+            let y = matrix(&y, dtype);
+            let labels =
+                |rows: &Tensor| rows.matmul(&w.t().expect("t")).and_then(|l| l.broadcast_add(&b)).expect("labels");
+
+            let first = j1(&labels(&u), &labels(&v), &y).expect("j1");
+            let second = j2(&u, &v, &shared_labels(&y).expect("s")).expect("j2");
+            let third = j3(&u, &v).expect("j3");
+            let terms = Terms { j1: scalar(&first.value), j2: scalar(&second.value), j3: scalar(&third.value) };
+            for (ours, theirs) in [
+                (terms.j1, golden.rows.j1),
+                (terms.j2, golden.rows.j2),
+                (terms.j3, golden.rows.j3),
+                (terms.total(golden.lambda_, golden.eta), golden.rows.j),
+            ] {
+                assert!((ours - theirs).abs() <= tolerance * theirs.abs(), "{dtype:?}: {ours} and {theirs}");
+            }
+
+            let by = |labels: &Tensor, second: &Tensor, third: &Tensor| {
+                let through = labels.matmul(&w)?;
+                through + ((second * golden.lambda_)? + (third * golden.eta)?)?
+            };
+            let grad_u = by(&first.image, &second.image, &third.image).expect("grad u");
+            let grad_v = by(&first.text, &second.text, &third.text).expect("grad v");
+            let both = Tensor::cat(&[&first.image, &first.text], 0).expect("cat");
+            let grad_w = both.t().and_then(|g| g.matmul(&Tensor::cat(&[&u, &v], 0)?)).expect("grad w");
+            let grad_b = both.sum_keepdim(0).expect("grad b");
+            for (name, ours, theirs) in [
+                ("u", grad_u, matrix(&golden.rows.grad_u, dtype)),
+                ("v", grad_v, matrix(&golden.rows.grad_v, dtype)),
+                ("w", grad_w, matrix(&golden.rows.grad_w, dtype)),
+                ("b", grad_b, matrix(std::slice::from_ref(&golden.rows.grad_b), dtype)),
+            ] {
+                let apart = apart(&ours, &theirs);
+                assert!(apart <= tolerance, "{dtype:?}, gradient by {name}: {apart}");
+            }
+        }
+    }
+
+    #[test]
+    fn gradients_agree_with_autograd_also_where_labels_are_shared_among_several() {
+        let golden = golden();
+        let u = Var::from_tensor(&matrix(&golden.u, DType::F64)).expect("a variable");
+        let v = Var::from_tensor(&matrix(&golden.v, DType::F64)).expect("a variable");
+        let y: Vec<Vec<f64>> =
+            (0..12).map(|i| (0..5).map(|c| f64::from(u8::from(i % 5 == c || i % 3 == c))).collect()).collect();
+        let s = shared_labels(&matrix(&y, DType::F64)).expect("s");
+        for term in [j2(&u, &v, &s).expect("j2"), j3(&u, &v).expect("j3")] {
+            let grads = term.value.backward().expect("autograd");
+            for (var, ours) in [(&u, &term.image), (&v, &term.text)] {
+                let oracle = grads.get(var).expect("a gradient");
+                assert!(apart(ours, oracle) < 1e-9);
+            }
+        }
+    }
+
+    #[test]
+    fn equal_rows_have_finite_gradients() {
+        let golden = golden();
+        let u = matrix(&golden.u, DType::F32);
+        let zero = u.zeros_like().expect("zeros");
+        let s = Tensor::ones((12, 12), DType::F32, &Device::Cpu).expect("ones");
+        for term in [j3(&u, &u).expect("j3"), j2(&zero, &u, &s).expect("j2"), j1(&u, &u, &u).expect("j1")] {
+            for part in [term.value, term.image, term.text] {
+                let values = part.flatten_all().and_then(|t| t.to_vec1::<f32>()).expect("values");
+                assert!(values.iter().all(|x| x.is_finite()), "{values:?}");
+            }
+        }
+    }
+}

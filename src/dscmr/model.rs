@@ -1,0 +1,342 @@
+//! A trained common space: features in, points and classes out.
+//!
+//! On disk a model is `model.safetensors` (variables by name, and the standardisation of each modality) and `model.json`
+//! (shape, classes, encoders, settings, calibration, the course of the training).
+
+use std::{collections::BTreeMap, fs::File, io::Write, path::Path};
+
+use candle_core::{Device, Tensor};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Direction, DscmrError, Epoch, FeatureMatrix, TrainSettings,
+    network::{NAMES, Shape, Weights, hidden, linear, tensor},
+};
+use crate::{evaluation::Logistic, vector::UnitVector};
+
+const WEIGHTS: &str = "model.safetensors";
+const DESCRIPTION: &str = "model.json";
+
+/// Version of the two files' form.
+const FORMAT: u32 = 1;
+
+/// Which probability a cosine stands for, by direction.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Calibration {
+    pub(super) image_to_text: Option<Logistic>,
+    pub(super) text_to_image: Option<Logistic>,
+    pub(super) image_to_image: Option<Logistic>,
+    pub(super) text_to_text: Option<Logistic>,
+}
+
+impl Calibration {
+    /// The probability that a result with this cosine is relevant, in [0, 1]: that it shares a class with the query,
+    /// for queries and collections like the validation split. Where validation could not tell, the cosine itself,
+    /// clamped.
+    pub fn relevance(&self, direction: Direction, cosine: f32) -> f32 {
+        let map = match direction {
+            Direction::ImageToText => self.image_to_text,
+            Direction::TextToImage => self.text_to_image,
+            Direction::ImageToImage => self.image_to_image,
+            Direction::TextToText => self.text_to_text,
+        };
+        map.map_or(cosine.clamp(0.0, 1.0), |map| map.probability(f64::from(cosine)) as f32)
+    }
+}
+
+/// Mean and standard deviation of each feature over the training split.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Standardisation {
+    pub(super) mean: Vec<f32>,
+    pub(super) deviation: Vec<f32>,
+}
+
+impl Standardisation {
+    /// Measured over the given rows.
+    pub(super) fn measure(features: &FeatureMatrix, rows: &[usize]) -> Self {
+        let (cols, count) = (features.cols(), rows.len().max(1) as f64);
+        let mut sums = vec![(0f64, 0f64); cols];
+        for &row in rows {
+            for (sum, &x) in sums.iter_mut().zip(features.row(row)) {
+                sum.0 += f64::from(x);
+                sum.1 += f64::from(x) * f64::from(x);
+            }
+        }
+        let deviation = |&(sum, squares): &(f64, f64)| (squares / count - (sum / count).powi(2)).max(0.0).sqrt();
+        let typical = sums.iter().map(deviation).sum::<f64>() / cols as f64;
+        // A feature that hardly moves in training would turn the first unlike picture into a giant.
+        let floor = (0.05 * typical).max(1e-6);
+        Self {
+            mean: sums.iter().map(|(sum, _)| (sum / count) as f32).collect(),
+            deviation: sums.iter().map(|s| deviation(s).max(floor) as f32).collect(),
+        }
+    }
+
+    /// (x - mean) / deviation for the given rows, `[rows, cols]`.
+    pub(super) fn apply(&self, features: &FeatureMatrix, rows: impl Iterator<Item = usize>) -> Vec<f32> {
+        let scaled = |row| {
+            let values: &[f32] = features.row(row);
+            values.iter().zip(&self.mean).zip(&self.deviation).map(|((x, mean), deviation)| (x - mean) / deviation)
+        };
+        rows.flat_map(scaled).collect()
+    }
+}
+
+/// What `model.json` holds.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Description {
+    format: u32,
+    shape: Shape,
+    classes: Vec<String>,
+    image_encoder: String,
+    text_encoder: String,
+    settings: TrainSettings,
+    calibration: Calibration,
+    /// The scale that turns outputs of the label layer into probabilities.
+    sharpness: f64,
+    /// blake3 of the weights' file.
+    weights_hash: String,
+    /// The epoch whose weights these are.
+    best_epoch: usize,
+    epochs: Vec<Epoch>,
+}
+
+/// A common space. Cheap to share, safe to use from many threads.
+#[derive(Debug, Clone)]
+pub struct Model {
+    description: Description,
+    weights: Weights,
+    images: Standardisation,
+    texts: Standardisation,
+}
+
+/// What the trainer hands over.
+pub(super) struct Parts {
+    pub(super) shape: Shape,
+    pub(super) classes: Vec<String>,
+    pub(super) encoders: (String, String),
+    pub(super) settings: TrainSettings,
+    pub(super) weights: Weights,
+    pub(super) images: Standardisation,
+    pub(super) texts: Standardisation,
+    pub(super) best_epoch: usize,
+    pub(super) epochs: Vec<Epoch>,
+}
+
+impl Model {
+    /// A model without calibration.
+    pub(super) fn new(parts: Parts) -> Self {
+        let (image_encoder, text_encoder) = parts.encoders;
+        Self {
+            description: Description {
+                format: FORMAT,
+                shape: parts.shape,
+                classes: parts.classes,
+                image_encoder,
+                text_encoder,
+                settings: parts.settings,
+                calibration: Calibration::default(),
+                sharpness: 1.0,
+                weights_hash: String::new(),
+                best_epoch: parts.best_epoch,
+                epochs: parts.epochs,
+            },
+            weights: parts.weights,
+            images: parts.images,
+            texts: parts.texts,
+        }
+    }
+
+    pub(super) fn calibrate(&mut self, calibration: Calibration, sharpness: f64) {
+        self.description.calibration = calibration;
+        self.description.sharpness = sharpness;
+    }
+
+    /// Dimensions of the common space.
+    pub fn dims(&self) -> usize {
+        self.description.shape.dims
+    }
+
+    /// Class names, in the order of probabilities.
+    pub fn classes(&self) -> &[String] {
+        &self.description.classes
+    }
+
+    /// Which probability a cosine stands for.
+    pub fn calibration(&self) -> &Calibration {
+        &self.description.calibration
+    }
+
+    /// The epoch of the training whose weights these are, from 1.
+    pub fn best_epoch(&self) -> usize {
+        self.description.best_epoch
+    }
+
+    /// The course of the training.
+    pub fn epochs(&self) -> &[Epoch] {
+        &self.description.epochs
+    }
+
+    /// Points of pictures, one for each row of `[n, d_image]` features.
+    ///
+    /// # Errors
+    /// [`DscmrError::WrongDims`], [`DscmrError::NotFinite`].
+    pub fn embed_images(&self, features: &FeatureMatrix) -> Result<Vec<UnitVector>, DscmrError> {
+        self.units("picture", &self.points(View::Image, features)?)
+    }
+
+    /// Points of sentences, one for each row of `[n, d_text]` features.
+    ///
+    /// # Errors
+    /// [`DscmrError::WrongDims`], [`DscmrError::NotFinite`].
+    pub fn embed_texts(&self, features: &FeatureMatrix) -> Result<Vec<UnitVector>, DscmrError> {
+        self.units("sentence", &self.points(View::Text, features)?)
+    }
+
+    /// How probable each class is for each picture, `[n][classes]`, each row summing to 1. The label layer is a regression
+    /// to 0 and 1; its outputs become probabilities by a softmax whose sharpness was fitted on validation.
+    ///
+    /// # Errors
+    /// As [`Self::embed_images`].
+    pub fn classify_images(&self, features: &FeatureMatrix) -> Result<Vec<Vec<f32>>, DscmrError> {
+        self.probabilities(&self.points(View::Image, features)?)
+    }
+
+    /// How probable each class is for each sentence; as [`Self::classify_images`].
+    ///
+    /// # Errors
+    /// As [`Self::embed_texts`].
+    pub fn classify_texts(&self, features: &FeatureMatrix) -> Result<Vec<Vec<f32>>, DscmrError> {
+        self.probabilities(&self.points(View::Text, features)?)
+    }
+
+    fn points(&self, view: View, features: &FeatureMatrix) -> Result<Tensor, DscmrError> {
+        let (name, what, scale) = match view {
+            View::Image => ("image", "picture", &self.images),
+            View::Text => ("text", "sentence", &self.texts),
+        };
+        if features.cols() != scale.mean.len() {
+            return Err(DscmrError::WrongDims { what, expected: scale.mean.len(), found: features.cols() });
+        }
+        let rows = tensor(scale.apply(features, 0..features.rows()), (features.rows(), features.cols()))?;
+        Ok(linear(&hidden(&self.weights, name, &rows)?, &self.weights["shared.weight"], &self.weights["shared.bias"])?)
+    }
+
+    fn units(&self, what: &'static str, points: &Tensor) -> Result<Vec<UnitVector>, DscmrError> {
+        let rows: Vec<Vec<f32>> = points.to_vec2()?;
+        let unit =
+            |(row, values)| UnitVector::new(values, self.dims()).map_err(|_| DscmrError::NotFinite { what, row });
+        rows.into_iter().enumerate().map(unit).collect()
+    }
+
+    fn probabilities(&self, points: &Tensor) -> Result<Vec<Vec<f32>>, DscmrError> {
+        let outputs = self.label_outputs(points)?;
+        Ok(outputs.into_iter().map(|row| softmax(&row, self.description.sharpness)).collect())
+    }
+
+    fn label_outputs(&self, points: &Tensor) -> Result<Vec<Vec<f32>>, DscmrError> {
+        Ok(linear(points, &self.weights["labels.weight"], &self.weights["labels.bias"])?.to_vec2()?)
+    }
+
+    /// Raw outputs of the label layer, `[n][classes]`.
+    pub(super) fn label_outputs_of(&self, view: View, features: &FeatureMatrix) -> Result<Vec<Vec<f32>>, DscmrError> {
+        self.label_outputs(&self.points(view, features)?)
+    }
+
+    /// Writes both files into `folder`, which is there.
+    ///
+    /// # Errors
+    /// [`DscmrError::BadFile`] if the file system refuses.
+    pub fn save(&self, folder: &Path) -> Result<(), DscmrError> {
+        let mut tensors: BTreeMap<String, Tensor> =
+            self.weights.iter().map(|(name, tensor)| ((*name).to_owned(), tensor.clone())).collect();
+        for (view, scale) in [("image", &self.images), ("text", &self.texts)] {
+            for (part, values) in [("mean", &scale.mean), ("deviation", &scale.deviation)] {
+                tensors.insert(format!("{view}.{part}"), tensor(values.clone(), (1, values.len()))?);
+            }
+        }
+        let path = folder.join(WEIGHTS);
+        let bytes = safetensors::serialize(tensors.iter(), None).map_err(|e| DscmrError::file(&path, e))?;
+        write_synced(&path, &bytes)?;
+        let mut description = self.description.clone();
+        description.weights_hash = blake3::hash(&bytes).to_hex().to_string();
+        let path = folder.join(DESCRIPTION);
+        let json = serde_json::to_vec_pretty(&description).map_err(|e| DscmrError::file(&path, e))?;
+        write_synced(&path, &json)
+    }
+
+    /// Reads both files from `folder`.
+    ///
+    /// # Errors
+    /// [`DscmrError::BadFile`] with the file and the tensor if one is missing, torn, of another version, of a wrong shape,
+    /// or holds a number that is not finite.
+    pub fn load(folder: &Path) -> Result<Self, DscmrError> {
+        let path = folder.join(DESCRIPTION);
+        let json = std::fs::read(&path).map_err(|e| DscmrError::file(&path, e))?;
+        let description: Description = serde_json::from_slice(&json).map_err(|e| DscmrError::file(&path, e))?;
+        if description.format != FORMAT {
+            let reason = format!("its form is version {}, but this diptych reads version {FORMAT}", description.format);
+            return Err(DscmrError::file(&path, reason));
+        }
+        if description.classes.len() != description.shape.classes {
+            return Err(DscmrError::file(&path, "it names another number of classes than its shape has"));
+        }
+        let path = folder.join(WEIGHTS);
+        let bytes = std::fs::read(&path).map_err(|e| DscmrError::file(&path, e))?;
+        if blake3::hash(&bytes).to_hex().as_str() != description.weights_hash {
+            return Err(DscmrError::file(&path, "its content is not what model.json names; the file is damaged"));
+        }
+        let mut tensors =
+            candle_core::safetensors::load_buffer(&bytes, &Device::Cpu).map_err(|e| DscmrError::file(&path, e))?;
+        let mut take = |name: &str, expected: (usize, usize)| -> Result<Tensor, DscmrError> {
+            let tensor = tensors.remove(name).ok_or_else(|| DscmrError::file(&path, format!("{name} is missing")))?;
+            if tensor.dims2().ok() != Some(expected) {
+                let reason = format!("{name} has the shape {:?}, but {expected:?} was expected", tensor.dims());
+                return Err(DscmrError::file(&path, reason));
+            }
+            let sum = tensor.abs()?.sum_all()?.to_scalar::<f32>()?;
+            if !sum.is_finite() {
+                return Err(DscmrError::file(&path, format!("{name} holds a number that is not finite")));
+            }
+            Ok(tensor)
+        };
+        let shape = description.shape;
+        let mut weights = Weights::new();
+        for name in NAMES {
+            weights.insert(name, take(name, shape.of(name))?);
+        }
+        let mut scale = |view: &str, cols: usize| -> Result<Standardisation, DscmrError> {
+            let mut part = |part: &str| -> Result<Vec<f32>, DscmrError> {
+                Ok(take(&format!("{view}.{part}"), (1, cols))?.flatten_all()?.to_vec1()?)
+            };
+            Ok(Standardisation { mean: part("mean")?, deviation: part("deviation")? })
+        };
+        let (images, texts) = (scale("image", shape.image)?, scale("text", shape.text)?);
+        Ok(Self { description, weights, images, texts })
+    }
+}
+
+/// Which subnetwork.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum View {
+    Image,
+    Text,
+}
+
+/// exp(sharpness · x) scaled to sum 1.
+pub(super) fn softmax(outputs: &[f32], sharpness: f64) -> Vec<f32> {
+    let most = outputs.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let powers: Vec<f64> = outputs.iter().map(|&x| (sharpness * f64::from(x - most)).exp()).collect();
+    let sum: f64 = powers.iter().sum();
+    powers.into_iter().map(|p| (p / sum) as f32).collect()
+}
+
+/// Writes a file and waits until it is on disk.
+pub(super) fn write_synced(path: &Path, bytes: &[u8]) -> Result<(), DscmrError> {
+    let write = || {
+        let mut file = File::create(path)?;
+        file.write_all(bytes)?;
+        file.sync_all()
+    };
+    write().map_err(|e| DscmrError::file(path, e))
+}

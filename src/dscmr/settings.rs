@@ -1,0 +1,49 @@
+//! How to train; all of it is kept with the model.
+
+use serde::{Deserialize, Serialize};
+
+/// Settings of a training. The defaults are the authors' where the paper or their code names one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TrainSettings {
+    /// Units of each subnetwork's own layer.
+    pub hidden: usize,
+    /// Dimensions of the common space.
+    pub dims: usize,
+    /// λ: weight of J2.
+    pub lambda: f64,
+    /// η: weight of J3.
+    pub eta: f64,
+    /// Adam's step size.
+    pub learning_rate: f64,
+    /// Adam's decay of the first moment.
+    pub beta1: f64,
+    /// Adam's decay of the second moment.
+    pub beta2: f64,
+    /// Pairs of a batch.
+    pub batch: usize,
+    /// Passes over the training split, at most. A pass takes every item once, with one of its captions.
+    pub max_epochs: usize,
+    /// Passes without a better validation mAP after which the training ends.
+    pub patience: usize,
+    /// Seed of the initial weights and of the order.
+    pub seed: u64,
+}
+
+impl Default for TrainSettings {
+    fn default() -> Self {
+        Self {
+            hidden: 2048,
+            dims: 1024,
+            lambda: 1e-3,
+            eta: 1e-1,
+            learning_rate: 1e-4,
+            beta1: 0.5,
+            beta2: 0.999,
+            batch: 100,
+            max_epochs: 60,
+            patience: 12,
+            seed: 0,
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! Rankings and what they are worth.
+//!
+//! Class mAP as in the paper: AP over the full ranking is the sum of the precision at each hit divided by the number of
+//! relevant gallery entries; a query with nothing relevant counts 0; equal scores rank by gallery order. Instance
+//! recall@K: whether any of the query's own counterparts is among the first K.
+
+use rayon::prelude::*;
+
+use crate::vector::UnitVector;
+
+/// How one set of queries fared against one gallery.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Retrieval {
+    /// Average precision of each query, in order.
+    pub average_precision: Vec<f64>,
+    /// Rank (from 1) of each query's first own counterpart; `None` if it has none.
+    pub own_rank: Vec<Option<usize>>,
+    /// Rank (from 1) of the first entry that is the query's own or reads the same as one; `None` if there is none.
+    pub duplicate_aware_rank: Vec<Option<usize>>,
+}
+
+impl Retrieval {
+    /// Mean average precision; 0 without queries.
+    pub fn mean_average_precision(&self) -> f64 {
+        mean(self.average_precision.iter().copied())
+    }
+
+    /// The part of the queries whose own counterpart is among the first `k`.
+    pub fn recall(&self, k: usize) -> f64 {
+        recall(&self.own_rank, k)
+    }
+
+    /// As [`Self::recall`], where an entry that reads the same as one's own counts as one's own.
+    pub fn duplicate_aware_recall(&self, k: usize) -> f64 {
+        recall(&self.duplicate_aware_rank, k)
+    }
+}
+
+fn recall(ranks: &[Option<usize>], k: usize) -> f64 {
+    mean(ranks.iter().map(|rank| f64::from(u8::from(rank.is_some_and(|r| r <= k)))))
+}
+
+/// Mean of some numbers; 0 without any.
+pub(super) fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
+    let count = values.len();
+    if count == 0 { 0.0 } else { values.sum::<f64>() / count as f64 }
+}
+
+/// Ranks the whole gallery for each query by cosine. Each closure is told the query's and the entry's position:
+/// `relevant` whether they share a class, `own` whether they belong to one item, `same` whether the entry is the query's
+/// own or reads the same as one that is.
+///
+/// One query's scores at a time on each thread: memory grows with the gallery, never with queries × gallery.
+pub fn retrieve(
+    queries: &[UnitVector],
+    gallery: &[UnitVector],
+    relevant: impl Fn(usize, usize) -> bool + Sync,
+    own: impl Fn(usize, usize) -> bool + Sync,
+    same: impl Fn(usize, usize) -> bool + Sync,
+) -> Retrieval {
+    let rows: Vec<_> = queries
+        .par_iter()
+        .enumerate()
+        .map(|(query, point)| {
+            let scores: Vec<f32> = gallery.iter().map(|entry| point.cosine(entry)).collect();
+            let ranking = ranking(&scores);
+            (
+                precision_of(&ranking, |entry| relevant(query, entry)),
+                first_of(&ranking, |entry| own(query, entry)),
+                first_of(&ranking, |entry| same(query, entry)),
+            )
+        })
+        .collect();
+    Retrieval {
+        average_precision: rows.iter().map(|row| row.0).collect(),
+        own_rank: rows.iter().map(|row| row.1).collect(),
+        duplicate_aware_rank: rows.iter().map(|row| row.2).collect(),
+    }
+}
+
+/// Average precision of the ranking that `scores` makes of a gallery, over its whole length.
+pub fn average_precision(scores: &[f32], relevant: impl Fn(usize) -> bool) -> f64 {
+    precision_of(&ranking(scores), relevant)
+}
+
+/// Rank (from 1) of the first gallery entry that is the query's own.
+pub fn rank_of_first(scores: &[f32], own: impl Fn(usize) -> bool) -> Option<usize> {
+    first_of(&ranking(scores), own)
+}
+
+/// Gallery positions by score from high to low; equal scores keep the gallery's order.
+fn ranking(scores: &[f32]) -> Vec<u32> {
+    let mut order: Vec<u32> = (0..scores.len() as u32).collect();
+    order.sort_by(|&a, &b| scores[b as usize].total_cmp(&scores[a as usize]));
+    order
+}
+
+fn precision_of(ranking: &[u32], relevant: impl Fn(usize) -> bool) -> f64 {
+    let mut hits = 0usize;
+    let mut sum = 0.0;
+    for (&entry, rank) in ranking.iter().zip(1usize..) {
+        if relevant(entry as usize) {
+            hits += 1;
+            sum += hits as f64 / rank as f64;
+        }
+    }
+    if hits == 0 { 0.0 } else { sum / hits as f64 }
+}
+
+fn first_of(ranking: &[u32], own: impl Fn(usize) -> bool) -> Option<usize> {
+    ranking.iter().position(|&entry| own(entry as usize)).map(|position| position + 1)
+}
+
+/// Expected average precision of a random order of `gallery` entries of which `relevant` are relevant.
+///
+/// An entry at rank k is relevant with probability R/N, and then each of the k-1 before it with (R-1)/(N-1); so
+/// E\[AP\] = 1/N · Σₖ (1 + (k-1)(R-1)/(N-1)) / k.
+pub fn chance_average_precision(relevant: usize, gallery: usize) -> f64 {
+    if relevant == 0 || gallery == 0 {
+        return 0.0;
+    }
+    let others = if gallery == 1 { 0.0 } else { (relevant - 1) as f64 / (gallery - 1) as f64 };
+    (1..=gallery).map(|k| (1.0 + (k - 1) as f64 * others) / k as f64).sum::<f64>() / gallery as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(serde::Deserialize)]
+    struct Golden {
+        retrieval: Case,
+    }
+
+    #[derive(serde::Deserialize)]
+    struct Case {
+        scores: Vec<Vec<f32>>,
+        query_labels: Vec<u32>,
+        gallery_labels: Vec<u32>,
+        map_all: f64,
+        own: Vec<usize>,
+        ranks: Vec<usize>,
+        recall: std::collections::BTreeMap<String, f64>,
+    }
+
+    #[test]
+    fn agrees_with_another_implementation() {
+        let text = include_str!("../../tests/fixtures/dscmr-golden.json");
+        let Golden { retrieval: case } = serde_json::from_str(text).expect("the fixture parses");
+        let precision = case
+            .scores
+            .iter()
+            .zip(&case.query_labels)
+            .map(|(scores, label)| average_precision(scores, |entry| case.gallery_labels[entry] == *label));
+        assert!((mean(precision) - case.map_all).abs() < 1e-9);
+        let ranks: Vec<Option<usize>> =
+            case.scores.iter().zip(&case.own).map(|(scores, own)| rank_of_first(scores, |e| e == *own)).collect();
+        // The fixture counts ranks from 0 or from 1; recall@1 decides which.
+        let first = usize::from(case.ranks.iter().filter(|&&r| r == 1).count() as f64 / 9.0 == case.recall["1"]);
+        for (rank, golden) in ranks.iter().zip(&case.ranks) {
+            assert_eq!(*rank, Some(golden + 1 - first));
+        }
+        for (k, value) in &case.recall {
+            assert!((recall(&ranks, k.parse().expect("a number")) - value).abs() < 1e-9);
+        }
+    }
+
+    #[test]
+    fn equal_scores_rank_by_gallery_order_and_nothing_relevant_is_zero() {
+        assert!((average_precision(&[0.5, 0.5, 0.5], |e| e == 2) - 1.0 / 3.0).abs() < 1e-12);
+        assert!((average_precision(&[0.5, 0.5, 0.5], |e| e == 0) - 1.0).abs() < 1e-12);
+        assert_eq!(average_precision(&[0.5, 0.1], |_| false), 0.0);
+        assert_eq!(average_precision(&[], |_| true), 0.0);
+    }
+
+    #[test]
+    fn chance_is_the_mean_over_all_orders() {
+        // All 4! orders of 2 relevant among 4.
+        let mut sum = 0.0;
+        let mut orders = 0;
+        for a in 0..4 {
+            for b in 0..4 {
+                for c in 0..4 {
+                    let d = 6usize.wrapping_sub(a + b + c);
+                    if a != b && a != c && b != c && d < 4 && d != a && d != b && d != c {
+                        let ranking = [a as u32, b as u32, c as u32, d as u32];
+                        sum += precision_of(&ranking, |entry| entry < 2);
+                        orders += 1;
+                    }
+                }
+            }
+        }
+        assert_eq!(orders, 24);
+        assert!((chance_average_precision(2, 4) - sum / 24.0).abs() < 1e-12);
+        assert_eq!(chance_average_precision(0, 4), 0.0);
+        assert_eq!(chance_average_precision(1, 1), 1.0);
+    }
+}

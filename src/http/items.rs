@@ -1,0 +1,123 @@
+//! Items, their pictures and thumbnails.
+
+use axum::{
+    Json,
+    extract::{Path, Query, State, rejection::PathRejection, rejection::QueryRejection},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{
+    App,
+    error::{Code, Outcome, Problem},
+    view,
+};
+use crate::{
+    catalog::Item,
+    search::{SearchError, THUMBNAIL_SIDE},
+};
+
+/// What a thumbnail can be asked for.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ThumbnailOptions {
+    w: Option<u32>,
+}
+
+/// `GET /v1/items/{id}`
+pub(super) async fn item(State(app): State<App>, id: Result<Path<String>, PathRejection>) -> Outcome<Json<Value>> {
+    let Path(id) = id?;
+    Ok(Json(view::item(&find(&app, &id).await?)))
+}
+
+/// `GET /v1/items/{id}/image`
+pub(super) async fn image(
+    State(app): State<App>,
+    id: Result<Path<String>, PathRejection>,
+    headers: HeaderMap,
+) -> Outcome<Response> {
+    let Path(id) = id?;
+    let item = find(&app, &id).await?;
+    let etag = etag(&item, "");
+    if is_known(&headers, &etag) {
+        return Ok(not_modified(etag));
+    }
+    let bytes = app.engine.picture(&item).await.map_err(|e| unavailable(&id, e))?;
+    let bytes = bytes.ok_or_else(|| no_picture(&id))?;
+    let mime = item.image_mime.unwrap_or_else(|| "application/octet-stream".into());
+    let mut response = picture(bytes, &mime, etag);
+    // An SVG opened by itself is a document: it must not run scripts in the service's name.
+    response.headers_mut().insert(
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'; sandbox"),
+    );
+    Ok(response)
+}
+
+/// `GET /v1/items/{id}/thumbnail?w=`
+pub(super) async fn thumbnail(
+    State(app): State<App>,
+    id: Result<Path<String>, PathRejection>,
+    options: Result<Query<ThumbnailOptions>, QueryRejection>,
+    headers: HeaderMap,
+) -> Outcome<Response> {
+    let Path(id) = id?;
+    let Query(ThumbnailOptions { w }) = options?;
+    if w.is_some_and(|w| w != THUMBNAIL_SIDE) {
+        let detail = format!("w: thumbnails have a longer side of {THUMBNAIL_SIDE} pixels");
+        return Err(Problem::new(Code::InvalidQuery, detail));
+    }
+    let item = find(&app, &id).await?;
+    let etag = etag(&item, "-thumbnail");
+    if is_known(&headers, &etag) {
+        return Ok(not_modified(etag));
+    }
+    let bytes = app.engine.thumbnail(&item).await.map_err(|e| unavailable(&id, e))?;
+    Ok(picture(bytes.ok_or_else(|| no_picture(&id))?, "image/jpeg", etag))
+}
+
+async fn find(app: &App, id: &str) -> Outcome<Item> {
+    let item = app.engine.library().catalog.item(id).await.map_err(SearchError::from)?;
+    item.ok_or_else(|| Problem::item_not_found(id))
+}
+
+fn no_picture(id: &str) -> Problem {
+    Problem::new(Code::NotFound, format!("item {id:?} has no picture"))
+}
+
+fn unavailable(id: &str, error: SearchError) -> Problem {
+    match error {
+        SearchError::Picture(error) => {
+            tracing::warn!(id, %error, "an item's picture can no longer be read");
+            Problem::new(Code::ImageUnavailable, format!("the picture of item {id:?} is no longer where it was"))
+        }
+        other => other.into(),
+    }
+}
+
+/// Pictures are named by their content, so their tag is exact.
+fn etag(item: &Item, variant: &str) -> String {
+    let hash: String = item.content_hash.iter().flatten().take(16).map(|b| format!("{b:02x}")).collect();
+    format!("\"{hash}{variant}\"")
+}
+
+fn is_known(headers: &HeaderMap, etag: &str) -> bool {
+    let known = headers.get(header::IF_NONE_MATCH).and_then(|v| v.to_str().ok());
+    known.is_some_and(|tags| tags.split(',').any(|tag| tag.trim().trim_start_matches("W/") == etag))
+}
+
+fn not_modified(etag: String) -> Response {
+    (StatusCode::NOT_MODIFIED, [(header::ETAG, etag)]).into_response()
+}
+
+fn picture(bytes: Vec<u8>, mime: &str, etag: String) -> Response {
+    // The address names the item, not the content: a browser asks again each time, and mostly hears "the same".
+    let headers = [
+        (header::CONTENT_TYPE, mime.to_owned()),
+        (header::ETAG, etag),
+        (header::CACHE_CONTROL, "private, no-cache".to_owned()),
+    ];
+    (headers, bytes).into_response()
+}

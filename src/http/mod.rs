@@ -1,0 +1,128 @@
+//! How does the world talk to it? One file for each resource, one table of errors, one middleware that gives every
+//! request an id and every error its form.
+
+mod admin;
+mod error;
+mod info;
+mod items;
+mod pages;
+mod request;
+mod search;
+mod view;
+
+use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    http::{HeaderName, HeaderValue, StatusCode, header},
+    middleware,
+    routing::{get, post},
+};
+use tokio::net::TcpListener;
+use tower_http::{
+    catch_panic::CatchPanicLayer, compression::CompressionLayer, set_header::SetResponseHeaderLayer,
+    timeout::TimeoutLayer,
+};
+
+use crate::search::Engine;
+
+/// What the service allows.
+#[derive(Debug, Clone, Copy)]
+pub struct HttpLimits {
+    /// Bytes of a posted picture.
+    pub picture_bytes: usize,
+    /// Bytes of any other body.
+    pub body_bytes: usize,
+    /// How long a request may take.
+    pub request: Duration,
+    /// How long running requests may take once the service is asked to end.
+    pub drain: Duration,
+}
+
+impl Default for HttpLimits {
+    fn default() -> Self {
+        Self {
+            picture_bytes: 32 << 20,
+            body_bytes: 1 << 20,
+            request: Duration::from_secs(30),
+            drain: Duration::from_secs(10),
+        }
+    }
+}
+
+/// What every handler can reach.
+#[derive(Clone, Debug)]
+struct App {
+    engine: Arc<Engine>,
+    limits: HttpLimits,
+}
+
+/// All routes of the service over one engine.
+pub fn router(engine: Arc<Engine>, limits: HttpLimits) -> Router {
+    let pictures =
+        Router::new().route("/v1/search/image", post(search::image)).layer(DefaultBodyLimit::max(limits.picture_bytes));
+    Router::new()
+        .route("/", get(pages::index))
+        .route("/static/{name}", get(pages::asset))
+        .route("/healthz", get(info::healthz))
+        .route("/readyz", get(info::readyz))
+        .route("/v1/info", get(info::info))
+        .route("/v1/labels", get(info::labels))
+        .route("/v1/search/text", post(search::text))
+        .route("/v1/items/{id}", get(items::item))
+        .route("/v1/items/{id}/image", get(items::image))
+        .route("/v1/items/{id}/thumbnail", get(items::thumbnail))
+        .route("/v1/admin/reindex", post(admin::reindex))
+        .route("/v1/tasks/{id}", get(admin::task))
+        .layer(DefaultBodyLimit::max(limits.body_bytes))
+        .merge(pictures)
+        .layer(CatchPanicLayer::custom(error::panicked))
+        .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, limits.request))
+        .layer(middleware::from_fn(request::same_origin))
+        .layer(middleware::from_fn(request::context))
+        .layer(SetResponseHeaderLayer::if_not_present(
+            header::X_CONTENT_TYPE_OPTIONS,
+            HeaderValue::from_static("nosniff"),
+        ))
+        .layer(SetResponseHeaderLayer::if_not_present(
+            HeaderName::from_static("referrer-policy"),
+            HeaderValue::from_static("no-referrer"),
+        ))
+        .layer(CompressionLayer::new())
+        .with_state(App { engine, limits })
+}
+
+/// Serves until `stop` resolves, then lets running requests end for at most [`HttpLimits::drain`].
+///
+/// # Errors
+/// If the listener fails.
+pub async fn serve(
+    listener: TcpListener,
+    engine: Arc<Engine>,
+    limits: HttpLimits,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
+    let (draining, drained) = tokio::sync::oneshot::channel::<()>();
+    let closing = Arc::clone(&engine);
+    let app = router(engine, limits).into_make_service_with_connect_info::<SocketAddr>();
+    let server = axum::serve(listener, app).with_graceful_shutdown(async move {
+        stop.await;
+        closing.close();
+        let _ = draining.send(());
+    });
+    let deadline = async {
+        // An error means that the server ended by itself and the sender is gone.
+        if drained.await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        tokio::time::sleep(limits.drain).await;
+    };
+    tokio::select! {
+        ended = server => ended,
+        () = deadline => {
+            tracing::warn!("some requests did not end within {:?}; the service ends without them", limits.drain);
+            Ok(())
+        }
+    }
+}

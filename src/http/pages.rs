@@ -1,0 +1,54 @@
+//! The search page. Its files are part of the binary, so that one file is the whole service.
+
+use axum::{
+    extract::Path,
+    http::{HeaderValue, header},
+    response::{IntoResponse, Response},
+};
+
+use super::error::{Code, Outcome, Problem};
+
+/// Nothing from elsewhere, nothing inline: a caption can never become a script.
+const POLICY: &str = "default-src 'self'; img-src 'self' blob: data:; style-src 'self'; script-src 'self'; \
+                      object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+
+macro_rules! assets {
+    ($($name:literal => $mime:literal),* $(,)?) => {
+        /// Name, media type and bytes of each file of the page.
+        const ASSETS: &[(&str, &str, &[u8])] =
+            &[$(($name, $mime, include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/static/", $name)))),*];
+    };
+}
+
+assets! {
+    "api.js" => "text/javascript; charset=utf-8",
+    "dialog.js" => "text/javascript; charset=utf-8",
+    "dom.js" => "text/javascript; charset=utf-8",
+    "favicon.svg" => "image/svg+xml",
+    "intake.js" => "text/javascript; charset=utf-8",
+    "main.js" => "text/javascript; charset=utf-8",
+    "notices.js" => "text/javascript; charset=utf-8",
+    "question.js" => "text/javascript; charset=utf-8",
+    "results.js" => "text/javascript; charset=utf-8",
+    "style.css" => "text/css; charset=utf-8",
+    "view.js" => "text/javascript; charset=utf-8",
+}
+
+/// `GET /`
+pub(super) async fn index() -> Response {
+    let page = include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/static/index.html"));
+    let mut response = file("text/html; charset=utf-8", page);
+    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    response
+}
+
+/// `GET /static/{name}`
+pub(super) async fn asset(Path(name): Path<String>) -> Outcome<Response> {
+    let found = ASSETS.iter().find(|(asset, _, _)| *asset == name);
+    let (_, mime, bytes) = found.ok_or_else(|| Problem::new(Code::NotFound, format!("there is no file {name:?}")))?;
+    Ok(file(mime, bytes))
+}
+
+fn file(mime: &'static str, bytes: &'static [u8]) -> Response {
+    ([(header::CONTENT_TYPE, mime), (header::CACHE_CONTROL, "no-cache")], bytes).into_response()
+}

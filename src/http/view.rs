@@ -1,0 +1,159 @@
+//! How items and answers look in JSON.
+
+use axum::http::StatusCode;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use crate::{
+    catalog::{Item, Task},
+    search::{Answer, Direction, Found, PredictedLabel, THUMBNAIL_SIDE, Timings},
+};
+
+#[derive(Serialize)]
+pub(super) struct AnswerView {
+    request_id: String,
+    model: String,
+    index_generation: u64,
+    query: QueryView,
+    results: Vec<Value>,
+    total: usize,
+    no_confident_match: bool,
+    took_ms: Timings,
+    strategy: crate::index::Strategy,
+}
+
+#[derive(Serialize)]
+struct QueryView {
+    direction: Direction,
+    unknown_token_ratio: f32,
+    predicted_labels: Vec<PredictedLabel>,
+}
+
+impl AnswerView {
+    pub(super) fn new(answer: Answer, request_id: String) -> Self {
+        Self {
+            request_id,
+            model: answer.model,
+            index_generation: answer.generation,
+            query: QueryView {
+                direction: answer.direction,
+                unknown_token_ratio: answer.unknown_token_ratio,
+                predicted_labels: answer.predicted_labels,
+            },
+            results: answer.results.iter().zip(1..).map(|(found, rank)| result(found, rank)).collect(),
+            total: answer.total,
+            no_confident_match: answer.no_confident_match,
+            took_ms: answer.took,
+            strategy: answer.strategy,
+        }
+    }
+}
+
+fn result(found: &Found, rank: usize) -> Value {
+    let mut view = item_fields(&found.item);
+    view.insert("rank".into(), json!(rank));
+    view.insert("score".into(), json!(found.score));
+    view.insert("relevance".into(), json!(found.relevance));
+    match found.caption {
+        Some(position) => {
+            view.insert("kind".into(), json!("text"));
+            view.insert("text".into(), json!(found.item.captions.get(position).map(|c| &c.text)));
+            view.insert("caption".into(), json!(position));
+        }
+        None => {
+            view.insert("kind".into(), json!("image"));
+        }
+    }
+    Value::Object(view)
+}
+
+/// An item as `GET /v1/items/{id}` shows it.
+pub(super) fn item(item: &Item) -> Value {
+    let mut view = item_fields(item);
+    view.insert("source".into(), json!(item.source));
+    view.insert("image_error".into(), json!(item.image_error));
+    Value::Object(view)
+}
+
+fn item_fields(item: &Item) -> Map<String, Value> {
+    let path = item.image_path.as_ref().map(|_| format!("/v1/items/{}", encode_segment(&item.id)));
+    let view = json!({
+        "id": item.id,
+        "labels": item.labels,
+        "captions": item.captions.iter().map(|c| &c.text).collect::<Vec<_>>(),
+        "meta": item.meta,
+        "width": item.width,
+        "height": item.height,
+        "image_url": path.as_ref().map(|p| format!("{p}/image")),
+        "thumbnail_url": path.as_ref().map(|p| format!("{p}/thumbnail?w={THUMBNAIL_SIDE}")),
+    });
+    match view {
+        Value::Object(map) => map,
+        _ => Map::new(),
+    }
+}
+
+/// An id as one segment of a path: everything but RFC 3986's unreserved characters is percent-encoded.
+fn encode_segment(id: &str) -> String {
+    let mut segment = String::with_capacity(id.len());
+    for byte in id.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            segment.push(char::from(byte));
+        } else {
+            segment.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    segment
+}
+
+/// A task as `GET /v1/tasks/{id}` shows it.
+pub(super) fn task(task: &Task) -> Value {
+    // Steps weigh the same; what a step's amount is was known only when it began.
+    let part = |done: u64, total: u64| if total == 0 { 1.0 } else { done.min(total) as f64 / total as f64 };
+    let planned = STEPS_OF_A_REINDEX.max(task.steps.len());
+    let percent = task.steps.iter().map(|s| part(s.done, s.total)).sum::<f64>() / planned as f64 * 100.0;
+    json!({
+        "id": task.id,
+        "type": task.kind,
+        "status": task.status,
+        "created_at": timestamp(task.created_at),
+        "started_at": task.started_at.map(timestamp),
+        "finished_at": task.finished_at.map(timestamp),
+        "progress": { "percent": (percent * 10.0).round() / 10.0, "steps": task.steps },
+        "result": task.result,
+        "error": task.error.as_ref().map(|detail| json!({ "detail": detail })),
+    })
+}
+
+/// Two modalities, each embedded and indexed.
+const STEPS_OF_A_REINDEX: usize = 4;
+
+/// RFC 3339 from Unix milliseconds.
+fn timestamp(ms: i64) -> String {
+    time::OffsetDateTime::from_unix_timestamp_nanos(i128::from(ms) * 1_000_000)
+        .ok()
+        .and_then(|t| t.format(&time::format_description::well_known::Rfc3339).ok())
+        .unwrap_or_default()
+}
+
+/// The answer to something that was accepted and is at work: 202 and where to look.
+pub(super) fn accepted(task_view: Value, id: i64) -> impl axum::response::IntoResponse {
+    let location = [(axum::http::header::LOCATION, format!("/v1/tasks/{id}"))];
+    (StatusCode::ACCEPTED, location, axum::Json(task_view))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_one_segment_whatever_it_holds() {
+        assert_eq!(encode_segment("birds/ä b?.png"), "birds%2F%C3%A4%20b%3F.png");
+        assert_eq!(encode_segment("a-b_c.d~e"), "a-b_c.d~e");
+    }
+
+    #[test]
+    fn times_are_rfc_3339() {
+        assert_eq!(timestamp(1_764_000_000_123), "2025-11-24T16:00:00.123Z");
+    }
+}

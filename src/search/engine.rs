@@ -1,0 +1,239 @@
+//! Answers queries from the live generation, and swaps in the next one without a query noticing.
+
+use std::{
+    path::Path,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Instant,
+};
+
+use arc_swap::ArcSwapOption;
+
+use super::{
+    Answer, DataFolder, Encoders, Generation, IndexKind, Library, Progress, Query, SearchError, THUMBNAIL_SIDE, Target,
+    blocking, encode_one, one,
+    query::{Encoded, answer},
+    reindex::Running,
+};
+use crate::{
+    catalog::Item,
+    compute::{self, Worker},
+    dataset,
+};
+
+/// How much a query may ask for.
+#[derive(Debug, Clone, Copy)]
+pub struct EngineLimits {
+    /// Characters of a query's text.
+    pub text_chars: usize,
+    /// Results of a page.
+    pub results: usize,
+    /// Queries that wait for an encoder.
+    pub queue: usize,
+}
+
+impl Default for EngineLimits {
+    fn default() -> Self {
+        Self { text_chars: 10_000, results: 100, queue: 64 }
+    }
+}
+
+/// The engine of one collection.
+#[derive(Debug)]
+pub struct Engine {
+    pub(super) library: Library,
+    pub(super) encoders: Encoders,
+    limits: EngineLimits,
+    live: ArcSwapOption<Generation>,
+    worker: Worker,
+    generations: AtomicU64,
+    /// The reindex that is at work, if one is.
+    pub(super) reindexing: Mutex<Option<Running>>,
+    /// Set once, when the service ends.
+    pub(super) closing: Arc<AtomicBool>,
+}
+
+impl Engine {
+    /// An engine without a generation; [`Self::go_live`] gives it one.
+    ///
+    /// # Errors
+    /// If the system refuses threads.
+    pub fn new(library: Library, encoders: Encoders, limits: EngineLimits) -> Result<Self, SearchError> {
+        let worker = Worker::start("encode", compute::cores(), limits.queue)
+            .map_err(|source| SearchError::Io { what: "encoder threads could not be started".into(), source })?;
+        Ok(Self {
+            library,
+            encoders,
+            limits,
+            live: ArcSwapOption::empty(),
+            worker,
+            generations: AtomicU64::new(0),
+            reindexing: Mutex::new(None),
+            closing: Arc::new(AtomicBool::new(false)),
+        })
+    }
+
+    /// Builds a generation beside the live one and swaps it in. Queries that run keep the one they began with.
+    ///
+    /// # Errors
+    /// As [`Generation::build`]; then the live generation stays.
+    pub async fn go_live(
+        &self,
+        kind: IndexKind,
+        progress: Arc<dyn Progress>,
+        stop: Arc<AtomicBool>,
+    ) -> Result<Arc<Generation>, SearchError> {
+        let number = self.generations.fetch_add(1, Ordering::Relaxed) + 1;
+        let built = Generation::build(&self.library, &self.encoders, number, kind, progress, stop).await?;
+        let built = Arc::new(built);
+        self.live.store(Some(Arc::clone(&built)));
+        Ok(built)
+    }
+
+    /// The generation that answers.
+    pub fn live(&self) -> Option<Arc<Generation>> {
+        self.live.load_full()
+    }
+
+    /// The collection.
+    pub fn library(&self) -> &Library {
+        &self.library
+    }
+
+    /// How much a query may ask for.
+    pub fn limits(&self) -> EngineLimits {
+        self.limits
+    }
+
+    /// Asks all long work to stop; the service is about to end.
+    pub fn close(&self) {
+        self.closing.store(true, Ordering::Relaxed);
+        self.stop_reindex();
+    }
+
+    /// Answers words.
+    ///
+    /// # Errors
+    /// [`SearchError::BadQuery`] for a text without words or beyond the limits; [`SearchError::Starting`],
+    /// [`SearchError::NoModel`], [`SearchError::Overloaded`]; or if a part fails.
+    pub async fn search_text(&self, text: &str, query: Query) -> Result<Answer, SearchError> {
+        let text = self.check_text(text)?.to_owned();
+        self.check_query(&query)?;
+        let generation = self.ready().await?;
+        let encoder = Arc::clone(&self.encoders.text);
+        self.run(generation, query, move || {
+            let features = one(encoder.encode(&[text.as_str()])?)?;
+            let unknown_token_ratio = encoder.unknown_token_ratio(&text);
+            Ok(Encoded { source: Target::Text, features, unknown_token_ratio })
+        })
+        .await
+    }
+
+    /// Answers a picture, given as the bytes of a file.
+    ///
+    /// # Errors
+    /// [`SearchError::Picture`] for bytes that are no picture or one beyond the limits; else as [`Self::search_text`].
+    pub async fn search_image(&self, bytes: Vec<u8>, query: Query) -> Result<Answer, SearchError> {
+        self.check_query(&query)?;
+        // The header alone decides most refusals; it costs no place in the encoder's queue.
+        dataset::inspect(&bytes, &self.library.limits)?;
+        let generation = self.ready().await?;
+        let encoder = Arc::clone(&self.encoders.image);
+        let limits = self.library.limits;
+        self.run(generation, query, move || {
+            let picture = dataset::decode(&bytes, &limits)?.picture;
+            let features = encode_one(encoder.as_ref(), picture)?;
+            Ok(Encoded { source: Target::Image, features, unknown_token_ratio: 0.0 })
+        })
+        .await
+    }
+
+    async fn run(
+        &self,
+        generation: Arc<Generation>,
+        query: Query,
+        encode: impl FnOnce() -> Result<Encoded, SearchError> + Send + 'static,
+    ) -> Result<Answer, SearchError> {
+        let began = Instant::now();
+        let encoded = self.worker.run(encode).await.map_err(|_| SearchError::Overloaded)??;
+        let encode_ms = began.elapsed().as_secs_f64() * 1000.0;
+        answer(&generation, &self.library.catalog, encoded, query, encode_ms).await
+    }
+
+    /// The generation that answers, or why none does.
+    ///
+    /// # Errors
+    /// [`SearchError::NoModel`], [`SearchError::Starting`].
+    pub async fn ready(&self) -> Result<Arc<Generation>, SearchError> {
+        match self.live() {
+            Some(generation) => Ok(generation),
+            None if self.library.catalog.active_model().await?.is_none() => Err(SearchError::NoModel),
+            None => Err(SearchError::Starting),
+        }
+    }
+
+    fn check_text<'t>(&self, text: &'t str) -> Result<&'t str, SearchError> {
+        let text = text.trim();
+        if text.is_empty() {
+            return Err(bad("query", "it is empty; at least one word is needed".into()));
+        }
+        let chars = text.chars().take(self.limits.text_chars + 1).count();
+        if chars > self.limits.text_chars {
+            let reason = format!("it is longer than {} characters, the most that is read", self.limits.text_chars);
+            return Err(bad("query", reason));
+        }
+        Ok(text)
+    }
+
+    fn check_query(&self, query: &Query) -> Result<(), SearchError> {
+        if query.limit == 0 || query.limit > self.limits.results {
+            let reason = format!("it is {}; allowed are 1 to {}", query.limit, self.limits.results);
+            return Err(bad("limit", reason));
+        }
+        match query.min_relevance {
+            Some(min) if !(0.0..=1.0).contains(&min) => {
+                Err(bad("min_relevance", format!("it is {min}; allowed are probabilities from 0 to 1")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The thumbnail of an item's picture as JPEG bytes, made now if it is not there.
+    ///
+    /// # Errors
+    /// If the picture can no longer be read.
+    pub async fn thumbnail(&self, item: &Item) -> Result<Option<Vec<u8>>, SearchError> {
+        let (Some(hash), Some(path)) = (&item.content_hash, &item.image_path) else { return Ok(None) };
+        let kept = self.library.folder.thumbnail(hash, THUMBNAIL_SIDE);
+        let (path, limits) = (path.clone(), self.library.limits);
+        blocking(move || {
+            if let Ok(bytes) = std::fs::read(&kept) {
+                return Ok(Some(bytes));
+            }
+            let bytes = dataset::read_file(Path::new(&path), &limits)?;
+            let jpeg = dataset::thumbnail(&dataset::decode(&bytes, &limits)?.picture, THUMBNAIL_SIDE);
+            // A thumbnail that cannot be kept is made again next time.
+            if let Err(error) = DataFolder::write_whole(&kept, &jpeg) {
+                tracing::warn!(%error, path = %kept.display(), "a thumbnail could not be kept");
+            }
+            Ok(Some(jpeg))
+        })
+        .await?
+    }
+
+    /// The bytes of an item's picture, as its owner has them.
+    ///
+    /// # Errors
+    /// If the picture can no longer be read.
+    pub async fn picture(&self, item: &Item) -> Result<Option<Vec<u8>>, SearchError> {
+        let Some(path) = item.image_path.clone() else { return Ok(None) };
+        let limits = self.library.limits;
+        blocking(move || Ok(Some(dataset::read_file(Path::new(&path), &limits)?))).await?
+    }
+}
+
+fn bad(field: &'static str, reason: String) -> SearchError {
+    SearchError::BadQuery { field, reason }
+}

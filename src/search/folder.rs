@@ -1,0 +1,79 @@
+//! Where things lie in a data folder.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+/// A data folder. Everything in it but the catalog and `models/` can be deleted and is made again.
+#[derive(Debug, Clone)]
+pub struct DataFolder {
+    root: PathBuf,
+}
+
+impl DataFolder {
+    /// Takes `root` as the data folder and makes what is missing of it.
+    ///
+    /// # Errors
+    /// If a folder cannot be made.
+    pub fn create(root: &Path) -> io::Result<Self> {
+        let folder = Self { root: std::path::absolute(root)? };
+        for part in [folder.root.clone(), folder.thumbnails(), folder.models()] {
+            std::fs::create_dir_all(part)?;
+        }
+        Ok(folder)
+    }
+
+    /// The folder itself.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Where a model of this version lies.
+    pub fn model(&self, version: &str) -> PathBuf {
+        self.models().join(version)
+    }
+
+    /// All models.
+    pub fn models(&self) -> PathBuf {
+        self.root.join("models")
+    }
+
+    /// Where an unfinished training keeps its checkpoint.
+    pub fn training(&self) -> PathBuf {
+        self.models().join("training")
+    }
+
+    /// Where the demo collection is unpacked.
+    pub fn demo(&self) -> PathBuf {
+        self.root.join("demo")
+    }
+
+    /// Where the thumbnail of a picture lies, by the picture's content.
+    pub fn thumbnail(&self, content_hash: &[u8], side: u32) -> PathBuf {
+        let name: String = content_hash.iter().map(|byte| format!("{byte:02x}")).collect();
+        self.thumbnails().join(&name[..name.len().min(2)]).join(format!("{name}-{side}.jpg"))
+    }
+
+    fn thumbnails(&self) -> PathBuf {
+        self.root.join("thumbnails")
+    }
+
+    /// Writes a file so that it is either there whole or not at all.
+    ///
+    /// # Errors
+    /// If the file system refuses.
+    pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+        let parent = path.parent().unwrap_or(Path::new("."));
+        std::fs::create_dir_all(parent)?;
+        // A name of its own for each writer: two requests may make the same thumbnail at once.
+        static WRITERS: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+        let number = WRITERS.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let temporary = parent.join(format!(".{}-{number}.tmp", std::process::id()));
+        let written = std::fs::write(&temporary, bytes).and_then(|()| std::fs::rename(&temporary, path));
+        if written.is_err() {
+            let _ = std::fs::remove_file(&temporary);
+        }
+        written
+    }
+}

@@ -1,0 +1,173 @@
+//! Who answers a query, and who changes the collection?
+//!
+//! The collection grows by [`import()`], gets features by [`encode_missing`] and a common space by [`train`]. A
+//! [`Generation`] is one trained model with the two indexes of everything that the collection holds, immutable; the
+//! [`Engine`] answers queries from the live one and builds the next beside it.
+
+mod encode;
+mod engine;
+mod everyday;
+mod folder;
+mod generation;
+mod import;
+mod progress;
+mod query;
+mod reindex;
+mod train;
+
+use std::{path::Path, sync::Arc};
+
+use crate::{
+    catalog::{Catalog, CatalogError},
+    dataset::{PictureError, PictureLimits},
+    dscmr::DscmrError,
+    encoders::{EncoderError, ImageEncoder, TextEncoder},
+    index::IndexError,
+    picture::Picture,
+};
+
+pub use encode::{EncodeSummary, encode_missing};
+pub use engine::{Engine, EngineLimits};
+pub use everyday::{EverydayQuery, EverydayRow, precision_at_10};
+pub use folder::DataFolder;
+pub use generation::{Agreement, Generation, IndexKind};
+pub use import::{ImportSummary, Records, import};
+pub use progress::{Progress, Silent};
+pub use query::{Answer, Direction, Found, PredictedLabel, Query, Target, Timings};
+pub use train::{Trained, load_training_data, train};
+
+/// Longer side of the thumbnails that an import makes, in pixels.
+pub const THUMBNAIL_SIDE: u32 = 320;
+
+/// Why something could not be searched or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum SearchError {
+    /// No model was trained on this collection.
+    #[error("nothing is trained yet; run `diptych train` first")]
+    NoModel,
+    /// The model that answers was trained on features of other encoders.
+    #[error(
+        "model {version} was trained with the {kind} encoder {trained}, but {given} is set; train again, or set the \
+         encoder it was trained with"
+    )]
+    OtherEncoder {
+        /// The model.
+        version: String,
+        /// `picture` or `text`.
+        kind: &'static str,
+        /// The encoder it learned from.
+        trained: String,
+        /// The encoder at hand.
+        given: String,
+    },
+    /// The index is still being built.
+    #[error("the service is starting; its index is not built yet")]
+    Starting,
+    /// More queries than the machine can encode.
+    #[error("more queries are waiting than this machine can encode")]
+    Overloaded,
+    /// A query that cannot be answered.
+    #[error("{field}: {reason}")]
+    BadQuery {
+        /// The field of the query.
+        field: &'static str,
+        /// What was wrong, what was found, what is allowed.
+        reason: String,
+    },
+    /// There is not enough to learn from.
+    #[error("{0}")]
+    NotEnough(String),
+    /// Somebody asked the work to stop.
+    #[error("the work was stopped")]
+    Stopped,
+    /// Another process is training on this data folder.
+    #[error("another training is running on this data folder")]
+    TrainingElsewhere,
+    /// A posted picture cannot be read.
+    #[error(transparent)]
+    Picture(#[from] PictureError),
+    /// An encoder is missing or failed.
+    #[error(transparent)]
+    Encoder(#[from] EncoderError),
+    /// Learning or the common space failed.
+    #[error(transparent)]
+    Space(#[from] DscmrError),
+    /// The index failed.
+    #[error(transparent)]
+    Index(#[from] IndexError),
+    /// The catalog failed.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    /// The file system refused.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was being done, with the path.
+        what: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A background thread ended without an answer.
+    #[error("a background job ended without an answer: {0}")]
+    Background(String),
+}
+
+impl SearchError {
+    fn io(what: &str, path: &Path) -> impl FnOnce(std::io::Error) -> Self + use<> {
+        let what = format!("{what} {}", path.display());
+        move |source| Self::Io { what, source }
+    }
+}
+
+/// An opened collection: its folder and its catalog. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Library {
+    /// Where things lie.
+    pub folder: DataFolder,
+    /// What is known.
+    pub catalog: Catalog,
+    /// How large pictures may be.
+    pub limits: PictureLimits,
+}
+
+impl Library {
+    /// Opens the collection in `root`, an empty one if nothing is there.
+    ///
+    /// # Errors
+    /// If a folder cannot be made or the catalog cannot be opened.
+    pub async fn open(root: &Path, limits: PictureLimits) -> Result<Self, SearchError> {
+        let folder = DataFolder::create(root).map_err(SearchError::io("the data folder could not be made:", root))?;
+        let catalog = Catalog::open(folder.root()).await?;
+        Ok(Self { folder, catalog, limits })
+    }
+}
+
+/// The two encoders of a collection. Cheap to clone.
+#[derive(Clone)]
+pub struct Encoders {
+    /// For pictures.
+    pub image: Arc<dyn ImageEncoder>,
+    /// For sentences.
+    pub text: Arc<dyn TextEncoder>,
+}
+
+impl std::fmt::Debug for Encoders {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Encoders").field("image", &self.image.id()).field("text", &self.text.id()).finish()
+    }
+}
+
+/// Runs work that blocks or keeps a core busy off the async threads.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, SearchError> {
+    let span = tracing::Span::current();
+    tokio::task::spawn_blocking(move || span.in_scope(work)).await.map_err(|e| SearchError::Background(e.to_string()))
+}
+
+/// Features of one picture.
+fn encode_one(encoder: &dyn ImageEncoder, picture: Picture) -> Result<Vec<f32>, SearchError> {
+    one(encoder.encode(std::slice::from_ref(&picture))?)
+}
+
+/// The only row of an encoder's answer to one input.
+fn one(mut rows: Vec<Vec<f32>>) -> Result<Vec<f32>, SearchError> {
+    rows.pop().ok_or_else(|| SearchError::Background("an encoder gave no features for its input".into()))
+}

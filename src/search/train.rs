@@ -1,0 +1,179 @@
+//! Training as a job on the collection: features out of the catalog, a split, the trainer, the test split once, and
+//! the finished model into its folder and the catalog.
+//!
+//! The trainer checkpoints into `models/training/`; a killed run is taken up where it stopped by the next one with the
+//! same data and settings. A model's folder is complete before it gets its name, and its row comes last, so a model that
+//! the catalog knows is always whole.
+
+use std::{
+    collections::HashMap,
+    fs::{File, TryLockError},
+    sync::{Arc, atomic::AtomicBool},
+    time::Instant,
+};
+
+use super::{Encoders, Library, Progress, SearchError, blocking};
+use crate::{
+    catalog::{ModelRecord, TrainingItem},
+    dataset::{Split, SplitFractions, SplitMember, assign_splits},
+    dscmr::{self, FeatureMatrix, TrainSettings, TrainingData},
+    evaluation::Report,
+};
+
+/// What a training made.
+#[derive(Debug, Clone)]
+pub struct Trained {
+    /// The model's place in the catalog.
+    pub record: ModelRecord,
+    /// How good it is, on the test split.
+    pub report: Report,
+}
+
+/// Learns a common space from everything in the catalog that has a picture, a caption, a label and features, and makes
+/// it the active model.
+///
+/// # Errors
+/// [`SearchError::NotEnough`], [`SearchError::Stopped`] (the next call goes on from there),
+/// [`SearchError::TrainingElsewhere`]; or if the catalog, the trainer or the file system fails.
+pub async fn train(
+    library: &Library,
+    encoders: &Encoders,
+    settings: TrainSettings,
+    progress: Arc<dyn Progress>,
+    stop: Arc<AtomicBool>,
+) -> Result<Trained, SearchError> {
+    let began = Instant::now();
+    let _lock = lock(library)?;
+    let data = load_training_data(library, encoders, settings.seed).await?;
+    let checkpoint = library.folder.training();
+    let (fresh, given) = (settings.clone(), (encoders.image.id().to_owned(), encoders.text.id().to_owned()));
+    let (model, report) = blocking(move || {
+        progress.begin("train", "epoch", Some(fresh.max_epochs as u64));
+        let trained = dscmr::train(&data, &fresh, &given, Some(&checkpoint), &stop, &mut |epoch| {
+            progress.advance(epoch.epoch as u64);
+            progress.note(&epoch.to_string());
+        })?;
+        progress.begin("evaluate", "split", Some(1));
+        let report = dscmr::evaluate(&trained, &data, Split::Test)?;
+        progress.advance(1);
+        Ok::<_, SearchError>((trained, report))
+    })
+    .await??;
+
+    let record = ModelRecord {
+        version: free_version(library).await?,
+        created_at: crate::catalog::now_ms(),
+        image_encoder: encoders.image.id().to_owned(),
+        text_encoder: encoders.text.id().to_owned(),
+        settings: serde_json::json!(settings),
+        report: serde_json::json!(report),
+        seconds: began.elapsed().as_secs_f64(),
+    };
+    let folder = library.folder.model(&record.version);
+    let unnamed = library.folder.models().join("finishing");
+    let training = library.folder.training();
+    blocking(move || {
+        let io = |path: &std::path::Path| SearchError::io("the model could not be kept in", path);
+        if unnamed.exists() {
+            std::fs::remove_dir_all(&unnamed).map_err(io(&unnamed))?;
+        }
+        std::fs::create_dir_all(&unnamed).map_err(io(&unnamed))?;
+        model.save(&unnamed)?;
+        std::fs::rename(&unnamed, &folder).map_err(io(&folder))
+    })
+    .await??;
+    library.catalog.add_model(&record).await?;
+    if training.exists() {
+        std::fs::remove_dir_all(&training)
+            .map_err(SearchError::io("the checkpoint could not be removed:", &training))?;
+    }
+    Ok(Trained { record, report })
+}
+
+/// One training at a time on a data folder: two would write one checkpoint.
+fn lock(library: &Library) -> Result<File, SearchError> {
+    let path = library.folder.models().join("training.lock");
+    let file = File::create(&path).map_err(SearchError::io("the lock could not be made:", &path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(SearchError::TrainingElsewhere),
+        Err(TryLockError::Error(source)) => Err(SearchError::io("the lock could not be taken:", &path)(source)),
+    }
+}
+
+/// A version that neither the catalog nor the folder knows; a run that was killed between the two leaves a folder.
+async fn free_version(library: &Library) -> Result<String, SearchError> {
+    let version = library.catalog.next_model_version().await?;
+    let folder = library.folder.model(&version);
+    if folder.exists() {
+        std::fs::remove_dir_all(&folder).map_err(SearchError::io("a leftover could not be removed:", &folder))?;
+    }
+    Ok(version)
+}
+
+/// Everything that can be learned from, as features, in an order that depends on the owner's ids alone.
+///
+/// # Errors
+/// [`SearchError::NotEnough`] if nothing can be learned from; or if the catalog fails.
+pub async fn load_training_data(
+    library: &Library,
+    encoders: &Encoders,
+    seed: u64,
+) -> Result<TrainingData, SearchError> {
+    let (image_dims, text_dims) = (encoders.image.dims(), encoders.text.dims());
+    let items = library.catalog.training_items().await?;
+    let images: HashMap<i64, Vec<f32>> =
+        library.catalog.image_features(encoders.image.id(), image_dims).await?.into_iter().collect();
+    let texts: HashMap<i64, Vec<f32>> =
+        library.catalog.text_features(encoders.text.id(), text_dims).await?.into_iter().collect();
+    blocking(move || gather(&items, &images, &texts, (image_dims, text_dims), seed)).await?
+}
+
+fn gather(
+    items: &[TrainingItem],
+    images: &HashMap<i64, Vec<f32>>,
+    texts: &HashMap<i64, Vec<f32>>,
+    (image_dims, text_dims): (usize, usize),
+    seed: u64,
+) -> Result<TrainingData, SearchError> {
+    let usable: Vec<&TrainingItem> = items
+        .iter()
+        .filter(|item| images.contains_key(&item.key) && item.captions.iter().all(|c| texts.contains_key(c)))
+        .collect();
+    let mut classes: Vec<String> = usable.iter().flat_map(|item| item.labels.iter().cloned()).collect();
+    classes.sort_unstable();
+    classes.dedup();
+    let position: HashMap<&str, u32> = classes.iter().map(String::as_str).zip(0..).collect();
+    let labels: Vec<Vec<u32>> =
+        usable.iter().map(|item| item.labels.iter().map(|label| position[label.as_str()]).collect()).collect();
+
+    let mut image_values = Vec::with_capacity(usable.len() * image_dims);
+    let mut text_values = Vec::new();
+    let mut text_items = Vec::new();
+    for (row, item) in (0u32..).zip(&usable) {
+        image_values.extend_from_slice(&images[&item.key]);
+        for caption in &item.captions {
+            text_values.extend_from_slice(&texts[caption]);
+            text_items.push(row);
+        }
+    }
+    let members: Vec<SplitMember<'_>> = usable
+        .iter()
+        .map(|item| SplitMember {
+            id: &item.id,
+            content: item.content_hash.as_slice().try_into().ok(),
+            labels: &item.labels,
+            given: item.given_split.as_deref().and_then(|name| name.parse().ok()),
+        })
+        .collect();
+    let splits = assign_splits(&members, SplitFractions::default(), seed);
+    let matrices = FeatureMatrix::new(image_dims, image_values).zip(FeatureMatrix::new(text_dims, text_values));
+    let (images, texts) = matrices.filter(|_| !usable.is_empty()).ok_or_else(|| {
+        SearchError::NotEnough(
+            "there is nothing to learn from: a training needs items with a picture, a caption and a label; \
+             `diptych status` says what the collection holds"
+                .into(),
+        )
+    })?;
+    Ok(TrainingData { images, texts, text_items, labels, splits, classes })
+}

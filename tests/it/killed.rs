@@ -1,0 +1,123 @@
+//! `kill -9` in the middle of everything long: what was reported done stays done, and is not done twice.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use image::{Rgb, RgbImage};
+use serde_json::{Value, json};
+
+use crate::support::{Server, count, diptych, own_copy, succeed, trained_collection, wait_for};
+
+const CLASSES: [(&str, [u8; 3]); 4] =
+    [("red", [210, 40, 30]), ("green", [40, 180, 60]), ("blue", [30, 60, 220]), ("grey", [130, 130, 130])];
+const PER_CLASS: u32 = 60;
+
+/// A collection that takes some seconds to import: pictures of a million pixels, no two of them equal.
+fn paint_collection(folder: &Path) {
+    for (class, colour) in CLASSES {
+        fs::create_dir_all(folder.join(class)).expect("a folder");
+        for n in 0..PER_CLASS {
+            let picture = RgbImage::from_fn(1000, 1000, |x, y| {
+                let stripe = (x / (4 + n) + y / (9 + n % 7)) % 2 == 0;
+                Rgb(if stripe { colour } else { colour.map(|c| c / 2 + (n % 50) as u8) })
+            });
+            picture.save(folder.join(class).join(format!("{class} stripes {n}.png"))).expect("a picture");
+        }
+    }
+}
+
+fn start(command: &mut Command) -> Child {
+    command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the binary starts")
+}
+
+/// `kill -9` as soon as the query counts at least `enough`.
+async fn kill_when(mut child: Child, data: &Path, query: &'static str, enough: i64) -> i64 {
+    wait_for("progress", Duration::from_secs(120), async || {
+        let exists = data.join("catalog.sqlite3").exists() && has_schema(data).await;
+        (exists && count(data, query).await >= enough).then_some(())
+    })
+    .await;
+    child.kill().expect("it can be killed");
+    let ended = child.wait().expect("it ends");
+    assert!(!ended.success(), "it was killed in the middle, not after its end");
+    count(data, query).await
+}
+
+async fn has_schema(data: &Path) -> bool {
+    count(data, "select count(*) from sqlite_master where name = 'facts'").await == 1
+}
+
+#[tokio::test]
+async fn import_encode_and_train_go_on_where_they_were_killed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (pictures, data) = (folder.path().join("pictures"), folder.path().join("data"));
+    paint_collection(&pictures);
+    let total = i64::from(PER_CLASS) * CLASSES.len() as i64;
+
+    // Import.
+    let items = "select count(*) from items";
+    let done = kill_when(start(diptych(&data).arg("import").arg(&pictures)), &data, items, 1).await;
+    assert!(done < total, "killed in the middle: {done} of {total}");
+    let said = succeed(diptych(&data).arg("import").arg(&pictures));
+    assert!(said.contains(&format!("unchanged {done}")), "{done} were reported done:\n{said}");
+    assert_eq!(count(&data, items).await, total);
+    assert_eq!(count(&data, "select max(key) from items").await, total, "no item was taken twice");
+
+    // Encode.
+    let features = "select count(*) from features";
+    let done = kill_when(start(diptych(&data).arg("train")), &data, features, 1).await;
+    assert!(done < total, "killed in the middle: {done} of {total} pictures");
+
+    // Train.
+    let mut child = start(diptych(&data).args(["train", "--epochs", "40"]));
+    let lines = BufReader::new(child.stderr.take().expect("a pipe")).lines();
+    let mut epochs = lines.map_while(Result::ok).filter(|line| line.contains("epoch")).take(3);
+    assert!(epochs.all(|line| line.contains("J")), "three epochs were reported");
+    child.kill().expect("it can be killed");
+    child.wait().expect("it ends");
+    assert_eq!(count(&data, "select count(*) from models").await, 0);
+    let encoded = count(&data, features).await;
+    assert_eq!(count(&data, "select max(rowid) from features").await, encoded, "nothing was encoded twice");
+
+    let said = succeed(diptych(&data).args(["train", "--epochs", "40"]));
+    assert!(!said.contains("encode pictures"), "{said}");
+    assert_eq!(count(&data, features).await, encoded);
+    assert_eq!(count(&data, "select count(*) from models").await, 1);
+    assert!(succeed(diptych(&data).args(["search", "green", "stripes"])).contains("[green]"));
+}
+
+#[tokio::test]
+async fn a_service_killed_in_the_middle_of_a_reindex_starts_again() {
+    let Some(collection) = trained_collection() else { return };
+    let data = own_copy(collection);
+    let client = reqwest::Client::new();
+    for round in 0..3 {
+        let server = Server::start(data.path()).await;
+        let accepted = client.post(format!("{}/v1/admin/reindex", server.base)).send().await.expect("an answer");
+        assert_eq!(accepted.status(), 202);
+        let task: Value = accepted.json().await.expect("JSON");
+        server.kill();
+
+        let server = Server::start(data.path()).await;
+        let task: Value = client
+            .get(format!("{}/v1/tasks/{}", server.base, task["id"]))
+            .send()
+            .await
+            .expect("an acknowledged task is known")
+            .json()
+            .await
+            .expect("JSON");
+        let status = task["status"].as_str().expect("a status");
+        assert!(["interrupted", "succeeded"].contains(&status), "round {round}: {task}");
+        let body = json!({"query": "a tree", "limit": 3});
+        let answer =
+            client.post(format!("{}/v1/search/text", server.base)).json(&body).send().await.expect("an answer");
+        let answer: Value = answer.json().await.expect("JSON");
+        assert_eq!(answer["results"].as_array().map(Vec::len), Some(3), "round {round}: {answer}");
+    }
+}

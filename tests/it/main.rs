@@ -1,0 +1,13 @@
+//! One integration binary: linking the whole engine once is enough.
+//!
+//! The tests run the real binary on a small part of the real demo collection, with the real encoders. What they need is
+//! pulled once into `models/` and cargo's folder for test files.
+
+mod bad_input;
+mod demo;
+mod errors;
+mod killed;
+mod reindex;
+mod rooms;
+mod search;
+mod support;

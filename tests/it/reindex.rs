@@ -1,0 +1,71 @@
+//! The next generation is built beside the live one: nobody who searches notices.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::{Server, own_copy, trained_collection, wait_for};
+
+#[tokio::test]
+async fn under_twenty_queries_a_second_a_reindex_ends_and_no_query_fails() {
+    let Some(collection) = trained_collection() else { return };
+    let data = own_copy(collection);
+    let server = Server::start(data.path()).await;
+    let client = reqwest::Client::new();
+    let base = server.base.clone();
+
+    let (stop, mut stopped) = tokio::sync::watch::channel(false);
+    let asking = tokio::spawn({
+        let (client, base) = (client.clone(), base.clone());
+        async move {
+            let mut asked = Vec::new();
+            let mut tick = tokio::time::interval(Duration::from_millis(50));
+            loop {
+                tokio::select! {
+                    _ = tick.tick() => {
+                        let body = json!({"query": format!("a bird number {}", asked.len()), "limit": 5});
+                        let post = client.post(format!("{base}/v1/search/text")).json(&body);
+                        asked.push(tokio::spawn(async move {
+                            let answer = post.send().await.map_err(|e| e.to_string())?;
+                            let status = answer.status();
+                            let body: Value = answer.json().await.map_err(|e| e.to_string())?;
+                            if status.is_success() { Ok(body["index_generation"].as_u64()) } else { Err(body.to_string()) }
+                        }));
+                    }
+                    _ = stopped.changed() => break,
+                }
+            }
+            asked
+        }
+    });
+
+    let mut last = 0;
+    for _ in 0..3 {
+        let answer = client.post(format!("{base}/v1/admin/reindex")).send().await.expect("an answer");
+        assert_eq!(answer.status(), 202);
+        let location = answer.headers()["location"].to_str().expect("text").to_owned();
+        let second: Value = {
+            let again = client.post(format!("{base}/v1/admin/reindex")).send().await.expect("an answer");
+            assert_eq!(again.status(), 202);
+            again.json().await.expect("JSON")
+        };
+        assert!(second["id"].as_i64().is_some());
+        let task = wait_for("the end of the reindex", Duration::from_secs(60), async || {
+            let task: Value = client.get(format!("{base}{location}")).send().await.ok()?.json().await.ok()?;
+            (task["status"] != "enqueued" && task["status"] != "running").then_some(task)
+        })
+        .await;
+        assert_eq!(task["status"], "succeeded", "{task}");
+        assert_eq!(task["progress"]["percent"], 100.0, "{task}");
+        let generation = task["result"]["index_generation"].as_u64().expect("a generation");
+        assert!(generation > last);
+        last = generation;
+    }
+    stop.send(true).expect("the asker listens");
+    let answers = asking.await.expect("the asker ends");
+    assert!(answers.len() >= 5, "{} queries were asked", answers.len());
+    for answer in answers {
+        let generation = answer.await.expect("a query ends").unwrap_or_else(|error| panic!("a query failed: {error}"));
+        assert!(generation.is_some());
+    }
+}

@@ -1,0 +1,174 @@
+//! Words find pictures, pictures find captions, and the answers have the promised shape.
+
+use reqwest::multipart::{Form, Part};
+use serde_json::{Value, json};
+
+use crate::support::shared_server;
+
+/// A small picture that nobody else has: a red disc on white, as an uncompressed BMP.
+pub fn drawn_picture() -> Vec<u8> {
+    const SIDE: i32 = 96;
+    let pixels = 3 * (SIDE * SIDE) as u32;
+    let mut bmp = Vec::new();
+    bmp.extend_from_slice(b"BM");
+    bmp.extend_from_slice(&(54 + pixels).to_le_bytes());
+    bmp.extend_from_slice(&[0; 4]);
+    bmp.extend_from_slice(&54u32.to_le_bytes());
+    bmp.extend_from_slice(&40u32.to_le_bytes());
+    bmp.extend_from_slice(&SIDE.to_le_bytes());
+    bmp.extend_from_slice(&SIDE.to_le_bytes());
+    bmp.extend_from_slice(&1u16.to_le_bytes());
+    bmp.extend_from_slice(&24u16.to_le_bytes());
+    bmp.extend_from_slice(&[0; 24]);
+    for y in 0..SIDE {
+        for x in 0..SIDE {
+            let (dx, dy) = (x - SIDE / 2, y - SIDE / 2);
+            let inside = dx * dx + dy * dy < (SIDE / 3) * (SIDE / 3);
+            bmp.extend_from_slice(if inside { &[30, 30, 220] } else { &[255, 255, 255] });
+        }
+    }
+    bmp
+}
+
+async fn post_words(base: &str, body: Value) -> Value {
+    let answer =
+        reqwest::Client::new().post(format!("{base}/v1/search/text")).json(&body).send().await.expect("an answer");
+    assert!(answer.status().is_success(), "{body}: {}", answer.text().await.unwrap_or_default());
+    answer.json().await.expect("JSON")
+}
+
+fn check_answer(answer: &Value, kind: &str, direction: &str) {
+    assert_eq!(answer["query"]["direction"], direction);
+    let results = answer["results"].as_array().expect("results");
+    assert!(!results.is_empty());
+    let mut before = f64::INFINITY;
+    for (result, rank) in results.iter().zip(1..) {
+        assert_eq!((&result["rank"], &result["kind"]), (&json!(rank), &json!(kind)));
+        let score = result["score"].as_f64().expect("a score");
+        let relevance = result["relevance"].as_f64().expect("a relevance");
+        assert!((-1.0..=1.0).contains(&score) && score <= before, "score {score} after {before}");
+        assert!((0.0..=1.0).contains(&relevance));
+        before = score;
+    }
+    assert!(answer["total"].as_u64().expect("a total") >= results.len() as u64);
+    assert!(answer["took_ms"]["total"].as_f64().expect("a time") > 0.0);
+    assert_eq!(answer["query"]["predicted_labels"].as_array().map(Vec::len), Some(3));
+}
+
+#[tokio::test]
+async fn words_find_pictures_that_can_be_fetched() {
+    let Some(base) = shared_server().await else { return };
+    let answer = post_words(base, json!({"query": "a bird", "limit": 7})).await;
+    check_answer(&answer, "image", "text_to_image");
+    assert_eq!(answer["results"].as_array().map(Vec::len), Some(7));
+
+    let first = &answer["results"][0];
+    for (field, mime) in [("thumbnail_url", "image/jpeg"), ("image_url", "image/")] {
+        let url = format!("{base}{}", first[field].as_str().expect("an address"));
+        let picture = reqwest::get(&url).await.expect("an answer");
+        assert!(picture.status().is_success(), "{url}");
+        let headers = picture.headers().clone();
+        assert!(headers["content-type"].to_str().expect("text").starts_with(mime), "{headers:?}");
+        assert_eq!(headers["x-content-type-options"], "nosniff");
+        assert!(picture.bytes().await.expect("bytes").len() > 100);
+        let again =
+            reqwest::Client::new().get(&url).header("if-none-match", &headers["etag"]).send().await.expect("an answer");
+        assert_eq!(again.status(), 304);
+    }
+    let item: Value =
+        reqwest::get(format!("{base}{}", first["image_url"].as_str().expect("an address").trim_end_matches("/image")))
+            .await
+            .expect("an answer")
+            .json()
+            .await
+            .expect("JSON");
+    assert_eq!((&item["id"], &item["captions"]), (&first["id"], &first["captions"]));
+}
+
+#[tokio::test]
+async fn a_shorter_page_is_the_beginning_of_a_longer_one_and_a_scan_agrees() {
+    let Some(base) = shared_server().await else { return };
+    let ids = |answer: &Value| -> Vec<String> {
+        answer["results"].as_array().expect("results").iter().map(|r| r["id"].to_string()).collect()
+    };
+    let long = ids(&post_words(base, json!({"query": "something to eat", "limit": 60})).await);
+    let short = ids(&post_words(base, json!({"query": "something to eat", "limit": 5})).await);
+    assert_eq!(short[..], long[..5]);
+    let exact = post_words(base, json!({"query": "something to eat", "limit": 60, "exact": true})).await;
+    assert_eq!(exact["strategy"], "exact");
+    assert_eq!(ids(&exact), long);
+}
+
+#[tokio::test]
+async fn min_relevance_only_leaves_out() {
+    let Some(base) = shared_server().await else { return };
+    let all = post_words(base, json!({"query": "a red flower", "limit": 100})).await;
+    let relevances: Vec<f64> =
+        all["results"].as_array().expect("results").iter().filter_map(|r| r["relevance"].as_f64()).collect();
+    let floor = relevances[relevances.len() / 2];
+    let some = post_words(base, json!({"query": "a red flower", "limit": 100, "min_relevance": floor})).await;
+    let expected = relevances.iter().filter(|&&r| r >= floor).count();
+    assert_eq!(some["results"].as_array().map(Vec::len), Some(expected));
+    assert_eq!(some["total"], expected);
+}
+
+#[tokio::test]
+async fn a_picture_finds_captions_raw_and_as_a_form() {
+    let Some(base) = shared_server().await else { return };
+    let client = reqwest::Client::new();
+    let raw = client
+        .post(format!("{base}/v1/search/image?limit=6"))
+        .header("content-type", "image/bmp")
+        .body(drawn_picture());
+    let raw: Value = raw.send().await.expect("an answer").json().await.expect("JSON");
+    check_answer(&raw, "text", "image_to_text");
+    let texts: Vec<&str> =
+        raw["results"].as_array().expect("results").iter().filter_map(|r| r["text"].as_str()).collect();
+    assert_eq!(texts.len(), 6);
+    assert_eq!(texts.iter().collect::<std::collections::HashSet<_>>().len(), 6, "no caption twice: {texts:?}");
+
+    let form = || {
+        Form::new().part("image", Part::bytes(drawn_picture()).file_name("disc.bmp")).text("params", r#"{"limit": 6}"#)
+    };
+    let posted = client.post(format!("{base}/v1/search/image")).multipart(form()).send().await.expect("an answer");
+    let posted: Value = posted.json().await.expect("JSON");
+    assert_eq!(posted["results"], raw["results"]);
+
+    let similar = client
+        .post(format!("{base}/v1/search/image?target=image"))
+        .multipart(form().text("params", r#"{"target": "image"}"#));
+    let similar: Value = similar.send().await.expect("an answer").json().await.expect("JSON");
+    check_answer(&similar, "image", "image_to_image");
+}
+
+#[tokio::test]
+async fn a_picture_of_the_collection_finds_itself_first() {
+    let Some(base) = shared_server().await else { return };
+    let answer = post_words(base, json!({"query": "a house", "limit": 5})).await;
+    for result in answer["results"].as_array().expect("results") {
+        let url = format!("{base}{}", result["image_url"].as_str().expect("an address"));
+        let bytes = reqwest::get(url).await.expect("an answer").bytes().await.expect("bytes");
+        let similar = reqwest::Client::new().post(format!("{base}/v1/search/image?target=image&limit=3"));
+        let similar = similar.header("content-type", "application/octet-stream").body(bytes);
+        let similar: Value = similar.send().await.expect("an answer").json().await.expect("JSON");
+        assert!(similar["results"][0]["score"].as_f64().expect("a score") > 0.999, "{similar}");
+        assert_eq!(similar["results"][0]["id"], result["id"]);
+    }
+}
+
+#[tokio::test]
+async fn the_service_says_what_it_holds() {
+    let Some(base) = shared_server().await else { return };
+    let get = async |path: &str| -> Value {
+        reqwest::get(format!("{base}{path}")).await.expect("an answer").json().await.expect("JSON")
+    };
+    let info = get("/v1/info").await;
+    assert!(info["collection"]["pictures"].as_u64().expect("a count") > 100);
+    assert!(info["model"]["version"].as_str().expect("a version").starts_with("m-"));
+    let labels = get("/v1/labels").await;
+    let labels = labels["labels"].as_array().expect("labels");
+    assert!(labels.len() >= 10 && labels.iter().all(|l| l["count"].as_u64().is_some_and(|c| c > 0)), "{labels:?}");
+    assert_eq!(reqwest::get(format!("{base}/healthz")).await.expect("an answer").status(), 200);
+    let page = reqwest::get(format!("{base}/")).await.expect("an answer");
+    assert!(page.headers()["content-security-policy"].to_str().expect("text").contains("script-src 'self'"));
+}
