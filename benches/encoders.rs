@@ -85,7 +85,7 @@ fn memory(registry: &Registry) -> Outcome<()> {
     let encoder = registry.open_image(IMAGE)?;
     encoder.encode(&picture)?;
     let peak = status("VmHWM:")?;
-    println!("Peak memory of the picture encoder at batch 1, loading included: {} MB.", (peak - before) / 1000);
+    println!("Peak memory of the picture encoder at batch 1, loading included: {} MB.", (peak - before) / 1_000_000);
     Ok(())
 }
 
