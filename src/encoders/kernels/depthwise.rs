@@ -211,17 +211,25 @@ unsafe fn lanes<S: Simd, const COUNT: usize, const KERNEL: usize, const WHOLE: b
     let count = if WHOLE { S::LANES } else { channels - channel };
     // SAFETY: the caller's.
     unsafe {
-        let mut sums = [load::<S, WHOLE>(d.bias.as_ptr().add(channel), count); COUNT];
-        for ky in taps_y {
-            let y = (top + ky as isize) as usize - from.first;
-            let row = from.numbers.as_ptr().add(y * from.width * channels + channel);
-            for kx in taps_x.clone() {
-                let weight = load::<S, WHOLE>(d.weights.as_ptr().add((ky * kernel + kx) * channels + channel), count);
-                let pixel = row.add((left + kx as isize) as usize * channels);
+        // `wrapping_add`, because `add` is checked in builds with debug assertions, and these loops are most of the cost.
+        let mut sums = [load::<S, WHOLE>(d.bias.as_ptr().wrapping_add(channel), count); COUNT];
+        let step = d.stride * channels;
+        let mut weights = d.weights.as_ptr().wrapping_add((taps_y.start * kernel + taps_x.start) * channels + channel);
+        let first = (top + taps_y.start as isize) as usize - from.first;
+        let column = (left + taps_x.start as isize) as usize;
+        let mut row = from.numbers.as_ptr().wrapping_add((first * from.width + column) * channels + channel);
+        for _ in taps_y {
+            let (mut weight, mut pixel) = (weights, row);
+            for _ in taps_x.clone() {
+                let factor = load::<S, WHOLE>(weight, count);
                 for (at, sum) in sums.iter_mut().enumerate() {
-                    *sum = load::<S, WHOLE>(pixel.add(at * d.stride * channels), count).mul_add(weight, *sum);
+                    *sum = load::<S, WHOLE>(pixel.wrapping_add(at * step), count).mul_add(factor, *sum);
                 }
+                weight = weight.wrapping_add(channels);
+                pixel = pixel.wrapping_add(channels);
             }
+            weights = weights.wrapping_add(kernel * channels);
+            row = row.wrapping_add(from.width * channels);
         }
         for (at, sum) in sums.iter().enumerate() {
             let to = to.as_mut_ptr().add(at * channels + channel);

@@ -1,8 +1,9 @@
-//! The arithmetic of the picture encoder: f32, channels last (`[height, width, channels]`), one thread a picture.
+//! The arithmetic of both encoders: f32, channels last (`[height, width, channels]`, `[tokens, channels]`), one thread.
 //!
 //! Each kernel is written once over [`simd::Simd`] and instantiated for AVX-512, for AVX2 with FMA, and portably; [`Isa`] says
 //! which instance runs, chosen when a network is loaded.
 
+mod activation;
 mod depthwise;
 mod isa;
 mod pointwise;

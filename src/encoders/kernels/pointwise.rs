@@ -184,6 +184,10 @@ unsafe fn tile_of<S: Simd, const TILE: usize>(
 /// # Safety
 /// As [`tile_of`]; the panel has `WIDTH` registers.
 #[inline(always)]
+#[expect(
+    clippy::needless_range_loop,
+    reason = "counted loops over the constants unroll into registers; iterators did not"
+)]
 unsafe fn tile<S: Simd, const TILE: usize, const WIDTH: usize>(
     p: &Pointwise,
     panel: &Panel,
@@ -196,22 +200,36 @@ unsafe fn tile<S: Simd, const TILE: usize, const WIDTH: usize>(
     // SAFETY: a panel has `inputs · WIDTH · LANES` weights from its start and as many biases as outputs, padded to registers;
     // the pixels are within the slices; of the last register only the outputs that exist are read or written.
     unsafe {
-        let weights = p.weights.as_ptr().add(panel.start);
-        let from = from.as_ptr().add(pixel * inputs);
-        let bias: [S; WIDTH] = std::array::from_fn(|v| S::load(p.bias.as_ptr().add(panel.output + v * S::LANES)));
-        let mut sums = [bias; TILE];
-        for input in 0..inputs {
-            let row = weights.add(input * WIDTH * S::LANES);
-            let row: [S; WIDTH] = std::array::from_fn(|v| S::load(row.add(v * S::LANES)));
-            for (t, sums) in sums.iter_mut().enumerate() {
-                let x = S::splat(*from.add(t * inputs + input));
-                for v in 0..WIDTH {
-                    sums[v] = x.mul_add(row[v], sums[v]);
-                }
+        // `wrapping_add`, because `add` is checked in builds with debug assertions, and this loop is all of the cost.
+        let mut weights = p.weights.as_ptr().wrapping_add(panel.start);
+        let mut pixels: [*const f32; TILE] = [from.as_ptr().wrapping_add(pixel * inputs); TILE];
+        for t in 1..TILE {
+            pixels[t] = pixels[t - 1].wrapping_add(inputs);
+        }
+        let bias = p.bias.as_ptr().wrapping_add(panel.output);
+        let mut sums = [[S::zero(); WIDTH]; TILE];
+        for sums in &mut sums {
+            for v in 0..WIDTH {
+                sums[v] = S::load(bias.wrapping_add(v * S::LANES));
             }
         }
-        for (t, sums) in sums.iter().enumerate() {
-            for (v, &sum) in sums.iter().enumerate() {
+        for _ in 0..inputs {
+            let mut row = [S::zero(); WIDTH];
+            for v in 0..WIDTH {
+                row[v] = S::load(weights.wrapping_add(v * S::LANES));
+            }
+            for t in 0..TILE {
+                let x = S::splat(pixels[t]);
+                pixels[t] = pixels[t].wrapping_add(1);
+                for v in 0..WIDTH {
+                    sums[t][v] = x.mul_add(row[v], sums[t][v]);
+                }
+            }
+            weights = weights.wrapping_add(WIDTH * S::LANES);
+        }
+        for t in 0..TILE {
+            for v in 0..WIDTH {
+                let sum = sums[t][v];
                 let output = panel.output + v * S::LANES;
                 let at = (pixel + t) * outputs + output;
                 let count = outputs - output;

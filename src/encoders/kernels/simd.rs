@@ -1,4 +1,8 @@
 //! One register of numbers, on each instruction set.
+//!
+//! Loads are spelled with those intrinsics that are bare instructions in every build: the plain ones go through
+//! `read_unaligned`, and a dereferenced pointer through checks of its own, which builds with debug assertions (our default
+//! profile) keep inside the innermost loops.
 
 /// A register of [`Self::LANES`] numbers.
 ///
@@ -8,7 +12,9 @@
 /// for those instructions gets the bare instruction.
 pub(super) trait Simd: Copy {
     const LANES: usize;
-    unsafe fn splat(x: f32) -> Self;
+    unsafe fn zero() -> Self;
+    /// One number, everywhere.
+    unsafe fn splat(from: *const f32) -> Self;
     unsafe fn load(from: *const f32) -> Self;
     unsafe fn store(self, to: *mut f32);
     /// The first `count ≤ LANES` numbers; the others are 0.
@@ -37,12 +43,16 @@ mod x86 {
     impl Simd for Avx512 {
         const LANES: usize = 16;
         #[inline(always)]
-        unsafe fn splat(x: f32) -> Self {
-            Self(unsafe { _mm512_set1_ps(x) })
+        unsafe fn zero() -> Self {
+            Self(unsafe { _mm512_setzero_ps() })
+        }
+        #[inline(always)]
+        unsafe fn splat(from: *const f32) -> Self {
+            Self(unsafe { _mm512_broadcastss_ps(_mm_load_ss(from)) })
         }
         #[inline(always)]
         unsafe fn load(from: *const f32) -> Self {
-            Self(unsafe { _mm512_loadu_ps(from) })
+            Self(unsafe { _mm512_maskz_loadu_ps(!0, from) })
         }
         #[inline(always)]
         unsafe fn store(self, to: *mut f32) {
@@ -85,12 +95,16 @@ mod x86 {
     impl Simd for Avx2 {
         const LANES: usize = 8;
         #[inline(always)]
-        unsafe fn splat(x: f32) -> Self {
-            Self(unsafe { _mm256_set1_ps(x) })
+        unsafe fn zero() -> Self {
+            Self(unsafe { _mm256_setzero_ps() })
+        }
+        #[inline(always)]
+        unsafe fn splat(from: *const f32) -> Self {
+            Self(unsafe { _mm256_broadcastss_ps(_mm_load_ss(from)) })
         }
         #[inline(always)]
         unsafe fn load(from: *const f32) -> Self {
-            Self(unsafe { _mm256_loadu_ps(from) })
+            Self(unsafe { _mm256_castsi256_ps(_mm256_lddqu_si256(from.cast())) })
         }
         #[inline(always)]
         unsafe fn store(self, to: *mut f32) {
@@ -138,8 +152,12 @@ pub(super) struct Portable([f32; 8]);
 impl Simd for Portable {
     const LANES: usize = 8;
     #[inline(always)]
-    unsafe fn splat(x: f32) -> Self {
-        Self([x; 8])
+    unsafe fn zero() -> Self {
+        Self([0.0; 8])
+    }
+    #[inline(always)]
+    unsafe fn splat(from: *const f32) -> Self {
+        Self([unsafe { *from }; 8])
     }
     #[inline(always)]
     unsafe fn load(from: *const f32) -> Self {

@@ -1,0 +1,212 @@
+//! Both encoders against onnxruntime: the same weights, one thread, interleaved in one run.
+//!
+//! `cargo bench --bench encoders` prints a table in Markdown. It needs Linux (for CPU time), `python3` with `venv`, and a package
+//! index at the first run; encoders that are missing are pulled into `DIPTYCH_MODELS` or `models/`.
+
+use std::{
+    error::Error,
+    fs,
+    io::{BufRead, BufReader, Write},
+    path::{Path, PathBuf},
+    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    time::Instant,
+};
+
+use diptych::{encoders::Registry, picture::Picture};
+use serde_json::{Value, json};
+
+const ROUNDS: usize = 15;
+const IMAGE: &str = "efficientnet-lite0";
+const TEXT: &str = "all-minilm-l6-v2";
+/// Each one token, so that a sentence of fourteen has sixteen with the two special ones.
+const WORDS: [&str; 20] = [
+    "a", "bird", "on", "the", "branch", "of", "an", "old", "tree", "sings", "while", "two", "dogs", "run", "along",
+    "beach", "at", "night", "with", "children",
+];
+
+type Outcome<T> = Result<T, Box<dyn Error>>;
+
+fn main() -> Outcome<()> {
+    let dir = std::env::var_os("DIPTYCH_MODELS").map(PathBuf::from);
+    let registry = Registry::open(dir.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("models")))?;
+    if std::env::args().any(|argument| argument == "--memory") {
+        return memory(&registry);
+    }
+    // The thread pools of rayon and of candle's matrix product read this before their first use.
+    if std::env::var_os("RAYON_NUM_THREADS").is_none_or(|threads| threads != "1") {
+        let status = Command::new(std::env::current_exe()?).env("RAYON_NUM_THREADS", "1").status()?;
+        return if status.success() { Ok(()) } else { Err("the measuring process failed".into()) };
+    }
+    for id in [IMAGE, TEXT] {
+        registry.pull(id, &mut |_| {})?;
+    }
+    let (images, texts) = (registry.open_image(IMAGE)?, registry.open_text(TEXT)?);
+    let scratch = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let mut peer = Peer::start(scratch, registry.dir())?;
+
+    println!("| what | ms of CPU here | onnxruntime | ratio | ms of wall here | onnxruntime | ratio |");
+    println!("|---|---|---|---|---|---|---|");
+    let picture = drawn(224, 224);
+    let path = scratch.join("encoders-bench.rgb");
+    fs::write(&path, picture.rgb())?;
+    let repeats = 10;
+    let request = json!({"op": "picture", "path": path, "repeats": repeats});
+    let pictures = [picture];
+    let ours = || Ok(images.encode(&pictures)?);
+    race("picture 224×224, batch 1", repeats, 1, &ours, &mut peer, &request)?;
+
+    for (name, batch, repeats) in
+        [("sentence of 16 tokens, batch 32", 32, 3), ("sentence of 16 tokens, batch 1", 1, 20)]
+    {
+        let words: Vec<Vec<&str>> =
+            (0..batch).map(|n| (0..14).map(|at| WORDS[(n * 3 + at * (n + 1)) % WORDS.len()]).collect()).collect();
+        let sentences: Vec<String> = words.iter().map(|words| words.join(" ")).collect();
+        let sentences: Vec<&str> = sentences.iter().map(String::as_str).collect();
+        let request = json!({"op": "sentences", "words": words, "repeats": repeats});
+        let ours = || Ok(texts.encode(&sentences)?);
+        race(name, repeats, batch, &ours, &mut peer, &request)?;
+    }
+
+    println!();
+    for (width, height) in [(256, 256), (640, 480), (4000, 3000)] {
+        let pictures = [drawn(width, height)];
+        let (_, cpu) = timed(3, &|| Ok(images.encode(&pictures)?))?;
+        println!("With its resize, a picture of {width}×{height} takes {:.1} ms of CPU.", cpu * 1e3 / 3.0);
+    }
+    let output = Command::new(std::env::current_exe()?).arg("--memory").env("RAYON_NUM_THREADS", "1").output()?;
+    print!("{}", String::from_utf8(output.stdout)?);
+    Ok(())
+}
+
+/// Prints what a fresh process needs at most to load the picture encoder and to encode one picture.
+fn memory(registry: &Registry) -> Outcome<()> {
+    let picture = [drawn(640, 480)];
+    let before = status("VmRSS:")?;
+    let encoder = registry.open_image(IMAGE)?;
+    encoder.encode(&picture)?;
+    let peak = status("VmHWM:")?;
+    println!("Peak memory of the picture encoder at batch 1, loading included: {} MB.", (peak - before) / 1_000_000);
+    Ok(())
+}
+
+/// Measures `ours` and the peer in turns and prints the row of medians. Both must give the same features.
+fn race(
+    name: &str,
+    repeats: usize,
+    items: usize,
+    ours: &dyn Fn() -> Outcome<Vec<Vec<f32>>>,
+    peer: &mut Peer,
+    request: &Value,
+) -> Outcome<()> {
+    let theirs: Vec<Vec<f32>> = serde_json::from_value(peer.ask(request)?["features"].take())?;
+    for (a, b) in ours()?.iter().zip(&theirs) {
+        let cosine = cosine(a, b);
+        if a.len() != b.len() || cosine.is_nan() || cosine < 0.999 {
+            return Err(format!("{name}: the features differ, cosine {cosine}").into());
+        }
+    }
+    let mut rounds = [const { Vec::new() }; 4];
+    for _ in 0..ROUNDS {
+        let (wall, cpu) = timed(repeats, ours)?;
+        let answer = peer.ask(request)?;
+        let number = |key: &str| answer[key].as_f64().ok_or("the peer answers with seconds");
+        for (times, time) in rounds.iter_mut().zip([cpu, number("cpu")?, wall, number("wall")?]) {
+            times.push(time * 1e3 / (repeats * items) as f64);
+        }
+    }
+    let [cpu, their_cpu, wall, their_wall] = rounds.map(median);
+    println!(
+        "| {name} | {cpu:.2} | {their_cpu:.2} | {:.2} | {wall:.2} | {their_wall:.2} | {:.2} |",
+        cpu / their_cpu,
+        wall / their_wall
+    );
+    Ok(())
+}
+
+/// Seconds of wall and CPU time of all repeats together.
+fn timed(repeats: usize, work: &dyn Fn() -> Outcome<Vec<Vec<f32>>>) -> Outcome<(f64, f64)> {
+    let (wall, cpu) = (Instant::now(), cpu_seconds()?);
+    for _ in 0..repeats {
+        std::hint::black_box(work()?);
+    }
+    Ok((wall.elapsed().as_secs_f64(), cpu_seconds()? - cpu))
+}
+
+/// CPU time of all threads of this process.
+fn cpu_seconds() -> Outcome<f64> {
+    let mut nanoseconds = 0u64;
+    for task in fs::read_dir("/proc/self/task")? {
+        let stat = fs::read_to_string(task?.path().join("schedstat"))?;
+        nanoseconds += stat.split(' ').next().ok_or("schedstat begins with a time")?.parse::<u64>()?;
+    }
+    Ok(nanoseconds as f64 * 1e-9)
+}
+
+/// A line of /proc/self/status in bytes.
+fn status(key: &str) -> Outcome<u64> {
+    let status = fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix(key)).ok_or("the line is there")?;
+    Ok(line.trim().trim_end_matches(" kB").parse::<u64>()? * 1024)
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+fn cosine(a: &[f32], b: &[f32]) -> f32 {
+    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(x, y)| x * y).sum::<f32>();
+    dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
+}
+
+/// Coloured rings on a gradient: smooth parts, edges and texture.
+fn drawn(width: u32, height: u32) -> Picture {
+    let pixel = |x: u32, y: u32| {
+        let (dx, dy) = (i64::from(x) - i64::from(width / 2), i64::from(y) - i64::from(height / 2));
+        let ring = (dx * dx + dy * dy) / 97 % 256;
+        [(x * 255 / width) as u8, (y * 255 / height) as u8, ring as u8]
+    };
+    let rgb = (0..height).flat_map(|y| (0..width).map(move |x| (x, y))).flat_map(|(x, y)| pixel(x, y)).collect();
+    Picture::new(width, height, rgb).expect("both sides are above 0")
+}
+
+/// The Python process that runs onnxruntime.
+struct Peer {
+    process: Child,
+    requests: ChildStdin,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Peer {
+    fn start(scratch: &Path, models: &Path) -> Outcome<Self> {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/peers/onnx_encoders.py");
+        let mut process = Command::new("python3")
+            .arg(script)
+            .arg(scratch.join("onnx-venv"))
+            .arg(models)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let pipes = process.stdin.take().zip(process.stdout.take());
+        let (requests, answers) = pipes.ok_or("both pipes were asked for")?;
+        Ok(Self { process, requests, answers: BufReader::new(answers) })
+    }
+
+    fn ask(&mut self, request: &Value) -> Outcome<Value> {
+        writeln!(self.requests, "{request}")?;
+        let mut answer = String::new();
+        self.answers.read_line(&mut answer)?;
+        if answer.is_empty() {
+            return Err(format!("the peer ended: {}", self.process.wait()?).into());
+        }
+        Ok(serde_json::from_str(&answer)?)
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        // It would end with its input anyway.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
