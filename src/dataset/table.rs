@@ -28,6 +28,10 @@ pub(super) struct Table {
     rows: csv::Reader<Bounded>,
     row: ByteRecord,
     total: u64,
+    /// Lines end in a carriage return and a line feed. The CSV reader takes the first for the end of a row and counts the
+    /// second to the next one.
+    is_crlf: bool,
+    ends_in_newline: bool,
     broken: bool,
 }
 
@@ -47,8 +51,13 @@ impl Table {
     pub(super) fn open(path: &Path, delimiter: u8, limits: &Limits) -> Result<Self, DatasetError> {
         let unreadable = |error| DatasetError::unreadable(path, &error);
         let bad = |reason: String| DatasetError::BadHeader { path: path.display().to_string(), reason };
-        let file = File::open(path).map_err(unreadable)?;
+        let mut file = File::open(path).map_err(unreadable)?;
         let total = file.metadata().map_err(unreadable)?.len();
+        let mut last = [0];
+        if total > 0 {
+            file.seek(SeekFrom::End(-1)).and_then(|_| file.read_exact(&mut last)).map_err(unreadable)?;
+            file.rewind().map_err(unreadable)?;
+        }
         let mut head = Vec::new();
         BufReader::new(&file).take(limits.max_line_bytes as u64).read_until(b'\n', &mut head).map_err(unreadable)?;
         refuse_utf16(path, &head)?;
@@ -61,8 +70,17 @@ impl Table {
             ReaderBuilder::new().delimiter(delimiter).flexible(true).buffer_capacity(BUFFER).from_reader(input);
         let header = rows.headers().map_err(|error| bad(format!("the header cannot be read: {error}")))?;
         let columns = columns(header.iter()).map_err(bad)?;
-        let folder = path.parent().unwrap_or(Path::new("")).to_owned();
-        Ok(Self { path: path.to_owned(), folder, columns, rows, row: ByteRecord::new(), total, broken: false })
+        Ok(Self {
+            path: path.to_owned(),
+            folder: path.parent().unwrap_or(Path::new("")).to_owned(),
+            columns,
+            rows,
+            row: ByteRecord::new(),
+            total,
+            is_crlf: head.ends_with(b"\r\n"),
+            ends_in_newline: last == *b"\n",
+            broken: false,
+        })
     }
 
     /// Bytes read, and bytes there are.
@@ -79,7 +97,7 @@ impl Table {
         match self.rows.read_byte_record(&mut self.row) {
             Ok(false) => None,
             Ok(true) => {
-                let line = self.row.position().map_or(start.line(), Position::line);
+                let line = self.line();
                 let bytes = self.rows.position().byte() - start.byte();
                 if bytes > limits.max_line_bytes as u64 {
                     return Some(Err(self.pass_over(start, line, limits.max_line_bytes)));
@@ -87,7 +105,7 @@ impl Table {
                 Some(self.record(line).map_err(|reason| reject(&self.path, line, reason)))
             }
             Err(error) if is_too_long(&error) => {
-                let line = start.line();
+                let line = start.line() + u64::from(self.is_crlf);
                 Some(Err(self.pass_over(start, line, limits.max_line_bytes)))
             }
             Err(error) => {
@@ -95,6 +113,14 @@ impl Table {
                 Some(Err(reject(&self.path, start.line(), format!("the file cannot be read on: {error}"))))
             }
         }
+    }
+
+    /// The line in which the row begins that was just read.
+    fn line(&self) -> u64 {
+        let end = self.rows.position();
+        let within = self.row.as_slice().iter().filter(|&&byte| byte == b'\n').count() as u64;
+        let is_cut = end.byte() >= self.total && !self.ends_in_newline;
+        end.line().saturating_sub(within + u64::from(!self.is_crlf && !is_cut)).max(1)
     }
 
     /// A row that is too long has most often a quotation mark that nobody closed: reading goes on with the next line.

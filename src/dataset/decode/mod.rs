@@ -4,7 +4,7 @@
 //! would cost are known before anything is decoded, so a file of a few kilobytes cannot ask for gigabytes.
 //!
 //! Of an animated GIF, WebP or PNG the first frame is taken. Of an SVG the shapes are drawn; text inside it, embedded
-//! raster pictures and references to other files are not.
+//! raster pictures and references to other files are not. Where most of its page is empty, the empty part is cut off.
 
 mod error;
 mod format;

@@ -86,14 +86,16 @@ fn over_white(image: DynamicImage) -> Vec<u8> {
 fn explain(format: PictureFormat, bytes: &[u8], error: ImageError) -> PictureError {
     let mut cause: Option<&(dyn Error + 'static)> = Some(&error);
     let mut innermost = String::new();
+    let mut is_torn = false;
     while let Some(current) = cause {
-        if let Some(io) = current.downcast_ref::<io::Error>()
-            && io.kind() == io::ErrorKind::UnexpectedEof
-        {
-            return PictureError::Torn { format, bytes: bytes.len() };
-        }
         innermost = current.to_string();
+        is_torn |= current.downcast_ref::<io::Error>().is_some_and(|io| io.kind() == io::ErrorKind::UnexpectedEof);
+        // Some decoders have an error of their own for it.
+        is_torn |= innermost.eq_ignore_ascii_case("unexpected end of file");
         cause = current.source();
+    }
+    if is_torn {
+        return PictureError::Torn { format, bytes: bytes.len() };
     }
     let reason = match error {
         ImageError::Limits(_) => "decoding it needs more memory than a picture may have".into(),

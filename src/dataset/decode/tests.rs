@@ -1,1 +1,376 @@
+use std::io::Cursor;
 
+use image::{
+    DynamicImage, ImageBuffer, ImageEncoder, ImageFormat, Luma, Rgb, RgbImage, Rgba, RgbaImage,
+    codecs::jpeg::JpegEncoder,
+};
+use proptest::prelude::*;
+
+use super::*;
+
+const RASTERS: [ImageFormat; 6] =
+    [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::WebP, ImageFormat::Gif, ImageFormat::Bmp, ImageFormat::Tiff];
+
+/// Noise, so that no format can make it small.
+fn noise(width: u32, height: u32) -> DynamicImage {
+    let mut state = 1_u32;
+    RgbImage::from_fn(width, height, |_, _| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        Rgb([(state >> 24) as u8, (state >> 16) as u8, (state >> 8) as u8])
+    })
+    .into()
+}
+
+fn encoded(image: &DynamicImage, format: ImageFormat) -> Vec<u8> {
+    let mut bytes = Cursor::new(Vec::new());
+    image.write_to(&mut bytes, format).unwrap();
+    bytes.into_inner()
+}
+
+fn taken(bytes: &[u8]) -> Decoded {
+    decode(bytes, &PictureLimits::default()).unwrap()
+}
+
+fn refused(bytes: &[u8]) -> String {
+    decode(bytes, &PictureLimits::default()).unwrap_err().to_string()
+}
+
+fn svg(body: &str) -> Vec<u8> {
+    format!(
+        "<svg xmlns='http://www.w3.org/2000/svg' xmlns:xlink='http://www.w3.org/1999/xlink' width='100' height='50'>{body}</svg>"
+    )
+    .into_bytes()
+}
+
+#[test]
+fn every_format_is_known_by_its_bytes_and_decoded() {
+    let image = noise(37, 19);
+    for format in RASTERS {
+        let bytes = encoded(&image, format);
+        let decoded = taken(&bytes);
+        assert_eq!(decoded.format.mime(), format.to_mime_type());
+        assert_eq!((decoded.picture.width(), decoded.picture.height()), (37, 19), "{format:?}");
+        assert_eq!((decoded.original_width, decoded.original_height), (37, 19), "{format:?}");
+        let header = inspect(&bytes, &PictureLimits::default()).unwrap();
+        assert_eq!((header.format, header.width, header.height), (decoded.format, 37, 19));
+        if !matches!(format, ImageFormat::Jpeg | ImageFormat::Gif) {
+            assert_eq!(decoded.picture.rgb(), image.as_bytes(), "{format:?} is lossless");
+        }
+    }
+}
+
+#[test]
+fn a_torn_picture_is_an_error_wherever_it_is_cut() {
+    let image = noise(64, 48);
+    for format in RASTERS {
+        let whole = encoded(&image, format);
+        for cut in (0..whole.len() * 9 / 10).step_by(97) {
+            let result = decode(&whole[..cut], &PictureLimits::default());
+            assert!(result.is_err(), "{format:?} cut to {cut} of {} bytes", whole.len());
+        }
+    }
+    let jpeg = encoded(&image, ImageFormat::Jpeg);
+    assert_eq!(refused(&jpeg[..1042]), "JPEG: premature end of file after 1042 bytes");
+    let png = encoded(&image, ImageFormat::Png);
+    assert_eq!(refused(&png[..1042]), "PNG: premature end of file after 1042 bytes");
+    assert!(refused(&svg("<g><rect width='9' height='9'/></g>")[..120]).starts_with("SVG: not well-formed XML"));
+}
+
+#[test]
+fn what_is_no_picture_is_named_and_so_is_what_is_read() {
+    assert_eq!(refused(b""), "the picture is empty (0 bytes)");
+    assert_eq!(
+        refused(b"%PDF-1.7 and so on"),
+        "not a picture: starts with \"%PDF-1.7 and so \"; PNG, JPEG, WebP, GIF, BMP, TIFF and SVG are read"
+    );
+    assert!(refused(&[0, 1, 2, 3]).starts_with("not a picture: starts with the bytes 00 01 02 03;"));
+    assert!(refused(b"<!DOCTYPE html><html><svg/></html>").starts_with("not a picture"));
+    assert!(refused(b"BMW builds cars").starts_with("not a picture"));
+}
+
+#[test]
+fn a_picture_of_one_pixel_is_a_picture() {
+    for format in RASTERS {
+        let decoded = taken(&encoded(&noise(1, 1), format));
+        assert_eq!((decoded.picture.width(), decoded.picture.height()), (1, 1), "{format:?}");
+    }
+}
+
+/// A PNG of so many black pixels, whose data is not even there.
+fn huge_png(width: u32, height: u32) -> Vec<u8> {
+    let mut png = b"\x89PNG\r\n\x1a\n".to_vec();
+    let mut chunk = |kind: &[u8; 4], data: &[u8]| {
+        png.extend((data.len() as u32).to_be_bytes());
+        let start = png.len();
+        png.extend(kind);
+        png.extend(data);
+        let crc = !png[start..].iter().fold(!0_u32, |crc, &byte| {
+            (0..8).fold(crc ^ u32::from(byte), |crc, _| (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg()))
+        });
+        png.extend(crc.to_be_bytes());
+    };
+    let mut header = Vec::new();
+    header.extend(width.to_be_bytes());
+    header.extend(height.to_be_bytes());
+    header.extend([8, 6, 0, 0, 0]);
+    chunk(b"IHDR", &header);
+    chunk(b"IDAT", &[0x78, 0x9c, 0x63, 0x60, 0x60, 0x60, 0x00]);
+    chunk(b"IEND", &[]);
+    png
+}
+
+#[test]
+fn a_huge_picture_is_refused_from_its_header() {
+    assert_eq!(refused(&huge_png(30_000, 30_000)), "PNG: 30000×30000 is too large; 64 megapixels are allowed");
+    assert_eq!(refused(&huge_png(40_000, 10)), "PNG: 40000×10 is too large; a side may have 32768 pixels");
+    assert!(inspect(&huge_png(30_000, 30_000), &PictureLimits::default()).is_err());
+    let mut bmp = encoded(&noise(4, 4), ImageFormat::Bmp);
+    bmp[18..22].copy_from_slice(&30_000_u32.to_le_bytes());
+    bmp[22..26].copy_from_slice(&30_000_u32.to_le_bytes());
+    assert!(refused(&bmp).contains("too large"), "{}", refused(&bmp));
+}
+
+#[test]
+fn a_file_is_not_loaded_beyond_its_limit() {
+    let room = tempfile::tempdir().unwrap();
+    let path = room.path().join("a.png");
+    std::fs::write(&path, vec![0; 1000]).unwrap();
+    let limits = |max_bytes| PictureLimits { max_bytes, ..PictureLimits::default() };
+    assert_eq!(read_file(&path, &limits(1000)).unwrap().len(), 1000);
+    let error = read_file(&path, &limits(999)).unwrap_err();
+    assert_eq!(error, PictureError::TooManyBytes { found: 1000, limit: 999 });
+    assert!(read_file(room.path(), &limits(999)).unwrap_err().to_string().contains("not a regular file"));
+    assert!(read_file(&room.path().join("none"), &limits(999)).is_err());
+}
+
+#[test]
+fn alpha_is_laid_over_white() {
+    let mut image = RgbaImage::from_pixel(3, 1, Rgba([200, 100, 0, 0]));
+    image.put_pixel(1, 0, Rgba([200, 100, 0, 255]));
+    image.put_pixel(2, 0, Rgba([0, 0, 0, 128]));
+    let decoded = taken(&encoded(&image.into(), ImageFormat::Png));
+    assert_eq!(decoded.picture.rgb(), [255, 255, 255, 200, 100, 0, 127, 127, 127]);
+}
+
+#[test]
+fn grey_and_sixteen_bits_become_eight_bit_rgb() {
+    let grey: ImageBuffer<Luma<u8>, _> = ImageBuffer::from_pixel(1, 1, Luma([77]));
+    assert_eq!(taken(&encoded(&grey.into(), ImageFormat::Png)).picture.rgb(), [77; 3]);
+    let deep: ImageBuffer<Rgb<u16>, Vec<u16>> = ImageBuffer::from_pixel(1, 1, Rgb([0xffff, 0x8080, 0]));
+    for format in [ImageFormat::Png, ImageFormat::Tiff] {
+        assert_eq!(taken(&encoded(&deep.clone().into(), format)).picture.rgb(), [255, 128, 0]);
+    }
+}
+
+#[test]
+fn exif_orientation_is_applied_once() {
+    // Two pixels side by side; a camera held upright says so.
+    let image = RgbImage::from_fn(16, 8, |x, _| if x < 8 { Rgb([255, 0, 0]) } else { Rgb([0, 0, 255]) });
+    let mut exif = b"II\x2a\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0".to_vec();
+    exif.extend([6, 0, 0, 0, 0, 0, 0, 0]);
+    let mut jpeg = Vec::new();
+    let mut encoder = JpegEncoder::new_with_quality(&mut jpeg, 100);
+    encoder.set_exif_metadata(exif).unwrap();
+    encoder.encode_image(&image).unwrap();
+    let decoded = taken(&jpeg);
+    assert_eq!((decoded.original_width, decoded.original_height), (16, 8));
+    assert_eq!((decoded.picture.width(), decoded.picture.height()), (8, 16));
+    let rgb = decoded.picture.rgb();
+    assert!(rgb[0] > 200 && rgb[2] < 50, "turned by a quarter to the right, what was left is on top");
+    assert!(rgb[rgb.len() - 1] > 200);
+}
+
+#[test]
+fn an_svg_is_drawn_on_white_at_its_own_proportions() {
+    let decoded =
+        taken(&svg("<rect width='50' height='50' fill='#f00'/><rect x='75' width='25' height='50' fill='#00f'/>"));
+    assert_eq!((decoded.picture.width(), decoded.picture.height()), (512, 256));
+    assert_eq!((decoded.original_width, decoded.original_height), (100, 50));
+    let row = &decoded.picture.rgb()[128 * 512 * 3..129 * 512 * 3];
+    assert_eq!(&row[300..303], [255, 0, 0]);
+    assert_eq!(&row[3 * 320..3 * 320 + 3], [255, 255, 255]);
+    assert_eq!(&row[3 * 500..3 * 500 + 3], [0, 0, 255]);
+}
+
+#[test]
+fn of_an_almost_empty_page_the_drawing_is_shown() {
+    let decoded = taken(&svg("<rect x='70' y='30' width='10' height='10' fill='#0a0'/>"));
+    let green = decoded.picture.rgb().as_chunks::<3>().0.iter().filter(|pixel| **pixel == [0, 0xaa, 0]).count();
+    assert!(green * 10 > 8 * decoded.picture.rgb().len() / 3, "most of the picture is the drawing");
+    // An empty page stays a page.
+    assert_eq!(taken(&svg("")).picture.width(), 512);
+    assert!(taken(&svg("<rect x='900' width='9' height='9'/>")).picture.rgb().iter().all(|&value| value == 255));
+}
+
+#[test]
+fn an_svg_opens_no_other_file_and_no_picture_inside_it() {
+    let room = tempfile::tempdir().unwrap();
+    let secret = room.path().join("secret.svg");
+    std::fs::write(&secret, svg("<rect width='100' height='50' fill='#f00'/>")).unwrap();
+    let inside = encoded(&noise(2, 2), ImageFormat::Png).iter().map(|byte| format!("%{byte:02x}")).collect::<String>();
+    for href in [
+        secret.display().to_string(),
+        format!("file://{}", secret.display()),
+        "http://localhost/a.png".into(),
+        format!("data:image/png,{inside}"),
+        "data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'><rect width='9' height='9'/></svg>"
+            .replace('<', "&lt;").replace('\'', "&quot;"),
+    ] {
+        let picture = taken(&svg(&format!("<image xlink:href='{href}' width='100' height='50'/>"))).picture;
+        assert!(picture.rgb().iter().all(|&value| value == 255), "{href}");
+    }
+    let entity = format!(
+        "<!DOCTYPE svg [<!ENTITY secret SYSTEM '{}'>]><svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'>&secret;</svg>",
+        secret.display()
+    );
+    assert!(refused(entity.as_bytes()).starts_with("SVG: not well-formed XML"));
+}
+
+#[test]
+fn deep_nesting_is_an_error_and_not_the_end_of_the_process() {
+    for depth in [193, 1_000, 100_000] {
+        let nested = svg(&format!("{}<rect width='9' height='9'/>{}", "<g>".repeat(depth), "</g>".repeat(depth)));
+        assert_eq!(refused(&nested), "SVG: its elements are nested deeper than 192");
+    }
+    // What is allowed fits the two megabytes of stack that a thread has, also where each group is a layer.
+    for group in ["<g>", "<g opacity='.9'>", "<g style='mix-blend-mode:multiply' opacity='.5'>"] {
+        let nested = svg(&format!("{}<rect width='9' height='9'/>{}", group.repeat(185), "</g>".repeat(185)));
+        let result = decode(&nested, &PictureLimits::default());
+        assert!(!matches!(result, Err(PictureError::Malformed { .. })), "{group}: {result:?}");
+    }
+    let unclosed = svg(&"<g>".repeat(100_000));
+    assert!(refused(&unclosed).starts_with("SVG: "));
+}
+
+#[test]
+fn bombs_are_refused_before_they_go_off() {
+    let laughs: String = (1..10).map(|n| format!("<!ENTITY l{n} '{}'>", format!("&l{};", n - 1).repeat(10))).collect();
+    let laughs = format!(
+        "<!DOCTYPE svg [<!ENTITY l0 '<g/>'>{laughs}]><svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'>&l9;</svg>"
+    );
+    assert!(refused(laughs.as_bytes()).starts_with("SVG: not well-formed XML"), "{}", refused(laughs.as_bytes()));
+
+    let chain = |element: &dyn Fn(usize) -> String| (1..12).map(element).collect::<String>();
+    let uses = chain(&|n| format!("<g id='u{n}'>{}</g>", format!("<use xlink:href='#u{}'/>", n - 1).repeat(10)));
+    let uses = svg(&format!("<defs><rect id='u0' width='9' height='9'/>{uses}</defs><use xlink:href='#u11'/>"));
+    assert!(refused(&uses).contains("references unfold"), "{}", refused(&uses));
+
+    let rect = |n: usize| format!("<rect width='9' height='9' fill='url(#p{n})'/>");
+    let tile = "width='10' height='10' patternUnits='userSpaceOnUse'";
+    let patterns = chain(&|n| format!("<pattern id='p{n}' {tile}>{}</pattern>", rect(n - 1).repeat(10)));
+    let patterns =
+        svg(&format!("<pattern id='p0' {tile}><rect width='9' height='9'/></pattern>{patterns}{}", rect(11)));
+    assert!(refused(&patterns).contains("references unfold"), "{}", refused(&patterns));
+
+    let markers = format!(
+        "<marker id='m'>{}</marker><path marker-mid='url(#m)' d='M0 0{}'/>",
+        "<rect width='1' height='1'/>".repeat(1000),
+        "h1 ".repeat(10_000)
+    );
+    assert!(refused(&svg(&markers)).contains("references unfold"));
+
+    let tile = "<pattern id='p' width='1e6' height='1e6' patternUnits='userSpaceOnUse'><rect width='9' height='9'/></pattern>\
+                <rect width='100' height='50' fill='url(#p)'/>";
+    assert!(refused(&svg(tile)).contains("too much memory"), "{}", refused(&svg(tile)));
+
+    let filter = "<filter id='f' x='-1000000' y='-1000000' width='9000000' height='9000000' filterUnits='userSpaceOnUse'>\
+                  <feMorphology operator='dilate' radius='1000'/></filter><rect width='100' height='50' filter='url(#f)'/>";
+    assert!(refused(&svg(filter)).contains("cost too much to draw"), "{}", refused(&svg(filter)));
+
+    let octaves = "<filter id='f'><feTurbulence baseFrequency='.1' numOctaves='100000000'/></filter>\
+                   <rect width='100' height='50' filter='url(#f)'/>";
+    assert!(refused(&svg(octaves)).contains("cost too much to draw"), "{}", refused(&svg(octaves)));
+}
+
+#[test]
+fn circles_of_references_end() {
+    for body in [
+        "<g id='a'><use xlink:href='#a'/></g>",
+        "<g id='a'><use xlink:href='#b'/></g><g id='b'><use xlink:href='#a'/></g>",
+        "<pattern id='a' width='9' height='9'><rect width='9' height='9' fill='url(#a)'/></pattern><rect width='9' height='9' fill='url(#a)'/>",
+        "<mask id='a' mask='url(#a)'><rect width='9' height='9' mask='url(#a)'/></mask><rect width='9' height='9' mask='url(#a)'/>",
+        "<clipPath id='a' clip-path='url(#b)'/><clipPath id='b' clip-path='url(#a)'/><rect width='9' height='9' clip-path='url(#a)'/>",
+        "<style>rect{fill:url(#a)}</style><pattern id='a' width='9' height='9'><rect width='9' height='9'/></pattern><rect width='9' height='9'/>",
+    ] {
+        let result = decode(&svg(body), &PictureLimits::default());
+        assert!(!matches!(result, Err(PictureError::TooComplex { .. })), "{body}: {result:?}");
+    }
+}
+
+#[test]
+fn an_svg_of_strange_size_is_drawn_or_refused_but_costs_nothing() {
+    for size in [
+        "width='1e30' height='1'",
+        "width='1e9' height='1e9'",
+        "viewBox='0 0 1e38 1e-38' width='9' height='9'",
+        "viewBox='-1e9 -1e9 2e9 2e9'",
+        "width='0' height='9'",
+        "width='-1' height='9'",
+        "width='1e-20' height='1e-20'",
+        "width='nonsense' height='9'",
+    ] {
+        let svg = format!("<svg xmlns='http://www.w3.org/2000/svg' {size}><rect width='9' height='9'/></svg>");
+        if let Ok(decoded) = decode(svg.as_bytes(), &PictureLimits::default()) {
+            assert!(decoded.picture.width().max(decoded.picture.height()) <= 512, "{size}");
+        }
+    }
+}
+
+#[test]
+fn an_svg_may_be_utf_16_or_begin_with_a_mark_a_comment_or_a_dtd() {
+    let plain = String::from_utf8(svg("<rect width='100' height='50'/>")).unwrap();
+    let wide: Vec<u8> = [0xff, 0xfe].into_iter().chain(plain.encode_utf16().flat_map(u16::to_le_bytes)).collect();
+    for bytes in [
+        wide,
+        format!("\u{feff}{plain}").into_bytes(),
+        format!("<?xml version='1.0'?>\n<!-- <html> -->\n{plain}").into_bytes(),
+        format!("<!DOCTYPE svg PUBLIC '-//W3C//DTD SVG 1.1//EN' 'svg11.dtd' [ <!ENTITY a 'b'> ] >\n{plain}")
+            .into_bytes(),
+    ] {
+        assert_eq!(taken(&bytes).format, PictureFormat::Svg);
+    }
+    assert!(refused(b"<svg xmlns='http://www.w3.org/2000/svg'>\xff</svg>").contains("not valid UTF-8"));
+}
+
+#[test]
+fn a_thumbnail_keeps_the_proportions_and_never_grows() {
+    let picture = taken(&encoded(&noise(200, 100), ImageFormat::Png)).picture;
+    for (most, expected) in [(64, (64, 32)), (1, (1, 1)), (0, (1, 1)), (200, (200, 100)), (5000, (200, 100))] {
+        let jpeg = crate::dataset::thumbnail(&picture, most);
+        let header = inspect(&jpeg, &PictureLimits::default()).unwrap();
+        assert_eq!((header.format, header.width, header.height), (PictureFormat::Jpeg, expected.0, expected.1));
+    }
+    let line = Picture::new(70_000, 1, vec![9; 210_000]).unwrap();
+    assert_eq!(
+        inspect(&crate::dataset::thumbnail(&line, u32::MAX), &PictureLimits { max_side: 70_000, ..Default::default() })
+            .unwrap()
+            .width,
+        65_535
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300), which in 0..8_usize) {
+        let heads: [&[u8]; 8] = [
+            b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe0", b"RIFF\x10\x00\x00\x00WEBPVP8 ", b"GIF89a", b"BM\x40\0\0\0\0\0\0\0\x36\0\0\0",
+            b"II\x2a\0\x08\0\0\0", b"<svg xmlns='http://www.w3.org/2000/svg'>", b"",
+        ];
+        let mut all = heads[which].to_vec();
+        all.extend(bytes);
+        let _ = decode(&all, &PictureLimits::default());
+        let _ = inspect(&all, &PictureLimits::default());
+    }
+
+    #[test]
+    fn a_flipped_byte_gives_an_error_or_a_picture(at in 0..2000_usize, value: u8, which in 0..6_usize) {
+        let mut bytes = encoded(&noise(16, 12), RASTERS[which]);
+        let at = at % bytes.len();
+        bytes[at] = value;
+        if let Ok(decoded) = decode(&bytes, &PictureLimits::default()) {
+            prop_assert!(decoded.picture.rgb().len() == 3 * decoded.picture.width() as usize * decoded.picture.height() as usize);
+        }
+    }
+}

@@ -56,3 +56,6 @@ fn record(
         meta,
     }
 }
+
+#[cfg(test)]
+mod tests;

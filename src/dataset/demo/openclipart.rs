@@ -13,7 +13,7 @@ use super::{classes, italian, record, wording};
 use crate::dataset::{Record, decode, naming};
 
 /// Of a drawing with numbered variants (`smiley001` to `smiley120`) so many are kept.
-const VARIANTS: usize = 5;
+const VARIANTS: usize = 10;
 
 struct Drawing {
     path: PathBuf,
@@ -38,7 +38,10 @@ pub(super) fn collect(root: &Path) -> Vec<Record> {
     let mut variants: HashMap<(String, String), usize> = HashMap::new();
     let mut records = Vec::new();
     for drawing in drawings {
-        let Some(class) = classes::openclipart(&drawing.folder, &drawing.said.keywords) else { continue };
+        let Some(mut class) = classes::openclipart(&drawing.folder, &drawing.said.keywords) else { continue };
+        if drawing.said.title.to_lowercase().contains("road signs") {
+            class = "signs";
+        }
         if is_left_out(&drawing) {
             continue;
         }
@@ -179,12 +182,26 @@ fn captions(drawing: &Drawing, class: &str, sets: &HashSet<String>) -> Vec<Strin
     captions
 }
 
-/// Icon themes that lie outside the icons' folder, and one uploader's safety signs in French.
+/// Icon themes that lie outside the icons' folder, one uploader's safety signs in French, symbols for floor plans and
+/// games, and drawings of nothing.
 fn is_left_out(drawing: &Drawing) -> bool {
+    const TITLES: &[&str] = &["iconset", "svg theme", "rpg map", "map symbols", "mpcad", "pattern", "crop marks"];
+    const STEMS: &[&str] = &[
+        // White, or beside the page.
+        "light_bulb_karl_bartel_01",
+        "badminton_racket_brice_b_01",
+        "football_pitch__andy_bur_01",
+        "teschio_fabio_olivo_01",
+        // Of a set about satellites, but of something else.
+        "building_zazou",
+        "residential_house_zazou",
+        "munch_student_zazou",
+        "teacher_zazou",
+    ];
     let title = drawing.said.title.to_lowercase();
-    title.contains("iconset")
-        || title.contains("svg theme")
+    TITLES.iter().any(|part| title.contains(part))
         || title == "advertising"
+        || STEMS.contains(&drawing.stem.as_str())
         || drawing.said.authors.iter().any(|author| author.to_lowercase().contains("guillou"))
 }
 

@@ -23,7 +23,8 @@ pub(super) fn collect(root: &Path) -> Vec<Record> {
             ["png", "svg"].map(|extension| text.with_extension(extension)).into_iter().find(|path| path.is_file());
         let (Some(picture), Some(caption)) = (picture, english(text)) else { continue };
         let stem = text.file_stem().unwrap_or_default().to_string_lossy();
-        if stem.ends_with("_mirror") || stem.ends_with("_flip") {
+        // A white lightning bolt, which nobody sees on white.
+        if stem.ends_with("_mirror") || stem.ends_with("_flip") || stem == "lightningbolt" {
             continue;
         }
         let id = format!("tuxpaint/{folder}/{stem}");

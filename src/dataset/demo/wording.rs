@@ -41,6 +41,7 @@ pub(super) fn title(raw: &str) -> Option<String> {
     }
     // A name without a space was typed as a file name.
     let text = if text.contains(' ') { drop_counters(&text) } else { crate::dataset::naming::words(&text) };
+    let text = text.strip_suffix(" bw").map_or(text.clone(), |text| format!("{text}, black and white"));
     let text = text.trim_matches([' ', ',', '.', '-', ':']).to_owned();
     (is_about_a_picture(&text) && text.chars().filter(|c| c.is_alphabetic()).count() >= 3).then_some(text)
 }
@@ -84,6 +85,13 @@ pub(super) fn keywords(raw: &[String], authors: &[String]) -> Vec<String> {
         "application",
         "applications",
         "united nations member",
+        "appicon",
+        "mapsym",
+        "weathersym",
+        "networksym",
+        "religholiday",
+        "usholiday",
+        "webpage",
         "cv-clip",
         "signs and symbols",
         "rpg",
@@ -173,6 +181,13 @@ fn is_about_a_picture(text: &str) -> bool {
         "etiquette",
         "rollandin",
         "sallite",
+        "symbol signs",
+        "roadsigns",
+        "road signs",
+        "nicu buculei",
+        "web site",
+        "site web",
+        "can be removed",
     ];
     let lower = text.to_lowercase();
     !lower.is_empty() && !ABOUT_THE_FILE.iter().any(|word| lower.contains(word))

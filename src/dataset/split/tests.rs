@@ -123,7 +123,10 @@ fn nothing_gives_nothing_and_strange_fractions_do_no_harm() {
     assert!(assign_splits(&[], SplitFractions::default(), 0).is_empty());
     let member = SplitMember { id: "a", content: None, labels: &[], given: None };
     for (validation, test) in [(f64::NAN, -1.0), (1.0, 1.0), (f64::INFINITY, 0.0), (0.0, 0.0)] {
-        assert_eq!(assign_splits(&[member.clone()], SplitFractions { validation, test }, 0), [Split::Train]);
+        assert_eq!(
+            assign_splits(std::slice::from_ref(&member), SplitFractions { validation, test }, 0),
+            [Split::Train]
+        );
     }
 }
 

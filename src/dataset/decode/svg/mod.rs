@@ -1,4 +1,4 @@
-//! SVG, drawn by `resvg` on white.
+//! SVG, drawn by `resvg` on white, without the empty part of its page.
 //!
 //! An SVG is a program. What it may cost is known before it runs: [`weight`] bounds the tree that its references unfold
 //! to, from the XML alone; [`cost`] bounds memory and pixels, from the resolved tree, before a pixmap is made.
@@ -9,7 +9,7 @@ mod weight;
 use std::borrow::Cow;
 
 use resvg::{
-    tiny_skia::{Color, Pixmap, Transform},
+    tiny_skia::{Color, Pixmap, Rect, Transform},
     usvg::{self, ImageHrefResolver, Options, Tree, roxmltree},
 };
 
@@ -28,19 +28,42 @@ pub(super) fn inspect(bytes: &[u8]) -> Result<Header, PictureError> {
 pub(super) fn decode(bytes: &[u8], limits: &PictureLimits) -> Result<Decoded, PictureError> {
     let tree = parse(bytes)?;
     let (original_width, original_height) = stated_size(&tree);
-    let size = tree.size();
-    let scale = limits.svg_side as f32 / size.width().max(size.height());
-    let side = |length: f32| ((length * scale).round() as u32).clamp(1, limits.svg_side);
-    let (width, height) = (side(size.width()), side(size.height()));
+    let view = view(&tree);
+    let scale = limits.svg_side as f32 / view.width().max(view.height());
+    let side = |length: f32| ((length * scale).round() as u32).clamp(1, limits.svg_side.max(1));
+    let (width, height) = (side(view.width()), side(view.height()));
     cost::check(&tree, scale, width, height)?;
     let no_room = || malformed(format!("a canvas of {width}×{height} cannot be made"));
     let mut canvas = Pixmap::new(width, height).ok_or_else(no_room)?;
     canvas.fill(Color::WHITE);
-    resvg::render(&tree, Transform::from_scale(scale, scale), &mut canvas.as_mut());
+    let to_canvas = Transform::from_scale(scale, scale).pre_translate(-view.x(), -view.y());
+    resvg::render(&tree, to_canvas, &mut canvas.as_mut());
     // On white every pixel ends opaque, so premultiplied is straight.
     let rgb = canvas.data().as_chunks::<4>().0.iter().flat_map(|&[red, green, blue, _]| [red, green, blue]).collect();
     let picture = Picture::new(width, height, rgb).ok_or_else(no_room)?;
     Ok(Decoded { picture, format: PictureFormat::Svg, original_width, original_height })
+}
+
+/// The part of the page that is drawn: all of it, or the drawing with a margin where most of the page is empty. Many a
+/// drawing stands in a corner of an editor's default sheet, and would be a speck in a picture of the whole.
+fn view(tree: &Tree) -> Rect {
+    const MARGIN: f32 = 0.04;
+    const MOST: f32 = 0.6;
+    let (width, height) = (tree.size().width(), tree.size().height());
+    let page = tree.size().to_rect(0.0, 0.0).expect("a tree's size is positive and finite");
+    let drawing = tree.root().abs_layer_bounding_box();
+    let margin = MARGIN * drawing.width().max(drawing.height());
+    let drawn = Rect::from_ltrb(
+        (drawing.left() - margin).max(0.0),
+        (drawing.top() - margin).max(0.0),
+        (drawing.right() + margin).min(width),
+        (drawing.bottom() + margin).min(height),
+    );
+    drawn
+        .filter(|drawn| {
+            drawn.width() * drawn.height() < MOST * width * height && drawn.width() > 0.0 && drawn.height() > 0.0
+        })
+        .unwrap_or(page)
 }
 
 fn parse(bytes: &[u8]) -> Result<Tree, PictureError> {
