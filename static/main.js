@@ -35,11 +35,11 @@ async function route() {
   let answer = answers.get(key);
   if (!answer) {
     // A quick answer takes the old one's place without a flicker between them.
-    const loading = setTimeout(view.showLoading, view.state() === 'results' ? SHOW_LOADING_AFTER_MS : 0);
+    const loading = setTimeout(() => view.showLoading(asked), view.state() === 'results' ? SHOW_LOADING_AFTER_MS : 0);
     try {
       answer = { [asked.first]: await search(asked, asked.first, signal) };
     } catch (error) {
-      if (!signal.aborted) view.showError(error, route);
+      if (!signal.aborted) view.showError(error, asked, route);
       return;
     } finally {
       clearTimeout(loading);
@@ -86,7 +86,7 @@ async function boot() {
     if (error.status === 503) {
       if (view.state() !== 'starting') view.showNotice('starting', 'A moment', startingNotice(error.detail));
       bootTimer = setTimeout(boot, STARTING_POLL_MS);
-    } else view.showError(error, boot);
+    } else view.showError(error, null, boot);
     return;
   }
   // Examples are a courtesy: without them the page searches just as well.
@@ -106,14 +106,14 @@ function askFromDialog(enter, what) {
   byId('answers').focus();
 }
 
-const plainClick = (event) => event.button === 0 && !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.altKey;
+const modified = (event) => event.ctrlKey || event.metaKey || event.shiftKey || event.altKey;
 const typing = (target) => target.closest?.('input:not([type=file]), textarea, select') !== null;
 
 view.prepare({ similar: (id) => askFromDialog(askItem, id) });
 takePictures({
   asked: (file) => ask(askPicture, file),
   askedItem: (id) => ask(askItem, id),
-  refused: (error) => view.showError(error, null),
+  refused: (error) => view.showError(error, null, null),
 });
 
 byId('search-form').addEventListener('submit', (event) => {
@@ -124,7 +124,7 @@ byId('search-form').addEventListener('submit', (event) => {
 });
 document.addEventListener('click', (event) => {
   const link = event.target.closest('a[data-words], #home, #skip');
-  if (!link || !plainClick(event)) return;
+  if (!link || event.button !== 0 || modified(event)) return;
   event.preventDefault();
   if (link.id === 'skip') byId('answers').focus();
   else (link.closest('dialog') ? askFromDialog : ask)(askWords, link.dataset.words ?? '');
@@ -140,6 +140,6 @@ addEventListener('popstate', route);
 
 enterFirst();
 view.drawQuestion(question());
-if (question()) view.showLoading();
+if (question()) view.showLoading(question());
 else view.showStart();
 boot();
