@@ -26,14 +26,18 @@ export function itemDialog({ similar }) {
     picture.classList.remove('broken');
     picture.removeAttribute('src');
     picture.alt = result.captions?.[0] ?? result.text ?? result.id;
-    picture.src = itemUrl(result.id, '/image');
+    // A caption may stand alone: then there is nothing to show, to open, or to ask with.
+    const pictured = Boolean(result.thumbnail_url);
+    if (pictured) picture.src = itemUrl(result.id, '/image');
     byId('dialog-original').href = itemUrl(result.id, '/image');
+    for (const part of [picture, byId('dialog-original'), byId('dialog-similar')]) part.hidden = !pictured;
+    byId('dialog-no-picture').hidden = pictured;
     byId('dialog-place').textContent = `${at + 1} of ${results.length}`;
     byId('dialog-previous').disabled = at === 0;
     byId('dialog-next').disabled = at === results.length - 1;
     words(result, {});
 
-    // The answer to a search does not name the file; the item itself does. Without it the dialog is still whole.
+    // Only the item itself names its file. Without it the dialog is still whole.
     fetchItem(result.id, details.signal).then((more) => words(result, more)).catch(() => {});
   }
 
@@ -51,7 +55,7 @@ export function itemDialog({ similar }) {
     const meta = { ...result.meta, ...more.meta };
     const facts = [
       ['Id', result.id],
-      ['File', more.file ?? more.file_name ?? more.path ?? meta.file],
+      ['File', more.source ?? more.file ?? meta.file],
       ['Size', width && height ? `${width} × ${height}` : null],
       ['Relevance', good.name === 'relevance' ? good.text : null],
       ['Cosine', Number.isFinite(result.score) ? result.score.toFixed(3) : null],

@@ -39,7 +39,9 @@ async function route() {
     try {
       answer = { [asked.first]: await search(asked, asked.first, signal) };
     } catch (error) {
-      if (!signal.aborted) view.showError(error, asked, route);
+      if (signal.aborted) return;
+      if (['starting', 'no_model'].includes(error.code)) waitWith(error);
+      else view.showError(error, asked, route);
       return;
     } finally {
       clearTimeout(loading);
@@ -74,24 +76,25 @@ async function search(asked, half, signal) {
 async function boot() {
   clearTimeout(bootTimer);
   try {
-    const about = await api.info();
-    view.drawCollection(about);
-    if (about.model === null) {
-      if (view.state() !== 'untrained') view.showNotice('untrained', 'Not yet', untrainedNotice());
-      bootTimer = setTimeout(boot, UNTRAINED_POLL_MS);
-      return;
-    }
+    view.drawCollection(await api.info());
     await api.ready();
   } catch (error) {
-    if (error.status === 503) {
-      if (view.state() !== 'starting') view.showNotice('starting', 'A moment', startingNotice(error.detail));
-      bootTimer = setTimeout(boot, STARTING_POLL_MS);
-    } else view.showError(error, null, boot);
+    if (error.status === 503) waitWith(error);
+    else view.showError(error, null, boot);
     return;
   }
   // Examples are a courtesy: without them the page searches just as well.
   api.labels().then(({ labels }) => view.drawExamples(labels)).catch(() => {});
   route();
+}
+
+/** Says what the service itself still waits for, and looks again after a while. */
+function waitWith(error) {
+  const untrained = error.code === 'no_model';
+  if (untrained && view.state() !== 'untrained') view.showNotice('untrained', 'Not yet', untrainedNotice());
+  if (!untrained) view.showNotice('starting', 'A moment', startingNotice(error.detail));
+  clearTimeout(bootTimer);
+  bootTimer = setTimeout(boot, untrained ? UNTRAINED_POLL_MS : STARTING_POLL_MS);
 }
 
 function ask(enter, what) {
