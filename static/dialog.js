@@ -3,6 +3,8 @@
 import { item as fetchItem } from './api.js';
 import { byId, goodness, itemUrl, labelChip, make } from './dom.js';
 
+const LARGEST_ENLARGEMENT = 2;
+
 /**
  * Prepares the dialog. `similar(id)` is called when the reader asks for pictures like the one shown. The returned
  * `open(results, index, list)` shows a result; `list` is where the focus goes back to.
@@ -23,27 +25,29 @@ export function itemDialog({ similar }) {
 
     picture.classList.remove('broken');
     picture.removeAttribute('src');
-    for (const side of ['width', 'height']) {
-      if (result[side]) picture.setAttribute(side, result[side]);
-      else picture.removeAttribute(side);
-    }
     picture.alt = result.captions?.[0] ?? result.text ?? result.id;
-    picture.src = itemUrl(result.id, '/image');
+    // A caption may stand alone: then there is nothing to show, to open, or to ask with.
+    const pictured = Boolean(result.thumbnail_url);
+    if (pictured) picture.src = itemUrl(result.id, '/image');
     byId('dialog-original').href = itemUrl(result.id, '/image');
+    for (const part of [picture, byId('dialog-original'), byId('dialog-similar')]) part.hidden = !pictured;
+    byId('dialog-no-picture').hidden = pictured;
     byId('dialog-place').textContent = `${at + 1} of ${results.length}`;
     byId('dialog-previous').disabled = at === 0;
     byId('dialog-next').disabled = at === results.length - 1;
     words(result, {});
 
-    // The answer to a search does not name the file; the item itself does. Without it the dialog is still whole.
+    // Only the item itself names its file. Without it the dialog is still whole.
     fetchItem(result.id, details.signal).then((more) => words(result, more)).catch(() => {});
   }
 
   function words(result, more) {
-    const captions = [...new Set([result.text, ...(more.captions ?? result.captions ?? [])].map(captionText).filter(Boolean))];
+    const all = [result.text, ...(more.captions ?? result.captions ?? [])].map(captionText);
+    const captions = [...new Set(all.filter(Boolean))];
     byId('dialog-title').textContent = captions[0] ?? result.id;
     byId('dialog-captions').replaceChildren(...captions.slice(1).map((text) => make('li', { text })));
-    byId('dialog-labels').replaceChildren(...(more.labels ?? result.labels ?? []).map((label) => make('li', {}, labelChip(label))));
+    const labels = more.labels ?? result.labels ?? [];
+    byId('dialog-labels').replaceChildren(...labels.map((label) => make('li', {}, labelChip(label))));
 
     const good = goodness(result);
     const width = more.width ?? result.width;
@@ -51,11 +55,11 @@ export function itemDialog({ similar }) {
     const meta = { ...result.meta, ...more.meta };
     const facts = [
       ['Id', result.id],
-      ['File', more.file ?? more.file_name ?? more.path ?? meta.file],
+      ['File', more.source ?? more.file ?? meta.file],
       ['Size', width && height ? `${width} × ${height}` : null],
       ['Relevance', good.name === 'relevance' ? good.text : null],
       ['Cosine', Number.isFinite(result.score) ? result.score.toFixed(3) : null],
-      ...Object.entries(meta).filter(([key, value]) => key !== 'file' && ['string', 'number', 'boolean'].includes(typeof value)),
+      ...Object.entries(meta).filter(([key, value]) => key !== 'file' && plain(value)),
     ].filter(([, value]) => value !== null && value !== undefined && value !== '');
     byId('dialog-facts').replaceChildren(...facts.map(([name, value]) =>
       make('div', {}, make('dt', { text: name }), make('dd', { text: String(value) }))));
@@ -69,6 +73,11 @@ export function itemDialog({ similar }) {
     list = null;
     dialog.close();
     similar(results[at].id);
+  });
+  // A stamp blown up to a poster shows nothing but its pixels.
+  picture.addEventListener('load', () => {
+    picture.style.maxWidth = `${picture.naturalWidth * LARGEST_ENLARGEMENT}px`;
+    picture.style.maxHeight = `${picture.naturalHeight * LARGEST_ENLARGEMENT}px`;
   });
   picture.addEventListener('error', () => picture.classList.add('broken'));
   dialog.addEventListener('keydown', (event) => {
@@ -98,6 +107,8 @@ export function itemDialog({ similar }) {
     },
   };
 }
+
+const plain = (value) => ['string', 'number', 'boolean'].includes(typeof value);
 
 // A caption is a string, or an object that carries one.
 const captionText = (caption) => (typeof caption === 'string' ? caption : caption?.text);

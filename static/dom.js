@@ -3,7 +3,7 @@
 
 export const byId = (id) => document.getElementById(id);
 
-/** Makes an element; `text` sets its text, `share` the CSS variable that bars are drawn from, the rest are attributes. */
+/** Makes an element: `text` is its text, `share` the CSS variable that bars are drawn from, the rest are attributes. */
 export function make(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
@@ -18,15 +18,15 @@ export function make(tag, attributes = {}, ...children) {
 
 const numbers = new Intl.NumberFormat('en');
 
-export const count = (number, one, many) => `${numbers.format(number)} ${number === 1 ? one : many}`;
+export const count = (number, one, many) => `${numbers.format(number)}\u00a0${number === 1 ? one : many}`;
 
 const clampShare = (share) => Math.min(1, Math.max(0, share));
 
 /** `0.943` is `94 %`; what is above nothing but below one percent says so. */
 export function percent(share) {
   const clamped = clampShare(share);
-  if (clamped > 0 && clamped < 0.005) return '<1 %';
-  return `${Math.round(clamped * 100)} %`;
+  if (clamped > 0 && clamped < 0.005) return '<1\u00a0%';
+  return `${Math.round(clamped * 100)}\u00a0%`;
 }
 
 /** How good a result is: the calibrated relevance as a percentage, or the bare cosine where nothing is calibrated. */

@@ -16,7 +16,7 @@ export function takePictures({ asked, askedItem, refused }) {
   const take = (files) => {
     const file = [...files].find(isPicture) ?? files[0];
     if (!isPicture(file)) refused(notAPicture(file));
-    else if (file.size === 0) refused(new ServiceError({ title: 'This file is empty', detail: `“${file.name}” has 0 bytes.` }));
+    else if (file.size === 0) refused(emptyFile(file));
     else asked(file);
   };
 
@@ -57,7 +57,7 @@ export function takePictures({ asked, askedItem, refused }) {
     else {
       refused(new ServiceError({
         title: 'Only picture files can be dropped here',
-        detail: 'What was dropped is a link to another place, and this page fetches nothing from elsewhere. Save the picture first.',
+        detail: 'What was dropped is a link, and this page fetches nothing from elsewhere. Save the picture first.',
       }));
     }
   });
@@ -65,6 +65,10 @@ export function takePictures({ asked, askedItem, refused }) {
 
 // A file whose ending the system does not know has no type: the service decides by its bytes.
 const isPicture = (file) => file.type === '' || file.type.startsWith('image/');
+
+function emptyFile(file) {
+  return new ServiceError({ title: 'This file is empty', detail: `“${file.name}” has 0 bytes.` });
+}
 
 function notAPicture(file) {
   return new ServiceError({

@@ -35,11 +35,13 @@ async function route() {
   let answer = answers.get(key);
   if (!answer) {
     // A quick answer takes the old one's place without a flicker between them.
-    const loading = setTimeout(view.showLoading, view.state() === 'results' ? SHOW_LOADING_AFTER_MS : 0);
+    const loading = setTimeout(() => view.showLoading(asked), view.state() === 'results' ? SHOW_LOADING_AFTER_MS : 0);
     try {
       answer = { [asked.first]: await search(asked, asked.first, signal) };
     } catch (error) {
-      if (!signal.aborted) view.showError(error, route);
+      if (signal.aborted) return;
+      if (['starting', 'no_model'].includes(error.code)) waitWith(error);
+      else view.showError(error, asked, route);
       return;
     } finally {
       clearTimeout(loading);
@@ -74,24 +76,25 @@ async function search(asked, half, signal) {
 async function boot() {
   clearTimeout(bootTimer);
   try {
-    const about = await api.info();
-    view.drawCollection(about);
-    if (about.model === null) {
-      if (view.state() !== 'untrained') view.showNotice('untrained', 'Not yet', untrainedNotice());
-      bootTimer = setTimeout(boot, UNTRAINED_POLL_MS);
-      return;
-    }
+    view.drawCollection(await api.info());
     await api.ready();
   } catch (error) {
-    if (error.status === 503) {
-      if (view.state() !== 'starting') view.showNotice('starting', 'A moment', startingNotice(error.detail));
-      bootTimer = setTimeout(boot, STARTING_POLL_MS);
-    } else view.showError(error, boot);
+    if (error.status === 503) waitWith(error);
+    else view.showError(error, null, boot);
     return;
   }
   // Examples are a courtesy: without them the page searches just as well.
   api.labels().then(({ labels }) => view.drawExamples(labels)).catch(() => {});
   route();
+}
+
+/** Says what the service itself still waits for, and looks again after a while. */
+function waitWith(error) {
+  const untrained = error.code === 'no_model';
+  if (untrained && view.state() !== 'untrained') view.showNotice('untrained', 'Not yet', untrainedNotice());
+  if (!untrained) view.showNotice('starting', 'A moment', startingNotice(error.detail));
+  clearTimeout(bootTimer);
+  bootTimer = setTimeout(boot, untrained ? UNTRAINED_POLL_MS : STARTING_POLL_MS);
 }
 
 function ask(enter, what) {
@@ -106,14 +109,14 @@ function askFromDialog(enter, what) {
   byId('answers').focus();
 }
 
-const plainClick = (event) => event.button === 0 && !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.altKey;
+const modified = (event) => event.ctrlKey || event.metaKey || event.shiftKey || event.altKey;
 const typing = (target) => target.closest?.('input:not([type=file]), textarea, select') !== null;
 
 view.prepare({ similar: (id) => askFromDialog(askItem, id) });
 takePictures({
   asked: (file) => ask(askPicture, file),
   askedItem: (id) => ask(askItem, id),
-  refused: (error) => view.showError(error, null),
+  refused: (error) => view.showError(error, null, null),
 });
 
 byId('search-form').addEventListener('submit', (event) => {
@@ -124,7 +127,7 @@ byId('search-form').addEventListener('submit', (event) => {
 });
 document.addEventListener('click', (event) => {
   const link = event.target.closest('a[data-words], #home, #skip');
-  if (!link || !plainClick(event)) return;
+  if (!link || event.button !== 0 || modified(event)) return;
   event.preventDefault();
   if (link.id === 'skip') byId('answers').focus();
   else (link.closest('dialog') ? askFromDialog : ask)(askWords, link.dataset.words ?? '');
@@ -140,6 +143,6 @@ addEventListener('popstate', route);
 
 enterFirst();
 view.drawQuestion(question());
-if (question()) view.showLoading();
+if (question()) view.showLoading(question());
 else view.showStart();
 boot();

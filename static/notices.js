@@ -1,27 +1,27 @@
 // What the page says when there are no results to show: an error, a wait, an empty answer.
 
-import { make } from './dom.js';
+import { count, make } from './dom.js';
 
-/** A notice with a title, sentences, and a button that is held back for `wait` seconds where the service asked for it. */
-export function notice({ title, lines = [], command = null, small = '', retry = null, retryText = 'Try again', wait = 0, alert = false }) {
+/** A title, sentences, and a button that is held back for `wait` seconds where the service asked for it. */
+export function notice({ title, lines = [], command = null, small = '', retry = null, wait = 0, alert = false }) {
   const box = make('section', { class: 'notice', role: alert ? 'alert' : 'status', 'data-testid': 'notice' },
     make('h3', { class: 'notice-title', text: title, 'data-testid': 'notice-title' }));
   for (const line of lines.filter(Boolean)) {
     box.append(make('p', { class: 'notice-detail', text: line, 'data-testid': 'notice-detail' }));
   }
   if (command) box.append(make('p', {}, make('code', { class: 'command', text: command })));
-  if (retry) box.append(retryButton(retry, retryText, wait));
+  if (retry) box.append(retryButton(retry, wait));
   if (small) box.append(make('p', { class: 'notice-small', text: small }));
   return box;
 }
 
-function retryButton(retry, text, wait) {
-  const button = make('button', { type: 'button', class: 'solid', text, 'data-testid': 'retry' });
+function retryButton(retry, wait) {
+  const button = make('button', { type: 'button', class: 'solid', 'data-testid': 'retry' });
   button.addEventListener('click', () => retry());
   let left = wait;
   const tick = () => {
     button.disabled = left > 0;
-    button.textContent = left > 0 ? `${text} in ${left} s` : text;
+    button.textContent = left > 0 ? `Try again in ${left} s` : 'Try again';
     if (left > 0) setTimeout(tick, 1000);
     left -= 1;
   };
@@ -36,7 +36,7 @@ export function errorNotice(error, retry) {
     title: error.title ?? 'This page made a mistake',
     lines: [
       error.detail ?? String(error.message),
-      waits ? `The service is busy and asks to wait ${error.retryAfter} ${error.retryAfter === 1 ? 'second' : 'seconds'}.` : '',
+      waits ? `The service is busy and asks to wait ${count(error.retryAfter, 'second', 'seconds')}.` : '',
     ],
     small: error.requestId ? `Request ${error.requestId}` : '',
     retry: worthRetrying ? retry : null,

@@ -28,7 +28,7 @@ export function captionLines(list, results, open) {
     return make('li', { class: 'caption-line', 'data-testid': 'caption-result', 'data-item-id': result.id },
       make('span', { class: 'number', text: String(index + 1) }),
       make('div', { class: 'mat small' }, result.thumbnail_url ? thumbnail(result, index) : null),
-      make('p', { class: 'caption-text', text: result.text ?? result.captions?.[0] ?? '', 'data-testid': 'caption-text' }),
+      make('p', { class: 'caption-text', text: result.text ?? '', 'data-testid': 'caption-text' }),
       make('p', { class: 'meta' }, make('span', { class: 'tags' }, ...tags(result)), score(good)),
       good.share === null ? null : make('span', { class: 'gilt', share: good.share, 'aria-hidden': 'true' }),
       opener(`Open the picture of caption ${index + 1}`, () => open(index)));
@@ -49,7 +49,8 @@ function thumbnail(result, index) {
   return image;
 }
 
-const tags = (result) => (result.labels ?? []).map((label) => make('span', { class: 'tag', text: label, 'data-testid': 'result-label' }));
+const tags = (result) => (result.labels ?? []).map((label) =>
+  make('span', { class: 'tag', text: label, 'data-testid': 'result-label' }));
 
 function score(good) {
   return make('span', { class: 'score', title: good.name, 'data-testid': 'score' },
@@ -78,7 +79,8 @@ export function walkWithArrows(list) {
     const buttons = [...list.querySelectorAll('.opener')];
     const at = buttons.indexOf(document.activeElement);
     if (at < 0) return;
-    const columns = buttons.filter((button) => button.parentElement.offsetTop === buttons[0].parentElement.offsetTop).length;
+    const row = (button) => button.parentElement.offsetTop;
+    const columns = buttons.filter((button) => row(button) === row(buttons[0])).length;
     const step = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: columns, ArrowUp: -columns }[event.key];
     const to = event.key === 'Home' ? 0 : event.key === 'End' ? buttons.length - 1 : step && at + step;
     if (to === undefined || !buttons[to]) return;

@@ -7,9 +7,13 @@ import { emptyNotice, errorNotice } from './notices.js';
 import { captionLines, plates, predictedLabels, walkWithArrows } from './results.js';
 
 const panes = {
-  captions: { tab: byId('tab-captions'), pane: byId('captions-pane'), list: byId('caption-results'), draw: captionLines },
-  pictures: { tab: byId('tab-pictures'), pane: byId('pictures-pane'), list: byId('picture-results'), draw: plates },
+  captions: pane('captions', byId('caption-results'), captionLines),
+  pictures: pane('pictures', byId('picture-results'), plates),
 };
+
+function pane(name, list, draw) {
+  return { tab: byId(`tab-${name}`), pane: byId(`${name}-pane`), list, draw };
+}
 
 let dialog = null;
 let shown = null;
@@ -36,9 +40,9 @@ export function prepare({ similar }) {
 export const state = () => document.body.dataset.state;
 export const closeDialog = () => dialog.close();
 
-function setState(state) {
-  document.body.dataset.state = state;
-  byId('answers').setAttribute('aria-busy', String(state === 'loading'));
+function setState(next) {
+  document.body.dataset.state = next;
+  byId('answers').setAttribute('aria-busy', String(next === 'loading'));
 }
 
 export function drawQuestion(asked) {
@@ -54,6 +58,7 @@ export function drawQuestion(asked) {
     image.src = asked.url ?? itemUrl(asked.id, '/image');
     byId('asked-picture-name').textContent = asked.name;
   } else image.removeAttribute('src');
+  byId('choose-picture').textContent = withPicture ? 'Ask with another picture' : 'Ask with a picture instead';
   predictedLabels(byId('predicted'), byId('predicted-labels'), []);
 }
 
@@ -74,26 +79,29 @@ export function showStart() {
   setState('start');
 }
 
-export function showLoading() {
-  if (document.body.dataset.state !== 'results') clearAnswers();
-  byId('notice').replaceChildren();
+export function showLoading(asked) {
+  // The old answers stay, dimmed, until the new ones are there.
+  if (state() !== 'results') clearAnswers();
+  byId('answers-title').textContent = titleFor(asked);
   byId('status').textContent = 'Searching…';
   setState('loading');
 }
 
-export function showNotice(state, title, box) {
+export function showNotice(next, title, box) {
   clearAnswers();
   byId('answers-title').textContent = title;
   byId('status').textContent = '';
   byId('notice').append(box);
-  setState(state);
+  setState(next);
 }
 
-export const showError = (error, retry) => showNotice('error', 'No answer', errorNotice(error, retry));
+/** `asked` is null where the question itself was refused before it was asked. */
+export const showError = (error, asked, retry) => showNotice('error', titleFor(asked), errorNotice(error, retry));
 
 function titleFor(asked) {
+  if (!asked) return 'No answer';
   if (asked.kind === 'words') return `Pictures for “${asked.words}”`;
-  return asked.kind === 'item' ? 'Similar to this picture' : 'What this picture says';
+  return asked.kind === 'item' ? 'Similar to this picture' : 'Answers to this picture';
 }
 
 export function drawAnswer(asked, answer) {
@@ -151,7 +159,7 @@ function fillPane(name, results) {
   const { list, draw, pane } = panes[name];
   pane.querySelector('.notice')?.remove();
   draw(list, results, (index) => dialog.open(results, index, list));
-  if (!results.length) setAside(name, make('p', { class: 'notice', text: 'Nothing in this collection answers to this picture.' }));
+  if (!results.length && shown.asked.kind !== 'words') setAside(name, emptyNotice(shown.asked));
 }
 
 function setAside(name, box) {
