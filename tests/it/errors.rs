@@ -84,7 +84,7 @@ async fn every_bad_request_gets_its_problem() {
 }
 
 /// A PNG of 30 000 × 30 000 pixels in a few bytes: a header that promises them.
-pub fn giant_png() -> Vec<u8> {
+pub(crate) fn giant_png() -> Vec<u8> {
     let mut header = b"IHDR".to_vec();
     header.extend_from_slice(&30_000u32.to_be_bytes());
     header.extend_from_slice(&30_000u32.to_be_bytes());

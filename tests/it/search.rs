@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::support::shared_server;
 
 /// A small picture that nobody else has: a red disc on white, as an uncompressed BMP.
-pub fn drawn_picture() -> Vec<u8> {
+pub(crate) fn drawn_picture() -> Vec<u8> {
     const SIDE: i32 = 96;
     let pixels = 3 * (SIDE * SIDE) as u32;
     let mut bmp = Vec::new();

@@ -10,10 +10,10 @@ use std::{
 };
 
 /// Pictures of each class in the tests' collection.
-pub const PER_CLASS: &str = "14";
+pub(crate) const PER_CLASS: &str = "14";
 
 /// The binary with the tests' folders. It runs quietly unless it fails.
-pub fn diptych(data: &Path) -> Command {
+pub(crate) fn diptych(data: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_diptych"));
     command
         .env("DIPTYCH_DATA", data)
@@ -25,7 +25,7 @@ pub fn diptych(data: &Path) -> Command {
 }
 
 /// Where the encoders' weights are kept between runs.
-pub fn models() -> PathBuf {
+pub(crate) fn models() -> PathBuf {
     std::env::var_os("DIPTYCH_MODELS")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("models"), PathBuf::from)
 }
@@ -35,12 +35,12 @@ fn cache() -> &'static Path {
 }
 
 /// What a finished command said on both streams.
-pub fn said(output: &Output) -> String {
+pub(crate) fn said(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
 /// Runs a command to its end and insists that it ends well.
-pub fn succeed(command: &mut Command) -> String {
+pub(crate) fn succeed(command: &mut Command) -> String {
     let output = command.output().expect("the binary starts");
     let said = said(&output);
     assert!(output.status.success(), "{command:?} ended with {}:\n{said}", output.status);
@@ -48,7 +48,7 @@ pub fn succeed(command: &mut Command) -> String {
 }
 
 /// Whether this machine can fetch the demo collection. Says so where it cannot.
-pub fn has_apt() -> bool {
+pub(crate) fn has_apt() -> bool {
     let found = ["apt-get", "dpkg-deb"].iter().all(|tool| {
         Command::new(tool)
             .arg("--version")
@@ -65,7 +65,7 @@ pub fn has_apt() -> bool {
 
 /// A trained collection: a few pictures of each class of the demo, made once for all tests and then only copied.
 /// `None` where it cannot be had; the test then says that it skips.
-pub fn trained_collection() -> Option<&'static Path> {
+pub(crate) fn trained_collection() -> Option<&'static Path> {
     static COLLECTION: OnceLock<Option<PathBuf>> = OnceLock::new();
     COLLECTION
         .get_or_init(|| {
@@ -82,12 +82,12 @@ pub fn trained_collection() -> Option<&'static Path> {
 }
 
 /// What the making of [`trained_collection`] printed.
-pub fn demo_output() -> String {
+pub(crate) fn demo_output() -> String {
     fs::read_to_string(cache().join("demo-output.txt")).expect("the collection was made")
 }
 
 /// A copy of [`trained_collection`] that a test may change. The pictures stay where they are.
-pub fn own_copy(from: &Path) -> tempfile::TempDir {
+pub(crate) fn own_copy(from: &Path) -> tempfile::TempDir {
     let copy = tempfile::tempdir().expect("a folder");
     copy_folder(from, copy.path());
     copy
@@ -107,15 +107,15 @@ fn copy_folder(from: &Path, to: &Path) {
 }
 
 /// A running service, killed when dropped.
-pub struct Server {
+pub(crate) struct Server {
     child: Child,
     /// `http://127.0.0.1:PORT`
-    pub base: String,
+    pub(crate) base: String,
 }
 
 impl Server {
     /// Starts `diptych serve` on a free port and waits until it is ready.
-    pub async fn start(data: &Path) -> Self {
+    pub(crate) async fn start(data: &Path) -> Self {
         let server = Self::start_unready(data);
         let client = reqwest::Client::new();
         wait_for("readiness", Duration::from_secs(60), async || {
@@ -127,7 +127,7 @@ impl Server {
     }
 
     /// Starts `diptych serve` on a free port and waits until it listens.
-    pub fn start_unready(data: &Path) -> Self {
+    pub(crate) fn start_unready(data: &Path) -> Self {
         let log = File::create(data.join("serve.log")).expect("a log");
         let mut child = diptych(data)
             .args(["serve", "--listen", "127.0.0.1:0"])
@@ -149,13 +149,13 @@ impl Server {
     }
 
     /// `kill -9`.
-    pub fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.child.kill().expect("it can be killed");
         self.child.wait().expect("it ends");
     }
 
     /// SIGTERM, and how it ended.
-    pub fn terminate(mut self) -> std::process::ExitStatus {
+    pub(crate) fn terminate(mut self) -> std::process::ExitStatus {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &pid]).status().expect("kill runs").success());
         self.child.wait().expect("it ends")
@@ -170,7 +170,7 @@ impl Drop for Server {
 }
 
 /// Polls until `check` gives something.
-pub async fn wait_for<T>(what: &str, at_most: Duration, mut check: impl AsyncFnMut() -> Option<T>) -> T {
+pub(crate) async fn wait_for<T>(what: &str, at_most: Duration, mut check: impl AsyncFnMut() -> Option<T>) -> T {
     let began = Instant::now();
     loop {
         if let Some(value) = check().await {
@@ -182,7 +182,7 @@ pub async fn wait_for<T>(what: &str, at_most: Duration, mut check: impl AsyncFnM
 }
 
 /// A running service over [`trained_collection`], shared by all tests that only ask. Ends with the process.
-pub async fn shared_server() -> Option<&'static str> {
+pub(crate) async fn shared_server() -> Option<&'static str> {
     static SERVER: tokio::sync::OnceCell<Option<Server>> = tokio::sync::OnceCell::const_new();
     let server = SERVER
         .get_or_init(async || {
@@ -208,7 +208,7 @@ fn end_with_process(server: &Server) {
 }
 
 /// Rows of a table of the collection's catalog.
-pub async fn count(data: &Path, query: &'static str) -> i64 {
+pub(crate) async fn count(data: &Path, query: &'static str) -> i64 {
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(data.join("catalog.sqlite3")).read_only(true);
     let pool = sqlx::SqlitePool::connect_with(options).await.expect("the catalog opens");
     let rows: i64 = sqlx::query_scalar(query).fetch_one(&pool).await.expect("the query runs");
