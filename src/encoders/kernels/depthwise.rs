@@ -94,7 +94,7 @@ impl Depthwise {
                 Isa::Avx512 => avx512(self, from, wanted, to),
                 #[cfg(target_arch = "x86_64")]
                 Isa::Avx2 => avx2(self, from, wanted, to),
-                _ => all::<Portable>(self, from, wanted, to),
+                Isa::Portable => all::<Portable>(self, from, wanted, to),
             }
         }
     }

@@ -4,8 +4,10 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::encoders) enum Isa {
     /// 16 numbers a register.
+    #[cfg(target_arch = "x86_64")]
     Avx512,
     /// 8 numbers a register, fused multiply-add.
+    #[cfg(target_arch = "x86_64")]
     Avx2,
     /// Whatever the compiler makes of arrays of 8.
     Portable,
@@ -36,8 +38,11 @@ impl Isa {
     /// Numbers a register.
     pub(super) fn lanes(self) -> usize {
         match self {
+            #[cfg(target_arch = "x86_64")]
             Self::Avx512 => 16,
-            Self::Avx2 | Self::Portable => 8,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => 8,
+            Self::Portable => 8,
         }
     }
 }

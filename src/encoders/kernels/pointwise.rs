@@ -100,7 +100,7 @@ impl Pointwise {
                 Isa::Avx512 => avx512(self, pixels, from, to, epilogue),
                 #[cfg(target_arch = "x86_64")]
                 Isa::Avx2 => avx2(self, pixels, from, to, epilogue),
-                _ => all::<Portable, 2>(self, pixels, from, to, epilogue),
+                Isa::Portable => all::<Portable, 2>(self, pixels, from, to, epilogue),
             }
         }
     }

@@ -1,148 +1,11 @@
-//! A pickle machine that can build the few things a torch state dict consists of, and nothing else: no imports, no code.
-//!
-//! Values live in an arena and refer to each other by position, so shared and cyclic ones are harmless and nothing recurses.
-//! Memory stays within a constant factor of the input, whatever the input says.
+//! The stack machine: one opcode at a time, only those that a state dict needs.
 
 use std::collections::HashMap;
 
+use super::{Global, Malformed, Pickle, Reader, Ref, Value};
+
 /// A state dict has some ten objects a tensor; no network that we run has a hundred thousand tensors.
 const MAX_OBJECTS: usize = 1 << 20;
-
-/// Where and why a file was not understood.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("at byte {at}: {what}")]
-pub(super) struct Malformed {
-    /// Position in the file.
-    pub(super) at: usize,
-    /// What was met, and what is allowed.
-    pub(super) what: String,
-}
-
-/// Position of a value in the arena.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Ref(u32);
-
-/// The names that a pickle may import.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Global {
-    OrderedDict,
-    RebuildTensor,
-    FloatStorage,
-    LongStorage,
-}
-
-impl Global {
-    fn named(module: &str, name: &str) -> Option<Self> {
-        match (module, name) {
-            ("collections", "OrderedDict") => Some(Self::OrderedDict),
-            ("torch._utils", "_rebuild_tensor_v2") => Some(Self::RebuildTensor),
-            ("torch", "FloatStorage") => Some(Self::FloatStorage),
-            ("torch", "LongStorage") => Some(Self::LongStorage),
-            _ => None,
-        }
-    }
-}
-
-/// What a pickle can build.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Value {
-    None,
-    Bool(bool),
-    Int(i64),
-    /// Too long for an i64; little-endian two's complement.
-    Long(Vec<u8>),
-    Str(String),
-    Tuple(Vec<Ref>),
-    List(Vec<Ref>),
-    Dict(Vec<(Ref, Ref)>),
-    Global(Global),
-    /// A persistent id: the tuple that names a storage.
-    Persistent(Ref),
-    /// `_rebuild_tensor_v2` with the tuple of its arguments.
-    Tensor(Ref),
-}
-
-impl Value {
-    /// What messages call it.
-    pub(super) fn kind(&self) -> &'static str {
-        match self {
-            Self::None => "None",
-            Self::Bool(_) => "a bool",
-            Self::Int(_) | Self::Long(_) => "an integer",
-            Self::Str(_) => "a string",
-            Self::Tuple(_) => "a tuple",
-            Self::List(_) => "a list",
-            Self::Dict(_) => "a dict",
-            Self::Global(_) => "an imported name",
-            Self::Persistent(_) => "a storage",
-            Self::Tensor(_) => "a tensor",
-        }
-    }
-}
-
-/// The values of one pickle.
-#[derive(Debug)]
-pub(super) struct Pickle {
-    arena: Vec<Value>,
-    /// The value that the pickle is.
-    pub(super) root: Ref,
-}
-
-impl Pickle {
-    /// The value at `at`.
-    pub(super) fn get(&self, at: Ref) -> &Value {
-        &self.arena[at.0 as usize]
-    }
-}
-
-/// Bytes with a position.
-#[derive(Debug, Clone)]
-pub(super) struct Reader<'a> {
-    bytes: &'a [u8],
-    at: usize,
-}
-
-impl<'a> Reader<'a> {
-    pub(super) fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, at: 0 }
-    }
-
-    /// An error at the present position.
-    pub(super) fn malformed(&self, what: impl Into<String>) -> Malformed {
-        Malformed { at: self.at, what: what.into() }
-    }
-
-    /// Bytes that are left.
-    pub(super) fn left(&self) -> usize {
-        self.bytes.len() - self.at
-    }
-
-    /// The next `count` bytes.
-    pub(super) fn take(&mut self, count: usize) -> Result<&'a [u8], Malformed> {
-        let (at, left) = (self.at, self.left());
-        let taken = self.bytes[at..].get(..count);
-        let taken =
-            taken.ok_or_else(|| self.malformed(format!("{count} more bytes are needed, but the file has {left}")))?;
-        self.at += count;
-        Ok(taken)
-    }
-
-    /// The next `N` bytes as an array.
-    pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
-        let mut array = [0; N];
-        array.copy_from_slice(self.take(N)?);
-        Ok(array)
-    }
-
-    /// Text up to the next line feed, which is taken too.
-    fn line(&mut self) -> Result<&'a str, Malformed> {
-        let length = self.bytes[self.at..].iter().take(256).position(|&b| b == b'\n');
-        let length = length.ok_or_else(|| self.malformed("a name of more than 255 bytes"))?;
-        let line = std::str::from_utf8(self.take(length)?).map_err(|_| self.malformed("a name that is not UTF-8"))?;
-        self.take(1)?;
-        Ok(line)
-    }
-}
 
 /// The state while a pickle is read.
 struct Machine {
@@ -154,7 +17,7 @@ struct Machine {
 }
 
 /// Reads one pickle of protocol 2 and leaves the reader behind its STOP.
-pub(super) fn read(reader: &mut Reader<'_>) -> Result<Pickle, Malformed> {
+pub(in crate::encoders) fn read(reader: &mut Reader<'_>) -> Result<Pickle, Malformed> {
     let mut machine = Machine { arena: Vec::new(), stack: Vec::new(), marks: Vec::new(), memo: HashMap::new() };
     loop {
         let here = reader.clone();

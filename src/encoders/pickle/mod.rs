@@ -1,0 +1,87 @@
+//! A pickle machine that can build the few things a torch state dict consists of, and nothing else: no imports, no code.
+//!
+//! Values live in an arena and refer to each other by position, so shared and cyclic ones are harmless and nothing recurses.
+//! Memory stays within a constant factor of the input, whatever the input says.
+
+mod machine;
+mod reader;
+
+pub(super) use machine::read;
+pub(super) use reader::{Malformed, Reader};
+
+/// Position of a value in the arena.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Ref(u32);
+
+/// The names that a pickle may import.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Global {
+    OrderedDict,
+    RebuildTensor,
+    FloatStorage,
+    LongStorage,
+}
+
+impl Global {
+    fn named(module: &str, name: &str) -> Option<Self> {
+        match (module, name) {
+            ("collections", "OrderedDict") => Some(Self::OrderedDict),
+            ("torch._utils", "_rebuild_tensor_v2") => Some(Self::RebuildTensor),
+            ("torch", "FloatStorage") => Some(Self::FloatStorage),
+            ("torch", "LongStorage") => Some(Self::LongStorage),
+            _ => None,
+        }
+    }
+}
+
+/// What a pickle can build.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Value {
+    None,
+    Bool(bool),
+    Int(i64),
+    /// Too long for an i64; little-endian two's complement.
+    Long(Vec<u8>),
+    Str(String),
+    Tuple(Vec<Ref>),
+    List(Vec<Ref>),
+    Dict(Vec<(Ref, Ref)>),
+    Global(Global),
+    /// A persistent id: the tuple that names a storage.
+    Persistent(Ref),
+    /// `_rebuild_tensor_v2` with the tuple of its arguments.
+    Tensor(Ref),
+}
+
+impl Value {
+    /// What messages call it.
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Self::None => "None",
+            Self::Bool(_) => "a bool",
+            Self::Int(_) | Self::Long(_) => "an integer",
+            Self::Str(_) => "a string",
+            Self::Tuple(_) => "a tuple",
+            Self::List(_) => "a list",
+            Self::Dict(_) => "a dict",
+            Self::Global(_) => "an imported name",
+            Self::Persistent(_) => "a storage",
+            Self::Tensor(_) => "a tensor",
+        }
+    }
+}
+
+/// The values of one pickle.
+#[derive(Debug)]
+pub(super) struct Pickle {
+    arena: Vec<Value>,
+    /// The value that the pickle is.
+    pub(super) root: Ref,
+}
+
+impl Pickle {
+    /// The value at `at`.
+    pub(super) fn get(&self, at: Ref) -> &Value {
+        &self.arena[at.0 as usize]
+    }
+}

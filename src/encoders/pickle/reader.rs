@@ -1,0 +1,60 @@
+//! Bytes with a position, and errors that name it.
+
+/// Where and why a file was not understood.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("at byte {at}: {what}")]
+pub(in crate::encoders) struct Malformed {
+    /// Position in the file.
+    pub(in crate::encoders) at: usize,
+    /// What was met, and what is allowed.
+    pub(in crate::encoders) what: String,
+}
+
+/// Bytes with a position.
+#[derive(Debug, Clone)]
+pub(in crate::encoders) struct Reader<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Reader<'a> {
+    pub(in crate::encoders) fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, at: 0 }
+    }
+
+    /// An error at the present position.
+    pub(in crate::encoders) fn malformed(&self, what: impl Into<String>) -> Malformed {
+        Malformed { at: self.at, what: what.into() }
+    }
+
+    /// Bytes that are left.
+    pub(in crate::encoders) fn left(&self) -> usize {
+        self.bytes.len() - self.at
+    }
+
+    /// The next `count` bytes.
+    pub(in crate::encoders) fn take(&mut self, count: usize) -> Result<&'a [u8], Malformed> {
+        let (at, left) = (self.at, self.left());
+        let taken = self.bytes[at..].get(..count);
+        let taken =
+            taken.ok_or_else(|| self.malformed(format!("{count} more bytes are needed, but the file has {left}")))?;
+        self.at += count;
+        Ok(taken)
+    }
+
+    /// The next `N` bytes as an array.
+    pub(in crate::encoders) fn array<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
+        let mut array = [0; N];
+        array.copy_from_slice(self.take(N)?);
+        Ok(array)
+    }
+
+    /// Text up to the next line feed, which is taken too.
+    pub(super) fn line(&mut self) -> Result<&'a str, Malformed> {
+        let length = self.bytes[self.at..].iter().take(256).position(|&b| b == b'\n');
+        let length = length.ok_or_else(|| self.malformed("a name of more than 255 bytes"))?;
+        let line = std::str::from_utf8(self.take(length)?).map_err(|_| self.malformed("a name that is not UTF-8"))?;
+        self.take(1)?;
+        Ok(line)
+    }
+}
