@@ -1,8 +1,6 @@
 //! From the owner's files to records: what was found, in which split, and what was wrong with the rest.
 
-/// From the bytes of a file to a picture.
 pub mod decode;
-/// A collection to try things on.
 pub mod demo;
 mod error;
 mod jsonl;

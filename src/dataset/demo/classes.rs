@@ -85,6 +85,9 @@ const TUX_PAINT: &[(&str, Option<&str>)] = &[
 const BY_KEYWORD: &[(&str, Option<&str>)] = &[
     ("roadsign", Some("signs")),
     ("icecream", Some("food")),
+    // Spain's regions lie among its flags.
+    ("map", Some("maps")),
+    ("maps", Some("maps")),
     ("flag", Some("flags")),
     ("flags", Some("flags")),
     ("network", Some("electronics")),

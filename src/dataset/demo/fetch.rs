@@ -20,7 +20,7 @@ use super::super::DatasetError;
 /// The packages, and what each of them puts below the folder.
 const PACKAGES: &[(&str, &str)] = &[("tuxpaint-stamps-default", super::STAMPS), ("openclipart-svg", super::DRAWINGS)];
 
-/// How far [`fetch`] is.
+/// How far [`fetch()`] is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FetchProgress {
     /// Packages are being downloaded.
@@ -37,7 +37,7 @@ pub enum FetchProgress {
     },
 }
 
-/// Fills `dir` with the demo collection (185 MB are downloaded, 250 MB stay), unless it is there already. `progress`
+/// Fills `dir` with the demo collection (185 MB are downloaded, 220 MB stay), unless it is there already. `progress`
 /// is called some times a second while it downloads.
 ///
 /// # Errors
@@ -226,5 +226,5 @@ fn failed(step: &str, reason: String) -> DatasetError {
     DatasetError::DemoFailed { step: step.into(), reason, hint: "" }
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests;

@@ -1,6 +1,6 @@
 //! The demo collection: Tux Paint's stamps and the Open Clip Art Library, as Debian and Ubuntu package them, curated.
 //!
-//! Only the rules are here. Pictures and captions come from the packages when the owner asks for them: [`fetch`] takes
+//! Only the rules are here. Pictures and captions come from the packages when the owner asks for them: [`fetch()`] takes
 //! them into a folder, [`collect`] reads what a curator would keep.
 
 mod classes;
@@ -13,7 +13,6 @@ mod wording;
 use std::path::{Path, PathBuf};
 
 pub use fetch::{FetchProgress, fetch};
-
 use serde_json::Value;
 
 use super::{DatasetError, Origin, Record};
@@ -21,8 +20,8 @@ use super::{DatasetError, Origin, Record};
 const STAMPS: &str = "usr/share/tuxpaint/stamps";
 const DRAWINGS: &str = "usr/share/openclipart/svg";
 
-/// The curated collection in a folder that [`fetch`] has filled: about 4000 records with captions and one label each, in
-/// a fixed order. Reads every drawing's metadata (some seconds); decodes no picture.
+/// The curated collection in a folder that [`fetch()`] has filled: about 3500 records with captions and one label each, in
+/// a fixed order. Reads every drawing's metadata (under a second); decodes no picture.
 pub fn collect(dir: &Path) -> Result<Vec<Record>, DatasetError> {
     let (stamps, drawings) = (dir.join(STAMPS), dir.join(DRAWINGS));
     for root in [&stamps, &drawings] {

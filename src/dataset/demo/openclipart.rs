@@ -34,13 +34,16 @@ struct Metadata {
 /// The curated drawings under `root`, sorted by path.
 pub(super) fn collect(root: &Path) -> Vec<Record> {
     let drawings = read(root);
-    let sets = set_titles(&drawings);
+    let sets = Sets { titles: set_titles(&drawings), descriptions: set_descriptions(&drawings) };
     let mut variants: HashMap<(String, String), usize> = HashMap::new();
     let mut records = Vec::new();
     for drawing in drawings {
         let Some(mut class) = classes::openclipart(&drawing.folder, &drawing.said.keywords) else { continue };
-        if drawing.said.title.to_lowercase().contains("road signs") {
+        let title = drawing.said.title.to_lowercase();
+        if title.contains("road signs") {
             class = "signs";
+        } else if title.contains("map of") || title.contains("map and") {
+            class = "maps";
         }
         if is_left_out(&drawing) {
             continue;
@@ -132,6 +135,22 @@ fn said_in(work: Node<'_, '_>) -> Metadata {
     }
 }
 
+/// What is said of a whole set of drawings and so of none of them, as [`wording::key`]s.
+struct Sets {
+    titles: HashSet<String>,
+    descriptions: HashSet<String>,
+}
+
+/// Descriptions that stand on many drawings.
+fn set_descriptions(drawings: &[Drawing]) -> HashSet<String> {
+    const MANY: usize = 4;
+    let mut counts: HashMap<String, usize> = HashMap::new();
+    for drawing in drawings {
+        *counts.entry(wording::key(&drawing.said.description)).or_default() += 1;
+    }
+    counts.into_iter().filter(|&(_, count)| count >= MANY).map(|(description, _)| description).collect()
+}
+
 /// Titles that name a set, not a drawing: they stand on many drawings whose file names differ, or are quite other.
 fn set_titles(drawings: &[Drawing]) -> HashSet<String> {
     const MANY: usize = 4;
@@ -151,12 +170,12 @@ fn set_titles(drawings: &[Drawing]) -> HashSet<String> {
 }
 
 /// Title, description and keywords, as far as each says something.
-fn captions(drawing: &Drawing, class: &str, sets: &HashSet<String>) -> Vec<String> {
+fn captions(drawing: &Drawing, class: &str, sets: &Sets) -> Vec<String> {
     if let Some(card) = playing_card(drawing) {
         return vec![card, "playing card".into()];
     }
     let said = &drawing.said;
-    let is_set = sets.contains(&wording::key(&said.title));
+    let is_set = sets.titles.contains(&wording::key(&said.title));
     let mut title = if is_set { None } else { wording::title(&said.title) };
     if italian::is_italian(&drawing.stem, &said.authors, &said.keywords) {
         title = italian::translate(&said.title);
@@ -174,7 +193,9 @@ fn captions(drawing: &Drawing, class: &str, sets: &HashSet<String>) -> Vec<Strin
     }
     let mut captions = Vec::new();
     let mut keys = HashSet::new();
-    for caption in [title, wording::description(&said.description), Some(keywords.join(", "))].into_iter().flatten() {
+    let is_set = sets.descriptions.contains(&wording::key(&said.description));
+    let description = if is_set { None } else { wording::description(&said.description) };
+    for caption in [title, description, Some(keywords.join(", "))].into_iter().flatten() {
         if !caption.is_empty() && keys.insert(wording::key(&caption)) {
             captions.push(caption);
         }
