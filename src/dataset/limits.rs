@@ -54,7 +54,8 @@ impl Limits {
     }
 }
 
-/// Trims, drops what is empty or said before, and holds the limits.
+/// Trims, drops what is empty, and holds the limits. A caption that stands twice stays twice: it was written twice, and the
+/// protocols of evaluation count it twice.
 fn tidy(texts: &mut Vec<String>, what: &str, most: usize, longest: usize) -> Result<(), String> {
     let mut tidied: Vec<String> = Vec::with_capacity(texts.len().min(most));
     for text in texts.drain(..) {
@@ -64,7 +65,7 @@ fn tidy(texts: &mut Vec<String>, what: &str, most: usize, longest: usize) -> Res
             let found = text.chars().count();
             return Err(format!("a {what} has {found} characters; at most {longest} are taken"));
         }
-        if !text.is_empty() && !tidied.iter().any(|known| known == text) {
+        if !text.is_empty() {
             if tidied.len() == most {
                 return Err(format!("it has more than {most} {what}s, which is the most that is taken"));
             }

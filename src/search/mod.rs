@@ -88,7 +88,7 @@ pub enum SearchError {
     Picture(#[from] PictureError),
     /// An encoder is missing or failed.
     #[error(transparent)]
-    Encoder(#[from] EncoderError),
+    Encoder(Box<EncoderError>),
     /// Learning or the common space failed.
     #[error(transparent)]
     Space(#[from] DscmrError),
@@ -109,6 +109,12 @@ pub enum SearchError {
     /// A background thread ended without an answer.
     #[error("a background job ended without an answer: {0}")]
     Background(String),
+}
+
+impl From<EncoderError> for SearchError {
+    fn from(error: EncoderError) -> Self {
+        Self::Encoder(Box::new(error))
+    }
 }
 
 impl SearchError {
