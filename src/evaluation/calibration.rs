@@ -19,7 +19,7 @@ pub struct Logistic {
 const STEPS: usize = 50;
 
 /// Keeps the fit finite where a threshold separates the pairs without a fault.
-const RIDGE: f64 = 1e-3;
+const RIDGE: f64 = 1e-5;
 
 impl Logistic {
     /// Fits the map to (cosine, relevant) pairs. `None` if there are no relevant or no irrelevant ones, or if more

@@ -128,7 +128,7 @@ fn a_list_is_read_instead_of_the_folder_that_holds_it() {
     assert!(rejections.is_empty(), "{rejections:?}");
     let ids: Vec<&str> = records.iter().map(|record| record.id.as_str()).collect();
     assert_eq!(ids, ["1", "b.png", "line-4", "7"]);
-    assert_eq!(records[0].captions, ["one", "two"]);
+    assert_eq!(records[0].captions, ["one", "two", "one"]);
     assert_eq!(records[0].split, Some(Split::Validation));
     assert_eq!(records[0].meta["year"], 1990);
     assert_eq!(records[1].labels, ["x", "y"]);
