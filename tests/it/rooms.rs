@@ -30,6 +30,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "vector",
             "dataset",
             "encoders",
+            "evaluation",
             "dscmr",
             "index",
             "catalog",
