@@ -4,41 +4,41 @@
 //! is learned from the owner's own labelled collection with DSCMR (Deep Supervised Cross-modal Retrieval, Zhen et al.,
 //! CVPR 2019). The rooms below stand in the order in which data walks through them; each answers one question.
 
-/// What did the owner ask for?
+// What did the owner ask for?
 pub mod config;
-/// What is it doing?
+// What is it doing?
 pub mod telemetry;
 
-/// How does work that keeps a core busy leave the async threads?
+// How does work that keeps a core busy leave the async threads?
 pub mod compute;
-/// What is a picture once it is decoded?
+// What is a picture once it is decoded?
 pub mod picture;
-/// What is a point of the common space?
+// What is a point of the common space?
 pub mod vector;
 
-/// What are we learning from?
+// What are we learning from?
 pub mod dataset;
 
-/// What do a picture and a sentence look like to a network?
+// What do a picture and a sentence look like to a network?
 pub mod encoders;
 
-/// How is the common space learned?
+// How is the common space learned?
 pub mod dscmr;
 
-/// How good is it?
+// How good is it?
 pub mod evaluation;
 
-/// Which points are near this one?
+// Which points are near this one?
 pub mod index;
 
-/// What do we know of each item?
+// What do we know of each item?
 pub mod catalog;
 
-/// Who answers a query, and who changes the collection?
+// Who answers a query, and who changes the collection?
 pub mod search;
 
-/// How does the world talk to it?
+// How does the world talk to it?
 pub mod http;
 
-/// How does its owner talk to it?
+// How does its owner talk to it?
 pub mod cli;

@@ -9,7 +9,7 @@
 //! sentence features ─ standardise ─ FC 2048 ─ ReLU ┘                 └─ v ─┘
 //! ```
 //!
-//! [`loss`] has the three terms of J = J1 + λJ2 + ηJ3, [`train`] minimises them, [`Model`] is what comes out.
+//! `loss.rs` has the three terms of J = J1 + λJ2 + ηJ3, [`train()`] minimises them, [`Model`] is what comes out.
 
 mod adam;
 mod checkpoint;

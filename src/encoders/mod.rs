@@ -1,6 +1,6 @@
 //! Frozen networks that turn a picture or a sentence into features, which the subnetworks of [`crate::dscmr`] learn from.
 //!
-//! [`Registry`](crate::encoders::Registry) is the door: it knows the encoders from their manifests (`models/*.toml`, also inside the binary), pulls
+//! [`Registry`] is the door: it knows the encoders from their manifests (`models/*.toml`, also inside the binary), pulls
 //! their weights once, and loads them.
 //!
 //! Both networks run on `kernels` of our own: 1×1 convolutions and linear layers are one packed matrix product with bias,

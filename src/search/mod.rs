@@ -1,6 +1,6 @@
 //! Who answers a query, and who changes the collection?
 //!
-//! The collection grows by [`import()`], gets features by [`encode_missing`] and a common space by [`train`]. A
+//! The collection grows by [`import()`], gets features by [`encode_missing`] and a common space by [`train()`]. A
 //! [`Generation`] is one trained model with the two indexes of everything that the collection holds, immutable; the
 //! [`Engine`] answers queries from the live one and builds the next beside it.
 
