@@ -23,6 +23,9 @@ pub enum VectorError {
     /// The vector has no direction.
     #[error("the vector has norm 0 and so no direction")]
     Zero,
+    /// What should be a point already is none.
+    #[error("the vector has norm {0}, but a point has norm 1")]
+    NotUnit(f64),
 }
 
 /// A point of the common space: `[dims]` finite numbers of Euclidean norm 1 (to f32 precision).
@@ -47,6 +50,20 @@ impl UnitVector {
             return Err(VectorError::Zero);
         }
         Ok(Self(values.into_iter().map(|v| (f64::from(v) / norm) as f32).collect()))
+    }
+
+    /// Takes a point's components back as they were, bit for bit.
+    ///
+    /// # Errors
+    /// [`VectorError::WrongLength`]; [`VectorError::NotUnit`] if the norm is not 1 to three digits, as when a component
+    /// is not finite.
+    pub fn restored(values: Vec<f32>, dims: usize) -> Result<Self, VectorError> {
+        if values.len() != dims {
+            return Err(VectorError::WrongLength { expected: dims, found: values.len() });
+        }
+        let norm = values.iter().map(|&v| f64::from(v) * f64::from(v)).sum::<f64>().sqrt();
+        // A NaN is in no range.
+        if (0.999..1.001).contains(&norm) { Ok(Self(values.into())) } else { Err(VectorError::NotUnit(norm)) }
     }
 
     /// The components, `[dims]`.
@@ -94,6 +111,15 @@ mod tests {
     }
 
     #[test]
+    fn only_points_are_restored() {
+        assert!(UnitVector::restored(vec![0.6, 0.8], 2).is_ok());
+        assert_eq!(UnitVector::restored(vec![1.0], 2), Err(VectorError::WrongLength { expected: 2, found: 1 }));
+        for values in [[0.6, 0.9], [0.0, 0.0], [f32::NAN, 1.0], [f32::INFINITY, 0.0]] {
+            assert!(matches!(UnitVector::restored(values.to_vec(), 2), Err(VectorError::NotUnit(_))), "{values:?}");
+        }
+    }
+
+    #[test]
     fn extreme_but_finite_components_keep_their_direction() {
         for scale in [f32::MIN_POSITIVE, 1e-30, 1e30, f32::MAX / 4.0] {
             let v = UnitVector::new(vec![3.0 * scale, 4.0 * scale], 2);
@@ -109,6 +135,7 @@ mod tests {
             let dims = values.len();
             let v = UnitVector::new(values, dims).map_err(|e| TestCaseError::fail(e.to_string()))?;
             prop_assert!((v.cosine(&v) - 1.0).abs() < 1e-5);
+            prop_assert_eq!(UnitVector::restored(v.as_slice().to_vec(), dims), Ok(v));
         }
     }
 }

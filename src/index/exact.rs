@@ -1,90 +1,106 @@
 //! The scan: every point is looked at, so it is always right, and for small collections nothing is faster.
 
-use std::collections::HashSet;
+use super::{
+    IndexError, Memory, Neighbours, SearchParams, Strategy, VectorIndex,
+    points::{Points, Queries},
+    rank::Best,
+    tombstones::Tombstones,
+};
+use crate::vector::UnitVector;
 
-use super::{Hit, IndexError, MAX_K, Strategy, VectorIndex, rank};
-use crate::vector::{UnitVector, dot};
-
-/// Points in one contiguous block, `[len, dims]`, scanned for each query.
+/// Points in one contiguous block, scanned for each query.
 #[derive(Debug)]
 pub struct ExactIndex {
-    dims: usize,
-    keys: Vec<u64>,
-    values: Vec<f32>,
+    points: Points,
 }
 
 impl ExactIndex {
     /// Takes points of a space of `dims` dimensions under distinct keys.
     ///
     /// # Errors
-    /// [`IndexError::WrongDims`], [`IndexError::DuplicateKey`].
+    /// [`IndexError::WrongDims`], [`IndexError::DuplicateKey`], [`IndexError::TooMany`], [`IndexError::Memory`].
     pub fn new(dims: usize, points: Vec<(u64, UnitVector)>) -> Result<Self, IndexError> {
-        let mut keys = Vec::with_capacity(points.len());
-        let mut values = Vec::with_capacity(points.len() * dims);
-        let mut seen = HashSet::with_capacity(points.len());
-        for (key, point) in points {
-            check_dims(dims, &point)?;
-            if !seen.insert(key) {
-                return Err(IndexError::DuplicateKey(key));
+        Ok(Self { points: Points::new(dims, points)? })
+    }
+
+    pub(super) fn from_points(points: Points) -> Self {
+        Self { points }
+    }
+
+    pub(super) fn points(&self) -> &Points {
+        &self.points
+    }
+
+    pub(super) fn into_points(self) -> Points {
+        self.points
+    }
+}
+
+/// Looks at every point that is not dead and that the filter lets through, for each of `queries`, which are of the
+/// points' space. All queries of a batch pass while a block of points is near.
+pub(super) fn scan(
+    points: &Points,
+    queries: &Queries,
+    params: &SearchParams<'_>,
+    dead: &Tombstones,
+    best: &mut [Best],
+) {
+    match params.filter {
+        None if dead.count() == 0 => points.scan(queries.rows(), |_| true, best),
+        None => points.scan(queries.rows(), |position| !dead.contains(position), best),
+        Some(filter) => {
+            let positions = alive_at(points, dead, filter);
+            for (n, best) in best.iter_mut().enumerate() {
+                points.scan_at(queries.rows().row(n), &positions, best);
             }
-            keys.push(key);
-            values.extend_from_slice(point.as_slice());
         }
-        Ok(Self { dims, keys, values })
-    }
-
-    /// Key of the point at `position`.
-    pub(super) fn key(&self, position: usize) -> u64 {
-        self.keys[position]
-    }
-
-    /// The point at `position`, `[dims]`.
-    pub(super) fn point(&self, position: usize) -> &[f32] {
-        &self.values[position * self.dims..(position + 1) * self.dims]
-    }
-
-    /// The hit that the point at `position` makes for `query`.
-    pub(super) fn hit(&self, query: &UnitVector, position: usize) -> Hit {
-        Hit { key: self.key(position), score: dot(query.as_slice(), self.point(position)).clamp(-1.0, 1.0) }
     }
 }
 
-/// Checks what every search promises to check.
-pub(super) fn check_query(dims: usize, query: &UnitVector, k: usize) -> Result<(), IndexError> {
-    check_dims(dims, query)?;
-    if k > MAX_K { Err(IndexError::KTooLarge(k)) } else { Ok(()) }
-}
-
-fn check_dims(dims: usize, vector: &UnitVector) -> Result<(), IndexError> {
-    if vector.dims() == dims { Ok(()) } else { Err(IndexError::WrongDims { expected: dims, found: vector.dims() }) }
+/// Positions of the keys of `filter` that are here and not dead.
+pub(super) fn alive_at(points: &Points, dead: &Tombstones, filter: &super::KeySet) -> Vec<u32> {
+    let mut positions = points.positions(filter);
+    if dead.count() > 0 {
+        positions.retain(|&position| !dead.contains(position as usize));
+    }
+    positions
 }
 
 impl VectorIndex for ExactIndex {
     fn dims(&self) -> usize {
-        self.dims
+        self.points.dims()
     }
 
     fn len(&self) -> usize {
-        self.keys.len()
+        self.points.len()
     }
 
-    fn search(&self, query: &UnitVector, k: usize) -> Result<Vec<Hit>, IndexError> {
-        check_query(self.dims, query, k)?;
-        let hits = (0..self.len()).map(|position| self.hit(query, position)).collect();
-        Ok(rank(hits, k))
+    fn search(&self, query: &UnitVector, params: &SearchParams<'_>) -> Result<Neighbours, IndexError> {
+        let mut answers = self.search_batch(std::slice::from_ref(query), params)?;
+        Ok(answers.pop().expect("one answer for one query"))
     }
 
-    fn search_exact(&self, query: &UnitVector, k: usize) -> Result<Vec<Hit>, IndexError> {
-        self.search(query, k)
+    fn search_batch(&self, queries: &[UnitVector], params: &SearchParams<'_>) -> Result<Vec<Neighbours>, IndexError> {
+        queries.iter().try_for_each(|query| params.check(self.dims(), query))?;
+        let mut best = vec![Best::new(params.k); queries.len()];
+        scan(&self.points, &Queries::new(self.dims(), queries.iter())?, params, &Tombstones::default(), &mut best);
+        Ok(best.into_iter().map(|best| Neighbours { hits: best.take(), strategy: Strategy::Exact }).collect())
+    }
+
+    fn get(&self, key: u64) -> Option<UnitVector> {
+        Some(self.points.point(self.points.position(key)?))
     }
 
     fn sample(&self, count: usize) -> Vec<UnitVector> {
         let step = self.len().div_ceil(count.max(1)).max(1);
-        let points = (0..self.len()).step_by(step).map(|position| self.point(position).to_vec());
-        points.filter_map(|point| UnitVector::new(point, self.dims).ok()).collect()
+        (0..self.len()).step_by(step).take(count).map(|position| self.points.point(position)).collect()
     }
 
     fn strategy(&self) -> Strategy {
         Strategy::Exact
+    }
+
+    fn memory(&self) -> Memory {
+        Memory { points: self.points.bytes(), ..Memory::default() }
     }
 }

@@ -10,7 +10,7 @@ use super::{Encoders, Library, Progress, SearchError, blocking};
 use crate::{
     catalog::ModelRecord,
     dscmr::{FeatureMatrix, Model},
-    index::{self, EXACT_UP_TO, ExactIndex, Strategy, VectorIndex},
+    index::{self, EXACT_UP_TO, ExactIndex, IndexParameters, SearchParams, StaticIndex, Strategy, VectorIndex},
     vector::UnitVector,
 };
 
@@ -114,8 +114,8 @@ impl Generation {
             let mut found = 0usize;
             let mut wanted = 0usize;
             for query in other.sample(SAMPLE) {
-                let truth = index.search_exact(&query, 10)?;
-                let hits = index.search(&query, 10)?;
+                let truth = index.search(&query, &SearchParams::exact(10))?.hits;
+                let hits = index.search(&query, &SearchParams::top(10))?.hits;
                 wanted += truth.len();
                 found += truth.iter().filter(|t| hits.iter().any(|h| h.key == t.key)).count();
             }
@@ -181,7 +181,10 @@ impl Work<'_> {
                 ExactIndex::new(self.model.dims(), points).map(|index| Box::new(index) as Box<dyn VectorIndex>)
             }
             IndexKind::BySize => {
-                index::build(self.model.dims(), points, &|done| self.progress.advance(done as u64), self.stop)
+                let parameters = IndexParameters::default();
+                let progress = |done| self.progress.advance(done as u64);
+                StaticIndex::build(self.model.dims(), points, &parameters, &progress, self.stop)
+                    .map(|index| Box::new(index) as Box<dyn VectorIndex>)
             }
         };
         match built {

@@ -11,7 +11,7 @@ use super::{Generation, SearchError};
 use crate::{
     catalog::{Catalog, Item},
     dscmr::FeatureMatrix,
-    index::{Hit, Strategy, VectorIndex},
+    index::{Hit, SearchParams, Strategy, VectorIndex},
     vector::UnitVector,
 };
 
@@ -205,11 +205,8 @@ fn place(generation: &Generation, source: Target, features: Vec<f32>) -> Result<
 }
 
 fn search(index: &dyn VectorIndex, point: &UnitVector, exact: bool) -> Result<(Vec<Hit>, Strategy), SearchError> {
-    if exact {
-        Ok((index.search_exact(point, CANDIDATES)?, Strategy::Exact))
-    } else {
-        Ok((index.search(point, CANDIDATES)?, index.strategy()))
-    }
+    let answer = index.search(point, &SearchParams { exact, ..SearchParams::top(CANDIDATES) })?;
+    Ok((answer.hits, answer.strategy))
 }
 
 /// Fills in what the catalog knows of the hits. A hit whose item is gone since the index was built is left out.

@@ -1,0 +1,76 @@
+//! Points that no link leads to would never be found by a walk. Many equal points make them: all of them link to the same
+//! few. Here each gets a link from a point near it, in place of one that is not needed to reach another.
+
+use super::{
+    super::{IndexError, kernels::Isa, points::Points},
+    links::{Links, NONE},
+    walk::{Floats, Reach, Scratch, walk},
+};
+
+/// Candidates for the one link that leads to an orphan.
+const EF: usize = 64;
+
+/// Makes every point reachable from where walks begin.
+pub(super) fn connect(points: &Points, mut links: Links) -> Result<Links, IndexError> {
+    let mut tree = Tree::of(&links);
+    let mut scratch = Scratch::default();
+    let mut last = links.entry();
+    for orphan in 0..points.len() as u32 {
+        if tree.reached(orphan) {
+            continue;
+        }
+        let rows = points.rows();
+        let query = rows.row(orphan as usize);
+        let mut metric = Floats { isa: Isa::best(), query, rows, products: Vec::new() };
+        walk(&links, &mut metric, Reach { ef: EF, budget: usize::MAX }, |_| true, &mut scratch);
+        // The orphan that was linked last has links to spare, whatever the others have.
+        let near: Vec<u32> = scratch.found().map(|(_, at)| at).chain([last]).collect();
+        let free = near.into_iter().find_map(|from| Some((from, tree.spare(&links, from)?)));
+        let Some((from, slot)) = free else { continue };
+        links.of_mut(from)[slot] = orphan;
+        tree.hang(&links, orphan, from);
+        last = orphan;
+    }
+    Ok(links)
+}
+
+/// Which link leads to each point that can be reached: the point it comes from.
+struct Tree(Vec<u32>);
+
+impl Tree {
+    fn of(links: &Links) -> Self {
+        let mut tree = Self(vec![NONE; links.len()]);
+        if links.len() > 0 {
+            tree.hang(links, links.entry(), links.entry());
+        }
+        tree
+    }
+
+    fn reached(&self, at: u32) -> bool {
+        self.0[at as usize] != NONE
+    }
+
+    /// Hangs a point below `from`, and all that is reached through it for the first time.
+    fn hang(&mut self, links: &Links, at: u32, from: u32) {
+        self.0[at as usize] = from;
+        let mut queue = vec![at];
+        while let Some(at) = queue.pop() {
+            for &to in links.of(at).iter().take_while(|&&to| to != NONE) {
+                if !self.reached(to) {
+                    self.0[to as usize] = at;
+                    queue.push(to);
+                }
+            }
+        }
+    }
+
+    /// The last slot of a point's links by which nothing hangs.
+    fn spare(&self, links: &Links, from: u32) -> Option<usize> {
+        let slots = links.of(from);
+        // Links come before NONE, so a free slot is the first of those.
+        if let Some(free) = slots.iter().position(|&to| to == NONE) {
+            return Some(free);
+        }
+        slots.iter().rposition(|&to| self.0[to as usize] != from)
+    }
+}
