@@ -40,6 +40,26 @@ pub(super) fn graph(points: &[(u64, UnitVector)], traversal: Traversal, threads:
     GraphIndex::build(exact, &parameters, &|_| (), &AtomicBool::new(false)).expect("nobody stops the build")
 }
 
+/// An index that holds `points` after some came later, some were replaced and others are gone.
+fn live(points: &[(u64, UnitVector)], base: impl Fn(&[(u64, UnitVector)]) -> StaticIndex) -> LiveIndex {
+    let wrong = UnitVector::new(vec![-1.0; DIMS], DIMS).expect("valid");
+    let mut early: Vec<(u64, UnitVector)> = points[points.len() / 10..].to_vec();
+    early.iter_mut().step_by(9).for_each(|(_, point)| *point = wrong.clone());
+    early.extend((0..points.len() as u64 / 8).map(|n| (3_000_000 + n, wrong.clone())));
+    let live = LiveIndex::new(base(&early), FoldLimits::default());
+    for (n, (key, point)) in points.iter().enumerate() {
+        if n < points.len() / 10 {
+            live.insert(*key, point.clone()).expect("the key is new");
+        } else if (n - points.len() / 10).is_multiple_of(9) {
+            assert_eq!(live.replace(*key, point.clone()), Ok(true));
+        }
+    }
+    for n in 0..points.len() as u64 / 8 {
+        assert_eq!(live.remove(3_000_000 + n), Ok(true));
+    }
+    live
+}
+
 /// Every index that this crate can make of `points`.
 fn all_of(points: &[(u64, UnitVector)]) -> Vec<(&'static str, Box<dyn VectorIndex>)> {
     let exact = |points: &[(u64, UnitVector)]| ExactIndex::new(DIMS, points.to_vec()).expect("valid points");
@@ -47,6 +67,8 @@ fn all_of(points: &[(u64, UnitVector)]) -> Vec<(&'static str, Box<dyn VectorInde
         ("exact", Box::new(exact(points))),
         ("graph by floats", Box::new(graph(points, Traversal::Float, 2))),
         ("graph by bytes", Box::new(graph(points, Traversal::Byte, 1))),
+        ("live over exact", Box::new(live(points, |early| StaticIndex::Exact(exact(early))))),
+        ("live over graph", Box::new(live(points, |early| StaticIndex::Graph(graph(early, Traversal::Byte, 2))))),
     ]
 }
 

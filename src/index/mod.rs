@@ -2,13 +2,15 @@
 //!
 //! Two answers to one question: [`ExactIndex`] looks at every point and is always right; [`GraphIndex`] walks a
 //! navigable graph and looks at few. [`StaticIndex`] is the one of them that fits the number of points, because below
-//! [`EXACT_UP_TO`] points a scan is not only exact but as fast as the graph.
+//! [`EXACT_UP_TO`] points a scan is not only exact but as fast as the graph. [`LiveIndex`] puts a delta and tombstones
+//! over one, so that what comes and goes shows in the next search.
 
 mod base;
 mod error;
 mod exact;
 mod graph;
 mod kernels;
+mod live;
 mod params;
 mod points;
 mod rank;
@@ -23,6 +25,7 @@ pub use base::StaticIndex;
 pub use error::IndexError;
 pub use exact::ExactIndex;
 pub use graph::GraphIndex;
+pub use live::{Change, Fold, FoldLimits, LiveIndex, Snapshot};
 pub use params::{GraphParameters, IndexParameters, KeySet, SearchParams, Traversal};
 
 /// Collections up to this many points are scanned, unless the owner says otherwise. Measured with vectors of some hundred
