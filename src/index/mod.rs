@@ -8,6 +8,7 @@
 mod base;
 mod error;
 mod exact;
+mod generation;
 mod graph;
 mod kernels;
 mod live;
@@ -24,6 +25,7 @@ use crate::vector::UnitVector;
 pub use base::StaticIndex;
 pub use error::IndexError;
 pub use exact::ExactIndex;
+pub use generation::{FileEntry, GenerationError, GenerationStore, GraphEntry, IndexEntry, Manifest, Opened, Space};
 pub use graph::GraphIndex;
 pub use live::{Change, Fold, FoldLimits, LiveIndex, Snapshot};
 pub use params::{GraphParameters, IndexParameters, KeySet, SearchParams, Traversal};
