@@ -15,6 +15,7 @@ mod live;
 mod params;
 mod points;
 mod rank;
+mod selftest;
 mod table;
 mod tombstones;
 
@@ -29,6 +30,7 @@ pub use generation::{FileEntry, GenerationError, GenerationStore, GraphEntry, In
 pub use graph::GraphIndex;
 pub use live::{Change, Fold, FoldLimits, LiveIndex, Snapshot};
 pub use params::{GraphParameters, IndexParameters, KeySet, SearchParams, Traversal};
+pub use selftest::SelfTest;
 
 /// Collections up to this many points are scanned, unless the owner says otherwise. Measured with vectors of some hundred
 /// dimensions and walks that keep 200 candidates, where scan and graph cross between 2 000 and 8 000 points.
