@@ -40,7 +40,7 @@ pub struct Common {
         long,
         global = true,
         env = "DIPTYCH_LOG",
-        default_value = "warn,usvg=error,resvg=error,diptych=info",
+        default_value = "warn,usvg=error,resvg=error,tiny_skia=error,diptych=info",
         value_name = "FILTER"
     )]
     pub log: String,
@@ -136,12 +136,19 @@ pub struct TrainArgs {
     /// Weight of J3, the paper's η
     #[arg(long, value_name = "X")]
     pub eta: Option<f64>,
+    /// Part of the subnetworks' units that a step leaves out, from 0 up to 1
+    #[arg(long, value_name = "P")]
+    pub dropout: Option<f64>,
+    /// Passes without a better validation mAP after which the training ends
+    #[arg(long, value_name = "N")]
+    pub patience: Option<usize>,
 }
 
 /// Settings of `evaluate`.
 #[derive(Debug, Clone, Args)]
 pub struct EvaluateArgs {
-    /// Lines of {"query": "words", "label": "class"}: also print precision@10 of these words on the test pictures
+    /// Lines of {"query": "words", "label": "class"}: also print precision@10 of these words on the test pictures, and of
+    /// the pictures of each class on the test captions
     #[arg(long, value_name = "FILE")]
     pub queries: Option<PathBuf>,
 }
