@@ -36,13 +36,7 @@ pub struct Common {
           value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub max_megapixels: u32,
     /// What to log: error, warn, info, debug, or a filter such as diptych=debug
-    #[arg(
-        long,
-        global = true,
-        env = "DIPTYCH_LOG",
-        default_value = "warn,usvg=error,resvg=error,tiny_skia=error,diptych=info",
-        value_name = "FILTER"
-    )]
+    #[arg(long, global = true, env = "DIPTYCH_LOG", default_value = "error,diptych=info", value_name = "FILTER")]
     pub log: String,
     /// How log lines look
     #[arg(long, global = true, env = "DIPTYCH_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
