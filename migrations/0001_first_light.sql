@@ -1,6 +1,6 @@
 -- What the owner has: items, each with a picture, captions, or both.
 create table items (
-    key          integer primary key,                    -- what the index calls it; never reused
+    key          integer primary key autoincrement,      -- what the index calls it; never used again
     id           text    not null unique,                -- what its owner calls it
     content_hash blob,                                   -- blake3 of the picture's bytes; null without a picture
     image_path   text,
@@ -17,7 +17,7 @@ create table items (
 create index items_by_content on items (content_hash);
 
 create table captions (
-    key       integer primary key,
+    key       integer primary key autoincrement,         -- never used again
     item      integer not null references items (key) on delete cascade,
     position  integer not null,
     text      text    not null,

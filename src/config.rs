@@ -36,13 +36,7 @@ pub struct Common {
           value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub max_megapixels: u32,
     /// What to log: error, warn, info, debug, or a filter such as diptych=debug
-    #[arg(
-        long,
-        global = true,
-        env = "DIPTYCH_LOG",
-        default_value = "warn,usvg=error,resvg=error,diptych=info",
-        value_name = "FILTER"
-    )]
+    #[arg(long, global = true, env = "DIPTYCH_LOG", default_value = "error,diptych=info", value_name = "FILTER")]
     pub log: String,
     /// How log lines look
     #[arg(long, global = true, env = "DIPTYCH_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
@@ -136,12 +130,19 @@ pub struct TrainArgs {
     /// Weight of J3, the paper's η
     #[arg(long, value_name = "X")]
     pub eta: Option<f64>,
+    /// Part of the subnetworks' units that a step leaves out, from 0 up to 1
+    #[arg(long, value_name = "P")]
+    pub dropout: Option<f64>,
+    /// Passes without a better validation mAP after which the training ends
+    #[arg(long, value_name = "N")]
+    pub patience: Option<usize>,
 }
 
 /// Settings of `evaluate`.
 #[derive(Debug, Clone, Args)]
 pub struct EvaluateArgs {
-    /// Lines of {"query": "words", "label": "class"}: also print precision@10 of these words on the test pictures
+    /// Lines of {"query": "words", "label": "class"}: also print precision@10 of these words on the test pictures, and of
+    /// the pictures of each class on the test captions
     #[arg(long, value_name = "FILE")]
     pub queries: Option<PathBuf>,
 }

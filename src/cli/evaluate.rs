@@ -9,7 +9,7 @@ use crate::{
     config::EvaluateArgs,
     dataset::Split,
     dscmr::{self, Model},
-    search::{EverydayQuery, SearchError, load_training_data, precision_at_10},
+    search::{EverydayQuery, PictureRow, SearchError, WordRow, load_training_data, precision_at_10},
 };
 
 pub(super) async fn run(shared: &Shared, args: EvaluateArgs) -> anyhow::Result<ExitCode> {
@@ -25,13 +25,17 @@ pub(super) async fn run(shared: &Shared, args: EvaluateArgs) -> anyhow::Result<E
 
     if let Some(file) = args.queries {
         let queries = read_queries(&file)?;
-        let rows = precision_at_10(&library, &encoders, queries).await?;
-        println!("| words | class | precision@10 |\n|---|---|---|");
-        for row in &rows {
-            println!("| {} | {} | {:.1} |", row.query.query, row.query.label, row.precision);
+        let found = precision_at_10(&library, &encoders, queries).await?;
+        println!("\n| words | class | test pictures of it | precision@10 |\n|---|---|---|---|");
+        for WordRow { query, relevant, precision } in &found.words {
+            println!("| {} | {} | {relevant} | {precision:.1} |", query.query, query.label);
         }
-        let mean = rows.iter().map(|r| r.precision).sum::<f64>() / rows.len().max(1) as f64;
-        println!("| **mean of {}** | | **{mean:.3}** |", rows.len());
+        let mean = found.words.iter().map(|r| r.precision).sum::<f64>() / found.words.len().max(1) as f64;
+        println!("| **mean of {}** | | | **{mean:.2}** |", found.words.len());
+        println!("\n| pictures of | test pictures of it | captions of the class among the first ten |\n|---|---|---|");
+        for PictureRow { label, pictures, precision } in &found.pictures {
+            println!("| {label} | {pictures} | {precision:.2} |");
+        }
     }
     library.catalog.close().await;
     Ok(ExitCode::SUCCESS)

@@ -24,20 +24,16 @@ pub(super) async fn run(shared: &Shared, args: &TrainArgs) -> anyhow::Result<Exi
 
 /// The defaults with what was asked for in their place.
 pub(super) fn settings(args: &TrainArgs) -> TrainSettings {
-    let mut settings = TrainSettings::default();
-    if let Some(epochs) = args.epochs {
-        settings.max_epochs = epochs;
+    let TrainSettings { max_epochs, seed, lambda, eta, dropout, patience, .. } = TrainSettings::default();
+    TrainSettings {
+        max_epochs: args.epochs.unwrap_or(max_epochs),
+        seed: args.seed.unwrap_or(seed),
+        lambda: args.lambda.unwrap_or(lambda),
+        eta: args.eta.unwrap_or(eta),
+        dropout: args.dropout.unwrap_or(dropout),
+        patience: args.patience.unwrap_or(patience),
+        ..TrainSettings::default()
     }
-    if let Some(seed) = args.seed {
-        settings.seed = seed;
-    }
-    if let Some(lambda) = args.lambda {
-        settings.lambda = lambda;
-    }
-    if let Some(eta) = args.eta {
-        settings.eta = eta;
-    }
-    settings
 }
 
 /// Encodes what is missing. `false` if somebody stopped it; the same call goes on from there.

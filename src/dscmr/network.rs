@@ -100,6 +100,26 @@ pub(super) struct Batch {
     pub(super) y: Tensor,
 }
 
+/// Which units of the subnetworks' own layers a step keeps (Srivastava et al. 2014): 0 where one is left out, 1/(1 - p) where
+/// it is kept, so that sums stay what they are without dropout. `[2n, hidden]`, pictures above sentences.
+pub(super) struct Dropout(Tensor);
+
+impl Dropout {
+    /// Leaves out each unit with the probability `part`. `None` if that is 0.
+    pub(super) fn draw(part: f64, (rows, cols): (usize, usize), mut rng: impl RngExt) -> Result<Option<Self>> {
+        if part == 0.0 {
+            return Ok(None);
+        }
+        let kept = (1.0 / (1.0 - part)) as f32;
+        // Two bytes decide for a unit: a 65536th is fine enough, and drawing is not what a step waits for.
+        let threshold = (part * 65536.0) as u16;
+        let mut bytes = vec![0u8; 2 * rows * cols];
+        rng.fill(bytes.as_mut_slice());
+        let unit = |pair: &[u8; 2]| if u16::from_le_bytes(*pair) < threshold { 0.0 } else { kept };
+        Ok(Some(Self(tensor(bytes.as_chunks::<2>().0.iter().map(unit).collect(), (rows, cols))?)))
+    }
+}
+
 /// What a step found.
 pub(super) struct Step {
     pub(super) terms: Terms,
@@ -108,10 +128,18 @@ pub(super) struct Step {
 }
 
 /// J of a batch and its gradient by every variable.
-pub(super) fn step(weights: &Weights, batch: &Batch, settings: &TrainSettings) -> Result<Step> {
+pub(super) fn step(
+    weights: &Weights,
+    batch: &Batch,
+    dropout: Option<&Dropout>,
+    settings: &TrainSettings,
+) -> Result<Step> {
     let n = batch.images.dim(0)?;
-    let stacked =
-        Tensor::cat(&[&hidden(weights, "image", &batch.images)?, &hidden(weights, "text", &batch.texts)?], 0)?;
+    let full = Tensor::cat(&[&hidden(weights, "image", &batch.images)?, &hidden(weights, "text", &batch.texts)?], 0)?;
+    let stacked = match dropout {
+        Some(Dropout(mask)) => (&full * mask)?,
+        None => full,
+    };
     let points = linear(&stacked, &weights["shared.weight"], &weights["shared.bias"])?;
     let labels = linear(&points, &weights["labels.weight"], &weights["labels.bias"])?;
     let (u, v) = (points.narrow(0, 0, n)?, points.narrow(0, n, n)?);
@@ -125,8 +153,12 @@ pub(super) fn step(weights: &Weights, batch: &Batch, settings: &TrainSettings) -
     let second = (Tensor::cat(&[&second.image, &second.text], 0)? * settings.lambda)?;
     let third = (Tensor::cat(&[&third.image, &third.text], 0)? * settings.eta)?;
     let by_points = ((by_labels.matmul(&weights["labels.weight"])? + second)? + third)?;
-    // ReLU passes the gradient where its output is positive.
+    // ReLU passes the gradient where its output is positive; what was left out passes none.
     let open = stacked.gt(0.0)?.to_dtype(DType::F32)?;
+    let open = match dropout {
+        Some(Dropout(mask)) => (open * mask)?,
+        None => open,
+    };
     let by_stacked = (by_points.matmul(&weights["shared.weight"])? * open)?;
     let (by_images, by_texts) = (by_stacked.narrow(0, 0, n)?, by_stacked.narrow(0, n, n)?);
 
@@ -182,12 +214,14 @@ mod tests {
             .collect();
         let weights: Weights = vars.iter().map(|(name, var)| (*name, var.as_tensor().clone())).collect();
         let (batch, settings) = (batch(), TrainSettings { lambda: 0.7, eta: 0.3, ..TrainSettings::default() });
-        let ours = step(&weights, &batch, &settings).expect("a step");
+        let dropout = Dropout::draw(0.4, (16, SHAPE.hidden), generator(2, "dropout")).expect("drawn").expect("some");
+        let ours = step(&weights, &batch, Some(&dropout), &settings).expect("a step");
 
-        let points = |view: &str, rows: &Tensor| {
-            linear(&hidden(&weights, view, rows)?, &weights["shared.weight"], &weights["shared.bias"])
+        let points = |view: &str, rows: &Tensor, row: usize| {
+            let kept = (hidden(&weights, view, rows)? * dropout.0.narrow(0, row, 8)?)?;
+            linear(&kept, &weights["shared.weight"], &weights["shared.bias"])
         };
-        let (u, v) = (points("image", &batch.images).expect("u"), points("text", &batch.texts).expect("v"));
+        let (u, v) = (points("image", &batch.images, 0).expect("u"), points("text", &batch.texts, 8).expect("v"));
         let labels = |rows: &Tensor| linear(rows, &weights["labels.weight"], &weights["labels.bias"]).expect("labels");
         let s = loss::shared_labels(&batch.y).expect("s");
         let first = loss::j1(&labels(&u), &labels(&v), &batch.y).expect("j1").value;
@@ -203,6 +237,17 @@ mod tests {
             let difference = difference.to_scalar::<f32>().expect("a number");
             assert!(difference < 1e-6, "{name}: {difference}");
         }
+    }
+
+    #[test]
+    fn dropout_leaves_out_its_part_and_keeps_the_mean() {
+        let mask = Dropout::draw(0.3, (100, 1000), generator(4, "mask")).expect("drawn").expect("some").0;
+        let values: Vec<f32> = mask.flatten_all().and_then(|m| m.to_vec1()).expect("values");
+        let (out, mean) =
+            (values.iter().filter(|&&v| v == 0.0).count(), values.iter().sum::<f32>() / values.len() as f32);
+        assert!((29_000..31_000).contains(&out), "{out} of 100 000 are left out");
+        assert!((mean - 1.0).abs() < 0.02, "{mean}");
+        assert!(Dropout::draw(0.0, (1, 1), generator(4, "mask")).expect("drawn").is_none());
     }
 
     #[test]

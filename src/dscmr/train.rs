@@ -1,6 +1,7 @@
 //! Minimising J by Adam, epoch by epoch, until validation mAP no longer grows.
 
 use std::{
+    collections::BTreeSet,
     fmt,
     path::Path,
     sync::atomic::{AtomicBool, Ordering},
@@ -8,7 +9,7 @@ use std::{
 };
 
 use candle_core::Tensor;
-use rand::{RngExt, seq::SliceRandom};
+use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -17,7 +18,7 @@ use super::{
     checkpoint::{Checkpoint, Place, fingerprint},
     evaluate::{Points, calibrate},
     model::{Parts, Standardisation},
-    network::{Batch, Shape, Weights, generator, step, tensor},
+    network::{Batch, Dropout, Shape, Weights, generator, step, tensor},
 };
 use crate::dataset::Split;
 
@@ -114,6 +115,12 @@ fn check(data: &TrainingData, settings: &TrainSettings) -> Result<(), DscmrError
             return refuse(format!("{name} is 0; at least 1 is needed"));
         }
     }
+    if !(0.0..1.0).contains(&settings.dropout) {
+        return refuse(format!(
+            "dropout is {}; allowed are parts from 0 up to, but not including, 1",
+            settings.dropout
+        ));
+    }
     if data.classes.len() < 2 {
         let found = data.classes.first().map_or("no class".to_owned(), |class| format!("the one class {class:?}"));
         return refuse(format!(
@@ -152,8 +159,8 @@ struct Run<'a> {
     place: Place,
     images: Features,
     texts: Features,
-    /// Items of the training split with their captions' rows.
-    items: Vec<(usize, Vec<usize>)>,
+    /// (picture's row, caption's row) of every caption of the training split.
+    pairs: Vec<(usize, usize)>,
 }
 
 /// Standardised features of all rows.
@@ -190,17 +197,14 @@ impl<'a> Run<'a> {
             dims: settings.dims,
             classes: data.classes.len(),
         };
-        let mut captions: Vec<Vec<usize>> = vec![Vec::new(); data.splits.len()];
-        for (text, &item) in data.text_items.iter().enumerate() {
-            captions[item as usize].push(text);
-        }
-        let items: Vec<(usize, Vec<usize>)> = captions
-            .into_iter()
-            .enumerate()
-            .filter(|(item, captions)| data.splits[*item] == Split::Train && !captions.is_empty())
+        let pairs: Vec<(usize, usize)> = (0usize..)
+            .zip(&data.text_items)
+            .map(|(text, &item)| (item as usize, text))
+            .filter(|(item, _)| data.splits[*item] == Split::Train)
             .collect();
-        let image_rows: Vec<usize> = items.iter().map(|(item, _)| *item).collect();
-        let text_rows: Vec<usize> = items.iter().flat_map(|(_, captions)| captions.iter().copied()).collect();
+        // Each picture counts once, however many captions it has.
+        let image_rows: Vec<usize> = pairs.iter().map(|(item, _)| *item).collect::<BTreeSet<_>>().into_iter().collect();
+        let text_rows: Vec<usize> = pairs.iter().map(|(_, text)| *text).collect();
         let images = Features::new(&data.images, &image_rows)?;
         let texts = Features::new(&data.texts, &text_rows)?;
 
@@ -226,7 +230,7 @@ impl<'a> Run<'a> {
         };
         let weights = optimizer.weights()?;
         let best = best.map_or_else(|| optimizer.snapshot(), Ok)?;
-        Ok(Self { data, settings, encoders, shape, optimizer, weights, best, place, images, texts, items })
+        Ok(Self { data, settings, encoders, shape, optimizer, weights, best, place, images, texts, pairs })
     }
 
     fn is_over(&self) -> bool {
@@ -234,12 +238,10 @@ impl<'a> Run<'a> {
         done >= self.settings.max_epochs || done >= self.place.best_epoch + self.settings.patience.max(1)
     }
 
-    /// The pairs of the epoch at work: every item once, in a random order, with one of its captions.
+    /// The pairs of the epoch at work: all of them, in a random order.
     fn order(&self) -> Vec<(usize, usize)> {
-        let mut rng = generator(self.settings.seed, &format!("epoch {}", self.place.epoch));
-        let mut pairs: Vec<(usize, usize)> =
-            self.items.iter().map(|(item, captions)| (*item, captions[rng.random_range(0..captions.len())])).collect();
-        pairs.shuffle(&mut rng);
+        let mut pairs = self.pairs.clone();
+        pairs.shuffle(&mut generator(self.settings.seed, &format!("epoch {}", self.place.epoch)));
         pairs
     }
 
@@ -255,7 +257,11 @@ impl<'a> Run<'a> {
             texts: self.texts.take(pairs.iter().map(|(_, text)| *text))?,
             y: tensor(y, (pairs.len(), self.shape.classes))?,
         };
-        let found = step(&self.weights, &batch, self.settings)?;
+        // Drawn anew from the place in the course, so that a training that was interrupted takes the same course.
+        let Place { epoch, batches, .. } = self.place;
+        let rng = generator(self.settings.seed, &format!("dropout {epoch} {batches}"));
+        let dropout = Dropout::draw(self.settings.dropout, (2 * pairs.len(), self.shape.hidden), rng)?;
+        let found = step(&self.weights, &batch, dropout.as_ref(), self.settings)?;
         self.optimizer.update(&found.gradients, self.settings)?;
         let (sums, weight) = (&mut self.place.sums, pairs.len() as f64);
         sums.j1 += weight * found.terms.j1;

@@ -28,7 +28,7 @@ use crate::{
 
 pub use encode::{EncodeSummary, encode_missing};
 pub use engine::{Engine, EngineLimits};
-pub use everyday::{EverydayQuery, EverydayRow, precision_at_10};
+pub use everyday::{Everyday, EverydayQuery, PictureRow, WordRow, precision_at_10};
 pub use folder::DataFolder;
 pub use generation::{Agreement, Generation, IndexKind};
 pub use import::{ImportSummary, Records, import};
