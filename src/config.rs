@@ -66,14 +66,25 @@ pub enum Verb {
     Train(TrainArgs),
     /// Say how good the active model is
     Evaluate(EvaluateArgs),
-    /// Build the index and compare it with an exact scan
-    Index,
+    /// Build the index anew and compare it with exact scans
+    Index {
+        /// Something other than building
+        #[command(subcommand)]
+        verb: Option<IndexVerb>,
+    },
     /// Serve the search page and the HTTP API
     Serve(ServeArgs),
     /// Search from the terminal
     Search(SearchArgs),
     /// Say what the collection holds
     Status,
+}
+
+/// Verbs for the index.
+#[derive(Debug, Subcommand)]
+pub enum IndexVerb {
+    /// Open the index on disk, verify every byte, and compare it with exact scans
+    Check,
 }
 
 /// Verbs for the encoders.

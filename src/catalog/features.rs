@@ -2,7 +2,7 @@
 //! Kept as f16: half the bytes, and a rounding (2⁻¹¹ relative) far below what the subnetworks notice.
 
 use half::f16;
-use sqlx::FromRow;
+use sqlx::{FromRow, Sqlite, Transaction};
 
 use super::{Catalog, CatalogError};
 
@@ -106,12 +106,7 @@ impl Catalog {
     ) -> Result<(), CatalogError> {
         let mut tx = self.writer.begin_with("begin immediate").await?;
         for (hash, vector) in features {
-            sqlx::query("insert into features (hash, encoder, vector) values (?, ?, ?) on conflict do nothing")
-                .bind(hash)
-                .bind(encoder)
-                .bind(to_bytes(vector))
-                .execute(&mut *tx)
-                .await?;
+            put_feature(&mut tx, encoder, hash, vector).await?;
         }
         for (hash, reason) in failures {
             sqlx::query("update items set image_error = ? where content_hash = ?")
@@ -123,43 +118,28 @@ impl Catalog {
         tx.commit().await?;
         Ok(())
     }
+}
 
-    /// Features of `encoder` for all items with a picture, as (item key, features), by key. `dims` is the encoder's.
-    ///
-    /// # Errors
-    /// If the database fails or a row has another length.
-    pub async fn image_features(&self, encoder: &str, dims: usize) -> Result<Vec<(i64, Vec<f32>)>, CatalogError> {
-        let rows: Vec<(i64, Vec<u8>)> = sqlx::query_as(
-            "select i.key, f.vector from items i join features f on f.encoder = ? and f.hash = i.content_hash
-             order by i.key",
-        )
+pub(super) async fn put_feature(
+    tx: &mut Transaction<'_, Sqlite>,
+    encoder: &str,
+    hash: &[u8],
+    vector: &[f32],
+) -> Result<(), CatalogError> {
+    sqlx::query("insert into features (hash, encoder, vector) values (?, ?, ?) on conflict do nothing")
+        .bind(hash)
         .bind(encoder)
-        .fetch_all(&self.readers)
+        .bind(to_bytes(vector))
+        .execute(&mut **tx)
         .await?;
-        rows.into_iter().map(|(key, bytes)| Ok((key, from_bytes(&bytes, dims)?))).collect()
-    }
-
-    /// Features of `encoder` for all captions, as (caption key, features), by key. `dims` is the encoder's.
-    ///
-    /// # Errors
-    /// If the database fails or a row has another length.
-    pub async fn text_features(&self, encoder: &str, dims: usize) -> Result<Vec<(i64, Vec<f32>)>, CatalogError> {
-        let rows: Vec<(i64, Vec<u8>)> = sqlx::query_as(
-            "select c.key, f.vector from captions c join features f on f.encoder = ? and f.hash = c.text_hash
-             order by c.key",
-        )
-        .bind(encoder)
-        .fetch_all(&self.readers)
-        .await?;
-        rows.into_iter().map(|(key, bytes)| Ok((key, from_bytes(&bytes, dims)?))).collect()
-    }
+    Ok(())
 }
 
 fn to_bytes(vector: &[f32]) -> Vec<u8> {
     vector.iter().flat_map(|&v| f16::from_f32(v).to_le_bytes()).collect()
 }
 
-fn from_bytes(bytes: &[u8], dims: usize) -> Result<Vec<f32>, CatalogError> {
+pub(super) fn from_bytes(bytes: &[u8], dims: usize) -> Result<Vec<f32>, CatalogError> {
     let (pairs, rest) = bytes.as_chunks::<2>();
     if pairs.len() != dims || !rest.is_empty() {
         return Err(CatalogError::Damaged {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use sqlx::{FromRow, Sqlite, Transaction};
 
-use super::{Catalog, CatalogError, now_ms};
+use super::{Catalog, CatalogError, features::put_feature, now_ms};
 
 /// An item as an import found it.
 #[derive(Debug, Clone)]
@@ -66,7 +66,66 @@ struct KnownRow {
     record_hash: Vec<u8>,
 }
 
+/// What encoders made of an item that is put in by itself.
+#[derive(Debug, Clone, Default)]
+pub struct NewFeatures {
+    /// Id of the encoder of the picture.
+    pub image_encoder: String,
+    /// Id of the encoder of the captions.
+    pub text_encoder: String,
+    /// (hash of the picture's bytes, features).
+    pub image: Option<([u8; 32], Vec<f32>)>,
+    /// (hash of a caption, features).
+    pub texts: Vec<([u8; 32], Vec<f32>)>,
+}
+
+/// What is to happen to an item whose id is known already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Put {
+    /// It stays, and the new one is refused.
+    New,
+    /// The new one takes its place.
+    Replace,
+}
+
 impl Catalog {
+    /// Takes one item with its features, all of it or nothing; it is on disk when this returns. Says whether its id was new;
+    /// `None` if it was not, and [`Put::New`] was asked for: then nothing is changed.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn put_item(
+        &self,
+        item: &NewItem,
+        features: &NewFeatures,
+        put: Put,
+    ) -> Result<Option<bool>, CatalogError> {
+        let mut tx = self.writer.begin_with("begin immediate").await?;
+        let known: bool = sqlx::query_scalar("select exists (select 1 from items where id = ?)")
+            .bind(&item.id)
+            .fetch_one(&mut *tx)
+            .await?;
+        if known && put == Put::New {
+            return Ok(None);
+        }
+        let images = features.image.iter().map(|feature| (&features.image_encoder, feature));
+        for (encoder, (hash, vector)) in images.chain(features.texts.iter().map(|f| (&features.text_encoder, f))) {
+            put_feature(&mut tx, encoder, hash, vector).await?;
+        }
+        put_row(&mut tx, item, now_ms()).await?;
+        tx.commit().await?;
+        Ok(Some(!known))
+    }
+
+    /// Lets an item go with all that belongs to it. Says whether it was there.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn delete_item(&self, id: &str) -> Result<bool, CatalogError> {
+        let gone = sqlx::query("delete from items where id = ?").bind(id).execute(&self.writer).await?;
+        Ok(gone.rows_affected() > 0)
+    }
+
     /// What is known of those of `ids` that are there.
     ///
     /// # Errors
@@ -89,7 +148,7 @@ impl Catalog {
         let mut tx = self.writer.begin_with("begin immediate").await?;
         let now = now_ms();
         for item in items {
-            put_item(&mut tx, item, now).await?;
+            put_row(&mut tx, item, now).await?;
         }
         for rejection in rejections {
             sqlx::query(
@@ -152,7 +211,7 @@ fn line_key(line: Option<u64>) -> i64 {
     line.and_then(|l| i64::try_from(l).ok()).unwrap_or(0)
 }
 
-async fn put_item(tx: &mut Transaction<'_, Sqlite>, item: &NewItem, now: i64) -> Result<(), CatalogError> {
+async fn put_row(tx: &mut Transaction<'_, Sqlite>, item: &NewItem, now: i64) -> Result<(), CatalogError> {
     let picture = item.picture.as_ref();
     let key: i64 = sqlx::query_scalar(
         "insert into items (id, content_hash, image_path, image_mime, width, height, given_split, meta, source,

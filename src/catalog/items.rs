@@ -187,6 +187,30 @@ impl Catalog {
         Ok(rows.into_iter().collect())
     }
 
+    /// Keys of the items that bear at least one of these classes, and of these items' captions.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn keys_with_labels(&self, labels: &[String]) -> Result<(Vec<i64>, Vec<i64>), CatalogError> {
+        let list = serde_json::Value::from(labels).to_string();
+        let items: Vec<i64> = sqlx::query_scalar(
+            "select distinct il.item from item_labels il join labels l on l.key = il.label
+             where l.name in (select value from json_each(?))",
+        )
+        .bind(&list)
+        .fetch_all(&self.readers)
+        .await?;
+        let captions: Vec<i64> = sqlx::query_scalar(
+            "select c.key from captions c where exists (
+                select 1 from item_labels il join labels l on l.key = il.label
+                where il.item = c.item and l.name in (select value from json_each(?)))",
+        )
+        .bind(&list)
+        .fetch_all(&self.readers)
+        .await?;
+        Ok((items, captions))
+    }
+
     /// Whether an item has this caption, word for word, case aside.
     ///
     /// # Errors

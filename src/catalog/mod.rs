@@ -4,6 +4,7 @@
 //! begins with `begin immediate`, because a deferred transaction that upgrades later fails at once when another process
 //! (an import beside a running service) holds the lock. No transaction is held while an encoder works.
 
+mod changes;
 mod features;
 mod import;
 mod items;
@@ -17,8 +18,9 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
+pub use changes::{Changes, FeatureKinds, KeyedFeatures, Watermark};
 pub use features::{MissingPicture, MissingText};
-pub use import::{KnownRecord, NewItem, NewPicture, NewRejection};
+pub use import::{KnownRecord, NewFeatures, NewItem, NewPicture, NewRejection, Put};
 pub use items::{Caption, Counts, Item, LabelCount, TrainingItem};
 pub use models::ModelRecord;
 pub use tasks::{Step, Task, TaskStatus};
@@ -59,9 +61,8 @@ impl Catalog {
             .filename(folder.join("catalog.sqlite3"))
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
-            // In WAL mode NORMAL loses nothing when a process is killed and never damages the file; only a power cut
-            // can take back the last transactions, and an import or encoding that is run again makes them again.
-            .synchronous(SqliteSynchronous::Normal)
+            // What was acknowledged stays, also when the power fails: NORMAL would keep it through a kill alone.
+            .synchronous(SqliteSynchronous::Full)
             .busy_timeout(Duration::from_secs(30))
             .foreign_keys(true);
         let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;

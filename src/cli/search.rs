@@ -1,6 +1,6 @@
 //! `diptych search WORDS` and `diptych search --image FILE`
 
-use std::{process::ExitCode, sync::Arc};
+use std::process::ExitCode;
 
 use anyhow::Context;
 
@@ -8,7 +8,7 @@ use super::Shared;
 use crate::{
     config::SearchArgs,
     dataset,
-    search::{Engine, EngineLimits, IndexKind, Query, Silent, Target},
+    search::{Engine, EngineLimits, Filter, Query, Target},
 };
 
 pub(super) async fn run(shared: &Shared, args: SearchArgs) -> anyhow::Result<ExitCode> {
@@ -17,9 +17,9 @@ pub(super) async fn run(shared: &Shared, args: SearchArgs) -> anyhow::Result<Exi
     let limits = library.limits;
     let encoders = shared.encoders().await?;
     let engine = Engine::new(library, encoders, EngineLimits::default())?;
-    // One query does not pay for a graph.
-    engine.go_live(IndexKind::Exact, Arc::new(Silent), shared.stop.flag()).await?;
-    let query = |target| Query { target, limit: args.limit, min_relevance: None, exact: true };
+    engine.open().await?;
+    let query =
+        |target| Query { target, limit: args.limit, min_relevance: None, exact: true, filter: Filter::default() };
     let answer = match &args.image {
         Some(file) => {
             let bytes = dataset::read_file(file, &limits).with_context(|| file.display().to_string())?;

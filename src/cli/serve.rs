@@ -9,7 +9,8 @@ use super::Shared;
 use crate::{
     config::ServeArgs,
     http::{self, HttpLimits},
-    search::{Encoders, Engine, EngineLimits, IndexKind, Library, SearchError, Silent},
+    index::VectorIndex,
+    search::{Encoders, Engine, EngineLimits, Library, SearchError},
 };
 
 pub(super) async fn run(shared: &Shared, args: &ServeArgs) -> anyhow::Result<ExitCode> {
@@ -53,18 +54,13 @@ pub(super) async fn serve(
     let server =
         tokio::spawn(http::serve(listener, Arc::clone(&engine), HttpLimits::default(), shared.stop.clone().asked()));
     println!("diptych serves http://{address}/");
-    match engine.go_live(IndexKind::Exact, Arc::new(Silent), shared.stop.flag()).await {
-        Ok(generation) => {
-            tracing::info!(
-                model = generation.record.version,
-                pictures = generation.images.len(),
-                captions = generation.texts.len(),
-                "ready"
-            );
-            if generation.wants_graph() {
-                engine.reindex().await?;
-            }
-        }
+    match engine.start().await {
+        Ok(generation) => tracing::info!(
+            model = generation.record.version,
+            pictures = generation.images.len(),
+            captions = generation.texts.len(),
+            "ready"
+        ),
         Err(SearchError::NoModel) => eprintln!("{}", SearchError::NoModel),
         Err(SearchError::Stopped) => (),
         Err(error) => return Err(error.into()),

@@ -157,6 +157,16 @@ impl Model {
         self.description.shape.dims
     }
 
+    /// Length of the picture features that it learned from.
+    pub fn image_features(&self) -> usize {
+        self.description.shape.image
+    }
+
+    /// Length of the sentence features that it learned from.
+    pub fn text_features(&self) -> usize {
+        self.description.shape.text
+    }
+
     /// Class names, in the order of probabilities.
     pub fn classes(&self) -> &[String] {
         &self.description.classes

@@ -20,6 +20,12 @@ pub(super) async fn reindex(State(app): State<App>) -> Outcome<impl IntoResponse
     Ok(view::accepted(view::task(&task), task.id))
 }
 
+/// `POST /v1/admin/selftest`
+pub(super) async fn selftest(State(app): State<App>) -> Outcome<impl IntoResponse> {
+    let task = app.engine.self_test().await?;
+    Ok(view::accepted(view::task(&task), task.id))
+}
+
 /// `GET /v1/tasks/{id}`
 pub(super) async fn task(State(app): State<App>, id: Result<Path<i64>, PathRejection>) -> Outcome<Json<Value>> {
     let Path(id) = id?;

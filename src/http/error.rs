@@ -22,6 +22,8 @@ pub(super) enum Code {
     BodyTooLarge,
     UnsupportedMediaType,
     InvalidQuery,
+    InvalidItem,
+    ItemExists,
     ImageDecodeFailed,
     ImageUnavailable,
     NoModel,
@@ -50,6 +52,8 @@ impl Code {
                 "The request's body is of a type that is not read here",
             ),
             Self::InvalidQuery => ("invalid_query", StatusCode::UNPROCESSABLE_ENTITY, "The query cannot be answered"),
+            Self::InvalidItem => ("invalid_item", StatusCode::UNPROCESSABLE_ENTITY, "The item cannot be taken"),
+            Self::ItemExists => ("item_exists", StatusCode::CONFLICT, "There is an item of this id already"),
             Self::ImageDecodeFailed => {
                 ("image_decode_failed", StatusCode::UNPROCESSABLE_ENTITY, "Image could not be decoded")
             }
@@ -144,6 +148,8 @@ impl From<SearchError> for Problem {
             SearchError::Starting => Code::Starting,
             SearchError::Overloaded => Code::Overloaded,
             SearchError::BadQuery { .. } => Code::InvalidQuery,
+            SearchError::BadItem { .. } => Code::InvalidItem,
+            SearchError::ItemExists(_) => Code::ItemExists,
             SearchError::Picture(_) => Code::ImageDecodeFailed,
             SearchError::OtherEncoder { .. }
             | SearchError::NotEnough(_)
@@ -152,6 +158,7 @@ impl From<SearchError> for Problem {
             | SearchError::Encoder(_)
             | SearchError::Space(_)
             | SearchError::Index(_)
+            | SearchError::IndexOnDisk(_)
             | SearchError::Catalog(_)
             | SearchError::Io { .. }
             | SearchError::Background(_) => Code::Internal,

@@ -11,12 +11,14 @@ pub(super) async fn healthz() -> &'static str {
     "ok"
 }
 
-/// `GET /readyz`: queries are answered.
+/// `GET /readyz`: queries are answered. `degraded` says that they are answered by scans until the index is built anew, and why.
 pub(super) async fn readyz(State(app): State<App>) -> Outcome<Json<Value>> {
     app.engine.library().catalog.ping().await.map_err(SearchError::from)?;
     let generation = app.engine.ready().await?;
+    let degraded = app.engine.degraded();
     Ok(Json(json!({
-        "status": "ready",
+        "status": if degraded.is_some() { "degraded" } else { "ready" },
+        "reason": degraded,
         "model": generation.record.version,
         "index_generation": generation.number,
     })))

@@ -4,6 +4,7 @@
 mod admin;
 mod error;
 mod info;
+mod ingest;
 mod items;
 mod pages;
 mod request;
@@ -60,8 +61,11 @@ struct App {
 
 /// All routes of the service over one engine.
 pub fn router(engine: Arc<Engine>, limits: HttpLimits) -> Router {
-    let pictures =
-        Router::new().route("/v1/search/image", post(search::image)).layer(DefaultBodyLimit::max(limits.picture_bytes));
+    let pictures = Router::new()
+        .route("/v1/search/image", post(search::image))
+        .route("/v1/items", post(ingest::create))
+        .route("/v1/items/{id}", get(items::item).put(ingest::replace).delete(ingest::delete))
+        .layer(DefaultBodyLimit::max(limits.picture_bytes));
     Router::new()
         .route("/", get(pages::index))
         .route("/static/{name}", get(pages::asset))
@@ -70,10 +74,10 @@ pub fn router(engine: Arc<Engine>, limits: HttpLimits) -> Router {
         .route("/v1/info", get(info::info))
         .route("/v1/labels", get(info::labels))
         .route("/v1/search/text", post(search::text))
-        .route("/v1/items/{id}", get(items::item))
         .route("/v1/items/{id}/image", get(items::image))
         .route("/v1/items/{id}/thumbnail", get(items::thumbnail))
         .route("/v1/admin/reindex", post(admin::reindex))
+        .route("/v1/admin/selftest", post(admin::selftest))
         .route("/v1/tasks/{id}", get(admin::task))
         .layer(DefaultBodyLimit::max(limits.body_bytes))
         .merge(pictures)

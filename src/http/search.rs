@@ -17,7 +17,7 @@ use super::{
     request::RequestId,
     view::AnswerView,
 };
-use crate::search::{Query, Target};
+use crate::search::{Filter, Query, Target};
 
 /// Results of an answer unless the query says otherwise.
 const DEFAULT_LIMIT: usize = 20;
@@ -31,6 +31,8 @@ pub(super) struct Options {
     min_relevance: Option<f32>,
     #[serde(default)]
     exact: bool,
+    #[serde(default)]
+    filter: FilterBody,
 }
 
 /// The body of a text query. Its fields are spelt out because an unknown one must be an error that lists them.
@@ -43,6 +45,43 @@ pub(super) struct TextBody {
     min_relevance: Option<f32>,
     #[serde(default)]
     exact: bool,
+    #[serde(default)]
+    filter: FilterBody,
+}
+
+/// Which items may be in the answer: all conditions of `must` hold.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FilterBody {
+    #[serde(default)]
+    must: Vec<Condition>,
+}
+
+/// A condition on one field.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Condition {
+    key: FilterKey,
+    r#match: Match,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum FilterKey {
+    Label,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Match {
+    any: Vec<String>,
+}
+
+impl FilterBody {
+    fn filter(self) -> Filter {
+        let labels = |Condition { key: FilterKey::Label, r#match }| r#match.any;
+        Filter { any_of: self.must.into_iter().map(labels).collect() }
+    }
 }
 
 #[derive(Debug, Clone, Copy, Deserialize)]
@@ -64,6 +103,7 @@ impl Options {
             limit: self.limit.unwrap_or(DEFAULT_LIMIT),
             min_relevance: self.min_relevance,
             exact: self.exact,
+            filter: self.filter.filter(),
         }
     }
 }
@@ -74,8 +114,8 @@ pub(super) async fn text(
     Extension(RequestId(id)): Extension<RequestId>,
     body: Result<Json<TextBody>, JsonRejection>,
 ) -> Outcome<Json<AnswerView>> {
-    let Json(TextBody { query: words, target, limit, min_relevance, exact }) = body?;
-    let query = Options { target, limit, min_relevance, exact }.query(Target::Image);
+    let Json(TextBody { query: words, target, limit, min_relevance, exact, filter }) = body?;
+    let query = Options { target, limit, min_relevance, exact, filter }.query(Target::Image);
     let answer = app.engine.search_text(&words, query).await?;
     Ok(Json(AnswerView::new(answer, id)))
 }
@@ -131,7 +171,7 @@ async fn from_form(app: &App, request: Request, mut options: Options) -> Outcome
 
 impl App {
     /// The problem with a body that could not be read to its end.
-    fn body_problem(&self, detail: &str, status: axum::http::StatusCode) -> Problem {
+    pub(super) fn body_problem(&self, detail: &str, status: axum::http::StatusCode) -> Problem {
         if status == axum::http::StatusCode::PAYLOAD_TOO_LARGE {
             let most = self.limits.picture_bytes;
             Problem::new(Code::BodyTooLarge, format!("a picture may have at most {most} bytes"))

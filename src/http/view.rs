@@ -76,7 +76,7 @@ pub(super) fn item(item: &Item) -> Value {
 }
 
 fn item_fields(item: &Item) -> Map<String, Value> {
-    let path = item.image_path.as_ref().map(|_| format!("/v1/items/{}", encode_segment(&item.id)));
+    let path = item.image_path.as_ref().map(|_| item_path(&item.id));
     let view = json!({
         "id": item.id,
         "labels": item.labels,
@@ -91,6 +91,11 @@ fn item_fields(item: &Item) -> Map<String, Value> {
         Value::Object(map) => map,
         _ => Map::new(),
     }
+}
+
+/// Where an item is found.
+pub(super) fn item_path(id: &str) -> String {
+    format!("/v1/items/{}", encode_segment(id))
 }
 
 /// An id as one segment of a path: everything but RFC 3986's unreserved characters is percent-encoded.
@@ -110,7 +115,7 @@ fn encode_segment(id: &str) -> String {
 pub(super) fn task(task: &Task) -> Value {
     // Steps weigh the same; what a step's amount is was known only when it began.
     let part = |done: u64, total: u64| if total == 0 { 1.0 } else { done.min(total) as f64 / total as f64 };
-    let planned = STEPS_OF_A_REINDEX.max(task.steps.len());
+    let planned = if task.kind == "reindex" { STEPS_OF_A_REINDEX } else { 1 }.max(task.steps.len());
     let percent = task.steps.iter().map(|s| part(s.done, s.total)).sum::<f64>() / planned as f64 * 100.0;
     json!({
         "id": task.id,

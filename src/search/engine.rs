@@ -4,7 +4,7 @@ use std::{
     path::Path,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     time::Instant,
 };
@@ -12,8 +12,10 @@ use std::{
 use arc_swap::ArcSwapOption;
 
 use super::{
-    Answer, DataFolder, Encoders, Generation, IndexKind, Library, Progress, Query, SearchError, THUMBNAIL_SIDE, Target,
-    blocking, encode_one, one,
+    Answer, DataFolder, Encoders, Generation, IndexKind, Library, Progress, Query, SearchError, Silent, THUMBNAIL_SIDE,
+    Target, blocking, encode_one,
+    generation::index_parameters,
+    one,
     query::{Encoded, answer},
     reindex::Running,
 };
@@ -47,8 +49,14 @@ pub struct Engine {
     pub(super) encoders: Encoders,
     limits: EngineLimits,
     live: ArcSwapOption<Generation>,
-    worker: Worker,
-    generations: AtomicU64,
+    pub(super) worker: Worker,
+    /// Why queries are answered by scans although they should not be.
+    degraded: ArcSwapOption<String>,
+    /// Held by whoever changes the catalog or puts in a generation, so that what is live has come as far as what was
+    /// acknowledged.
+    pub(super) changing: tokio::sync::Mutex<()>,
+    /// When the last fold began by itself.
+    pub(super) last_fold: Mutex<Option<Instant>>,
     /// The reindex that is at work, if one is.
     pub(super) reindexing: Mutex<Option<Running>>,
     /// Set once, when the service ends.
@@ -56,7 +64,7 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// An engine without a generation; [`Self::go_live`] gives it one.
+    /// An engine without a generation; [`Self::start`] gives it one.
     ///
     /// # Errors
     /// If the system refuses threads.
@@ -69,27 +77,88 @@ impl Engine {
             limits,
             live: ArcSwapOption::empty(),
             worker,
-            generations: AtomicU64::new(0),
+            degraded: ArcSwapOption::empty(),
+            changing: tokio::sync::Mutex::new(()),
+            last_fold: Mutex::new(None),
             reindexing: Mutex::new(None),
             closing: Arc::new(AtomicBool::new(false)),
         })
     }
 
-    /// Builds a generation beside the live one and swaps it in. Queries that run keep the one they began with.
+    /// Takes up the generation that is on disk. Where there is none, or one that cannot be used, scans answer from memory.
+    /// Says whether a reindex is due.
+    ///
+    /// # Errors
+    /// [`SearchError::NoModel`], [`SearchError::OtherEncoder`]; or if the catalog or the model's files fail.
+    pub async fn open(&self) -> Result<(Arc<Generation>, bool), SearchError> {
+        let reason = match Generation::open(&self.library, &self.encoders).await {
+            Ok(Some(generation)) => {
+                let generation = self.put_in(generation).await?;
+                let due = generation.needs_fold();
+                return Ok((generation, due));
+            }
+            Ok(None) => None,
+            Err(SearchError::IndexOnDisk(reason)) => {
+                tracing::warn!(reason, "the index on disk cannot be used; scans answer until it is built anew");
+                Some(reason)
+            }
+            Err(error) => return Err(error),
+        };
+        let stop = Arc::clone(&self.closing);
+        let scanned =
+            Generation::build(&self.library, &self.encoders, IndexKind::Scanned, Arc::new(Silent), stop).await?;
+        self.degraded.store(reason.map(Arc::new));
+        Ok((self.put_in(scanned).await?, true))
+    }
+
+    /// As [`Self::open`], and starts the reindex that is due.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub async fn start(self: &Arc<Self>) -> Result<Arc<Generation>, SearchError> {
+        let (generation, due) = self.open().await?;
+        if due {
+            self.reindex().await?;
+        }
+        Ok(generation)
+    }
+
+    /// Builds a generation beside the live one, writes it to disk and swaps it in. Queries that run keep the one they began
+    /// with.
     ///
     /// # Errors
     /// As [`Generation::build`]; then the live generation stays.
-    pub async fn go_live(
+    pub async fn rebuild(
         &self,
-        kind: IndexKind,
         progress: Arc<dyn Progress>,
         stop: Arc<AtomicBool>,
     ) -> Result<Arc<Generation>, SearchError> {
-        let number = self.generations.fetch_add(1, Ordering::Relaxed) + 1;
-        let built = Generation::build(&self.library, &self.encoders, number, kind, progress, stop).await?;
-        let built = Arc::new(built);
-        self.live.store(Some(Arc::clone(&built)));
+        let kind = IndexKind::Kept(index_parameters(&self.library).await?);
+        let built = Generation::build(&self.library, &self.encoders, kind, progress, stop).await?;
+        let before = self.live().map_or(built.built_at(), |live| live.built_at());
+        let remembered = before.min(built.built_at());
+        let built = self.put_in(built).await?;
+        self.degraded.store(None);
+        // The generation before can be gone back to, so what came after it is remembered.
+        self.library.catalog.forget_changes(remembered).await?;
         Ok(built)
+    }
+
+    /// Makes a generation the live one, once it has come as far as the catalog.
+    async fn put_in(&self, generation: Generation) -> Result<Arc<Generation>, SearchError> {
+        let _changing = self.changing.lock().await;
+        if !generation.catch_up(&self.library, &self.encoders).await? {
+            let reason = "the catalog no longer remembers what changed while the index was built; reindex again";
+            return Err(SearchError::IndexOnDisk(reason.into()));
+        }
+        let generation = Arc::new(generation);
+        self.live.store(Some(Arc::clone(&generation)));
+        Ok(generation)
+    }
+
+    /// Why queries are answered by scans although a graph was wanted, if they are.
+    pub fn degraded(&self) -> Option<String> {
+        self.degraded.load_full().map(|reason| reason.as_ref().clone())
     }
 
     /// The generation that answers.

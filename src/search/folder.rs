@@ -1,11 +1,13 @@
 //! Where things lie in a data folder.
 
 use std::{
-    io,
+    fs::File,
+    io::{self, Write},
     path::{Path, PathBuf},
 };
 
-/// A data folder. Everything in it but the catalog and `models/` can be deleted and is made again.
+/// A data folder. Everything in it but the catalog, `images/` and `models/` can be deleted and is made
+/// again.
 #[derive(Debug, Clone)]
 pub struct DataFolder {
     root: PathBuf,
@@ -44,6 +46,17 @@ impl DataFolder {
         self.models().join("training")
     }
 
+    /// Where generations of the index lie.
+    pub fn index(&self) -> PathBuf {
+        self.root.join("index")
+    }
+
+    /// Where the picture with this content lies, if the service was given it.
+    pub fn upload(&self, content_hash: &[u8], ending: &str) -> PathBuf {
+        let name = hex(content_hash);
+        self.root.join("images").join(&name[..name.len().min(2)]).join(format!("{name}.{ending}"))
+    }
+
     /// Where the demo collection is unpacked.
     pub fn demo(&self) -> PathBuf {
         self.root.join("demo")
@@ -51,7 +64,7 @@ impl DataFolder {
 
     /// Where the thumbnail of a picture lies, by the picture's content.
     pub fn thumbnail(&self, content_hash: &[u8], side: u32) -> PathBuf {
-        let name: String = content_hash.iter().map(|byte| format!("{byte:02x}")).collect();
+        let name = hex(content_hash);
         self.thumbnails().join(&name[..name.len().min(2)]).join(format!("{name}-{side}.jpg"))
     }
 
@@ -64,16 +77,41 @@ impl DataFolder {
     /// # Errors
     /// If the file system refuses.
     pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+        Self::write(path, bytes, false)
+    }
+
+    /// As [`Self::write_whole`], and waits until the file is on disk under its name.
+    ///
+    /// # Errors
+    /// If the file system refuses.
+    pub fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
+        Self::write(path, bytes, true)
+    }
+
+    fn write(path: &Path, bytes: &[u8], sync: bool) -> io::Result<()> {
         let parent = path.parent().unwrap_or(Path::new("."));
         std::fs::create_dir_all(parent)?;
         // A name of its own for each writer: two requests may make the same thumbnail at once.
         static WRITERS: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
         let number = WRITERS.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let temporary = parent.join(format!(".{}-{number}.tmp", std::process::id()));
-        let written = std::fs::write(&temporary, bytes).and_then(|()| std::fs::rename(&temporary, path));
+        let write = || {
+            let mut file = File::create(&temporary)?;
+            file.write_all(bytes)?;
+            if sync {
+                file.sync_all()?;
+            }
+            std::fs::rename(&temporary, path)?;
+            if sync { File::open(parent)?.sync_all() } else { Ok(()) }
+        };
+        let written = write();
         if written.is_err() {
             let _ = std::fs::remove_file(&temporary);
         }
         written
     }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

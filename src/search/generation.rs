@@ -1,135 +1,229 @@
-//! One trained model and the two indexes of all that the collection holds, immutable. The service answers from one
-//! generation while it builds the next.
+//! One trained model and the two indexes of all that the collection holds. The service answers from one generation while it
+//! builds the next.
+//!
+//! The catalog is the truth and an index is a cache of it: a generation knows how far in the order of the catalog's changes
+//! it has come ([`Generation::catch_up`]), whether it was built a moment ago, opened from disk after a crash, or has been
+//! live all the while. A generation on disk of another model, of another collection, from the catalog's future or damaged
+//! is worth nothing and is built anew.
 
 use std::sync::{
-    Arc,
+    Arc, Mutex, PoisonError,
     atomic::{AtomicBool, Ordering},
 };
 
 use super::{Encoders, Library, Progress, SearchError, blocking};
 use crate::{
-    catalog::ModelRecord,
+    catalog::{Changes, FeatureKinds, KeyedFeatures, ModelRecord, Watermark},
     dscmr::{FeatureMatrix, Model},
-    index::{self, EXACT_UP_TO, ExactIndex, IndexParameters, SearchParams, StaticIndex, Strategy, VectorIndex},
+    index::{
+        Change, FoldLimits, GenerationError, GenerationStore, IndexParameters, LiveIndex, SelfTest, Space, StaticIndex,
+        VectorIndex,
+    },
     vector::UnitVector,
 };
 
 /// Rows that go through a subnetwork at once.
 const ROWS: usize = 512;
 
+/// Points of the other modality that a self-test asks with.
+const SAMPLE: usize = 500;
+
+/// Generations that stay on disk beside the current one.
+const KEPT: usize = 1;
+
+/// Names of the two indexes on disk.
+const PICTURES: &str = "pictures";
+const CAPTIONS: &str = "captions";
+
 /// Which indexes a generation gets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum IndexKind {
-    /// The one that fits the number of points.
-    BySize,
-    /// A scan whatever the size: ready at once.
-    Exact,
+    /// Those that fit the numbers of points, written to disk.
+    Kept(IndexParameters),
+    /// Scans in memory, whatever the numbers: ready at once.
+    Scanned,
 }
 
 /// A model and the indexes of its space.
+#[derive(Debug)]
 pub struct Generation {
-    /// Counts up with each build of a service's life.
+    /// Its number on disk; 0 for one that is in memory alone.
     pub number: u64,
     /// The model's place in the catalog.
     pub record: ModelRecord,
     /// The model.
     pub model: Model,
     /// All pictures, under their items' keys.
-    pub images: Box<dyn VectorIndex>,
+    pub images: LiveIndex,
     /// All captions, under their keys.
-    pub texts: Box<dyn VectorIndex>,
-}
-
-impl std::fmt::Debug for Generation {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Generation")
-            .field("number", &self.number)
-            .field("model", &self.record.version)
-            .field("images", &self.images.len())
-            .field("texts", &self.texts.len())
-            .finish()
-    }
+    pub texts: LiveIndex,
+    /// How far the catalog had come when the bases were built.
+    built_at: Watermark,
+    /// How far the indexes have come.
+    came_to: Mutex<Watermark>,
 }
 
 impl Generation {
+    /// Opens the generation that is on disk and brings it up to date. `None` if there is none.
+    ///
+    /// # Errors
+    /// [`SearchError::NoModel`]; [`SearchError::OtherEncoder`]; [`SearchError::IndexOnDisk`] if what is there cannot be used:
+    /// then build another one; or if the catalog or the model's files fail.
+    pub async fn open(library: &Library, encoders: &Encoders) -> Result<Option<Self>, SearchError> {
+        let (record, model) = active_model(library, encoders).await?;
+        let collection = library.catalog.collection_name().await?;
+        let (store, version) = (store(library), record.version.clone());
+        let dims = model.dims();
+        let opened = blocking(move || store.open_current(Space { model: &version, dims })).await?;
+        let mut opened = match opened {
+            Ok(opened) => opened,
+            Err(GenerationError::Missing) => return Ok(None),
+            Err(error) => return Err(SearchError::IndexOnDisk(error.to_string())),
+        };
+        let unusable = |reason: &str| SearchError::IndexOnDisk(format!("the index on disk {reason}"));
+        let of_this = opened.manifest.watermark.split_once(' ').filter(|(name, _)| *name == collection);
+        let built_at: Watermark = of_this
+            .and_then(|(_, number)| number.parse().ok())
+            .ok_or_else(|| unusable("belongs to another collection"))?;
+        let mut take = |name| opened.indexes.remove(name).ok_or_else(|| unusable("lacks a part"));
+        let (images, texts) = (take(PICTURES)?, take(CAPTIONS)?);
+        let generation = Self::of(opened.number, record, model, (images, texts), built_at);
+        if !generation.catch_up(library, encoders).await? {
+            return Err(unusable("is from a moment that the catalog no longer remembers"));
+        }
+        Ok(Some(generation))
+    }
+
     /// Takes the active model, passes all features of the catalog through it and indexes what comes out.
     ///
     /// # Errors
     /// [`SearchError::NoModel`]; [`SearchError::OtherEncoder`]; [`SearchError::Stopped`]; or if the catalog, the model's
-    /// files or the index fail.
+    /// files, the index or the file system fail.
     pub async fn build(
         library: &Library,
         encoders: &Encoders,
-        number: u64,
         kind: IndexKind,
         progress: Arc<dyn Progress>,
         stop: Arc<AtomicBool>,
     ) -> Result<Self, SearchError> {
-        let record = library.catalog.active_model().await?.ok_or(SearchError::NoModel)?;
-        check_encoders(&record, encoders)?;
-        let image_rows = library.catalog.image_features(encoders.image.id(), encoders.image.dims()).await?;
-        let text_rows = library.catalog.text_features(encoders.text.id(), encoders.text.dims()).await?;
-        let folder = library.folder.model(&record.version);
-        let (image_dims, text_dims) = (encoders.image.dims(), encoders.text.dims());
+        let (record, model) = active_model(library, encoders).await?;
+        let collection = library.catalog.collection_name().await?;
+        let (built_at, features) = library.catalog.all_features(feature_kinds(encoders)).await?;
+        let store = store(library);
         blocking(move || {
-            let model = Model::load(&folder)?;
-            let work = Work { model: &model, kind, progress: progress.as_ref(), stop: &stop };
-            let images = work.index("pictures", image_rows, image_dims, |m, f| Ok(m.embed_images(f)?))?;
-            let texts = work.index("captions", text_rows, text_dims, |m, f| Ok(m.embed_texts(f)?))?;
-            Ok(Self { number, record, model, images, texts })
+            let parameters = match kind {
+                IndexKind::Kept(parameters) => parameters,
+                IndexKind::Scanned => IndexParameters { exact_up_to: usize::MAX, ..IndexParameters::default() },
+            };
+            let work = Work { model: &model, parameters, progress: progress.as_ref(), stop: &stop };
+            let (image_dims, text_dims) = (model.image_features(), model.text_features());
+            let images = work.index(PICTURES, features.images, image_dims, |m, f| Ok(m.embed_images(f)?))?;
+            let texts = work.index(CAPTIONS, features.texts, text_dims, |m, f| Ok(m.embed_texts(f)?))?;
+            let number = match kind {
+                IndexKind::Scanned => 0,
+                IndexKind::Kept(_) => {
+                    let space = Space { model: &record.version, dims: model.dims() };
+                    let watermark = format!("{collection} {built_at}");
+                    store
+                        .write(space, &watermark, &[(PICTURES, &images), (CAPTIONS, &texts)], KEPT)
+                        .map_err(|e| SearchError::IndexOnDisk(e.to_string()))?
+                }
+            };
+            Ok(Self::of(number, record, model, (images, texts), built_at))
         })
         .await?
     }
-}
 
-/// How well an index agrees with a scan of the same points.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Agreement {
-    /// `pictures` or `captions`.
-    pub name: &'static str,
-    /// Number of points.
-    pub points: usize,
-    /// How the index finds its answers.
-    pub strategy: Strategy,
-    /// Of the ten nearest by scan, the part that the index finds too; 1 without points.
-    pub recall_at_10: f64,
-}
-
-/// Queries of an agreement check.
-const SAMPLE: usize = 200;
-
-impl Generation {
-    /// Whether an index is scanned here that a larger build would make a graph of.
-    pub fn wants_graph(&self) -> bool {
-        let scanned = |index: &dyn VectorIndex| index.len() > EXACT_UP_TO && index.strategy() == Strategy::Exact;
-        scanned(self.images.as_ref()) || scanned(self.texts.as_ref())
+    fn of(
+        number: u64,
+        record: ModelRecord,
+        model: Model,
+        (images, texts): (StaticIndex, StaticIndex),
+        built_at: Watermark,
+    ) -> Self {
+        let [images, texts] = [images, texts].map(|base| LiveIndex::new(base, FoldLimits::default()));
+        Self { number, record, model, images, texts, built_at, came_to: Mutex::new(built_at) }
     }
 
-    /// Compares both indexes with a scan, with points of the other modality as queries: that is what they are asked.
+    /// Takes over what has changed in the catalog. `false` if the catalog no longer remembers all of that; then the
+    /// generation stays behind for good. Whoever changes the catalog calls this before another does.
+    ///
+    /// # Errors
+    /// If the catalog, the model or an index fails; then the next call tries again.
+    pub async fn catch_up(&self, library: &Library, encoders: &Encoders) -> Result<bool, SearchError> {
+        let since = *self.came_to.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(changes) = library.catalog.changes_since(since, feature_kinds(encoders)).await? else {
+            return Ok(false);
+        };
+        let Changes { watermark, images, texts, features: KeyedFeatures { images: image_rows, texts: text_rows } } =
+            changes;
+        let put = |index: &LiveIndex, gone: std::collections::BTreeSet<i64>, points: Vec<(u64, UnitVector)>| {
+            let removals = gone.into_iter().map(|key| Change::Remove(key.cast_unsigned()));
+            // A later change of a key counts: what has a point again is put.
+            index.apply(removals.chain(points.into_iter().map(|(key, point)| Change::Put(key, point))).collect())
+        };
+        if !images.is_empty() {
+            let points = embed(image_rows, self.model.image_features(), |f| Ok(self.model.embed_images(f)?))?;
+            put(&self.images, images, points)?;
+        }
+        if !texts.is_empty() {
+            let points = embed(text_rows, self.model.text_features(), |f| Ok(self.model.embed_texts(f)?))?;
+            put(&self.texts, texts, points)?;
+        }
+        *self.came_to.lock().unwrap_or_else(PoisonError::into_inner) = watermark;
+        Ok(true)
+    }
+
+    /// How far the catalog had come when the bases were built.
+    pub(super) fn built_at(&self) -> Watermark {
+        self.built_at
+    }
+
+    /// Whether so much has changed since the bases were built that new ones pay.
+    pub(super) fn needs_fold(&self) -> bool {
+        self.images.needs_fold() || self.texts.needs_fold()
+    }
+
+    /// Compares both indexes with scans. They are asked with points of the other modality, for that is what they are asked
+    /// in service.
     ///
     /// # Errors
     /// If an index fails.
-    pub fn agreement(&self) -> Result<Vec<Agreement>, SearchError> {
-        let one = |name, index: &dyn VectorIndex, other: &dyn VectorIndex| {
-            let mut found = 0usize;
-            let mut wanted = 0usize;
-            for query in other.sample(SAMPLE) {
-                let truth = index.search(&query, &SearchParams::exact(10))?.hits;
-                let hits = index.search(&query, &SearchParams::top(10))?.hits;
-                wanted += truth.len();
-                found += truth.iter().filter(|t| hits.iter().any(|h| h.key == t.key)).count();
-            }
-            let recall_at_10 = if wanted == 0 { 1.0 } else { found as f64 / wanted as f64 };
-            Ok::<_, SearchError>(Agreement { name, points: index.len(), strategy: index.strategy(), recall_at_10 })
-        };
-        Ok(vec![
-            one("pictures", self.images.as_ref(), self.texts.as_ref())?,
-            one("captions", self.texts.as_ref(), self.images.as_ref())?,
-        ])
+    pub fn self_test(&self) -> Result<[(&'static str, SelfTest); 2], SearchError> {
+        let (images, texts) = (self.images.snapshot(), self.texts.snapshot());
+        let (by_image, by_text) = (images.sample(SAMPLE), texts.sample(SAMPLE));
+        Ok([(PICTURES, images.self_test(&by_text)?), (CAPTIONS, texts.self_test(&by_image)?)])
     }
 }
 
-fn check_encoders(record: &ModelRecord, encoders: &Encoders) -> Result<(), SearchError> {
+/// Name of the fact that keeps the parameters that were tuned on this machine.
+const PARAMETERS: &str = "index_parameters";
+
+/// The parameters that were tuned for this collection, or the defaults.
+///
+/// # Errors
+/// If the catalog fails.
+pub async fn index_parameters(library: &Library) -> Result<IndexParameters, SearchError> {
+    let kept = library.catalog.fact(PARAMETERS).await?;
+    Ok(kept.and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default())
+}
+
+/// Where generations lie.
+fn store(library: &Library) -> GenerationStore {
+    GenerationStore::new(library.folder.index())
+}
+
+/// Whose features are wanted, and how long they are.
+pub(super) fn feature_kinds(encoders: &Encoders) -> FeatureKinds<'_> {
+    FeatureKinds {
+        image: (encoders.image.id(), encoders.image.dims()),
+        text: (encoders.text.id(), encoders.text.dims()),
+    }
+}
+
+/// The active model, if it learned from what these encoders give.
+async fn active_model(library: &Library, encoders: &Encoders) -> Result<(ModelRecord, Model), SearchError> {
+    let record = library.catalog.active_model().await?.ok_or(SearchError::NoModel)?;
     let pairs =
         [("picture", &record.image_encoder, encoders.image.id()), ("text", &record.text_encoder, encoders.text.id())];
     for (kind, trained, given) in pairs {
@@ -142,12 +236,29 @@ fn check_encoders(record: &ModelRecord, encoders: &Encoders) -> Result<(), Searc
             });
         }
     }
-    Ok(())
+    let folder = library.folder.model(&record.version);
+    let model = blocking(move || Model::load(&folder)).await??;
+    Ok((record, model))
+}
+
+/// Points of some rows, under the rows' keys.
+fn embed(
+    rows: Vec<(i64, Vec<f32>)>,
+    dims: usize,
+    embed: impl Fn(&FeatureMatrix) -> Result<Vec<UnitVector>, SearchError>,
+) -> Result<Vec<(u64, UnitVector)>, SearchError> {
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (keys, values): (Vec<i64>, Vec<Vec<f32>>) = rows.into_iter().unzip();
+    let matrix = FeatureMatrix::new(dims, values.concat())
+        .ok_or_else(|| SearchError::Background("an encoder's features have no length".into()))?;
+    Ok(keys.into_iter().map(i64::cast_unsigned).zip(embed(&matrix)?).collect())
 }
 
 struct Work<'a> {
     model: &'a Model,
-    kind: IndexKind,
+    parameters: IndexParameters,
     progress: &'a dyn Progress,
     stop: &'a AtomicBool,
 }
@@ -159,36 +270,27 @@ impl Work<'_> {
         what: &str,
         rows: Vec<(i64, Vec<f32>)>,
         dims: usize,
-        embed: impl Fn(&Model, &FeatureMatrix) -> Result<Vec<UnitVector>, SearchError>,
-    ) -> Result<Box<dyn VectorIndex>, SearchError> {
+        through: impl Fn(&Model, &FeatureMatrix) -> Result<Vec<UnitVector>, SearchError>,
+    ) -> Result<StaticIndex, SearchError> {
         let total = rows.len() as u64;
         self.progress.begin(&format!("embed {what}"), "point", Some(total));
         let mut points = Vec::with_capacity(rows.len());
-        for chunk in rows.chunks(ROWS) {
+        let mut rows = rows.into_iter();
+        loop {
             if self.stop.load(Ordering::Relaxed) {
                 return Err(SearchError::Stopped);
             }
-            let values = chunk.iter().flat_map(|(_, row)| row.iter().copied()).collect();
-            let Some(matrix) = FeatureMatrix::new(dims, values) else { continue };
-            let keys = chunk.iter().map(|(key, _)| key.unsigned_abs());
-            points.extend(keys.zip(embed(self.model, &matrix)?));
+            let chunk: Vec<(i64, Vec<f32>)> = rows.by_ref().take(ROWS).collect();
+            if chunk.is_empty() {
+                break;
+            }
+            points.extend(embed(chunk, dims, |matrix| through(self.model, matrix))?);
             self.progress.advance(points.len() as u64);
         }
-        drop(rows);
         self.progress.begin(&format!("index {what}"), "point", Some(total));
-        let built = match self.kind {
-            IndexKind::Exact => {
-                ExactIndex::new(self.model.dims(), points).map(|index| Box::new(index) as Box<dyn VectorIndex>)
-            }
-            IndexKind::BySize => {
-                let parameters = IndexParameters::default();
-                let progress = |done| self.progress.advance(done as u64);
-                StaticIndex::build(self.model.dims(), points, &parameters, &progress, self.stop)
-                    .map(|index| Box::new(index) as Box<dyn VectorIndex>)
-            }
-        };
-        match built {
-            Err(index::IndexError::Stopped) => Err(SearchError::Stopped),
+        let advance = |done| self.progress.advance(done as u64);
+        match StaticIndex::build(self.model.dims(), points, &self.parameters, &advance, self.stop) {
+            Err(crate::index::IndexError::Stopped) => Err(SearchError::Stopped),
             other => Ok(other?),
         }
     }

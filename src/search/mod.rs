@@ -10,6 +10,7 @@ mod everyday;
 mod folder;
 mod generation;
 mod import;
+mod ingest;
 mod progress;
 mod query;
 mod reindex;
@@ -30,10 +31,11 @@ pub use encode::{EncodeSummary, encode_missing};
 pub use engine::{Engine, EngineLimits};
 pub use everyday::{Everyday, EverydayQuery, PictureRow, WordRow, precision_at_10};
 pub use folder::DataFolder;
-pub use generation::{Agreement, Generation, IndexKind};
+pub use generation::{Generation, IndexKind, index_parameters};
 pub use import::{ImportSummary, Records, import};
+pub use ingest::ItemDraft;
 pub use progress::{Progress, Silent};
-pub use query::{Answer, Direction, Found, PredictedLabel, Query, Target, Timings};
+pub use query::{Answer, Direction, Filter, Found, PredictedLabel, Query, Target, Timings};
 pub use train::{Trained, load_training_data, train};
 
 /// Longer side of the thumbnails that an import makes, in pixels.
@@ -74,6 +76,17 @@ pub enum SearchError {
         /// What was wrong, what was found, what is allowed.
         reason: String,
     },
+    /// An item that cannot be taken.
+    #[error("{field}: {reason}")]
+    BadItem {
+        /// Where in the item.
+        field: String,
+        /// What was wrong, what was found, what is allowed.
+        reason: String,
+    },
+    /// An item of this id is there already.
+    #[error("there is an item {0:?} already; PUT replaces it")]
+    ItemExists(String),
     /// There is not enough to learn from.
     #[error("{0}")]
     NotEnough(String),
@@ -92,6 +105,9 @@ pub enum SearchError {
     /// Learning or the common space failed.
     #[error(transparent)]
     Space(#[from] DscmrError),
+    /// The index on disk cannot be used or written.
+    #[error("{0}")]
+    IndexOnDisk(String),
     /// The index failed.
     #[error(transparent)]
     Index(#[from] IndexError),

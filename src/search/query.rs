@@ -11,7 +11,7 @@ use super::{Generation, SearchError};
 use crate::{
     catalog::{Catalog, Item},
     dscmr::FeatureMatrix,
-    index::{Hit, SearchParams, Strategy, VectorIndex},
+    index::{Hit, KeySet, Neighbours, SearchParams, Strategy, VectorIndex},
     vector::UnitVector,
 };
 
@@ -36,8 +36,15 @@ pub enum Target {
     Text,
 }
 
+/// Which items may be in an answer.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Filter {
+    /// For each of these lists: the item bears at least one of its classes.
+    pub any_of: Vec<Vec<String>>,
+}
+
 /// How a query wants to be answered.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Query {
     /// What is wanted.
     pub target: Target,
@@ -47,6 +54,8 @@ pub struct Query {
     pub min_relevance: Option<f32>,
     /// Look at every point, whatever the index.
     pub exact: bool,
+    /// Which items may be in the answer.
+    pub filter: Filter,
 }
 
 /// A class that the query seems to belong to.
@@ -141,16 +150,18 @@ pub(super) async fn answer(
 
     let searching = Instant::now();
     let index = match query.target {
-        Target::Image => generation.images.as_ref(),
-        Target::Text => generation.texts.as_ref(),
+        Target::Image => &generation.images,
+        Target::Text => &generation.texts,
     };
-    let (hits, strategy) = search(index, &placed.point, query.exact)?;
+    let allowed = allowed(catalog, &query).await?;
+    let params = SearchParams { exact: query.exact, filter: allowed.as_ref(), ..SearchParams::top(CANDIDATES) };
+    let Neighbours { hits, strategy } = index.search(&placed.point, &params)?;
     let search = ms(searching);
 
     let hydrating = Instant::now();
     let scored = hits.into_iter().map(|hit| (hit, generation.model.calibration().relevance(direction, hit.score)));
     let scored: Vec<(Hit, f32)> = scored.filter(|(_, r)| query.min_relevance.is_none_or(|min| *r >= min)).collect();
-    let (results, total) = hydrate(catalog, scored, query).await?;
+    let (results, total) = hydrate(catalog, scored, &query).await?;
     let hydrate = ms(hydrating);
 
     Ok(Answer {
@@ -204,13 +215,30 @@ fn place(generation: &Generation, source: Target, features: Vec<f32>) -> Result<
     Ok(Placed { point, predicted_labels })
 }
 
-fn search(index: &dyn VectorIndex, point: &UnitVector, exact: bool) -> Result<(Vec<Hit>, Strategy), SearchError> {
-    let answer = index.search(point, &SearchParams { exact, ..SearchParams::top(CANDIDATES) })?;
-    Ok((answer.hits, answer.strategy))
+/// Keys of all that the filter lets through; `None` if it lets everything through.
+async fn allowed(catalog: &Catalog, query: &Query) -> Result<Option<KeySet>, SearchError> {
+    let mut allowed: Option<KeySet> = None;
+    for labels in &query.filter.any_of {
+        let (items, captions) = catalog.keys_with_labels(labels).await?;
+        let keys = match query.target {
+            Target::Image => items,
+            Target::Text => captions,
+        };
+        let keys: KeySet = keys.into_iter().map(i64::cast_unsigned).collect();
+        allowed = Some(match allowed {
+            Some(before) => before & keys,
+            None => keys,
+        });
+    }
+    Ok(allowed)
 }
 
 /// Fills in what the catalog knows of the hits. A hit whose item is gone since the index was built is left out.
-async fn hydrate(catalog: &Catalog, scored: Vec<(Hit, f32)>, query: Query) -> Result<(Vec<Found>, usize), SearchError> {
+async fn hydrate(
+    catalog: &Catalog,
+    scored: Vec<(Hit, f32)>,
+    query: &Query,
+) -> Result<(Vec<Found>, usize), SearchError> {
     let keys: Vec<i64> = scored.iter().map(|(hit, _)| hit.key.cast_signed()).collect();
     // (item, caption) of each hit that still exists.
     let places: Vec<Option<(i64, Option<i64>)>> = match query.target {

@@ -10,8 +10,11 @@ use std::{
 
 use serde_json::json;
 
-use super::{Engine, IndexKind, Progress, SearchError};
-use crate::catalog::{Step, Task, TaskStatus};
+use super::{Engine, Progress, SearchError, blocking};
+use crate::{
+    catalog::{Step, Task, TaskStatus},
+    index::VectorIndex,
+};
 
 /// How often a running task's progress is kept in the catalog.
 const KEEP_EVERY: Duration = Duration::from_millis(250);
@@ -90,7 +93,7 @@ impl Engine {
         let began = Instant::now();
         let steps = Arc::new(Steps::default());
         let progress: Arc<dyn Progress> = Arc::<Steps>::clone(&steps);
-        let mut build = std::pin::pin!(self.go_live(IndexKind::BySize, progress, stop));
+        let mut build = std::pin::pin!(self.rebuild(progress, stop));
         let mut tick = tokio::time::interval(KEEP_EVERY);
         let built = loop {
             tokio::select! {
@@ -127,6 +130,34 @@ impl Engine {
             tracing::error!(task, %error, "a task's end could not be kept");
         }
         *self.reindexing.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Starts a comparison of the live indexes with scans, as a task.
+    ///
+    /// # Errors
+    /// [`SearchError::NoModel`], [`SearchError::Starting`]; or if the catalog fails.
+    pub async fn self_test(self: &Arc<Self>) -> Result<Task, SearchError> {
+        let generation = self.ready().await?;
+        let catalog = self.library.catalog.clone();
+        let task = catalog.create_task("selftest").await?;
+        let accepted = catalog.task(task).await?;
+        tokio::spawn(async move {
+            let number = generation.number;
+            let tested = blocking(move || generation.self_test()).await.and_then(|tested| tested);
+            let (status, result, error) = match tested {
+                Ok(tests) => {
+                    let tests: serde_json::Map<String, serde_json::Value> =
+                        tests.iter().map(|(name, test)| ((*name).to_owned(), json!(test))).collect();
+                    (TaskStatus::Succeeded, Some(json!({ "index_generation": number, "indexes": tests })), None)
+                }
+                Err(error) => (TaskStatus::Failed, None, Some(error.to_string())),
+            };
+            let ended = catalog.task_ended(task, status, &[], result.as_ref(), error.as_deref()).await;
+            if let Err(error) = ended {
+                tracing::error!(task, %error, "a task's end could not be kept");
+            }
+        });
+        accepted.ok_or_else(|| SearchError::Background(format!("task {task} is gone")))
     }
 
     fn running_reindex(&self) -> Option<i64> {

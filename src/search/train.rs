@@ -12,7 +12,7 @@ use std::{
     time::Instant,
 };
 
-use super::{Encoders, Library, Progress, SearchError, blocking};
+use super::{Encoders, Library, Progress, SearchError, blocking, generation::feature_kinds};
 use crate::{
     catalog::{ModelRecord, TrainingItem},
     dataset::{Split, SplitFractions, SplitMember, assign_splits},
@@ -122,10 +122,9 @@ pub async fn load_training_data(
 ) -> Result<TrainingData, SearchError> {
     let (image_dims, text_dims) = (encoders.image.dims(), encoders.text.dims());
     let items = library.catalog.training_items().await?;
-    let images: HashMap<i64, Vec<f32>> =
-        library.catalog.image_features(encoders.image.id(), image_dims).await?.into_iter().collect();
-    let texts: HashMap<i64, Vec<f32>> =
-        library.catalog.text_features(encoders.text.id(), text_dims).await?.into_iter().collect();
+    let (_, features) = library.catalog.all_features(feature_kinds(encoders)).await?;
+    let images: HashMap<i64, Vec<f32>> = features.images.into_iter().collect();
+    let texts: HashMap<i64, Vec<f32>> = features.texts.into_iter().collect();
     blocking(move || gather(&items, &images, &texts, (image_dims, text_dims), seed)).await?
 }
 

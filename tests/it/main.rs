@@ -5,9 +5,11 @@
 
 mod bad_input;
 mod browser;
+mod damaged;
 mod demo;
 mod errors;
 mod killed;
+mod live;
 mod reindex;
 mod rooms;
 mod search;

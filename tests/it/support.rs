@@ -215,3 +215,16 @@ pub(crate) async fn count(data: &Path, query: &'static str) -> i64 {
     pool.close().await;
     rows
 }
+
+/// Sets a fact of the collection's catalog.
+pub(crate) async fn set_fact(data: &Path, name: &str, value: &str) {
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(data.join("catalog.sqlite3"));
+    let pool = sqlx::SqlitePool::connect_with(options).await.expect("the catalog opens");
+    sqlx::query("insert into facts (name, value) values (?, ?) on conflict do update set value = excluded.value")
+        .bind(name)
+        .bind(value)
+        .execute(&pool)
+        .await
+        .expect("it is set");
+    pool.close().await;
+}

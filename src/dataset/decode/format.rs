@@ -44,6 +44,19 @@ impl PictureFormat {
         }
     }
 
+    /// What the name of a file of this format ends with.
+    pub fn ending(self) -> &'static str {
+        match self {
+            Self::Png => "png",
+            Self::Jpeg => "jpg",
+            Self::WebP => "webp",
+            Self::Gif => "gif",
+            Self::Bmp => "bmp",
+            Self::Tiff => "tiff",
+            Self::Svg => "svg",
+        }
+    }
+
     /// The media type, for `Content-Type`.
     pub fn mime(self) -> &'static str {
         match self {

@@ -1,0 +1,167 @@
+//! What an index has to know: all points' features at one moment, and what has changed since another.
+//!
+//! The moment is a number in the order of changes, which triggers count (see `migrations/0002_changes.sql`). A picture or a
+//! caption is named by its key; keys are never used again, so a change of a key that is gone is a removal.
+
+use std::collections::BTreeSet;
+
+use sqlx::{Sqlite, Transaction};
+
+use super::{Catalog, CatalogError, features::from_bytes, json_list};
+
+/// How far the catalog has come: the number of its last change.
+pub type Watermark = i64;
+
+/// The encoders whose features are wanted, and how long these are.
+#[derive(Debug, Clone, Copy)]
+pub struct FeatureKinds<'a> {
+    /// Id of the picture encoder, and the length of its features.
+    pub image: (&'a str, usize),
+    /// Id of the sentence encoder, and the length of its features.
+    pub text: (&'a str, usize),
+}
+
+/// Features by key, of pictures and of captions.
+#[derive(Debug, Clone, Default)]
+pub struct KeyedFeatures {
+    /// (item's key, features of its picture), by key.
+    pub images: Vec<(i64, Vec<f32>)>,
+    /// (caption's key, features), by key.
+    pub texts: Vec<(i64, Vec<f32>)>,
+}
+
+/// What has changed since a moment.
+#[derive(Debug, Clone, Default)]
+pub struct Changes {
+    /// The moment up to which this is all.
+    pub watermark: Watermark,
+    /// Keys of items whose picture came, changed or went.
+    pub images: BTreeSet<i64>,
+    /// Keys of captions that came, changed or went.
+    pub texts: BTreeSet<i64>,
+    /// Features of those of them that are there.
+    pub features: KeyedFeatures,
+}
+
+/// Name of the fact up to which changes are forgotten.
+const FORGOTTEN: &str = "changes_forgotten";
+
+impl Catalog {
+    /// The features of everything, and the moment at which they are everything.
+    ///
+    /// # Errors
+    /// If the database fails or a row has another length.
+    pub async fn all_features(&self, kinds: FeatureKinds<'_>) -> Result<(Watermark, KeyedFeatures), CatalogError> {
+        // All that one transaction reads is of one moment.
+        let mut tx = self.readers.begin().await?;
+        let watermark = watermark(&mut tx).await?;
+        let images: Vec<(i64, Vec<u8>)> = sqlx::query_as(
+            "select i.key, f.vector from items i join features f on f.encoder = ? and f.hash = i.content_hash
+             order by i.key",
+        )
+        .bind(kinds.image.0)
+        .fetch_all(&mut *tx)
+        .await?;
+        let texts: Vec<(i64, Vec<u8>)> = sqlx::query_as(
+            "select c.key, f.vector from captions c join features f on f.encoder = ? and f.hash = c.text_hash
+             order by c.key",
+        )
+        .bind(kinds.text.0)
+        .fetch_all(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        Ok((watermark, decode(images, texts, kinds)?))
+    }
+
+    /// What has changed since `since`. `None` if that is not known any more: then an index of that moment is worth nothing.
+    ///
+    /// # Errors
+    /// If the database fails or a row has another length.
+    pub async fn changes_since(
+        &self,
+        since: Watermark,
+        kinds: FeatureKinds<'_>,
+    ) -> Result<Option<Changes>, CatalogError> {
+        let mut tx = self.readers.begin().await?;
+        let watermark = watermark(&mut tx).await?;
+        let forgotten: Option<String> = sqlx::query_scalar("select value from facts where name = ?")
+            .bind(FORGOTTEN)
+            .fetch_optional(&mut *tx)
+            .await?;
+        let forgotten = forgotten.and_then(|number| number.parse().ok()).unwrap_or(0);
+        // An index from the catalog's future: the catalog was put back to an older state.
+        if since < forgotten || since > watermark {
+            return Ok(None);
+        }
+        let rows: Vec<(String, i64)> = sqlx::query_as("select distinct kind, key from changes where number > ?")
+            .bind(since)
+            .fetch_all(&mut *tx)
+            .await?;
+        let (images, texts): (Vec<_>, Vec<_>) = rows.into_iter().partition(|(kind, _)| kind == "picture");
+        let [images, texts] =
+            [images, texts].map(|rows| rows.into_iter().map(|(_, key)| key).collect::<BTreeSet<i64>>());
+        let image_rows: Vec<(i64, Vec<u8>)> = sqlx::query_as(
+            "select i.key, f.vector from items i join features f on f.encoder = ? and f.hash = i.content_hash
+             where i.key in (select value from json_each(?)) order by i.key",
+        )
+        .bind(kinds.image.0)
+        .bind(json_list(&images.iter().copied().collect::<Vec<_>>()))
+        .fetch_all(&mut *tx)
+        .await?;
+        let text_rows: Vec<(i64, Vec<u8>)> = sqlx::query_as(
+            "select c.key, f.vector from captions c join features f on f.encoder = ? and f.hash = c.text_hash
+             where c.key in (select value from json_each(?)) order by c.key",
+        )
+        .bind(kinds.text.0)
+        .bind(json_list(&texts.iter().copied().collect::<Vec<_>>()))
+        .fetch_all(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        Ok(Some(Changes { watermark, images, texts, features: decode(image_rows, text_rows, kinds)? }))
+    }
+
+    /// Forgets what changed up to `until`: every index that is kept has come further.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn forget_changes(&self, until: Watermark) -> Result<(), CatalogError> {
+        let mut tx = self.writer.begin_with("begin immediate").await?;
+        sqlx::query("delete from changes where number <= ?").bind(until).execute(&mut *tx).await?;
+        sqlx::query(
+            "insert into facts (name, value) values (?, ?) on conflict do update set value = excluded.value
+             where cast(excluded.value as integer) > cast(facts.value as integer)",
+        )
+        .bind(FORGOTTEN)
+        .bind(until.to_string())
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// A name of this collection that no other one has.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn collection_name(&self) -> Result<String, CatalogError> {
+        Ok(sqlx::query_scalar("select value from facts where name = 'collection'").fetch_one(&self.readers).await?)
+    }
+}
+
+/// The number of the last change that was ever made; it does not fall when changes are forgotten.
+async fn watermark(tx: &mut Transaction<'_, Sqlite>) -> Result<Watermark, CatalogError> {
+    let last: Option<i64> =
+        sqlx::query_scalar("select seq from sqlite_sequence where name = 'changes'").fetch_optional(&mut **tx).await?;
+    Ok(last.unwrap_or(0))
+}
+
+fn decode(
+    images: Vec<(i64, Vec<u8>)>,
+    texts: Vec<(i64, Vec<u8>)>,
+    kinds: FeatureKinds<'_>,
+) -> Result<KeyedFeatures, CatalogError> {
+    let all = |rows: Vec<(i64, Vec<u8>)>, dims| {
+        rows.into_iter().map(|(key, bytes)| Ok((key, from_bytes(&bytes, dims)?))).collect::<Result<_, CatalogError>>()
+    };
+    Ok(KeyedFeatures { images: all(images, kinds.image.1)?, texts: all(texts, kinds.text.1)? })
+}

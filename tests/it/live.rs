@@ -1,0 +1,202 @@
+//! Items come and go while the service answers: what was acknowledged is found by the next query, and after `kill -9`.
+
+use std::time::Duration;
+
+use image::{Rgb, RgbImage};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use reqwest::multipart::{Form, Part};
+use serde_json::{Value, json};
+
+use crate::support::{Server, own_copy, set_fact, trained_collection, wait_for};
+
+/// A picture that no other seed paints.
+fn picture(seed: u32) -> Vec<u8> {
+    let colour = |shift: u32| (seed.wrapping_mul(2_654_435_761) >> shift) as u8;
+    let picture = RgbImage::from_fn(64, 64, |x, y| {
+        let inside = (x / 8 + y / 8 + seed) % 3 == 0;
+        Rgb(if inside { [colour(0), colour(8), colour(16)] } else { [255, 255 - colour(4), colour(20)] })
+    });
+    let mut bytes = Vec::new();
+    picture.write_to(&mut std::io::Cursor::new(&mut bytes), image::ImageFormat::Png).expect("a picture");
+    bytes
+}
+
+struct Client<'s> {
+    http: reqwest::Client,
+    server: &'s Server,
+}
+
+impl Client<'_> {
+    fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.server.base)
+    }
+
+    async fn put(&self, id: &str, seed: u32) -> reqwest::Result<reqwest::Response> {
+        let item = json!({"captions": [format!("tile number {seed}")], "labels": ["tiles", id]});
+        let form = Form::new().part("image", Part::bytes(picture(seed))).text("item", item.to_string());
+        self.http.put(self.url(&format!("/v1/items/{id}"))).multipart(form).send().await
+    }
+
+    /// Ids of the results for a picture, the best first, with the answer's strategy.
+    async fn like(&self, seed: u32, target: &str, limit: usize) -> (Vec<String>, String) {
+        let post = self.http.post(self.url(&format!("/v1/search/image?target={target}&limit={limit}")));
+        let answer = post.header("content-type", "image/png").body(picture(seed)).send().await.expect("an answer");
+        let answer: Value = answer.json().await.expect("JSON");
+        let results = answer["results"].as_array().unwrap_or_else(|| panic!("no results: {answer}"));
+        let ids = results.iter().map(|r| r["id"].as_str().expect("an id").to_owned()).collect();
+        (ids, answer["strategy"].as_str().expect("a strategy").to_owned())
+    }
+
+    /// Whether the item with this id, and nothing else under its own label, is what its picture finds.
+    async fn finds(&self, id: &str, seed: u32) -> bool {
+        let params = json!({"target": "image", "filter": {"must": [{"key": "label", "match": {"any": [id]}}]}});
+        let form = Form::new().part("image", Part::bytes(picture(seed))).text("params", params.to_string());
+        let post = self.http.post(self.url("/v1/search/image")).multipart(form).send().await.expect("an answer");
+        let answer: Value = post.json().await.expect("JSON");
+        let results = answer["results"].as_array().unwrap_or_else(|| panic!("no results: {answer}"));
+        results.len() == 1 && results[0]["id"] == id && results[0]["score"].as_f64().is_some_and(|s| s > 0.999)
+    }
+
+    async fn words(&self, body: Value) -> Value {
+        let answer = self.http.post(self.url("/v1/search/text")).json(&body).send().await.expect("an answer");
+        answer.json().await.expect("JSON")
+    }
+}
+
+#[tokio::test]
+async fn what_comes_is_found_by_the_next_query_and_what_goes_is_not() {
+    let Some(collection) = trained_collection() else { return };
+    let data = own_copy(collection);
+    let server = Server::start(data.path()).await;
+    let client = Client { http: reqwest::Client::new(), server: &server };
+
+    let form = Form::new().part("image", Part::bytes(picture(1))).text(
+        "item",
+        json!({"id": "a/tile", "captions": ["a tile"], "labels": ["tiles"], "meta": {"n": 1}}).to_string(),
+    );
+    let made = client.http.post(client.url("/v1/items")).multipart(form).send().await.expect("an answer");
+    assert_eq!(
+        (made.status().as_u16(), &made.headers()["location"]),
+        (201, &"/v1/items/a%2Ftile".parse().expect("a header"))
+    );
+    let made: Value = made.json().await.expect("JSON");
+    assert_eq!(
+        (&made["searchable"], &made["meta"]["n"], &made["width"]),
+        (&json!(true), &json!(1), &json!(64)),
+        "{made}"
+    );
+    assert_eq!(client.like(1, "image", 1).await.0, ["a/tile"]);
+    let thumbnail = client.http.get(client.url("/v1/items/a%2Ftile/thumbnail")).send().await.expect("an answer");
+    assert_eq!(thumbnail.status(), 200);
+
+    let again =
+        client.http.post(client.url("/v1/items")).json(&json!({"id": "a/tile", "captions": ["x"]})).send().await;
+    let again: Value = again.expect("an answer").json().await.expect("JSON");
+    assert_eq!((&again["status"], &again["code"]), (&json!(409), &json!("item_exists")));
+
+    // Another picture under the same id takes the place of the first.
+    let replaced = client.put("a%2Ftile", 2).await.expect("an answer");
+    assert_eq!(replaced.status(), 200);
+    assert_eq!(client.like(2, "image", 1).await.0, ["a/tile"]);
+    let words = client.words(json!({"query": "tile number 2", "target": "text", "limit": 1})).await;
+    assert_eq!(words["results"][0]["text"], "tile number 2", "{words}");
+
+    // A filter lets its own class through and nothing else, however far it is.
+    let filter = json!({"must": [{"key": "label", "match": {"any": ["tiles"]}}]});
+    let only = client.words(json!({"query": "a bird", "limit": 50, "filter": filter})).await;
+    assert_eq!(only["results"].as_array().map(Vec::len), Some(1), "{only}");
+    let wrong = json!({"must": [{"key": "colour", "match": {"any": ["red"]}}]});
+    assert_eq!(client.words(json!({"query": "a bird", "filter": wrong})).await["status"], 400);
+
+    let gone = client.http.delete(client.url("/v1/items/a%2Ftile")).send().await.expect("an answer");
+    assert_eq!(gone.status(), 204);
+    assert!(!client.like(2, "image", 100).await.0.contains(&"a/tile".to_owned()));
+    let gone = client.http.delete(client.url("/v1/items/a%2Ftile")).send().await.expect("an answer");
+    assert_eq!(gone.status(), 404);
+
+    for (item, pointer) in [
+        (json!({"labels": ["x"]}), "captions"),
+        (json!({"id": "", "captions": ["x"]}), "id"),
+        (json!({"captions": vec!["x"; 101]}), "captions"),
+        (json!({"captions": ["x"], "labels": ["y".repeat(201)]}), "labels/0"),
+    ] {
+        let refused = client.http.post(client.url("/v1/items")).json(&item).send().await.expect("an answer");
+        let refused: Value = refused.json().await.expect("JSON");
+        assert_eq!(refused["code"], "invalid_item", "{refused}");
+        assert!(refused["detail"].as_str().is_some_and(|d| d.starts_with(pointer)), "{refused}");
+    }
+}
+
+/// Every item that was acknowledged is there after a kill, every delete too, whether the kill came during a write, a fold or
+/// a swap; for the small graph of these tests folds all the time.
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_thirty_times_during_writes_folds_and_swaps_nothing_acknowledged_is_lost() {
+    let Some(collection) = trained_collection() else { return };
+    let data = own_copy(collection);
+    let graph = json!({"links": 8, "ef_construction": 40, "ef_search": 200, "traversal": "byte", "threads": 2});
+    set_fact(data.path(), "index_parameters", &json!({"exact_up_to": 50, "graph": graph}).to_string()).await;
+    let mut rng = ChaCha8Rng::seed_from_u64(11);
+    // Seed of the picture that each id was last acknowledged with; `None` once its delete was.
+    let mut acknowledged = std::collections::BTreeMap::<u32, Option<u32>>::new();
+    let mut strategies = std::collections::BTreeSet::new();
+    for round in 0..30u32 {
+        let server = Server::start(data.path()).await;
+        let client = Client { http: reqwest::Client::new(), server: &server };
+        for (id, seed) in acknowledged.iter().rev().take(12) {
+            match seed {
+                Some(seed) => {
+                    assert!(client.finds(&format!("tile-{id}"), *seed).await, "round {round}: tile-{id} is lost");
+                    strategies.insert(client.like(*seed, "image", 3).await.1);
+                }
+                None => {
+                    let found = client.http.get(client.url(&format!("/v1/items/tile-{id}"))).send().await;
+                    assert_eq!(found.expect("an answer").status(), 404, "round {round}: tile-{id} came back");
+                }
+            }
+        }
+        let reindex = client.http.post(client.url("/v1/admin/reindex")).send().await.expect("an answer");
+        assert_eq!(reindex.status(), 202);
+        let patience = Duration::from_millis(rng.random_range(30..500));
+        let writing = async {
+            for n in 0..1_000u32 {
+                let id = round * 1_000 + n;
+                let seed = id.wrapping_mul(97) + 5;
+                if client.put(&format!("tile-{id}"), seed).await.is_ok_and(|a| a.status() == 201) {
+                    acknowledged.insert(id, Some(seed));
+                }
+                if n % 3 == 2 {
+                    // Until it is acknowledged, whether it went is not known.
+                    acknowledged.remove(&id);
+                    let gone = client.http.delete(client.url(&format!("/v1/items/tile-{id}"))).send().await;
+                    if gone.is_ok_and(|a| a.status() == 204) {
+                        acknowledged.insert(id, None);
+                    }
+                }
+            }
+        };
+        let _ = tokio::time::timeout(patience, writing).await;
+        server.kill();
+    }
+    assert!(acknowledged.len() > 60, "{} items were acknowledged", acknowledged.len());
+    assert!(strategies.contains("graph+delta") || strategies.contains("graph"), "{strategies:?}");
+
+    let server = Server::start(data.path()).await;
+    let client = Client { http: reqwest::Client::new(), server: &server };
+    for (id, seed) in &acknowledged {
+        let found = client.http.get(client.url(&format!("/v1/items/tile-{id}"))).send().await.expect("an answer");
+        assert_eq!(found.status(), if seed.is_some() { 200 } else { 404 }, "tile-{id}");
+        if let Some(seed) = seed {
+            assert!(client.finds(&format!("tile-{id}"), *seed).await, "tile-{id} is lost");
+        }
+    }
+    let test = client.http.post(client.url("/v1/admin/selftest")).send().await.expect("an answer");
+    let location = test.headers()["location"].to_str().expect("text").to_owned();
+    let test = wait_for("the self-test", Duration::from_secs(60), async || {
+        let task: Value = client.http.get(client.url(&location)).send().await.ok()?.json().await.ok()?;
+        (task["status"] == "succeeded").then_some(task)
+    })
+    .await;
+    let pictures = &test["result"]["indexes"]["pictures"];
+    assert!(pictures["recall_at_10"].as_f64().is_some_and(|recall| recall >= 0.95), "{test}");
+}
