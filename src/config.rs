@@ -144,9 +144,6 @@ pub struct TrainArgs {
     /// Part of the subnetworks' units that a step leaves out, from 0 up to 1
     #[arg(long, value_name = "P")]
     pub dropout: Option<f64>,
-    /// What the running average of the weights keeps at each step, from 0 (no average) up to 1
-    #[arg(long, value_name = "P")]
-    pub average: Option<f64>,
     /// Passes without a better validation mAP after which the training ends
     #[arg(long, value_name = "N")]
     pub patience: Option<usize>,

@@ -24,13 +24,12 @@ pub(super) async fn run(shared: &Shared, args: &TrainArgs) -> anyhow::Result<Exi
 
 /// The defaults with what was asked for in their place.
 pub(super) fn settings(args: &TrainArgs) -> TrainSettings {
-    let TrainSettings { max_epochs, seed, lambda, eta, average, dropout, patience, .. } = TrainSettings::default();
+    let TrainSettings { max_epochs, seed, lambda, eta, dropout, patience, .. } = TrainSettings::default();
     TrainSettings {
         max_epochs: args.epochs.unwrap_or(max_epochs),
         seed: args.seed.unwrap_or(seed),
         lambda: args.lambda.unwrap_or(lambda),
         eta: args.eta.unwrap_or(eta),
-        average: args.average.unwrap_or(average),
         dropout: args.dropout.unwrap_or(dropout),
         patience: args.patience.unwrap_or(patience),
         ..TrainSettings::default()

@@ -1,11 +1,7 @@
-//! Adam (Kingma & Ba 2015), fused: one pass over memory updates a variable, both of its moments and its running average in
-//! place.
+//! Adam (Kingma & Ba 2015), fused: one pass over memory updates a variable and both of its moments in place.
 //!
-//! A variable lives with them in one tensor, `[4, elements]`: values, first moment, second moment, average. That makes the
+//! A variable lives with its moments in one tensor, `[3, elements]`: values, first moment, second moment. That makes the
 //! update one in-place operation of two tensors, and a checkpoint one tensor for each variable.
-//!
-//! The average of the weights along the course (Polyak & Juditsky 1992) is what validation looks at and what becomes the
-//! model: it lies nearer the middle of where a noisy course ends than any of its points does.
 
 use candle_core::{CpuStorage, InplaceOp2, Layout, Result, Tensor, bail};
 use rayon::prelude::*;
@@ -21,10 +17,7 @@ const EPSILON: f32 = 1e-8;
 /// Elements that one thread updates at a time. The order of updates does not matter, so neither does the number of threads.
 const CHUNK: usize = 1 << 16;
 
-/// Numbers kept for each element of a variable: its value, two moments, its average.
-pub(super) const ROWS: usize = 4;
-
-/// All variables with their moments and averages, and how many steps were taken.
+/// All variables with their moments, and how many steps were taken.
 pub(super) struct Optimizer {
     shape: Shape,
     steps: u64,
@@ -38,19 +31,16 @@ struct Update {
     rate: f32,
     /// Root of the second moment's bias correction.
     correction: f32,
-    /// What the average keeps of itself.
-    average: f32,
 }
 
 impl Optimizer {
-    /// Freshly drawn variables, moments 0, averages the variables themselves.
+    /// Freshly drawn variables, moments 0.
     pub(super) fn new(shape: Shape, seed: u64) -> Result<Self> {
         let state = |name: &&'static str| {
             let mut values = initial(&shape, name, seed);
             let elements = values.len();
             values.resize(3 * elements, 0.0);
-            values.extend_from_within(..elements);
-            tensor(values, (ROWS, elements))
+            tensor(values, (3, elements))
         };
         Ok(Self { shape, steps: 0, states: NAMES.iter().map(state).collect::<Result<_>>()? })
     }
@@ -64,32 +54,23 @@ impl Optimizer {
         self.steps
     }
 
-    /// Each variable with all that is kept of it, `[4, elements]`, in the order of [`NAMES`].
+    /// Each variable with its moments, `[3, elements]`, in the order of [`NAMES`].
     pub(super) fn states(&self) -> &[Tensor] {
         &self.states
     }
 
     /// The variables in their shapes. They share memory with the optimizer: a later [`Self::update`] changes them.
     pub(super) fn weights(&self) -> Result<Weights> {
-        self.row(0)
-    }
-
-    /// The variables' averages in their shapes. They share memory with the optimizer, as [`Self::weights`].
-    pub(super) fn averages(&self) -> Result<Weights> {
-        self.row(ROWS - 1)
-    }
-
-    fn row(&self, row: usize) -> Result<Weights> {
         NAMES
             .into_iter()
             .zip(&self.states)
-            .map(|(name, state)| Ok((name, state.get(row)?.reshape(self.shape.of(name))?)))
+            .map(|(name, state)| Ok((name, state.get(0)?.reshape(self.shape.of(name))?)))
             .collect()
     }
 
-    /// The averages as they are now, in memory of their own.
+    /// The variables as they are now, in memory of their own.
     pub(super) fn snapshot(&self) -> Result<Weights> {
-        self.averages()?.into_iter().map(|(name, weight)| Ok((name, weight.copy()?))).collect()
+        self.weights()?.into_iter().map(|(name, weight)| Ok((name, weight.copy()?))).collect()
     }
 
     /// One step along the gradients.
@@ -101,8 +82,6 @@ impl Optimizer {
             beta2: settings.beta2 as f32,
             rate: (settings.learning_rate / (1.0 - settings.beta1.powi(steps))) as f32,
             correction: (1.0 - settings.beta2.powi(steps)).sqrt() as f32,
-            // At first the average follows closely, else it would remember the initial weights for long.
-            average: settings.average.min(f64::from(steps) / (f64::from(steps) + 9.0)) as f32,
         };
         for (name, state) in NAMES.iter().zip(&self.states) {
             state.inplace_op2(&gradients[name].contiguous()?, &update)?;
@@ -133,33 +112,27 @@ impl InplaceOp2 for Update {
         };
         let (state, gradient) = (&mut state[begin..end], &gradient[g_begin..g_end]);
         let elements = gradient.len();
-        if state.len() != ROWS * elements {
-            bail!("adam: {} values with moments and averages for {elements} gradients", state.len())
+        if state.len() != 3 * elements {
+            bail!("adam: {} values with moments for {elements} gradients", state.len())
         }
-        let (values, rest) = state.split_at_mut(elements);
-        let (first, rest) = rest.split_at_mut(elements);
-        let (second, averages) = rest.split_at_mut(elements);
+        let (values, moments) = state.split_at_mut(elements);
+        let (first, second) = moments.split_at_mut(elements);
         values
             .par_chunks_mut(CHUNK)
             .zip(first.par_chunks_mut(CHUNK))
             .zip(second.par_chunks_mut(CHUNK))
-            .zip(averages.par_chunks_mut(CHUNK))
             .zip(gradient.par_chunks(CHUNK))
-            .for_each(|((((values, first), second), averages), gradient)| {
-                self.chunk(values, first, second, averages, gradient);
-            });
+            .for_each(|(((values, first), second), gradient)| self.chunk(values, first, second, gradient));
         Ok(())
     }
 }
 
 impl Update {
-    fn chunk(&self, values: &mut [f32], first: &mut [f32], second: &mut [f32], averages: &mut [f32], gradient: &[f32]) {
-        let elements = values.iter_mut().zip(first).zip(second).zip(averages).zip(gradient);
-        for ((((value, m), v), average), &g) in elements {
+    fn chunk(&self, values: &mut [f32], first: &mut [f32], second: &mut [f32], gradient: &[f32]) {
+        for (((value, m), v), &g) in values.iter_mut().zip(first).zip(second).zip(gradient) {
             *m = self.beta1 * *m + (1.0 - self.beta1) * g;
             *v = self.beta2 * *v + (1.0 - self.beta2) * g * g;
             *value -= self.rate * *m / (v.sqrt() / self.correction + EPSILON);
-            *average += (1.0 - self.average) * (*value - *average);
         }
     }
 }
@@ -177,15 +150,14 @@ mod tests {
         let mut ours = Optimizer::new(shape, 1).expect("an optimizer");
         let vars: Vec<candle_core::Var> = ours
             .snapshot()
-            .expect("averages begin as the weights")
+            .expect("weights")
             .into_values()
             .map(|w| candle_core::Var::from_tensor(&w).expect("a variable"))
             .collect();
         let names: Vec<&str> = ours.snapshot().expect("weights").into_keys().collect();
         let params = ParamsAdamW { lr: 1e-2, beta1: 0.5, beta2: 0.999, eps: 1e-8, weight_decay: 0.0 };
         let mut theirs = AdamW::new(vars.clone(), params).expect("an optimizer");
-        let mut expected = ours.snapshot().expect("averages");
-        for n in 1..=20u32 {
+        for _ in 0..20 {
             // Σ (w² + sin w): gradients that differ by element and by step.
             let loss = |w: &Tensor| (w.sqr()? + w.sin()?)?.sum_all();
             let gradients = ours.weights().expect("weights").into_iter();
@@ -198,16 +170,6 @@ mod tests {
                 .reduce(|a, b| (a + b).expect("a sum"))
                 .expect("variables");
             theirs.backward_step(&total).expect("a step");
-            let kept = f64::from(n) / f64::from(n + 9);
-            for (name, w) in ours.weights().expect("weights") {
-                let mean = ((&expected[name] * kept).expect("kept") + (w * (1.0 - kept)).expect("new")).expect("mean");
-                expected.insert(name, mean);
-            }
-        }
-        let averages = ours.averages().expect("averages");
-        for (name, mean) in &expected {
-            let difference = (&averages[name] - mean).and_then(|d| d.abs()?.flatten_all()?.max(0)).expect("max");
-            assert!(difference.to_scalar::<f32>().expect("a number") < 1e-6, "the average of {name}");
         }
         let ours = ours.weights().expect("weights");
         for (name, var) in names.iter().zip(&vars) {

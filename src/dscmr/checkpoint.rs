@@ -1,4 +1,4 @@
-//! Where an interrupted training goes on: all variables with their moments and averages, the best weights so far, and the place in the
+//! Where an interrupted training goes on: all variables with their moments, the best weights so far, and the place in the
 //! order. The next run with the same data and settings ends with the same bytes as one that was never interrupted.
 
 use std::{collections::HashMap, path::Path};
@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     DscmrError, Epoch, TrainSettings, TrainingData,
-    adam::ROWS,
     loss::Terms,
     model::write_synced,
     network::{NAMES, Shape, Weights},
@@ -41,7 +40,7 @@ pub(super) struct Place {
 /// A training at rest.
 pub(super) struct Checkpoint {
     pub(super) place: Place,
-    /// `[4, elements]` for each variable, in the order of [`NAMES`].
+    /// `[3, elements]` for each variable, in the order of [`NAMES`].
     pub(super) states: Vec<Tensor>,
     pub(super) best: Weights,
 }
@@ -101,7 +100,7 @@ impl Checkpoint {
         let mut best = Weights::new();
         for name in NAMES {
             let (rows, cols) = shape.of(name);
-            states.push(take(format!("state.{name}"), ROWS, rows * cols)?);
+            states.push(take(format!("state.{name}"), 3, rows * cols)?);
             best.insert(name, take(format!("best.{name}"), rows, cols)?);
         }
         Ok(Self { place, states, best })

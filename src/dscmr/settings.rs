@@ -20,9 +20,6 @@ pub struct TrainSettings {
     pub beta1: f64,
     /// Adam's decay of the second moment.
     pub beta2: f64,
-    /// What a running average of the weights keeps of itself at each step, in [0, 1); the average is what is validated and
-    /// becomes the model. 0 takes the weights as they are, as the authors do.
-    pub average: f64,
     /// Part of each subnetwork's own units that a step leaves out at random, in [0, 1). The paper names none; 0.3 was best on
     /// the validation split of UCM-Captions among 0, 0.3 and 0.5.
     pub dropout: f64,
@@ -46,7 +43,6 @@ impl Default for TrainSettings {
             learning_rate: 1e-4,
             beta1: 0.5,
             beta2: 0.999,
-            average: 0.998,
             dropout: 0.3,
             batch: 100,
             max_epochs: 60,

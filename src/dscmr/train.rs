@@ -275,7 +275,7 @@ impl<'a> Run<'a> {
     fn end_epoch(&mut self, pairs: usize, began: Instant) -> Result<Epoch, DscmrError> {
         let Terms { j1, j2, j3 } = self.place.sums;
         let terms = Terms { j1: j1 / pairs as f64, j2: j2 / pairs as f64, j3: j3 / pairs as f64 };
-        let model = self.model(self.optimizer.averages()?);
+        let model = self.model(self.weights.clone());
         let points = Points::of(&model, self.data, Split::Validation)?;
         let epoch = Epoch {
             epoch: self.place.epoch,
