@@ -30,7 +30,7 @@ async fn answer(data: &Path) -> String {
     let library = Library::open(data, PictureLimits::default()).await.expect("the catalog is whole");
     static ENCODERS: std::sync::OnceLock<Encoders> = std::sync::OnceLock::new();
     let encoders = ENCODERS.get_or_init(|| {
-        let registry = Registry::open(&models()).expect("manifests");
+        let registry = Registry::open(models()).expect("manifests");
         let defaults = registry.defaults();
         let image = registry.open_image(&defaults.image).expect("weights");
         Encoders { image, text: registry.open_text(&defaults.text).expect("weights") }

@@ -14,7 +14,7 @@ use crate::support::{Server, own_copy, set_fact, trained_collection, wait_for};
 fn picture(seed: u32) -> Vec<u8> {
     let colour = |shift: u32| (seed.wrapping_mul(2_654_435_761) >> shift) as u8;
     let picture = RgbImage::from_fn(64, 64, |x, y| {
-        let inside = (x / 8 + y / 8 + seed) % 3 == 0;
+        let inside = (x / 8 + y / 8 + seed).is_multiple_of(3);
         Rgb(if inside { [colour(0), colour(8), colour(16)] } else { [255, 255 - colour(4), colour(20)] })
     });
     let mut bytes = Vec::new();
