@@ -21,8 +21,8 @@ pub enum StaticIndex {
 }
 
 impl StaticIndex {
-    /// Builds the index that fits the number of points. `progress` is told how many of them are in; `stop` ends the build
-    /// within a second.
+    /// Builds the index that fits the number of points. `progress` is told how much is done, in points; `stop` ends the
+    /// build within a second.
     ///
     /// # Errors
     /// [`IndexError::WrongDims`], [`IndexError::DuplicateKey`], [`IndexError::TooMany`], [`IndexError::Stopped`],

@@ -57,6 +57,18 @@ pub(super) fn scan(
     }
 }
 
+/// As [`scan`], with the checks that every search makes, and with no dead points.
+pub(super) fn scan_batch(
+    points: &Points,
+    queries: &[UnitVector],
+    params: &SearchParams<'_>,
+) -> Result<Vec<Neighbours>, IndexError> {
+    queries.iter().try_for_each(|query| params.check(points.dims(), query))?;
+    let mut best = vec![Best::new(params.k); queries.len()];
+    scan(points, &Queries::new(points.dims(), queries.iter())?, params, &Tombstones::default(), &mut best);
+    Ok(best.into_iter().map(|best| Neighbours { hits: best.take(), strategy: Strategy::Exact }).collect())
+}
+
 /// Positions of the keys of `filter` that are here and not dead.
 pub(super) fn alive_at(points: &Points, dead: &Tombstones, filter: &super::KeySet) -> Vec<u32> {
     let mut positions = points.positions(filter);
@@ -81,10 +93,7 @@ impl VectorIndex for ExactIndex {
     }
 
     fn search_batch(&self, queries: &[UnitVector], params: &SearchParams<'_>) -> Result<Vec<Neighbours>, IndexError> {
-        queries.iter().try_for_each(|query| params.check(self.dims(), query))?;
-        let mut best = vec![Best::new(params.k); queries.len()];
-        scan(&self.points, &Queries::new(self.dims(), queries.iter())?, params, &Tombstones::default(), &mut best);
-        Ok(best.into_iter().map(|best| Neighbours { hits: best.take(), strategy: Strategy::Exact }).collect())
+        scan_batch(&self.points, queries, params)
     }
 
     fn get(&self, key: u64) -> Option<UnitVector> {

@@ -58,7 +58,8 @@ pub enum Traversal {
 /// How a graph is built and walked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GraphParameters {
-    /// Links of a point on each layer above the lowest, M of the paper; twice as many on the lowest. 2 to 256.
+    /// Links of a point on each layer above the lowest, M of the paper; twice as many on the lowest. Fewer than 2 count as 2,
+    /// more than 256 as 256.
     pub links: usize,
     /// Candidates among which the links of a point are chosen.
     pub ef_construction: usize,

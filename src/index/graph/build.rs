@@ -27,7 +27,7 @@ const MAX_LAYER: usize = 16;
 pub(super) const MAX_LINKS: usize = 256;
 
 /// Points between two reports of progress.
-const BATCH: usize = 1024;
+pub(super) const BATCH: usize = 1024;
 
 /// `1 - cosine` of unit vectors, never below 0.
 #[derive(Debug, Clone, Copy)]
@@ -58,7 +58,8 @@ pub(super) fn draft(
         graph.insert_slice((rows.row(at), at));
         let done = done.fetch_add(1, Ordering::Relaxed) + 1;
         if done.is_multiple_of(BATCH) {
-            progress(done);
+            // The other half is to choose the links anew.
+            progress(done / 2);
         }
     };
     if parameters.threads == 1 {

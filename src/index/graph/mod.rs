@@ -11,11 +11,11 @@ pub(in crate::index) mod quantise;
 mod refine;
 mod walk;
 
-use std::sync::{Mutex, PoisonError, atomic::AtomicBool};
+use std::sync::{LazyLock, Mutex, PoisonError, atomic::AtomicBool};
 
 use super::{
     ExactIndex, GraphParameters, Hit, IndexError, Memory, Neighbours, SearchParams, Strategy, Traversal, VectorIndex,
-    exact::scan,
+    exact::{scan, scan_batch},
     kernels::{Isa, dots},
     points::{Points, Queries},
     rank::{Best, by_rank},
@@ -26,6 +26,9 @@ use links::Links;
 use quantise::Codes;
 use walk::{Bytes, Floats, Metric, Reach, Scratch, product_of, walk};
 
+/// Walks that the machine can run at once. The system is asked for it once, because it reads files to answer.
+static AT_ONCE: LazyLock<usize> = LazyLock::new(crate::compute::cores);
+
 /// A navigable graph over points.
 #[derive(Debug)]
 pub struct GraphIndex {
@@ -34,12 +37,13 @@ pub struct GraphIndex {
     /// The points as bytes, if walks go by them.
     codes: Option<Codes>,
     parameters: GraphParameters,
-    /// What walks that are over left for those to come. As many as ever ran at once.
+    /// What walks that are over left for those to come, for as many as the machine can run at once.
     scratch: Mutex<Vec<Scratch>>,
 }
 
 impl GraphIndex {
-    /// Links the points into a graph on threads of its own. `progress` is told how many are in; `stop` ends the build.
+    /// Links the points into a graph on threads of its own. `progress` is told how much is done, in points; `stop` ends the
+    /// build within a second.
     ///
     /// # Errors
     /// [`IndexError::Stopped`], [`IndexError::Threads`], [`IndexError::Memory`].
@@ -58,7 +62,7 @@ impl GraphIndex {
             .map_err(|e| IndexError::Threads(e.to_string()))?;
         pool.install(|| {
             let draft = build::draft(&points, parameters, progress, stop)?;
-            let links = refine::refine(&points, draft, parameters.ef_construction, stop)?;
+            let links = refine::refine(&points, draft, parameters.ef_construction, progress, stop)?;
             let links = connect::connect(&points, links)?;
             let codes = match parameters.traversal {
                 Traversal::Byte => Some(Codes::new(points.dims(), points.rows())?),
@@ -149,7 +153,11 @@ impl GraphIndex {
                 })
             }
         };
-        self.scratch.lock().unwrap_or_else(PoisonError::into_inner).push(scratch);
+        let mut kept = self.scratch.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() < *AT_ONCE {
+            kept.push(scratch);
+        }
+        drop(kept);
         // A walk that ends in a badly connected corner must not make an answer short.
         let mut hits = hits.filter(|hits| hits.len() >= ef)?;
         hits.sort_unstable_by(by_rank);
@@ -198,6 +206,14 @@ impl VectorIndex for GraphIndex {
 
     fn search(&self, query: &UnitVector, params: &SearchParams<'_>) -> Result<Neighbours, IndexError> {
         self.search_alive(query, params, &Tombstones::default())
+    }
+
+    fn search_batch(&self, queries: &[UnitVector], params: &SearchParams<'_>) -> Result<Vec<Neighbours>, IndexError> {
+        if params.exact {
+            scan_batch(&self.points, queries, params)
+        } else {
+            queries.iter().map(|query| self.search(query, params)).collect()
+        }
     }
 
     fn get(&self, key: u64) -> Option<UnitVector> {

@@ -8,7 +8,7 @@
 //! offered the other way round, under the same heuristic. Each step reads only what the one before it wrote, so the
 //! result does not depend on the number of threads.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
@@ -19,6 +19,7 @@ use super::{
         points::Points,
         table::Table,
     },
+    build::BATCH,
     links::{Links, NONE},
     walk::{Floats, Reach, Scratch, product_of, walk},
 };
@@ -31,14 +32,25 @@ struct Candidate {
 }
 
 /// Links all points anew, on the current pool, each among at least `ef` candidates.
-pub(super) fn refine(points: &Points, draft: Links, ef: usize, stop: &AtomicBool) -> Result<Links, IndexError> {
+pub(super) fn refine(
+    points: &Points,
+    draft: Links,
+    ef: usize,
+    progress: &(dyn Fn(usize) + Sync),
+    stop: &AtomicBool,
+) -> Result<Links, IndexError> {
     let (rows, width) = (points.rows(), draft.width());
+    let done = AtomicUsize::new(0);
     let reverse = reversed(draft.lowest(), width);
     let chosen: Vec<Vec<u32>> = (0..points.len() as u32)
         .into_par_iter()
         .map_init(Scratch::default, |scratch, at| {
             if stop.load(Ordering::Relaxed) {
                 return Vec::new();
+            }
+            let done = done.fetch_add(1, Ordering::Relaxed) + 1;
+            if done.is_multiple_of(BATCH) {
+                progress((points.len() + done) / 2);
             }
             let query = rows.row(at as usize);
             let mut metric = Floats { isa: Isa::best(), query, rows, products: Vec::new() };
