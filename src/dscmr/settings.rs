@@ -20,8 +20,9 @@ pub struct TrainSettings {
     pub beta1: f64,
     /// Adam's decay of the second moment.
     pub beta2: f64,
-    /// Part of each subnetwork's own units that a step leaves out at random, in [0, 1). The paper names none; 0.3 was best on
-    /// the validation split of UCM-Captions among 0, 0.3 and 0.5.
+    /// Part of each subnetwork's own units that a step leaves out at random, in [0, 1). The paper names none; on the
+    /// validation split of UCM-Captions, one seed, 0.3 was ahead of 0 after 11 epochs and of 0.5 after 22, where those
+    /// trials were broken off.
     pub dropout: f64,
     /// Pairs of a batch.
     pub batch: usize,
