@@ -48,14 +48,13 @@ fn live(points: &[(u64, UnitVector)], base: impl Fn(&[(u64, UnitVector)]) -> Sta
     early.extend((0..points.len() as u64 / 8).map(|n| (3_000_000 + n, wrong.clone())));
     let live = LiveIndex::new(base(&early), FoldLimits::default());
     for (n, (key, point)) in points.iter().enumerate() {
-        if n < points.len() / 10 {
-            live.insert(*key, point.clone()).expect("the key is new");
-        } else if (n - points.len() / 10).is_multiple_of(9) {
-            assert_eq!(live.replace(*key, point.clone()), Ok(true));
+        // New ones, and those that were given a wrong point.
+        if n < points.len() / 10 || (n - points.len() / 10).is_multiple_of(9) {
+            live.apply(vec![Change::Put(*key, point.clone())]).expect("of one space");
         }
     }
     for n in 0..points.len() as u64 / 8 {
-        assert_eq!(live.remove(3_000_000 + n), Ok(true));
+        live.apply(vec![Change::Remove(3_000_000 + n)]).expect("of one space");
     }
     live
 }
@@ -78,11 +77,19 @@ fn truth(points: &[(u64, UnitVector)], query: &UnitVector) -> Vec<(u64, f32)> {
     all
 }
 
-/// The part of the best ten scores that the hits reach too. Keys would not do: equal points are equally right.
+/// How many of the best ten scores the hits reach rank by rank: all of them, if nothing is missing. Keys would not do: equal
+/// points are equally right.
 fn found(truth: &[(u64, f32)], hits: &[Hit]) -> (usize, usize) {
     let best = &truth[..truth.len().min(10)];
     let enough = |(hit, (_, score)): &(&Hit, &(u64, f32))| hit.score >= score - 1e-5;
     (hits.iter().zip(best).filter(enough).count(), best.len())
+}
+
+/// recall@10: how many hits are as near as the tenth of the truth. Rank by rank, one miss would count for all behind it.
+fn recalled(truth: &[(u64, f32)], hits: &[Hit]) -> (usize, usize) {
+    let best = &truth[..truth.len().min(10)];
+    let farthest = best.last().map_or(f32::INFINITY, |(_, score)| *score);
+    (hits.iter().take(best.len()).filter(|hit| hit.score >= farthest - 1e-5).count(), best.len())
 }
 
 fn ranked(hits: &[Hit]) -> bool {
@@ -127,8 +134,9 @@ fn every_index_keeps_the_contract() {
                 let exact = index.search(query, &SearchParams::exact(10)).expect("a valid query");
                 assert_eq!(exact.strategy, Strategy::Exact);
                 assert_eq!(found(truth, &exact.hits), (truth.len().min(10), truth.len().min(10)), "{name}");
-                let (of_query, of_truth) = found(truth, &wide.hits);
-                assert!(wide.strategy != Strategy::Exact || of_query == of_truth, "{name}: exact means exact");
+                let (in_rank, all) = found(truth, &wide.hits);
+                assert!(wide.strategy != Strategy::Exact || in_rank == all, "{name}: exact means exact");
+                let (of_query, of_truth) = recalled(truth, &wide.hits);
                 right += of_query;
                 wanted += of_truth;
             }
@@ -169,14 +177,14 @@ fn a_filter_is_never_short_and_never_lets_a_rejected_point_through() {
                     let all = truth.len().min(10).min(k);
                     assert_eq!(found(&truth[..all], &exact), (all, all), "{name}, {part} allowed");
                     if k == 40 {
-                        let (of_query, of_truth) = found(&truth, &answer.hits);
+                        let (of_query, of_truth) = recalled(&truth, &answer.hits);
                         right += of_query;
                         wanted += of_truth;
                     }
                 }
             }
             // The benchmark holds walks of real length to .99; these are short.
-            assert!(right as f64 >= 0.97 * wanted as f64, "{name}, {part} allowed: {right} of {wanted}");
+            assert!(right as f64 >= 0.98 * wanted as f64, "{name}, {part} allowed: {right} of {wanted}");
         }
         let walked = strategies.iter().any(|strategy| *strategy != Strategy::Exact);
         assert_eq!(walked, index.strategy() != Strategy::Exact, "{name}: both ways were gone: {strategies:?}");
