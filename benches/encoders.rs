@@ -3,17 +3,20 @@
 //! `cargo bench --bench encoders` prints a table in Markdown. It needs Linux (for CPU time), `python3` with `venv`, and a package
 //! index at the first run; encoders that are missing are pulled into `DIPTYCH_MODELS` or `models/`.
 
+mod peers;
+
 use std::{
     error::Error,
     fs,
-    io::{BufRead, BufReader, Write},
     path::{Path, PathBuf},
-    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    process::Command,
     time::Instant,
 };
 
 use diptych::{encoders::Registry, picture::Picture};
 use serde_json::{Value, json};
+
+use peers::Peer;
 
 const ROUNDS: usize = 15;
 const IMAGE: &str = "efficientnet-lite0";
@@ -42,7 +45,7 @@ fn main() -> Outcome<()> {
     }
     let (images, texts) = (registry.open_image(IMAGE)?, registry.open_text(TEXT)?);
     let scratch = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    let mut peer = Peer::start(scratch, registry.dir())?;
+    let mut peer = Peer::start("onnx_encoders.py", &[&scratch.join("onnx-venv"), registry.dir()])?;
 
     println!("| what | ms of CPU here | onnxruntime | ratio | ms of wall here | onnxruntime | ratio |");
     println!("|---|---|---|---|---|---|---|");
@@ -168,45 +171,4 @@ fn drawn(width: u32, height: u32) -> Picture {
     };
     let rgb = (0..height).flat_map(|y| (0..width).map(move |x| (x, y))).flat_map(|(x, y)| pixel(x, y)).collect();
     Picture::new(width, height, rgb).expect("both sides are above 0")
-}
-
-/// The Python process that runs onnxruntime.
-struct Peer {
-    process: Child,
-    requests: ChildStdin,
-    answers: BufReader<ChildStdout>,
-}
-
-impl Peer {
-    fn start(scratch: &Path, models: &Path) -> Outcome<Self> {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/peers/onnx_encoders.py");
-        let mut process = Command::new("python3")
-            .arg(script)
-            .arg(scratch.join("onnx-venv"))
-            .arg(models)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()?;
-        let pipes = process.stdin.take().zip(process.stdout.take());
-        let (requests, answers) = pipes.ok_or("both pipes were asked for")?;
-        Ok(Self { process, requests, answers: BufReader::new(answers) })
-    }
-
-    fn ask(&mut self, request: &Value) -> Outcome<Value> {
-        writeln!(self.requests, "{request}")?;
-        let mut answer = String::new();
-        self.answers.read_line(&mut answer)?;
-        if answer.is_empty() {
-            return Err(format!("the peer ended: {}", self.process.wait()?).into());
-        }
-        Ok(serde_json::from_str(&answer)?)
-    }
-}
-
-impl Drop for Peer {
-    fn drop(&mut self) {
-        // It would end with its input anyway.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
 }

@@ -1,9 +1,7 @@
 //! Those who are measured: ours, `hnsw_rs` as it is, and the peers in a Python process.
 
 use std::{
-    io::{BufRead, BufReader, Write},
     path::{Path, PathBuf},
-    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
     sync::atomic::AtomicBool,
 };
 
@@ -15,7 +13,7 @@ use diptych::{
 use hnsw_rs::prelude::{Distance, Hnsw};
 use serde_json::{Value, json};
 
-use crate::{Outcome, PASSES, data::Data, timed};
+use crate::{Outcome, PASSES, data::Data, peers::Peer, timed};
 
 pub(crate) const LINKS: usize = 16;
 pub(crate) const EF_CONSTRUCTION: usize = 200;
@@ -121,66 +119,35 @@ impl Engine for Raw {
 }
 
 /// The Python process in which the peers live.
-pub(crate) struct Peers {
-    process: Child,
-    requests: ChildStdin,
-    answers: BufReader<ChildStdout>,
-}
+pub(crate) struct Peers(Peer);
 
 impl Peers {
     pub(crate) fn start(scratch: &Path) -> Outcome<Self> {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/peers/ann.py");
-        let mut process = Command::new("python3")
-            .arg(script)
-            .arg(scratch.join("ann-venv"))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()?;
-        let pipes = process.stdin.take().zip(process.stdout.take());
-        let (requests, answers) = pipes.ok_or("both pipes were asked for")?;
-        Ok(Self { process, requests, answers: BufReader::new(answers) })
-    }
-
-    pub(crate) fn ask(&mut self, request: &Value) -> Outcome<Value> {
-        writeln!(self.requests, "{request}")?;
-        let mut answer = String::new();
-        self.answers.read_line(&mut answer)?;
-        if answer.is_empty() {
-            return Err(format!("the peers ended: {}", self.process.wait()?).into());
-        }
-        Ok(serde_json::from_str(&answer)?)
+        Ok(Self(Peer::start("ann.py", &[&scratch.join("ann-venv")])?))
     }
 
     /// Seconds of CPU of the build of one of them, and bytes of its file.
     pub(crate) fn build(&mut self, name: &str, base: &Path, dims: usize) -> Outcome<(f64, u64)> {
         let request =
             json!({"op": "build", "name": name, "base": base, "dims": dims, "links": LINKS, "ef": EF_CONSTRUCTION});
-        let answer = self.ask(&request)?;
+        let answer = self.0.ask(&request)?;
         Ok((number(&answer, "cpu")?, number(&answer, "bytes")? as u64))
     }
 
     pub(crate) fn search(&mut self, name: &str, queries: &Path, ef: usize) -> Outcome<(Vec<Vec<u64>>, f64)> {
         let mut answer =
-            self.ask(&json!({"op": "search", "name": name, "queries": queries, "ef": ef, "passes": PASSES}))?;
+            self.0.ask(&json!({"op": "search", "name": name, "queries": queries, "ef": ef, "passes": PASSES}))?;
         Ok((serde_json::from_value(answer["keys"].take())?, number(&answer, "cpu")?))
     }
 
     /// Seconds of CPU of the matrix product of all queries with all points.
     pub(crate) fn product(&mut self, base: &Path, queries: &Path, dims: usize) -> Outcome<f64> {
-        number(&self.ask(&json!({"op": "product", "base": base, "queries": queries, "dims": dims}))?, "cpu")
+        number(&self.0.ask(&json!({"op": "product", "base": base, "queries": queries, "dims": dims}))?, "cpu")
     }
 }
 
 fn number(answer: &Value, key: &str) -> Outcome<f64> {
     answer[key].as_f64().ok_or_else(|| format!("the peers' answer has no {key}").into())
-}
-
-impl Drop for Peers {
-    fn drop(&mut self) {
-        // It would end with its input anyway.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
 }
 
 /// Where a dataset lies for the peers.

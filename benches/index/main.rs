@@ -12,6 +12,8 @@
 mod data;
 mod engines;
 mod ours;
+#[path = "../peers/mod.rs"]
+mod peers;
 mod picture;
 
 use std::{

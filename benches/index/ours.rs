@@ -4,8 +4,8 @@ use std::{collections::HashSet, fs, path::Path, sync::atomic::AtomicBool, time::
 
 use diptych::{
     index::{
-        FoldLimits, GenerationStore, IndexParameters, KeySet, LiveIndex, SearchParams, Space, StaticIndex, Strategy,
-        VectorIndex,
+        Change, FoldLimits, GenerationStore, IndexParameters, KeySet, LiveIndex, SearchParams, Space, StaticIndex,
+        Strategy, VectorIndex,
     },
     vector::UnitVector,
 };
@@ -144,11 +144,11 @@ fn changes(data: &Data) -> Outcome<()> {
     let live = LiveIndex::new(base, FoldLimits::default());
     let count = 4_000u64;
     let new: Vec<UnitVector> = data.base.iter().take(count as usize).cloned().collect();
-    let insert = |(n, point): (usize, UnitVector)| live.insert(1_000_000 + n as u64, point);
+    let insert = |(n, point): (usize, UnitVector)| live.apply(vec![Change::Put(1_000_000 + n as u64, point)]);
     let (done, seconds) = timed(|| new.into_iter().enumerate().try_for_each(insert));
     done?;
     let inserts = count as f64 / seconds;
-    let (done, seconds) = timed(|| (0..count).try_for_each(|n| live.remove(n).map(drop)));
+    let (done, seconds) = timed(|| (0..count).try_for_each(|n| live.apply(vec![Change::Remove(n)])));
     done?;
     let removes = count as f64 / seconds;
     println!("| inserts a second; removals a second, each found by the next search | {inserts:.0}; {removes:.0} |");

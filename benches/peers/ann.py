@@ -12,25 +12,15 @@ each line of JSON with one. Files are rows of little-endian f32.
 
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import time
 
+from own_venv import enter
+
 PACKAGES = ["numpy==2.4.6", "hnswlib==0.8.0", "faiss-cpu==1.15.1", "usearch==2.26.6"]
 venv = sys.argv[1]
-
-if os.path.realpath(sys.prefix) != os.path.realpath(venv):
-    python = os.path.join(venv, "bin", "python")
-    done = os.path.join(venv, "complete")
-    if not os.path.exists(done):
-        subprocess.run([sys.executable, "-m", "venv", venv], check=True, stdout=sys.stderr)
-        pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run(pip + PACKAGES, check=True, stdout=sys.stderr)
-        open(done, "w").close()
-    # Read when the libraries are loaded.
-    threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    os.execve(python, [python, *sys.argv], {**os.environ, **threads})
+enter(venv, PACKAGES)
 
 import faiss
 import hnswlib

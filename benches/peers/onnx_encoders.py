@@ -15,22 +15,14 @@ normalising, tokenising) is not in its times, but is in ours.
 import json
 import os
 import struct
-import subprocess
 import sys
 import time
 
+from own_venv import enter
+
 PACKAGES = ["numpy==2.4.6", "onnx==1.23.2", "onnxruntime==1.32.0"]
 venv, models = sys.argv[1:3]
-
-if os.path.realpath(sys.prefix) != os.path.realpath(venv):
-    python = os.path.join(venv, "bin", "python")
-    done = os.path.join(venv, "complete")
-    if not os.path.exists(done):
-        subprocess.run([sys.executable, "-m", "venv", venv], check=True, stdout=sys.stderr)
-        pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run(pip + PACKAGES, check=True, stdout=sys.stderr)
-        open(done, "w").close()
-    os.execv(python, [python, *sys.argv])
+enter(venv, PACKAGES)
 
 import numpy as np
 import onnx

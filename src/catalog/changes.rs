@@ -55,22 +55,12 @@ impl Catalog {
         // All that one transaction reads is of one moment.
         let mut tx = self.readers.begin().await?;
         let watermark = watermark(&mut tx).await?;
-        let images: Vec<(i64, Vec<u8>)> = sqlx::query_as(
-            "select i.key, f.vector from items i join features f on f.encoder = ? and f.hash = i.content_hash
-             order by i.key",
-        )
-        .bind(kinds.image.0)
-        .fetch_all(&mut *tx)
-        .await?;
-        let texts: Vec<(i64, Vec<u8>)> = sqlx::query_as(
-            "select c.key, f.vector from captions c join features f on f.encoder = ? and f.hash = c.text_hash
-             order by c.key",
-        )
-        .bind(kinds.text.0)
-        .fetch_all(&mut *tx)
-        .await?;
+        let features = KeyedFeatures {
+            images: features(&mut tx, IMAGES, kinds.image, None).await?,
+            texts: features(&mut tx, TEXTS, kinds.text, None).await?,
+        };
         tx.commit().await?;
-        Ok((watermark, decode(images, texts, kinds)?))
+        Ok((watermark, features))
     }
 
     /// What has changed since `since`. `None` if that is not known any more: then an index of that moment is worth nothing.
@@ -93,31 +83,21 @@ impl Catalog {
         if since < forgotten || since > watermark {
             return Ok(None);
         }
+        let mut changes = Changes { watermark, ..Changes::default() };
+        if since == watermark {
+            return Ok(Some(changes));
+        }
         let rows: Vec<(String, i64)> = sqlx::query_as("select distinct kind, key from changes where number > ?")
             .bind(since)
             .fetch_all(&mut *tx)
             .await?;
-        let (images, texts): (Vec<_>, Vec<_>) = rows.into_iter().partition(|(kind, _)| kind == "picture");
-        let [images, texts] =
-            [images, texts].map(|rows| rows.into_iter().map(|(_, key)| key).collect::<BTreeSet<i64>>());
-        let image_rows: Vec<(i64, Vec<u8>)> = sqlx::query_as(
-            "select i.key, f.vector from items i join features f on f.encoder = ? and f.hash = i.content_hash
-             where i.key in (select value from json_each(?)) order by i.key",
-        )
-        .bind(kinds.image.0)
-        .bind(json_list(&images.iter().copied().collect::<Vec<_>>()))
-        .fetch_all(&mut *tx)
-        .await?;
-        let text_rows: Vec<(i64, Vec<u8>)> = sqlx::query_as(
-            "select c.key, f.vector from captions c join features f on f.encoder = ? and f.hash = c.text_hash
-             where c.key in (select value from json_each(?)) order by c.key",
-        )
-        .bind(kinds.text.0)
-        .bind(json_list(&texts.iter().copied().collect::<Vec<_>>()))
-        .fetch_all(&mut *tx)
-        .await?;
+        for (kind, key) in rows {
+            if kind == "picture" { &mut changes.images } else { &mut changes.texts }.insert(key);
+        }
+        changes.features.images = features(&mut tx, IMAGES, kinds.image, Some(&changes.images)).await?;
+        changes.features.texts = features(&mut tx, TEXTS, kinds.text, Some(&changes.texts)).await?;
         tx.commit().await?;
-        Ok(Some(Changes { watermark, images, texts, features: decode(image_rows, text_rows, kinds)? }))
+        Ok(Some(changes))
     }
 
     /// Forgets what changed up to `until`: every index that is kept has come further.
@@ -155,13 +135,21 @@ async fn watermark(tx: &mut Transaction<'_, Sqlite>) -> Result<Watermark, Catalo
     Ok(last.unwrap_or(0))
 }
 
-fn decode(
-    images: Vec<(i64, Vec<u8>)>,
-    texts: Vec<(i64, Vec<u8>)>,
-    kinds: FeatureKinds<'_>,
-) -> Result<KeyedFeatures, CatalogError> {
-    let all = |rows: Vec<(i64, Vec<u8>)>, dims| {
-        rows.into_iter().map(|(key, bytes)| Ok((key, from_bytes(&bytes, dims)?))).collect::<Result<_, CatalogError>>()
-    };
-    Ok(KeyedFeatures { images: all(images, kinds.image.1)?, texts: all(texts, kinds.text.1)? })
+/// (key, features of the encoder) of all items with a picture, or of those whose keys are in a list, by key.
+const IMAGES: &str = "select i.key, f.vector from items i join features f on f.encoder = ?1 and f.hash = i.content_hash
+     where ?2 is null or i.key in (select value from json_each(?2)) order by i.key";
+
+/// The same of captions.
+const TEXTS: &str = "select c.key, f.vector from captions c join features f on f.encoder = ?1 and f.hash = c.text_hash
+     where ?2 is null or c.key in (select value from json_each(?2)) order by c.key";
+
+async fn features(
+    tx: &mut Transaction<'_, Sqlite>,
+    query: &'static str,
+    (encoder, dims): (&str, usize),
+    keys: Option<&BTreeSet<i64>>,
+) -> Result<Vec<(i64, Vec<f32>)>, CatalogError> {
+    let keys = keys.map(|keys| json_list(&keys.iter().copied().collect::<Vec<_>>()));
+    let rows: Vec<(i64, Vec<u8>)> = sqlx::query_as(query).bind(encoder).bind(keys).fetch_all(&mut **tx).await?;
+    rows.into_iter().map(|(key, bytes)| Ok((key, from_bytes(&bytes, dims)?))).collect()
 }

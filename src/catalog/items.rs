@@ -187,28 +187,26 @@ impl Catalog {
         Ok(rows.into_iter().collect())
     }
 
-    /// Keys of the items that bear at least one of these classes, and of these items' captions.
+    /// Keys of the items that bear at least one of these classes.
     ///
     /// # Errors
     /// If the database fails.
-    pub async fn keys_with_labels(&self, labels: &[String]) -> Result<(Vec<i64>, Vec<i64>), CatalogError> {
+    pub async fn items_with_labels(&self, labels: &[String]) -> Result<Vec<i64>, CatalogError> {
+        let items = "select distinct il.item from item_labels il join labels l on l.key = il.label
+                     where l.name in (select value from json_each(?))";
         let list = serde_json::Value::from(labels).to_string();
-        let items: Vec<i64> = sqlx::query_scalar(
-            "select distinct il.item from item_labels il join labels l on l.key = il.label
-             where l.name in (select value from json_each(?))",
-        )
-        .bind(&list)
-        .fetch_all(&self.readers)
-        .await?;
-        let captions: Vec<i64> = sqlx::query_scalar(
-            "select c.key from captions c where exists (
-                select 1 from item_labels il join labels l on l.key = il.label
-                where il.item = c.item and l.name in (select value from json_each(?)))",
-        )
-        .bind(&list)
-        .fetch_all(&self.readers)
-        .await?;
-        Ok((items, captions))
+        Ok(sqlx::query_scalar(items).bind(list).fetch_all(&self.readers).await?)
+    }
+
+    /// Keys of the captions of items that bear at least one of these classes.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn captions_with_labels(&self, labels: &[String]) -> Result<Vec<i64>, CatalogError> {
+        let captions = "select distinct c.key from item_labels il join labels l on l.key = il.label
+                        join captions c on c.item = il.item where l.name in (select value from json_each(?))";
+        let list = serde_json::Value::from(labels).to_string();
+        Ok(sqlx::query_scalar(captions).bind(list).fetch_all(&self.readers).await?)
     }
 
     /// Whether an item has this caption, word for word, case aside.

@@ -30,6 +30,11 @@ impl FeatureMatrix {
         &self.values[row * self.cols..(row + 1) * self.cols]
     }
 
+    /// Some rows, in the order given.
+    pub fn select(&self, rows: &[usize]) -> Self {
+        Self { cols: self.cols, values: rows.iter().flat_map(|&row| self.row(row).iter().copied()).collect() }
+    }
+
     /// All values, `[rows, cols]`.
     pub fn values(&self) -> &[f32] {
         &self.values

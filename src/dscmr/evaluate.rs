@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::{
-    Calibration, Direction, DscmrError, FeatureMatrix, Model, TrainingData,
+    Calibration, Direction, DscmrError, Model, TrainingData,
     model::{View, softmax},
 };
 use crate::{
@@ -37,8 +37,8 @@ impl<'a> Points<'a> {
         if items.is_empty() || texts.is_empty() {
             return Err(DscmrError::NotEnough(format!("the {split:?} split has no pictures with captions")));
         }
-        let image_points = model.embed_images(&rows(&data.images, &items)?)?;
-        let text_points = model.embed_texts(&rows(&data.texts, &texts)?)?;
+        let image_points = model.embed_images(&data.images.select(&items))?;
+        let text_points = model.embed_texts(&data.texts.select(&texts))?;
         let mut known = HashMap::new();
         let reads = texts
             .iter()
@@ -127,7 +127,7 @@ pub(super) fn calibrate(model: &mut Model, data: &TrainingData) -> Result<(), Ds
         image_to_image: fit(Direction::ImageToImage),
         text_to_text: fit(Direction::TextToText),
     };
-    let outputs = model.label_outputs_of(View::Image, &rows(&data.images, &points.items)?)?;
+    let outputs = model.label_outputs_of(View::Image, &data.images.select(&points.items))?;
     let truth: Vec<&[u32]> = points.items.iter().map(|&item| data.labels[item].as_slice()).collect();
     model.calibrate(calibration, sharpness(&outputs, &truth));
     Ok(())
@@ -155,8 +155,8 @@ fn sharpness(outputs: &[Vec<f32>], truth: &[&[u32]]) -> f64 {
 pub fn evaluate(model: &Model, data: &TrainingData, split: Split) -> Result<Report, DscmrError> {
     let points = Points::of(model, data, split)?;
     let (image_to_text, text_to_image) = (points.image_to_text(), points.text_to_image());
-    let image_labels = model.label_outputs_of(View::Image, &rows(&data.images, &points.items)?)?;
-    let text_labels = model.label_outputs_of(View::Text, &rows(&data.texts, &points.texts)?)?;
+    let image_labels = model.label_outputs_of(View::Image, &data.images.select(&points.items))?;
+    let text_labels = model.label_outputs_of(View::Text, &data.texts.select(&points.texts))?;
     let text_owners: Vec<usize> = (0..points.texts.len()).map(|text| points.item_of(text)).collect();
     let error = |direction| {
         let promised = |(cosine, relevant)| (f64::from(model.calibration().relevance(direction, cosine)), relevant);
@@ -222,10 +222,4 @@ fn per_class(points: &Points<'_>, image_to_text: &Retrieval, text_to_image: &Ret
         }
     };
     (0u32..).zip(&points.data.classes).map(of_class).collect()
-}
-
-/// Some rows of a matrix.
-pub(super) fn rows(matrix: &FeatureMatrix, rows: &[usize]) -> Result<FeatureMatrix, DscmrError> {
-    let values = rows.iter().flat_map(|&row| matrix.row(row).iter().copied()).collect();
-    FeatureMatrix::new(matrix.cols(), values).ok_or_else(|| DscmrError::NotEnough("there are no features".into()))
 }

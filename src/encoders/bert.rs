@@ -11,9 +11,10 @@ use serde::Deserialize;
 
 use super::{
     EncoderError,
-    kernels::{Epilogue, Isa, Pointwise},
+    kernels::{Epilogue, Pointwise},
     weights::Weights,
 };
+use crate::compute::Isa;
 
 /// Tokens whose inner activations (four times as wide) are alive at once: they stay in the second-level cache.
 const TOKEN_BLOCK: usize = 64;

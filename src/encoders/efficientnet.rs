@@ -16,12 +16,12 @@ use rayon::prelude::*;
 
 use super::{
     EncoderError, ImageEncoder, Manifest,
-    kernels::{Aligned, Depthwise, Epilogue, Isa, Pointwise, Rows, pad_before},
+    kernels::{Aligned, Depthwise, Epilogue, Pointwise, Rows, pad_before},
     manifest::{PictureInput, Resize},
     preprocess,
     weights::{self, Weights},
 };
-use crate::picture::Picture;
+use crate::{compute::Isa, picture::Picture};
 
 const STEM_CHANNELS: usize = 32;
 const STEM_KERNEL: usize = 3;

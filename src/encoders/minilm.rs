@@ -11,9 +11,9 @@ use tokenizers::{Encoding, Tokenizer, TruncationParams};
 use super::{
     EncoderError, Manifest, TextEncoder,
     bert::{Bert, Config},
-    kernels::Isa,
     weights::{self, Weights},
 };
+use crate::compute::Isa;
 
 /// Tokens that go through the network at once, but at least one sentence: enough to make the most of each weight that is read,
 /// and few enough that their activations take some ten megabytes.

@@ -15,10 +15,9 @@ pub(super) async fn healthz() -> &'static str {
 pub(super) async fn readyz(State(app): State<App>) -> Outcome<Json<Value>> {
     app.engine.library().catalog.ping().await.map_err(SearchError::from)?;
     let generation = app.engine.ready().await?;
-    let degraded = app.engine.degraded();
     Ok(Json(json!({
-        "status": if degraded.is_some() { "degraded" } else { "ready" },
-        "reason": degraded,
+        "status": if generation.degraded.is_some() { "degraded" } else { "ready" },
+        "reason": generation.degraded,
         "model": generation.record.version,
         "index_generation": generation.number,
     })))

@@ -2,7 +2,7 @@
 
 use axum::{
     Json,
-    extract::{FromRequest, Multipart, Path, Request, State, rejection::PathRejection},
+    extract::{FromRequest, Path, Request, State, rejection::PathRejection},
     http::{StatusCode, header},
     response::IntoResponse,
 };
@@ -67,7 +67,6 @@ async fn answer(app: &App, draft: ItemDraft, put: Put) -> Outcome<impl IntoRespo
 
 /// The form's fields: `image`, a file, and `item`, JSON. Either may be missing. A body of JSON is an item without a picture.
 async fn draft(app: &App, request: Request) -> Outcome<ItemDraft> {
-    let malformed = |detail: String| Problem::new(Code::MalformedRequest, detail);
     let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
     let media_type = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     if media_type == "application/json" {
@@ -79,20 +78,13 @@ async fn draft(app: &App, request: Request) -> Outcome<ItemDraft> {
                       application/json with the item alone";
         return Err(Problem::new(Code::UnsupportedMediaType, detail));
     }
-    let mut form = Multipart::from_request(request, &()).await.map_err(|e| malformed(e.body_text()))?;
-    let (mut image, mut item) = (None, ItemBody::default());
-    while let Some(field) = form.next_field().await.map_err(|e| app.body_problem(&e.body_text(), e.status()))? {
-        let name = field.name().unwrap_or_default().to_owned();
-        let bytes = field.bytes().await.map_err(|e| app.body_problem(&e.body_text(), e.status()))?;
-        match name.as_str() {
-            "image" => image = Some(bytes.to_vec()),
-            "item" => item = serde_json::from_slice(&bytes).map_err(|e| malformed(format!("field \"item\": {e}")))?,
-            other => {
-                return Err(malformed(format!("field {other:?} is unknown; the form has \"image\" and \"item\"")));
-            }
-        }
-    }
-    Ok(of(item, image))
+    let [image, item] = app.form(request, ["image", "item"]).await?;
+    let item = match item {
+        Some(item) => serde_json::from_slice(&item)
+            .map_err(|e| Problem::new(Code::MalformedRequest, format!("field \"item\": {e}")))?,
+        None => ItemBody::default(),
+    };
+    Ok(of(item, image.map(|image| image.to_vec())))
 }
 
 fn of(ItemBody { id, captions, labels, meta }: ItemBody, image: Option<Vec<u8>>) -> ItemDraft {

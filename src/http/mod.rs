@@ -3,6 +3,7 @@
 
 mod admin;
 mod error;
+mod form;
 mod info;
 mod ingest;
 mod items;

@@ -4,7 +4,7 @@ use axum::{
     Extension, Json,
     body::Bytes,
     extract::{
-        FromRequest, Multipart, Query as Parameters, Request, State,
+        FromRequest, Query as Parameters, Request, State,
         rejection::{JsonRejection, QueryRejection},
     },
     http::header,
@@ -150,33 +150,10 @@ pub(super) async fn image(
 /// The field `image`, and `params` (JSON) instead of the parameters in the address.
 async fn from_form(app: &App, request: Request, mut options: Options) -> Outcome<(Vec<u8>, Options)> {
     let malformed = |detail: String| Problem::new(Code::MalformedRequest, detail);
-    let mut form = Multipart::from_request(request, &()).await.map_err(|e| malformed(e.body_text()))?;
-    let mut picture = None;
-    while let Some(field) = form.next_field().await.map_err(|e| app.body_problem(&e.body_text(), e.status()))? {
-        let name = field.name().unwrap_or_default().to_owned();
-        let bytes = field.bytes().await.map_err(|e| app.body_problem(&e.body_text(), e.status()))?;
-        match name.as_str() {
-            "image" => picture = Some(bytes.to_vec()),
-            "params" => {
-                options = serde_json::from_slice(&bytes).map_err(|e| malformed(format!("field \"params\": {e}")))?;
-            }
-            other => {
-                return Err(malformed(format!("field {other:?} is unknown; the form has \"image\" and \"params\"")));
-            }
-        }
+    let [picture, params] = app.form(request, ["image", "params"]).await?;
+    if let Some(params) = params {
+        options = serde_json::from_slice(&params).map_err(|e| malformed(format!("field \"params\": {e}")))?;
     }
     let picture = picture.ok_or_else(|| malformed("the form has no field \"image\"".into()))?;
-    Ok((picture, options))
-}
-
-impl App {
-    /// The problem with a body that could not be read to its end.
-    pub(super) fn body_problem(&self, detail: &str, status: axum::http::StatusCode) -> Problem {
-        if status == axum::http::StatusCode::PAYLOAD_TOO_LARGE {
-            let most = self.limits.picture_bytes;
-            Problem::new(Code::BodyTooLarge, format!("a picture may have at most {most} bytes"))
-        } else {
-            Problem::new(Code::MalformedRequest, detail)
-        }
-    }
+    Ok((picture.to_vec(), options))
 }

@@ -4,9 +4,8 @@ use std::sync::atomic::AtomicBool;
 
 use super::{
     ExactIndex, GraphIndex, IndexError, IndexParameters, Memory, Neighbours, SearchParams, Strategy, VectorIndex,
-    exact::scan,
+    exact::scan_one,
     points::{Points, Queries},
-    rank::Best,
     tombstones::Tombstones,
 };
 use crate::vector::UnitVector;
@@ -68,10 +67,7 @@ impl StaticIndex {
             Self::Graph(graph) => graph.search_alive(query, params, dead),
             Self::Exact(exact) => {
                 params.check(self.dims(), query)?;
-                let mut best = [Best::new(params.k)];
-                scan(exact.points(), &Queries::one(self.dims(), query)?, params, dead, &mut best);
-                let [best] = best;
-                Ok(Neighbours { hits: best.take(), strategy: Strategy::Exact })
+                Ok(scan_one(exact.points(), &Queries::one(self.dims(), query)?, params, dead))
             }
         }
     }

@@ -31,9 +31,6 @@ pub enum IndexError {
     /// The system gives no memory.
     #[error("there is no memory for {0} bytes")]
     Memory(usize),
-    /// A fold was finished after it had been given up.
-    #[error("the fold was given up; another has begun")]
-    FoldGivenUp,
     /// Links do not make a graph of the points.
     #[error("the links do not fit the points: {0}")]
     BadGraph(String),

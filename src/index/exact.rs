@@ -57,6 +57,14 @@ pub(super) fn scan(
     }
 }
 
+/// As [`scan`], for one query, and with what it finds.
+pub(super) fn scan_one(points: &Points, query: &Queries, params: &SearchParams<'_>, dead: &Tombstones) -> Neighbours {
+    let mut best = [Best::new(params.k)];
+    scan(points, query, params, dead, &mut best);
+    let [best] = best;
+    Neighbours { hits: best.take(), strategy: Strategy::Exact }
+}
+
 /// As [`scan`], with the checks that every search makes, and with no dead points.
 pub(super) fn scan_batch(
     points: &Points,
@@ -97,12 +105,11 @@ impl VectorIndex for ExactIndex {
     }
 
     fn get(&self, key: u64) -> Option<UnitVector> {
-        Some(self.points.point(self.points.position(key)?))
+        self.points.get(key)
     }
 
     fn sample(&self, count: usize) -> Vec<UnitVector> {
-        let step = self.len().div_ceil(count.max(1)).max(1);
-        (0..self.len()).step_by(step).take(count).map(|position| self.points.point(position)).collect()
+        self.points.sample(count)
     }
 
     fn strategy(&self) -> Strategy {

@@ -28,7 +28,7 @@ pub use error::IndexError;
 pub use exact::ExactIndex;
 pub use generation::{FileEntry, GenerationError, GenerationStore, GraphEntry, IndexEntry, Manifest, Opened, Space};
 pub use graph::GraphIndex;
-pub use live::{Change, Fold, FoldLimits, LiveIndex, Snapshot};
+pub use live::{Change, FoldLimits, LiveIndex, Snapshot};
 pub use params::{GraphParameters, IndexParameters, KeySet, SearchParams, Traversal};
 pub use selftest::SelfTest;
 
@@ -107,7 +107,7 @@ impl Memory {
 ///   errors; a filter may name keys that are not there.
 ///
 /// NaN, infinities and vectors without a direction cannot be asked for or put in: [`UnitVector`] refuses them. A key given
-/// twice is an error where points come all at once or are inserted, and the later point where they replace.
+/// twice is an error where an index is built, and the later point where one changes.
 pub trait VectorIndex: Send + Sync {
     /// Dimensions of the space.
     fn dims(&self) -> usize;

@@ -2,12 +2,12 @@
 
 use super::{
     Hit, IndexError, KeySet,
-    kernels::{Isa, LINE, Rows, dots, products},
+    kernels::{LINE, Rows, dots, products},
     rank::Best,
     table::Table,
     tombstones::Tombstones,
 };
-use crate::vector::UnitVector;
+use crate::{compute::Isa, vector::UnitVector};
 
 /// Numbers of a cache line.
 const STEP: usize = LINE / size_of::<f32>();
@@ -156,6 +156,17 @@ impl Points {
     /// Where a key's point lies.
     pub(super) fn position(&self, key: u64) -> Option<usize> {
         self.keys.binary_search(&key).ok()
+    }
+
+    /// The point under a key.
+    pub(super) fn get(&self, key: u64) -> Option<UnitVector> {
+        Some(self.point(self.position(key)?))
+    }
+
+    /// At most `count` of the points, evenly spaced.
+    pub(super) fn sample(&self, count: usize) -> Vec<UnitVector> {
+        let step = self.len().div_ceil(count.max(1)).max(1);
+        (0..self.len()).step_by(step).take(count).map(|position| self.point(position)).collect()
     }
 
     /// Where the points of `wanted` lie, those that are here, ascending.

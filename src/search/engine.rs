@@ -50,8 +50,6 @@ pub struct Engine {
     limits: EngineLimits,
     live: ArcSwapOption<Generation>,
     pub(super) worker: Worker,
-    /// Why queries are answered by scans although they should not be.
-    degraded: ArcSwapOption<String>,
     /// Held by whoever changes the catalog or puts in a generation, so that what is live has come as far as what was
     /// acknowledged.
     pub(super) changing: tokio::sync::Mutex<()>,
@@ -77,7 +75,6 @@ impl Engine {
             limits,
             live: ArcSwapOption::empty(),
             worker,
-            degraded: ArcSwapOption::empty(),
             changing: tokio::sync::Mutex::new(()),
             last_fold: Mutex::new(None),
             reindexing: Mutex::new(None),
@@ -105,9 +102,9 @@ impl Engine {
             Err(error) => return Err(error),
         };
         let stop = Arc::clone(&self.closing);
-        let scanned =
+        let mut scanned =
             Generation::build(&self.library, &self.encoders, IndexKind::Scanned, Arc::new(Silent), stop).await?;
-        self.degraded.store(reason.map(Arc::new));
+        scanned.degraded = reason;
         Ok((self.put_in(scanned).await?, true))
     }
 
@@ -138,7 +135,6 @@ impl Engine {
         let before = self.live().map_or(built.built_at(), |live| live.built_at());
         let remembered = before.min(built.built_at());
         let built = self.put_in(built).await?;
-        self.degraded.store(None);
         // The generation before can be gone back to, so what came after it is remembered.
         self.library.catalog.forget_changes(remembered).await?;
         Ok(built)
@@ -154,11 +150,6 @@ impl Engine {
         let generation = Arc::new(generation);
         self.live.store(Some(Arc::clone(&generation)));
         Ok(generation)
-    }
-
-    /// Why queries are answered by scans although a graph was wanted, if they are.
-    pub fn degraded(&self) -> Option<String> {
-        self.degraded.load_full().map(|reason| reason.as_ref().clone())
     }
 
     /// The generation that answers.

@@ -99,14 +99,11 @@ impl<'a> TestSplit<'a> {
         let items: Vec<usize> = (0..data.splits.len()).filter(|&item| is_test(item)).collect();
         let texts: Vec<usize> =
             (0..data.text_items.len()).filter(|&text| is_test(data.text_items[text] as usize)).collect();
-        let rows = |matrix: &FeatureMatrix, rows: &[usize]| {
-            let values = rows.iter().flat_map(|&row| matrix.row(row).iter().copied()).collect();
-            FeatureMatrix::new(matrix.cols(), values)
-                .filter(|m| m.rows() > 0)
-                .ok_or_else(|| SearchError::NotEnough("the test split is empty".into()))
-        };
-        let image_points = model.embed_images(&rows(&data.images, &items)?)?;
-        let text_points = model.embed_texts(&rows(&data.texts, &texts)?)?;
+        if items.is_empty() || texts.is_empty() {
+            return Err(SearchError::NotEnough("the test split has no pictures with captions".into()));
+        }
+        let image_points = model.embed_images(&data.images.select(&items))?;
+        let text_points = model.embed_texts(&data.texts.select(&texts))?;
         let owners = texts.iter().map(|&text| data.text_items[text] as usize);
         Ok(Self {
             data,

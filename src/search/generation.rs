@@ -3,12 +3,15 @@
 //!
 //! The catalog is the truth and an index is a cache of it: a generation knows how far in the order of the catalog's changes
 //! it has come ([`Generation::catch_up`]), whether it was built a moment ago, opened from disk after a crash, or has been
-//! live all the while. A generation on disk of another model, of another collection, from the catalog's future or damaged
+//! live all the while. A generation on disk of another collection, from the catalog's future or damaged
 //! is worth nothing and is built anew.
 
-use std::sync::{
-    Arc, Mutex, PoisonError,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicI64, Ordering},
+    },
 };
 
 use super::{Encoders, Library, Progress, SearchError, blocking};
@@ -60,11 +63,13 @@ pub struct Generation {
     /// How far the catalog had come when the bases were built.
     built_at: Watermark,
     /// How far the indexes have come.
-    came_to: Mutex<Watermark>,
+    came_to: AtomicI64,
+    /// Why it is scanned although another one was on disk, if so.
+    pub degraded: Option<String>,
 }
 
 impl Generation {
-    /// Opens the generation that is on disk and brings it up to date. `None` if there is none.
+    /// Opens the generation that is on disk and brings it up to date. `None` if there is none of the active model.
     ///
     /// # Errors
     /// [`SearchError::NoModel`]; [`SearchError::OtherEncoder`]; [`SearchError::IndexOnDisk`] if what is there cannot be used:
@@ -77,7 +82,8 @@ impl Generation {
         let opened = blocking(move || store.open_current(Space { model: &version, dims })).await?;
         let mut opened = match opened {
             Ok(opened) => opened,
-            Err(GenerationError::Missing) => return Ok(None),
+            // Another model was made active since; that is the course of things.
+            Err(GenerationError::Missing | GenerationError::OtherModel { .. }) => return Ok(None),
             Err(error) => return Err(SearchError::IndexOnDisk(error.to_string())),
         };
         let unusable = |reason: &str| SearchError::IndexOnDisk(format!("the index on disk {reason}"));
@@ -142,7 +148,7 @@ impl Generation {
         built_at: Watermark,
     ) -> Self {
         let [images, texts] = [images, texts].map(|base| LiveIndex::new(base, FoldLimits::default()));
-        Self { number, record, model, images, texts, built_at, came_to: Mutex::new(built_at) }
+        Self { number, record, model, images, texts, built_at, came_to: AtomicI64::new(built_at), degraded: None }
     }
 
     /// Takes over what has changed in the catalog. `false` if the catalog no longer remembers all of that; then the
@@ -151,13 +157,13 @@ impl Generation {
     /// # Errors
     /// If the catalog, the model or an index fails; then the next call tries again.
     pub async fn catch_up(&self, library: &Library, encoders: &Encoders) -> Result<bool, SearchError> {
-        let since = *self.came_to.lock().unwrap_or_else(PoisonError::into_inner);
+        let since = self.came_to.load(Ordering::Acquire);
         let Some(changes) = library.catalog.changes_since(since, feature_kinds(encoders)).await? else {
             return Ok(false);
         };
         let Changes { watermark, images, texts, features: KeyedFeatures { images: image_rows, texts: text_rows } } =
             changes;
-        let put = |index: &LiveIndex, gone: std::collections::BTreeSet<i64>, points: Vec<(u64, UnitVector)>| {
+        let put = |index: &LiveIndex, gone: BTreeSet<i64>, points: Vec<(u64, UnitVector)>| {
             let removals = gone.into_iter().map(|key| Change::Remove(key.cast_unsigned()));
             // A later change of a key counts: what has a point again is put.
             index.apply(removals.chain(points.into_iter().map(|(key, point)| Change::Put(key, point))).collect())
@@ -170,7 +176,7 @@ impl Generation {
             let points = embed(text_rows, self.model.text_features(), |f| Ok(self.model.embed_texts(f)?))?;
             put(&self.texts, texts, points)?;
         }
-        *self.came_to.lock().unwrap_or_else(PoisonError::into_inner) = watermark;
+        self.came_to.store(watermark, Ordering::Release);
         Ok(true)
     }
 
@@ -196,10 +202,10 @@ impl Generation {
     }
 }
 
-/// Name of the fact that keeps the parameters that were tuned on this machine.
+/// Name of the fact that keeps this collection's parameters, where they are not the defaults.
 const PARAMETERS: &str = "index_parameters";
 
-/// The parameters that were tuned for this collection, or the defaults.
+/// This collection's parameters, or the defaults.
 ///
 /// # Errors
 /// If the catalog fails.

@@ -17,7 +17,7 @@ use rayon::prelude::*;
 use super::{DataFolder, Library, Progress, SearchError, THUMBNAIL_SIDE, blocking};
 use crate::{
     catalog::{NewItem, NewPicture, NewRejection},
-    dataset::{self, PictureLimits, Record, Rejection, Split},
+    dataset::{self, Decoded, PictureLimits, Record, Rejection, Split},
 };
 
 /// Records of a batch: enough to keep all cores busy, few enough to lose little.
@@ -172,10 +172,19 @@ fn keep_picture(
     limits: &PictureLimits,
 ) -> Result<NewPicture, String> {
     let decoded = dataset::decode(bytes, limits).map_err(|e| e.to_string())?;
+    new_picture(folder, path, hash, &decoded).map_err(|e| format!("its thumbnail could not be written: {e}"))
+}
+
+/// What the catalog keeps of a picture that was decoded; its thumbnail is made on the way.
+pub(super) fn new_picture(
+    folder: &DataFolder,
+    path: &Path,
+    hash: &blake3::Hash,
+    decoded: &Decoded,
+) -> std::io::Result<NewPicture> {
     let thumbnail = folder.thumbnail(hash.as_bytes(), THUMBNAIL_SIDE);
     if !thumbnail.exists() {
-        let jpeg = dataset::thumbnail(&decoded.picture, THUMBNAIL_SIDE);
-        DataFolder::write_whole(&thumbnail, &jpeg).map_err(|e| format!("its thumbnail could not be written: {e}"))?;
+        DataFolder::write_whole(&thumbnail, &dataset::thumbnail(&decoded.picture, THUMBNAIL_SIDE))?;
     }
     Ok(NewPicture {
         content_hash: *hash.as_bytes(),

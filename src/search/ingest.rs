@@ -11,9 +11,9 @@ use std::{
 
 use rand::RngExt;
 
-use super::{DataFolder, Engine, SearchError, THUMBNAIL_SIDE, encode_one};
+use super::{DataFolder, Engine, SearchError, encode_one, import::new_picture};
 use crate::{
-    catalog::{Item, NewFeatures, NewItem, NewPicture, Put},
+    catalog::{Item, NewFeatures, NewItem, Put},
     dataset,
 };
 
@@ -159,19 +159,8 @@ fn take(
         if !path.exists() {
             DataFolder::write_synced(&path, bytes).map_err(SearchError::io("a picture could not be kept:", &path))?;
         }
-        let thumbnail = folder.thumbnail(hash.as_bytes(), THUMBNAIL_SIDE);
-        if !thumbnail.exists() {
-            let jpeg = dataset::thumbnail(&decoded.picture, THUMBNAIL_SIDE);
-            DataFolder::write_whole(&thumbnail, &jpeg)
-                .map_err(SearchError::io("a thumbnail could not be kept:", &thumbnail))?;
-        }
-        picture = Some(NewPicture {
-            content_hash: *hash.as_bytes(),
-            path: path.display().to_string(),
-            mime: decoded.format.mime(),
-            width: decoded.picture.width(),
-            height: decoded.picture.height(),
-        });
+        let kept = new_picture(folder, &path, &hash, &decoded);
+        picture = Some(kept.map_err(SearchError::io("a thumbnail could not be kept of", &path))?);
         features.image = Some((*hash.as_bytes(), encode_one(image_encoder, decoded.picture)?));
     }
     let captions: Vec<&str> = draft.captions.iter().map(String::as_str).collect();

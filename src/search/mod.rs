@@ -14,6 +14,7 @@ mod ingest;
 mod progress;
 mod query;
 mod reindex;
+mod selftest;
 mod train;
 
 use std::{path::Path, sync::Arc};

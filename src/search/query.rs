@@ -219,10 +219,9 @@ fn place(generation: &Generation, source: Target, features: Vec<f32>) -> Result<
 async fn allowed(catalog: &Catalog, query: &Query) -> Result<Option<KeySet>, SearchError> {
     let mut allowed: Option<KeySet> = None;
     for labels in &query.filter.any_of {
-        let (items, captions) = catalog.keys_with_labels(labels).await?;
         let keys = match query.target {
-            Target::Image => items,
-            Target::Text => captions,
+            Target::Image => catalog.items_with_labels(labels).await?,
+            Target::Text => catalog.captions_with_labels(labels).await?,
         };
         let keys: KeySet = keys.into_iter().map(i64::cast_unsigned).collect();
         allowed = Some(match allowed {

@@ -3,9 +3,10 @@
 use std::ops::Range;
 
 use super::{
-    Aligned, Isa,
+    Aligned,
     simd::{Portable, Simd},
 };
+use crate::compute::Isa;
 
 /// Neighbouring results that are summed at once and so share the loads of the weights.
 const TILE: usize = 4;

@@ -1,15 +1,13 @@
 //! The arithmetic of both encoders: f32, channels last (`[height, width, channels]`, `[tokens, channels]`), one thread.
 //!
-//! Each kernel is written once over [`simd::Simd`] and instantiated for AVX-512, for AVX2 with FMA, and portably; [`Isa`] says
+//! Each kernel is written once over [`simd::Simd`] and instantiated for AVX-512, for AVX2 with FMA, and portably; [`Isa`](crate::compute::Isa) says
 //! which instance runs, chosen when a network is loaded.
 
 mod activation;
 mod depthwise;
-mod isa;
 mod pointwise;
 mod simd;
 
 pub(super) use depthwise::{Depthwise, Rows, pad_before};
-pub(super) use isa::Isa;
 pub(super) use pointwise::{Epilogue, Pointwise};
 pub(super) use simd::Aligned;

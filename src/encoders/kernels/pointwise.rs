@@ -4,9 +4,10 @@
 //! order; the pixels are read where they are. A tile of pixels × one panel stays in registers over all inputs.
 
 use super::{
-    Aligned, Isa,
+    Aligned,
     simd::{Portable, Simd},
 };
+use crate::compute::Isa;
 
 /// Pixels that go through all panels before the next: together they stay in the second-level cache.
 const PIXEL_BLOCK: usize = 64;

@@ -10,15 +10,12 @@ use hnsw_rs::prelude::{Distance, Hnsw};
 use rayon::prelude::*;
 
 use super::{
-    super::{
-        IndexError,
-        kernels::{Isa, dot},
-        points::Points,
-        table::Table,
-    },
+    super::{IndexError, kernels::dot, points::Points, table::Table},
     GraphParameters,
     links::{Layer, Links, NONE, padded},
 };
+
+use crate::compute::Isa;
 
 /// Layers that `hnsw_rs` insists on.
 const MAX_LAYER: usize = 16;

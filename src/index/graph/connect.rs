@@ -2,10 +2,12 @@
 //! few. Here each gets a link from a point near it, in place of one that is not needed to reach another.
 
 use super::{
-    super::{IndexError, kernels::Isa, points::Points},
+    super::{IndexError, points::Points},
     links::{Links, NONE},
     walk::{Floats, Reach, Scratch, walk},
 };
+
+use crate::compute::Isa;
 
 /// Candidates for the one link that leads to an orphan.
 const EF: usize = 64;
@@ -32,6 +34,12 @@ pub(super) fn connect(points: &Points, mut links: Links) -> Result<Links, IndexE
         last = orphan;
     }
     Ok(links)
+}
+
+/// How many points no walk on the lowest layer can reach.
+pub(super) fn orphans(links: &Links) -> usize {
+    let tree = Tree::of(links);
+    (0..links.len() as u32).filter(|&at| !tree.reached(at)).count()
 }
 
 /// Which link leads to each point that can be reached: the point it comes from.

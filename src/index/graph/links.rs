@@ -112,24 +112,6 @@ impl Links {
         self.upper.last().map_or(0, |layer| layer.points[0])
     }
 
-    /// How many points cannot be reached on layer 0 from where walks begin.
-    pub(in crate::index) fn orphans(&self) -> usize {
-        if self.len() == 0 {
-            return 0;
-        }
-        let mut reached = vec![false; self.len()];
-        reached[self.entry() as usize] = true;
-        let mut queue = vec![self.entry()];
-        while let Some(at) = queue.pop() {
-            for &next in self.of(at).iter().take_while(|&&next| next != NONE) {
-                if !std::mem::replace(&mut reached[next as usize], true) {
-                    queue.push(next);
-                }
-            }
-        }
-        reached.iter().filter(|reached| !**reached).count()
-    }
-
     /// Bytes in memory.
     pub(in crate::index) fn bytes(&self) -> usize {
         let upper = self.upper.iter().flat_map(|layer| [&layer.points, &layer.below, &layer.links]);

@@ -15,13 +15,13 @@ use std::sync::{LazyLock, Mutex, PoisonError, atomic::AtomicBool};
 
 use super::{
     ExactIndex, GraphParameters, Hit, IndexError, Memory, Neighbours, SearchParams, Strategy, Traversal, VectorIndex,
-    exact::{scan, scan_batch},
-    kernels::{Isa, dots},
+    exact::{scan_batch, scan_one},
+    kernels::dots,
     points::{Points, Queries},
-    rank::{Best, by_rank},
+    rank::by_rank,
     tombstones::Tombstones,
 };
-use crate::vector::UnitVector;
+use crate::{compute::Isa, vector::UnitVector};
 use links::Links;
 use quantise::Codes;
 use walk::{Bytes, Floats, Metric, Reach, Scratch, product_of, walk};
@@ -103,7 +103,7 @@ impl GraphIndex {
 
     /// Number of points that no walk can reach; a scan finds them.
     pub fn orphans(&self) -> usize {
-        self.links.orphans()
+        connect::orphans(&self.links)
     }
 
     /// The search, with some positions dead.
@@ -123,10 +123,7 @@ impl GraphIndex {
         {
             return Ok(Neighbours { hits, strategy: Strategy::Graph });
         }
-        let mut best = [Best::new(params.k)];
-        scan(&self.points, &queries, params, dead, &mut best);
-        let [best] = best;
-        Ok(Neighbours { hits: best.take(), strategy: Strategy::Exact })
+        Ok(scan_one(&self.points, &queries, params, dead))
     }
 
     /// The first `k` of the `ef` candidates to which a walk leads, or none if there were fewer.
@@ -217,12 +214,11 @@ impl VectorIndex for GraphIndex {
     }
 
     fn get(&self, key: u64) -> Option<UnitVector> {
-        Some(self.points.point(self.points.position(key)?))
+        self.points.get(key)
     }
 
     fn sample(&self, count: usize) -> Vec<UnitVector> {
-        let step = self.len().div_ceil(count.max(1)).max(1);
-        (0..self.len()).step_by(step).take(count).map(|position| self.points.point(position)).collect()
+        self.points.sample(count)
     }
 
     fn strategy(&self) -> Strategy {

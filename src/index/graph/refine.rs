@@ -15,7 +15,7 @@ use rayon::prelude::*;
 use super::{
     super::{
         IndexError,
-        kernels::{Isa, Rows, dot, dots},
+        kernels::{Rows, dot, dots},
         points::Points,
         table::Table,
     },
@@ -23,6 +23,8 @@ use super::{
     links::{Links, NONE},
     walk::{Floats, Reach, Scratch, product_of, walk},
 };
+
+use crate::compute::Isa;
 
 /// A point that another may be linked to.
 #[derive(Debug, Clone, Copy)]

@@ -8,9 +8,11 @@
 //! the only bridge, and neither count nor change the rule by which the walk stops.
 
 use super::{
-    super::kernels::{Isa, Rows, code_dots, dots, prefetch},
+    super::kernels::{Rows, code_dots, dots, prefetch},
     links::{Links, NONE},
 };
+
+use crate::compute::Isa;
 
 const ADMITTED: u64 = 2;
 const EXPANDED: u64 = 1;

@@ -1,6 +1,15 @@
 //! Inner products of bytes: a query of signed ones with rows of unsigned ones, as `vpdpbusd` takes them.
 
-use super::{Isa, LINE, Rows};
+#[cfg(target_arch = "x86_64")]
+use std::sync::LazyLock;
+
+use super::{LINE, Rows};
+use crate::compute::Isa;
+
+/// Whether the processor multiplies bytes in registers of AVX-512, which older ones with AVX-512 do not.
+#[cfg(target_arch = "x86_64")]
+static BYTE_PRODUCTS: LazyLock<bool> =
+    LazyLock::new(|| is_x86_feature_detected!("avx512bw") && is_x86_feature_detected!("avx512vnni"));
 
 /// Inner products of `query` with the rows at `at`, in that order, into `out`.
 pub(in crate::index) fn code_dots(isa: Isa, query: &[i8], rows: Rows<'_, u8>, at: &[u32], out: &mut Vec<i32>) {
@@ -8,11 +17,11 @@ pub(in crate::index) fn code_dots(isa: Isa, query: &[i8], rows: Rows<'_, u8>, at
     out.resize(at.len(), 0);
     match isa {
         #[cfg(target_arch = "x86_64")]
-        // SAFETY: an `Isa` is only made for a processor that has it, and the lengths were just compared.
-        Isa::Avx512 => unsafe { x86::avx512(query, rows, at, out) },
+        // SAFETY: an `Isa` is only given for a processor that has it, the rest was just asked, and the lengths compared.
+        Isa::Avx512 if *BYTE_PRODUCTS => unsafe { x86::avx512(query, rows, at, out) },
         #[cfg(target_arch = "x86_64")]
-        // SAFETY: as above.
-        Isa::Avx2 => unsafe { x86::avx2(query, rows, at, out) },
+        // SAFETY: as above; a processor with AVX-512 has AVX2.
+        Isa::Avx512 | Isa::Avx2 => unsafe { x86::avx2(query, rows, at, out) },
         Isa::Portable => {
             for (out, &at) in out.iter_mut().zip(at) {
                 *out = rows.row(at as usize).iter().zip(query).map(|(a, b)| i32::from(*a) * i32::from(*b)).sum();

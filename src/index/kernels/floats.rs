@@ -1,6 +1,7 @@
 //! Inner products of f32.
 
-use super::{Isa, Rows};
+use super::Rows;
+use crate::compute::Isa;
 
 /// Numbers of a cache line.
 const STEP: usize = 16;

@@ -8,54 +8,11 @@
 mod codes;
 mod floats;
 
-use std::sync::LazyLock;
-
 pub(super) use codes::code_dots;
 pub(super) use floats::{dot, dots, products};
 
 /// Bytes of a cache line. Rows begin at one and fill whole ones.
 pub(super) const LINE: usize = 64;
-
-/// The instruction sets that the kernels are compiled for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Isa {
-    /// AVX-512 with byte products (F, BW and VNNI).
-    #[cfg(target_arch = "x86_64")]
-    Avx512,
-    /// AVX2 with fused multiply-add.
-    #[cfg(target_arch = "x86_64")]
-    Avx2,
-    /// Whatever the compiler makes of plain loops.
-    Portable,
-}
-
-static BEST: LazyLock<Isa> = LazyLock::new(|| Isa::available()[0]);
-
-impl Isa {
-    /// Those that this processor has, the fastest first.
-    pub(super) fn available() -> Vec<Self> {
-        let mut available = Vec::new();
-        #[cfg(target_arch = "x86_64")]
-        {
-            let avx512 = is_x86_feature_detected!("avx512f")
-                && is_x86_feature_detected!("avx512bw")
-                && is_x86_feature_detected!("avx512vnni");
-            if avx512 {
-                available.push(Self::Avx512);
-            }
-            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-                available.push(Self::Avx2);
-            }
-        }
-        available.push(Self::Portable);
-        available
-    }
-
-    /// The fastest that this processor has.
-    pub(super) fn best() -> Self {
-        *BEST
-    }
-}
 
 /// Rows of one length in a row: `[len, stride]`.
 #[derive(Debug, Clone, Copy)]

@@ -67,13 +67,9 @@ impl Snapshot {
         self.segments.len()
     }
 
-    /// Whether a key has a point.
-    pub fn contains(&self, key: u64) -> bool {
-        self.in_base(key).is_some() || self.segments.iter().any(|segment| segment.position(key).is_some())
-    }
-
     /// All points, as a base is built from them.
-    pub fn points(&self) -> Vec<(u64, UnitVector)> {
+    #[cfg(test)]
+    pub(super) fn points(&self) -> Vec<(u64, UnitVector)> {
         self.living().map(|(points, position)| (points.keys()[position], points.point(position))).collect()
     }
 
@@ -122,6 +118,12 @@ impl Snapshot {
         Ok(())
     }
 
+    fn scan_segments(&self, queries: &Queries, params: &SearchParams<'_>, best: &mut [Best]) {
+        for segment in &self.segments {
+            scan(&segment.points, queries, params, &segment.dead, best);
+        }
+    }
+
     fn in_base(&self, key: u64) -> Option<usize> {
         self.base.points().position(key).filter(|&position| !self.dead.contains(position))
     }
@@ -152,10 +154,7 @@ impl VectorIndex for Snapshot {
         }
         let mut best = [Best::new(params.k)];
         base.hits.into_iter().for_each(|hit| best[0].offer(hit));
-        let queries = Queries::one(self.dims(), query)?;
-        for segment in &self.segments {
-            scan(&segment.points, &queries, params, &segment.dead, &mut best);
-        }
+        self.scan_segments(&Queries::one(self.dims(), query)?, params, &mut best);
         let strategy = match base.strategy {
             Strategy::Exact => Strategy::Exact,
             Strategy::Graph | Strategy::GraphAndDelta => Strategy::GraphAndDelta,
@@ -172,9 +171,7 @@ impl VectorIndex for Snapshot {
         let rows = Queries::new(self.dims(), queries.iter())?;
         let mut best = vec![Best::new(params.k); queries.len()];
         scan(self.base.points(), &rows, params, &self.dead, &mut best);
-        for segment in &self.segments {
-            scan(&segment.points, &rows, params, &segment.dead, &mut best);
-        }
+        self.scan_segments(&rows, params, &mut best);
         Ok(best.into_iter().map(|best| Neighbours { hits: best.take(), strategy: Strategy::Exact }).collect())
     }
 

@@ -1,21 +1,26 @@
-//! Which instructions the processor has.
+//! Which vector instructions the processor has: encoders and indexes bring kernels for each.
+
+use std::sync::LazyLock;
 
 /// The instruction sets that the kernels are compiled for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::encoders) enum Isa {
-    /// 16 numbers a register.
+pub enum Isa {
+    /// AVX-512 F: 16 numbers of f32 a register.
     #[cfg(target_arch = "x86_64")]
     Avx512,
-    /// 8 numbers a register, fused multiply-add.
+    /// AVX2 with fused multiply-add: 8 numbers a register.
     #[cfg(target_arch = "x86_64")]
     Avx2,
-    /// Whatever the compiler makes of arrays of 8.
+    /// Whatever the compiler makes of plain loops.
     Portable,
 }
 
+/// Asking the processor takes longer than a short kernel.
+static BEST: LazyLock<Isa> = LazyLock::new(|| Isa::available()[0]);
+
 impl Isa {
     /// Those that this processor has, the fastest first.
-    pub(in crate::encoders) fn available() -> Vec<Self> {
+    pub fn available() -> Vec<Self> {
         let mut available = Vec::new();
         #[cfg(target_arch = "x86_64")]
         {
@@ -31,12 +36,12 @@ impl Isa {
     }
 
     /// The fastest that this processor has.
-    pub(in crate::encoders) fn best() -> Self {
-        Self::available()[0]
+    pub fn best() -> Self {
+        *BEST
     }
 
     /// Numbers a register.
-    pub(super) fn lanes(self) -> usize {
+    pub fn lanes(self) -> usize {
         match self {
             #[cfg(target_arch = "x86_64")]
             Self::Avx512 => 16,

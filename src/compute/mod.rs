@@ -5,6 +5,8 @@
 //! work has a [`Worker`]: a few threads behind a short queue. A full queue is an answer ([`Overloaded`]), which the
 //! HTTP layer turns into 503 with `Retry-After`.
 
+mod isa;
+
 use std::{
     sync::{Arc, Mutex, PoisonError, mpsc},
     thread,
@@ -12,6 +14,8 @@ use std::{
 
 use tokio::sync::oneshot;
 use tracing::Span;
+
+pub use isa::Isa;
 
 type Job = Box<dyn FnOnce() + Send>;
 

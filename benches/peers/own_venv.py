@@ -1,0 +1,21 @@
+"""A peer runs in a virtual environment of its own, which is made at its first run, on one thread."""
+
+import os
+import subprocess
+import sys
+
+
+def enter(venv, packages):
+    """Goes on in `venv` with `packages`; returns only there."""
+    if os.path.realpath(sys.prefix) == os.path.realpath(venv):
+        return
+    python = os.path.join(venv, "bin", "python")
+    done = os.path.join(venv, "complete")
+    if not os.path.exists(done):
+        subprocess.run([sys.executable, "-m", "venv", venv], check=True, stdout=sys.stderr)
+        pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        subprocess.run(pip + packages, check=True, stdout=sys.stderr)
+        open(done, "w").close()
+    # Read when the libraries are loaded.
+    threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    os.execve(python, [python, *sys.argv], {**os.environ, **threads})
