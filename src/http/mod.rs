@@ -7,6 +7,7 @@ mod form;
 mod info;
 mod ingest;
 mod items;
+mod linger;
 mod pages;
 mod request;
 mod search;
@@ -85,6 +86,7 @@ pub fn router(engine: Arc<Engine>, limits: HttpLimits) -> Router {
         .layer(CatchPanicLayer::custom(error::panicked))
         .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, limits.request))
         .layer(middleware::from_fn(request::same_origin))
+        .layer(middleware::from_fn(linger::linger))
         .layer(middleware::from_fn(request::context))
         .layer(SetResponseHeaderLayer::if_not_present(
             header::X_CONTENT_TYPE_OPTIONS,
