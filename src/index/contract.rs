@@ -261,6 +261,30 @@ fn a_thousand_equal_points_are_all_within_reach() {
     }
 }
 
+/// As captions are: few sentences, said again and again.
+#[test]
+fn points_that_many_keys_share_do_not_cut_the_graph_apart() {
+    let mut rng = ChaCha8Rng::seed_from_u64(12);
+    let different = points(600, &mut rng);
+    let mut points = Vec::new();
+    for (n, (_, point)) in different.iter().enumerate() {
+        points.extend((0..1 + n % 60).map(|twin| ((twin * 1_000 + n) as u64, point.clone())));
+    }
+    for traversal in [Traversal::Byte, Traversal::Float] {
+        let graph = graph(&points, traversal, 2);
+        assert_eq!(graph.orphans(), 0);
+        let (mut right, mut wanted) = (0, 0);
+        for (_, query) in different.iter().step_by(7) {
+            let answer = graph.search(query, &SearchParams::top(10)).expect("a valid query");
+            assert_eq!(answer.strategy, Strategy::Graph);
+            let (of_query, of_truth) = recalled(&truth(&points, query), &answer.hits);
+            right += of_query;
+            wanted += of_truth;
+        }
+        assert!(right as f64 >= 0.98 * wanted as f64, "{right} of {wanted}");
+    }
+}
+
 #[test]
 fn size_decides_between_scan_and_graph() {
     let mut rng = ChaCha8Rng::seed_from_u64(4);

@@ -13,6 +13,7 @@ use super::{
     super::{IndexError, kernels::dot, points::Points, table::Table},
     GraphParameters,
     links::{Layer, Links, NONE, padded},
+    twins::Twins,
 };
 
 use crate::compute::Isa;
@@ -36,9 +37,10 @@ impl Distance<f32> for AngularGap {
     }
 }
 
-/// Links `points` on the current pool, with fewer candidates than were asked for: [`refine`](super::refine) has the rest.
+/// Links the points on the current pool, the first of equal ones alone, with fewer candidates than were asked for: [`refine`](super::refine) has the rest.
 pub(super) fn draft(
     points: &Points,
+    twins: &Twins,
     parameters: &GraphParameters,
     progress: &(dyn Fn(usize) + Sync),
     stop: &AtomicBool,
@@ -52,7 +54,9 @@ pub(super) fn draft(
         if stop.load(Ordering::Relaxed) {
             return;
         }
-        graph.insert_slice((rows.row(at), at));
+        if twins.is_first(at as u32) {
+            graph.insert_slice((rows.row(at), at));
+        }
         let done = done.fetch_add(1, Ordering::Relaxed) + 1;
         if done.is_multiple_of(BATCH) {
             // The other half is to choose the links anew.

@@ -1,9 +1,10 @@
-//! Points that no link leads to would never be found by a walk. Many equal points make them: all of them link to the same
-//! few. Here each gets a link from a point near it, in place of one that is not needed to reach another.
+//! Points that no link leads to would never be found by a walk. Here each gets a link from a point near it, in place of one
+//! that is not needed to reach another; and then equal points are hung to the first of them.
 
 use super::{
-    super::{IndexError, points::Points},
+    super::points::Points,
     links::{Links, NONE},
+    twins::Twins,
     walk::{Floats, Reach, Scratch, walk},
 };
 
@@ -13,11 +14,11 @@ use crate::compute::Isa;
 const EF: usize = 64;
 
 /// Makes every point reachable from where walks begin.
-pub(super) fn connect(points: &Points, mut links: Links) -> Result<Links, IndexError> {
+pub(super) fn connect(points: &Points, twins: &Twins, mut links: Links) -> Links {
     let mut tree = Tree::of(&links);
     let mut scratch = Scratch::default();
     let mut last = links.entry();
-    for orphan in 0..points.len() as u32 {
+    for orphan in (0..points.len() as u32).filter(|&at| twins.is_first(at)) {
         if tree.reached(orphan) {
             continue;
         }
@@ -25,15 +26,18 @@ pub(super) fn connect(points: &Points, mut links: Links) -> Result<Links, IndexE
         let query = rows.row(orphan as usize);
         let mut metric = Floats { isa: Isa::best(), query, rows, products: Vec::new() };
         walk(&links, &mut metric, Reach { ef: EF, budget: usize::MAX }, |_| true, &mut scratch);
-        // The orphan that was linked last has links to spare, whatever the others have.
-        let near: Vec<u32> = scratch.found().map(|(_, at)| at).chain([last]).collect();
-        let free = near.into_iter().find_map(|from| Some((from, tree.spare(&links, from)?)));
+        // The walk came down from an upper layer, perhaps to where nothing else leads. The orphan that was linked last has
+        // links to spare, whatever the others have.
+        let near: Vec<u32> = scratch.found().map(|(_, at)| at).filter(|&at| tree.reached(at)).chain([last]).collect();
+        let room = |at| twins.room(at, links.width());
+        let free = near.into_iter().find_map(|from| Some((from, tree.spare(&links.of(from)[..room(from)], from)?)));
         let Some((from, slot)) = free else { continue };
         links.of_mut(from)[slot] = orphan;
         tree.hang(&links, orphan, from);
         last = orphan;
     }
-    Ok(links)
+    twins.hang(&mut links);
+    links
 }
 
 /// How many points no walk on the lowest layer can reach.
@@ -72,9 +76,8 @@ impl Tree {
         }
     }
 
-    /// The last slot of a point's links by which nothing hangs.
-    fn spare(&self, links: &Links, from: u32) -> Option<usize> {
-        let slots = links.of(from);
+    /// The last of a point's slots by which nothing hangs.
+    fn spare(&self, slots: &[u32], from: u32) -> Option<usize> {
         // Links come before NONE, so a free slot is the first of those.
         if let Some(free) = slots.iter().position(|&to| to == NONE) {
             return Some(free);

@@ -9,6 +9,7 @@ mod connect;
 pub(in crate::index) mod links;
 pub(in crate::index) mod quantise;
 mod refine;
+mod twins;
 mod walk;
 
 use std::sync::{LazyLock, Mutex, PoisonError, atomic::AtomicBool};
@@ -24,6 +25,7 @@ use super::{
 use crate::{compute::Isa, vector::UnitVector};
 use links::Links;
 use quantise::Codes;
+use twins::Twins;
 use walk::{Bytes, Floats, Metric, Reach, Scratch, product_of, walk};
 
 /// Walks that the machine can run at once. The system is asked for it once, because it reads files to answer.
@@ -61,9 +63,10 @@ impl GraphIndex {
             .build()
             .map_err(|e| IndexError::Threads(e.to_string()))?;
         pool.install(|| {
-            let draft = build::draft(&points, parameters, progress, stop)?;
-            let links = refine::refine(&points, draft, parameters.ef_construction, progress, stop)?;
-            let links = connect::connect(&points, links)?;
+            let twins = Twins::of(&points);
+            let draft = build::draft(&points, &twins, parameters, progress, stop)?;
+            let links = refine::refine(&points, &twins, draft, parameters.ef_construction, progress, stop)?;
+            let links = connect::connect(&points, &twins, links);
             let codes = match parameters.traversal {
                 Traversal::Byte => Some(Codes::new(points.dims(), points.rows())?),
                 Traversal::Float => None,

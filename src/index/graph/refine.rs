@@ -21,6 +21,7 @@ use super::{
     },
     build::BATCH,
     links::{Links, NONE},
+    twins::Twins,
     walk::{Floats, Reach, Scratch, product_of, walk},
 };
 
@@ -33,9 +34,10 @@ struct Candidate {
     at: u32,
 }
 
-/// Links all points anew, on the current pool, each among at least `ef` candidates.
+/// Links all points anew that the draft has linked, on the current pool, each among at least `ef` candidates.
 pub(super) fn refine(
     points: &Points,
+    twins: &Twins,
     draft: Links,
     ef: usize,
     progress: &(dyn Fn(usize) + Sync),
@@ -54,6 +56,9 @@ pub(super) fn refine(
             if done.is_multiple_of(BATCH) {
                 progress((points.len() + done) / 2);
             }
+            if !twins.is_first(at) {
+                return Vec::new();
+            }
             let query = rows.row(at as usize);
             let mut metric = Floats { isa: Isa::best(), query, rows, products: Vec::new() };
             walk(&draft, &mut metric, Reach { ef, budget: usize::MAX }, |_| true, scratch);
@@ -61,7 +66,7 @@ pub(super) fn refine(
             near.candidates.extend(scratch.found().map(|(gap, at)| Candidate { product: product_of(gap), at }));
             near.add(draft.of(at).iter().copied().take_while(|&link| link != NONE));
             near.add(reverse[at as usize].iter().copied());
-            near.choose(width)
+            near.choose(twins.room(at, width))
         })
         .collect();
     if stop.load(Ordering::Relaxed) {
@@ -79,7 +84,7 @@ pub(super) fn refine(
             near.add(chosen.iter().copied());
             near.add(reverse.iter().copied());
             slots.fill(NONE);
-            slots.iter_mut().zip(near.choose(width)).for_each(|(slot, at)| *slot = at);
+            slots.iter_mut().zip(near.choose(twins.room(at, width))).for_each(|(slot, at)| *slot = at);
         },
     );
     draft.with_lowest(lowest).map_err(IndexError::BadGraph)
@@ -104,11 +109,7 @@ impl Near<'_> {
     /// all directions; then the nearest of the others.
     fn choose(mut self, room: usize) -> Vec<u32> {
         let isa = Isa::best();
-        // Among equal points those at near positions come first, so that not all of them link to the same few.
-        self.candidates.sort_unstable_by(|a, b| {
-            let nearer = b.product.total_cmp(&a.product);
-            nearer.then(a.at.abs_diff(self.of).cmp(&b.at.abs_diff(self.of))).then(a.at.cmp(&b.at))
-        });
+        self.candidates.sort_unstable_by(|a, b| b.product.total_cmp(&a.product).then(a.at.cmp(&b.at)));
         self.candidates.dedup_by_key(|candidate| candidate.at);
         self.candidates.retain(|candidate| candidate.at != self.of);
         if self.candidates.len() <= room {
