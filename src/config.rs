@@ -144,6 +144,9 @@ pub struct TrainArgs {
     /// Part of the subnetworks' units that a step leaves out, from 0 up to 1
     #[arg(long, value_name = "P")]
     pub dropout: Option<f64>,
+    /// Power to which picture features are raised before they are standardised, above 0 up to 1
+    #[arg(long, value_name = "P")]
+    pub image_power: Option<f64>,
     /// Passes without a better validation mAP after which the training ends
     #[arg(long, value_name = "N")]
     pub patience: Option<usize>,

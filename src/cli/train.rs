@@ -24,13 +24,14 @@ pub(super) async fn run(shared: &Shared, args: &TrainArgs) -> anyhow::Result<Exi
 
 /// The defaults with what was asked for in their place.
 pub(super) fn settings(args: &TrainArgs) -> TrainSettings {
-    let TrainSettings { max_epochs, seed, lambda, eta, dropout, patience, .. } = TrainSettings::default();
+    let TrainSettings { max_epochs, seed, lambda, eta, dropout, image_power, patience, .. } = TrainSettings::default();
     TrainSettings {
         max_epochs: args.epochs.unwrap_or(max_epochs),
         seed: args.seed.unwrap_or(seed),
         lambda: args.lambda.unwrap_or(lambda),
         eta: args.eta.unwrap_or(eta),
         dropout: args.dropout.unwrap_or(dropout),
+        image_power: args.image_power.unwrap_or(image_power),
         patience: args.patience.unwrap_or(patience),
         ..TrainSettings::default()
     }

@@ -18,7 +18,7 @@ const WEIGHTS: &str = "model.safetensors";
 const DESCRIPTION: &str = "model.json";
 
 /// Version of the two files' form.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// Which probability a cosine stands for, by direction.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
@@ -44,22 +44,25 @@ impl Calibration {
     }
 }
 
-/// Mean and standard deviation of each feature over the training split.
+/// How features enter a subnetwork: raised to a power that keeps their sign, then standardised by the mean and the standard
+/// deviation of each over the training split.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Standardisation {
+    pub(super) power: f64,
     pub(super) mean: Vec<f32>,
     pub(super) deviation: Vec<f32>,
 }
 
 impl Standardisation {
     /// Measured over the given rows.
-    pub(super) fn measure(features: &FeatureMatrix, rows: &[usize]) -> Self {
+    pub(super) fn measure(features: &FeatureMatrix, rows: &[usize], power: f64) -> Self {
         let (cols, count) = (features.cols(), rows.len().max(1) as f64);
         let mut sums = vec![(0f64, 0f64); cols];
         for &row in rows {
             for (sum, &x) in sums.iter_mut().zip(features.row(row)) {
-                sum.0 += f64::from(x);
-                sum.1 += f64::from(x) * f64::from(x);
+                let x = f64::from(raised(x, power));
+                sum.0 += x;
+                sum.1 += x * x;
             }
         }
         let deviation = |&(sum, squares): &(f64, f64)| (squares / count - (sum / count).powi(2)).max(0.0).sqrt();
@@ -67,19 +70,26 @@ impl Standardisation {
         // A feature that hardly moves in training would turn the first unlike picture into a giant.
         let floor = (0.05 * typical).max(1e-6);
         Self {
+            power,
             mean: sums.iter().map(|(sum, _)| (sum / count) as f32).collect(),
             deviation: sums.iter().map(|s| deviation(s).max(floor) as f32).collect(),
         }
     }
 
-    /// (x - mean) / deviation for the given rows, `[rows, cols]`.
+    /// (x^power - mean) / deviation for the given rows, `[rows, cols]`.
     pub(super) fn apply(&self, features: &FeatureMatrix, rows: impl Iterator<Item = usize>) -> Vec<f32> {
         let scaled = |row| {
             let values: &[f32] = features.row(row);
-            values.iter().zip(&self.mean).zip(&self.deviation).map(|((x, mean), deviation)| (x - mean) / deviation)
+            let raised = values.iter().map(|&x| raised(x, self.power));
+            raised.zip(&self.mean).zip(&self.deviation).map(|((x, mean), deviation)| (x - mean) / deviation)
         };
         rows.flat_map(scaled).collect()
     }
+}
+
+/// sign(x)·|x|^power
+fn raised(x: f32, power: f64) -> f32 {
+    if power == 1.0 { x } else { x.signum() * x.abs().powf(power as f32) }
 }
 
 /// What `model.json` holds.
@@ -285,7 +295,10 @@ impl Model {
         let json = std::fs::read(&path).map_err(|e| DscmrError::file(&path, e))?;
         let description: Description = serde_json::from_slice(&json).map_err(|e| DscmrError::file(&path, e))?;
         if description.format != FORMAT {
-            let reason = format!("its form is version {}, but this diptych reads version {FORMAT}", description.format);
+            let reason = format!(
+                "its form is version {}, but this diptych reads version {FORMAT}; train again",
+                description.format
+            );
             return Err(DscmrError::file(&path, reason));
         }
         if description.classes.len() != description.shape.classes {
@@ -315,13 +328,14 @@ impl Model {
         for name in NAMES {
             weights.insert(name, take(name, shape.of(name))?);
         }
-        let mut scale = |view: &str, cols: usize| -> Result<Standardisation, DscmrError> {
+        let mut scale = |view: &str, cols: usize, power: f64| -> Result<Standardisation, DscmrError> {
             let mut part = |part: &str| -> Result<Vec<f32>, DscmrError> {
                 Ok(take(&format!("{view}.{part}"), (1, cols))?.flatten_all()?.to_vec1()?)
             };
-            Ok(Standardisation { mean: part("mean")?, deviation: part("deviation")? })
+            Ok(Standardisation { power, mean: part("mean")?, deviation: part("deviation")? })
         };
-        let (images, texts) = (scale("image", shape.image)?, scale("text", shape.text)?);
+        let (images, texts) =
+            (scale("image", shape.image, description.settings.image_power)?, scale("text", shape.text, 1.0)?);
         Ok(Self { description, weights, images, texts })
     }
 }
@@ -349,4 +363,19 @@ pub(super) fn write_synced(path: &Path, bytes: &[u8]) -> Result<(), DscmrError> 
         file.sync_all()
     };
     write().map_err(|e| DscmrError::file(path, e))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn features_are_raised_and_standardised() {
+        let features = FeatureMatrix::new(2, vec![4.0, -9.0, 16.0, -1.0, 0.0, 100.0]).expect("two columns");
+        let scale = Standardisation::measure(&features, &[0, 1], 0.5);
+        // The roots are 2, 4 and -3, -1: means 3 and -2, deviations 1.
+        assert_eq!(scale.apply(&features, 0..3), [-1.0, -1.0, 1.0, 1.0, -3.0, 12.0]);
+        let plain = Standardisation::measure(&features, &[0, 1], 1.0);
+        assert_eq!(plain.apply(&features, 0..2), [-1.0, -1.0, 1.0, 1.0]);
+    }
 }

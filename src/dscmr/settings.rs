@@ -24,6 +24,11 @@ pub struct TrainSettings {
     /// validation split of UCM-Captions, one seed, 0.3 was ahead of 0 after 11 epochs and of 0.5 after 22, where those
     /// trials were broken off.
     pub dropout: f64,
+    /// p, in (0, 1]: picture features enter as sign(x)·|x|^p, before they are standardised. Pooled activations are mostly
+    /// near 0 with a few giants, which ½ tames (power normalisation: Perronnin, Sánchez and Mensink, ECCV 2010); 1 leaves
+    /// them as they are. On the validation split of UCM-Captions, seeds 0 and 1, ½ gave a mean mAP of .979 and .977, 1
+    /// gave .967 and .968, and 0.3, seed 0, gave .977.
+    pub image_power: f64,
     /// Pairs of a batch.
     pub batch: usize,
     /// Passes over the training split, at most. A pass takes every picture with each of its captions once.
@@ -45,8 +50,9 @@ impl Default for TrainSettings {
             beta1: 0.5,
             beta2: 0.999,
             dropout: 0.3,
+            image_power: 0.5,
             batch: 100,
-            max_epochs: 60,
+            max_epochs: 100,
             patience: 12,
             seed: 0,
         }

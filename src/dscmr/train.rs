@@ -121,6 +121,9 @@ fn check(data: &TrainingData, settings: &TrainSettings) -> Result<(), DscmrError
             settings.dropout
         ));
     }
+    if !(settings.image_power > 0.0 && settings.image_power <= 1.0) {
+        return refuse(format!("image_power is {}; allowed are numbers above 0 up to 1", settings.image_power));
+    }
     if data.classes.len() < 2 {
         let found = data.classes.first().map_or("no class".to_owned(), |class| format!("the one class {class:?}"));
         return refuse(format!(
@@ -170,8 +173,8 @@ struct Features {
 }
 
 impl Features {
-    fn new(matrix: &FeatureMatrix, learned_from: &[usize]) -> Result<Self, DscmrError> {
-        let scale = Standardisation::measure(matrix, learned_from);
+    fn new(matrix: &FeatureMatrix, learned_from: &[usize], power: f64) -> Result<Self, DscmrError> {
+        let scale = Standardisation::measure(matrix, learned_from, power);
         let rows = tensor(scale.apply(matrix, 0..matrix.rows()), (matrix.rows(), matrix.cols()))?;
         Ok(Self { scale, rows })
     }
@@ -205,8 +208,8 @@ impl<'a> Run<'a> {
         // Each picture counts once, however many captions it has.
         let image_rows: Vec<usize> = pairs.iter().map(|(item, _)| *item).collect::<BTreeSet<_>>().into_iter().collect();
         let text_rows: Vec<usize> = pairs.iter().map(|(_, text)| *text).collect();
-        let images = Features::new(&data.images, &image_rows)?;
-        let texts = Features::new(&data.texts, &text_rows)?;
+        let images = Features::new(&data.images, &image_rows, settings.image_power)?;
+        let texts = Features::new(&data.texts, &text_rows, 1.0)?;
 
         let fingerprint = fingerprint(data, settings, encoders);
         let found = checkpoints.and_then(|folder| Checkpoint::load(folder, &shape, &fingerprint));

@@ -17,7 +17,7 @@ use rayon::prelude::*;
 use super::{
     EncoderError, ImageEncoder, Manifest,
     kernels::{Aligned, Depthwise, Epilogue, Pointwise, Rows, pad_before},
-    manifest::{PictureInput, Resize},
+    manifest::{PictureInput, Resize, Views},
     preprocess,
     weights::{self, Weights},
 };
@@ -99,9 +99,14 @@ impl EfficientNetLite {
             Resize::Bilinear => "bilinear",
             Resize::Bicubic => "bicubic",
         };
+        let views = match input.views {
+            Views::Upright => "",
+            Views::Mirrored => "-mirrored",
+            Views::Turned => "-turned",
+        };
         let PictureInput { size, subtract, divide, .. } = input;
         let hash = weights::fingerprint(&[&bytes]);
-        let id = format!("{}-{hash}-{resize}{size}-s{subtract}d{divide}", manifest.id);
+        let id = format!("{}-{hash}-{resize}{size}-s{subtract}d{divide}{views}", manifest.id);
         Self::build(id, &weights, Isa::best(), scale, input, manifest.dims)
     }
 
@@ -145,6 +150,16 @@ impl EfficientNetLite {
         Ok(Self { id, input: input.clone(), stem, blocks, head })
     }
 
+    /// The features of a picture: the mean over its views.
+    fn mean_features(&self, picture: &Picture) -> Result<Vec<f32>, EncoderError> {
+        let pixels = preprocess::resize(picture, self.input.size, self.input.resize)?;
+        let count = self.input.views.count();
+        let view = |symmetry| self.features(&preprocess::turned(&pixels, self.input.size as usize, symmetry));
+        let views: Vec<Vec<f32>> = (0..count).into_par_iter().map(view).collect::<CandleResult<_>>()?;
+        let mean = |feature: usize| views.iter().map(|view| view[feature]).sum::<f32>() / count as f32;
+        Ok((0..self.dims()).map(mean).collect())
+    }
+
     /// The features of pixels `[size, size, 3]`.
     fn features(&self, rgb: &[u8]) -> CandleResult<Vec<f32>> {
         let mut x = self.stem.patches(rgb, &self.input)?.apply_op1_no_bwd(&self.stem)?;
@@ -165,8 +180,7 @@ impl ImageEncoder for EfficientNetLite {
     }
 
     fn encode(&self, pictures: &[Picture]) -> Result<Vec<Vec<f32>>, EncoderError> {
-        let encode = |picture| Ok(self.features(&preprocess::resize(picture, self.input.size, self.input.resize)?)?);
-        pictures.par_iter().map(encode).collect()
+        pictures.par_iter().map(|picture| self.mean_features(picture)).collect()
     }
 }
 

@@ -72,6 +72,33 @@ pub struct PictureInput {
     pub subtract: f32,
     /// Each difference is divided by it.
     pub divide: f32,
+    /// Which views of the picture are encoded; its features are their mean.
+    #[serde(default)]
+    pub views: Views,
+}
+
+/// What is encoded of a picture. Features of several views are steadier, and cost that many times as much.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Views {
+    /// The picture as it is.
+    #[default]
+    Upright,
+    /// The picture and its mirror image.
+    Mirrored,
+    /// The picture in its four quarter turns, and their mirror images: for pictures without a top, as from above.
+    Turned,
+}
+
+impl Views {
+    /// How many there are.
+    pub fn count(self) -> usize {
+        match self {
+            Self::Upright => 1,
+            Self::Mirrored => 2,
+            Self::Turned => 8,
+        }
+    }
 }
 
 /// A way to resize; all are antialiased and take the whole picture, whatever its shape.
@@ -305,6 +332,7 @@ mod tests {
             ("name = \"model.safetensors\"", "name = \"a/b\"", "files.name"),
             ("size = 224", "size = 0", "input.size is 0"),
             ("divide = 128.0", "divide = 0.0", "input.divide"),
+            ("views = \"turned\"", "views = \"sideways\"", "`turned`"),
             ("width = 1.0", "width = nan", "width"),
             ("sha256 = \"f2", "sha256 = \"F2", "64 digits"),
             ("licence", "license", "license"),

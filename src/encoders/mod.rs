@@ -4,15 +4,15 @@
 //! their weights once, and loads them.
 //!
 //! Both networks run on `kernels` of our own: 1×1 convolutions and linear layers are one packed matrix product with bias,
-//! residual and ReLU6 in registers, everything for AVX-512, AVX2 and portably, chosen at run time. Parallelism is over pictures
-//! and batches of sentences on rayon's current pool; one picture or batch is one thread.
+//! residual and ReLU6 in registers, everything for AVX-512, AVX2 and portably, chosen at run time. Parallelism is over pictures,
+//! their views, and batches of sentences on rayon's current pool; one view or batch is one thread.
 //!
 //! Measured by `cargo bench --bench encoders` on one thread of an Intel Xeon with AVX-512, against onnxruntime 1.32 with the same
 //! weights, medians of 15 interleaved rounds, milliseconds of CPU:
 //!
 //! | what | here | onnxruntime | ratio |
 //! |---|---|---|---|
-//! | EfficientNet-Lite0, 224×224, batch 1 | 6.1 | 5.7 | 1.06 |
+//! | EfficientNet-Lite0, one view, 224×224, batch 1 | 6.1 | 5.7 | 1.06 |
 //! | MiniLM, sentence of 16 tokens, batch 32 | 2.4 | 2.3 | 1.03 |
 //! | MiniLM, sentence of 16 tokens, batch 1 | 3.6 | 3.5 | 1.05 |
 //!
@@ -35,7 +35,7 @@ mod weights;
 use crate::picture::Picture;
 
 pub use error::EncoderError;
-pub use manifest::{Architecture, Defaults, File, Format, Manifest, Modality, PictureInput, Resize, Source};
+pub use manifest::{Architecture, Defaults, File, Format, Manifest, Modality, PictureInput, Resize, Source, Views};
 pub use pull::{Progress as PullProgress, Stage as PullStage};
 pub use registry::Registry;
 

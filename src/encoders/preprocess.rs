@@ -49,6 +49,21 @@ pub(super) fn resize(picture: &Picture, size: u32, filter: Resize) -> Result<Vec
     Ok(pass(&between, size, size, smooth)?.into_vec())
 }
 
+/// One of the eight symmetries of a square, applied to pixels `[size, size, 3]`: 0 changes nothing, 1 mirrors left and right,
+/// 2 and 3 are these two upside down, and 4 to 7 are the first four transposed.
+pub(super) fn turned(rgb: &[u8], size: usize, symmetry: usize) -> Vec<u8> {
+    let mirrored = |at: usize, bit: usize| if symmetry & bit == 0 { at } else { size - 1 - at };
+    let from = |y: usize, x: usize| if symmetry & 4 == 0 { (y, x) } else { (x, y) };
+    let places = (0..size).flat_map(|y| (0..size).map(move |x| (y, x)));
+    let mut to = Vec::with_capacity(rgb.len());
+    for (y, x) in places {
+        let (y, x) = from(y, x);
+        let pixel = (mirrored(y, 2) * size + mirrored(x, 1)) * 3;
+        to.extend_from_slice(&rgb[pixel..pixel + 3]);
+    }
+    to
+}
+
 /// Either kind of image as the source of a resize.
 trait Pass {
     fn resize_to(&self, to: &mut Image<'_>, resizer: &mut Resizer, options: &ResizeOptions) -> Result<(), String>;
@@ -90,6 +105,18 @@ mod tests {
             });
             let at = |x: usize, y: usize| [halves[(y * 32 + x) * 3], halves[(y * 32 + x) * 3 + 1]];
             assert_eq!([at(2, 2), at(29, 2), at(2, 29), at(29, 29)], [[0, 0], [255, 0], [0, 255], [255, 255]]);
+        }
+    }
+
+    #[test]
+    fn the_symmetries_of_a_square_are_eight_and_are_closed() {
+        let square: Vec<u8> = (0..3 * 3 * 3).collect();
+        let all: std::collections::BTreeSet<Vec<u8>> = (0..8).map(|s| turned(&square, 3, s)).collect();
+        assert_eq!(all.len(), 8);
+        assert_eq!(turned(&square, 3, 0), square);
+        assert_eq!(turned(&square, 3, 1)[..9], [6, 7, 8, 3, 4, 5, 0, 1, 2]);
+        for one in &all {
+            assert!((0..8).all(|symmetry| all.contains(&turned(one, 3, symmetry))));
         }
     }
 }

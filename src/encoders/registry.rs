@@ -8,7 +8,7 @@ use std::{
 use super::{
     EncoderError, ImageEncoder, TextEncoder,
     efficientnet::EfficientNetLite,
-    manifest::{self, Architecture, Defaults, Manifest, Modality},
+    manifest::{self, Architecture, Defaults, Manifest, Modality, Views},
     minilm::MiniLm,
     pull::{self, Progress},
 };
@@ -84,7 +84,22 @@ impl Registry {
     /// [`EncoderError::Missing`] if it was not pulled, [`EncoderError::WrongModality`] if `id` is for sentences,
     /// [`EncoderError::Damaged`] if its files are not this network's.
     pub fn open_image(&self, id: &str) -> Result<Arc<dyn ImageEncoder>, EncoderError> {
-        let manifest = self.manifest(id)?;
+        self.load_image(self.manifest(id)?)
+    }
+
+    /// As [`Self::open_image`], but encoding these views instead of the manifest's.
+    ///
+    /// # Errors
+    /// As [`Self::open_image`].
+    pub fn open_image_views(&self, id: &str, views: Views) -> Result<Arc<dyn ImageEncoder>, EncoderError> {
+        let mut manifest = self.manifest(id)?.clone();
+        if let Some(input) = &mut manifest.input {
+            input.views = views;
+        }
+        self.load_image(&manifest)
+    }
+
+    fn load_image(&self, manifest: &Manifest) -> Result<Arc<dyn ImageEncoder>, EncoderError> {
         match (&manifest.architecture, &manifest.input) {
             (Architecture::EfficientnetLite { width, depth, batch_norm_epsilon }, Some(input)) => {
                 let scale = super::efficientnet::Scale { width: *width, depth: *depth, epsilon: *batch_norm_epsilon };

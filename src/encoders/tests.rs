@@ -59,7 +59,7 @@ fn draw(kind: &str, size: u32) -> Picture {
 
 fn pictures_are_golden(id: &str, size: u32) {
     let registry = with(id);
-    let encoder = registry.open_image(id).expect("opens");
+    let encoder = registry.open_image_views(id, Views::Upright).expect("opens");
     assert!(encoder.id().starts_with(&format!("{id}-")), "{}", encoder.id());
     for (kind, expected) in golden()[id].as_object().expect("pictures by name") {
         let features = encoder.encode(&[draw(kind, size)]).expect("encodes").remove(0);
@@ -80,6 +80,29 @@ fn efficientnet_lite0_is_the_network_of_its_weights() {
 #[test]
 fn efficientnet_lite2_is_the_network_of_its_weights() {
     pictures_are_golden("efficientnet-lite2", 260);
+}
+
+#[test]
+fn features_of_several_views_are_their_mean_and_have_an_id_of_their_own() {
+    let registry = with("efficientnet-lite0");
+    let [upright, mirrored, turned] = [Views::Upright, Views::Mirrored, Views::Turned]
+        .map(|views| registry.open_image_views("efficientnet-lite0", views).expect("opens"));
+    let ids = [&upright, &mirrored, &turned].map(|encoder| encoder.id());
+    assert!(ids[0] != ids[1] && ids[1] != ids[2] && ids[2] != ids[0], "{ids:?}");
+
+    let picture = draw("disc", 224);
+    let symmetry =
+        |s| Picture::new(224, 224, preprocess::turned(picture.rgb(), 224, s)).expect("a picture of the same size");
+    let pictures: Vec<Picture> = (0..8).map(symmetry).collect();
+    let each = upright.encode(&pictures).expect("encodes");
+    assert!(cosine(&each[0], &each[1]) < 0.9999, "the network sees the difference");
+    for (encoder, count) in [(&mirrored, 2), (&turned, 8)] {
+        let features = encoder.encode(std::slice::from_ref(&picture)).expect("encodes").remove(0);
+        let mean = |d: usize| each[..count].iter().map(|view| view[d]).sum::<f32>() / count as f32;
+        assert!(features.iter().enumerate().all(|(d, x)| (x - mean(d)).abs() < 1e-4));
+    }
+    let around = turned.encode(&pictures).expect("encodes");
+    assert!(around.iter().all(|features| cosine(features, &around[0]) > 0.999_999), "however it is turned");
 }
 
 #[test]
