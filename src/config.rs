@@ -85,6 +85,8 @@ pub enum Verb {
 pub enum IndexVerb {
     /// Open the index on disk, verify every byte, and compare it with exact scans
     Check,
+    /// Measure scans and walks on this machine, and keep what fits this collection for the next index
+    Tune,
 }
 
 /// Verbs for the encoders.

@@ -1,12 +1,12 @@
-//! `diptych index` and `diptych index check`
+//! `diptych index`, `diptych index check` and `diptych index tune`
 
 use std::{process::ExitCode, sync::Arc, time::Instant};
 
 use super::{Shared, stopped};
 use crate::{
     config::IndexVerb,
-    index::SelfTest,
-    search::{Generation, IndexKind, Progress, SearchError, index_parameters},
+    index::{SelfTest, Trial},
+    search::{Generation, IndexKind, Progress, SearchError, index_parameters, tune_index},
 };
 
 /// Below this recall@10 a graph is not what it should be, and `check` ends with a failure.
@@ -16,6 +16,7 @@ pub(super) async fn run(shared: &Shared, verb: Option<IndexVerb>) -> anyhow::Res
     match verb {
         None => build(shared).await,
         Some(IndexVerb::Check) => check(shared).await,
+        Some(IndexVerb::Tune) => tune(shared).await,
     }
 }
 
@@ -54,6 +55,39 @@ async fn check(shared: &Shared) -> anyhow::Result<ExitCode> {
     let good = table(generation).await?;
     library.catalog.close().await;
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Measures, prints what was measured and keeps what follows from it.
+async fn tune(shared: &Shared) -> anyhow::Result<ExitCode> {
+    let library = shared.library().await?;
+    let encoders = shared.encoders().await?;
+    let progress: Arc<dyn Progress> = Arc::clone(&shared.bars) as Arc<dyn Progress>;
+    let tuned = tune_index(&library, &encoders, progress, shared.stop.flag()).await;
+    shared.bars.finish();
+    let (parameters, tunings) = match tuned {
+        Ok(tuned) => tuned,
+        Err(SearchError::Stopped) => return Ok(stopped("the parameters are what they were")),
+        Err(error) => return Err(error.into()),
+    };
+    println!("| index | points | candidates | recall@10 | walk, µs | scan, µs |\n|---|---|---|---|---|---|");
+    let micros = |time: std::time::Duration| time.as_secs_f64() * 1e6;
+    for (name, tuning) in &tunings {
+        let Some(tuning) = tuning else {
+            println!("| {name} | too few to walk through | – | – | – | – |");
+            continue;
+        };
+        for Trial { ef, recall_at_10, walk } in &tuning.trials {
+            let (points, walk, scan) = (tuning.points, micros(*walk), micros(tuning.scan));
+            println!("| {name} | {points} | {ef} | {recall_at_10:.4} | {walk:.0} | {scan:.0} |");
+        }
+    }
+    println!(
+        "kept for the next index (`diptych index`, or a reindex): up to {} points a scan, beyond it a graph that is walked \
+         with {} candidates",
+        parameters.exact_up_to, parameters.graph.ef_search
+    );
+    library.catalog.close().await;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Prints the self-test. Says whether every index finds enough.

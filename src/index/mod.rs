@@ -18,6 +18,7 @@ mod rank;
 mod selftest;
 mod table;
 mod tombstones;
+mod tune;
 
 use serde::Serialize;
 
@@ -31,6 +32,7 @@ pub use graph::GraphIndex;
 pub use live::{Change, FoldLimits, LiveIndex, Snapshot};
 pub use params::{GraphParameters, IndexParameters, KeySet, SearchParams, Traversal};
 pub use selftest::SelfTest;
+pub use tune::{Trial, Tuning};
 
 /// Collections up to this many points are scanned, unless the owner says otherwise. Measured with vectors of some hundred
 /// dimensions and walks that keep 200 candidates, where scan and graph cross between 2 000 and 8 000 points.

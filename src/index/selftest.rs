@@ -2,11 +2,11 @@
 
 use serde::Serialize;
 
-use super::{IndexError, Memory, SearchParams, Snapshot, Strategy, VectorIndex};
+use super::{Hit, IndexError, Memory, SearchParams, Snapshot, Strategy, VectorIndex};
 use crate::vector::UnitVector;
 
 /// Neighbours of a query that are looked for.
-const K: usize = 10;
+pub(super) const K: usize = 10;
 
 /// Queries that are scanned for together.
 const BATCH: usize = 64;
@@ -44,11 +44,8 @@ impl Snapshot {
         let (mut found, mut wanted) = (0usize, 0usize);
         for batch in queries.chunks(BATCH) {
             for (query, truth) in batch.iter().zip(self.search_batch(batch, &SearchParams::exact(K))?) {
-                let hits = self.search(query, &SearchParams::top(K))?.hits;
-                let Some(farthest) = truth.hits.last() else { continue };
                 wanted += truth.hits.len();
-                // Of equal points any is right, so what counts is the score and not the key.
-                found += hits.iter().filter(|hit| hit.score >= farthest.score).count();
+                found += self::found(&self.search(query, &SearchParams::top(K))?.hits, &truth.hits);
             }
         }
         let recall_at_10 = if wanted == 0 { 1.0 } else { found as f64 / wanted as f64 };
@@ -64,6 +61,12 @@ impl Snapshot {
             memory: self.memory(),
         })
     }
+}
+
+/// How many of the hits are as near as the farthest that a scan found. Of equal points any is right, so what counts is the
+/// score and not the key.
+pub(super) fn found(hits: &[Hit], truth: &[Hit]) -> usize {
+    truth.last().map_or(0, |farthest| hits.iter().filter(|hit| hit.score >= farthest.score).count())
 }
 
 /// Wilson's 95 % interval of a proportion that was seen in `trials`.

@@ -35,8 +35,8 @@ const SAMPLE: usize = 500;
 const KEPT: usize = 1;
 
 /// Names of the two indexes on disk.
-const PICTURES: &str = "pictures";
-const CAPTIONS: &str = "captions";
+pub(super) const PICTURES: &str = "pictures";
+pub(super) const CAPTIONS: &str = "captions";
 
 /// Which indexes a generation gets.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -203,7 +203,7 @@ impl Generation {
 }
 
 /// Name of the fact that keeps this collection's parameters, where they are not the defaults.
-const PARAMETERS: &str = "index_parameters";
+pub(super) const PARAMETERS: &str = "index_parameters";
 
 /// This collection's parameters, or the defaults.
 ///

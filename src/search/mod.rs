@@ -16,6 +16,7 @@ mod query;
 mod reindex;
 mod selftest;
 mod train;
+mod tune;
 
 use std::{path::Path, sync::Arc};
 
@@ -38,6 +39,7 @@ pub use ingest::ItemDraft;
 pub use progress::{Progress, Silent};
 pub use query::{Answer, Direction, Filter, Found, PredictedLabel, Query, Target, Timings};
 pub use train::{Trained, load_training_data, train};
+pub use tune::tune_index;
 
 /// Longer side of the thumbnails that an import makes, in pixels.
 pub const THUMBNAIL_SIDE: u32 = 320;

@@ -68,8 +68,7 @@ impl Snapshot {
     }
 
     /// All points, as a base is built from them.
-    #[cfg(test)]
-    pub(super) fn points(&self) -> Vec<(u64, UnitVector)> {
+    pub fn points(&self) -> Vec<(u64, UnitVector)> {
         self.living().map(|(points, position)| (points.keys()[position], points.point(position))).collect()
     }
 
