@@ -18,6 +18,9 @@ const EFS: [usize; 5] = [50, 100, 200, 400, 800];
 /// The recall@10 that a walk is tuned to.
 const RECALL: f64 = 0.99;
 
+/// A scan that takes less is not worth missing anything for: the encoder takes several times as long.
+const UNNOTICED: Duration = Duration::from_millis(1);
+
 /// Passes over all queries, scan and walks in turns, so that what else the machine does meets all of them.
 const ROUNDS: usize = 3;
 
@@ -43,8 +46,8 @@ pub struct Tuning {
     pub points: usize,
     /// The fewest candidates that found enough; the most that were tried if none did.
     pub ef_search: usize,
-    /// Up to this many points a scan is as fast as a walk with these candidates. A walk in fewer points than those that were
-    /// measured is a little faster, so this leans to the scan, which misses nothing.
+    /// Up to this many points a scan is as fast as a walk with these candidates, or takes less than a millisecond. A walk in
+    /// fewer points than those that were measured is a little faster, so this leans to the scan, which misses nothing.
     pub exact_up_to: usize,
 }
 
@@ -103,20 +106,21 @@ impl Tuning {
             .collect();
         let chosen = trials.iter().find(|trial| trial.recall_at_10 >= RECALL).or(trials.last()).copied();
         Ok(chosen.map(|Trial { ef, walk, .. }| {
-            let crossing = count as f64 * walk.as_secs_f64() / scan.as_secs_f64().max(1e-9);
+            let crossing = count as f64 * walk.max(UNNOTICED).as_secs_f64() / scan.as_secs_f64().max(1e-9);
             Self { trials, scan, points: count, ef_search: ef, exact_up_to: crossing as usize }
         }))
     }
 
     /// Parameters that are right for all of some tunings: as many candidates as one of them needs, and the graph from where
-    /// all of them gain by it. Those of `before` where nothing could be measured.
+    /// one of them gains by it. Those of `before` where nothing could be measured.
     pub fn together<'t>(tunings: impl Iterator<Item = &'t Self>, before: IndexParameters) -> IndexParameters {
-        let (ef_search, exact_up_to) =
-            tunings.fold((0, 0), |(ef, up_to), tuning| (ef.max(tuning.ef_search), up_to.max(tuning.exact_up_to)));
-        if ef_search == 0 {
-            return before;
+        let both = |a: (usize, usize), b: (usize, usize)| (a.0.max(b.0), a.1.min(b.1));
+        match tunings.map(|tuning| (tuning.ef_search, tuning.exact_up_to)).reduce(both) {
+            Some((ef_search, exact_up_to)) => {
+                IndexParameters { exact_up_to, graph: GraphParameters { ef_search, ..before.graph } }
+            }
+            None => before,
         }
-        IndexParameters { exact_up_to, graph: GraphParameters { ef_search, ..before.graph } }
     }
 }
 
@@ -163,7 +167,7 @@ mod tests {
             [&tuning, &Tuning { ef_search: 800, exact_up_to: 7, ..tuning.clone() }].into_iter(),
             before,
         );
-        assert_eq!((both.graph.ef_search, both.exact_up_to), (800, tuning.exact_up_to.max(7)));
+        assert_eq!((both.graph.ef_search, both.exact_up_to), (800, 7));
         assert_eq!(both.graph.links, before.graph.links);
 
         assert!(measure(&points[..100], &queries).expect("nothing to do").is_none());

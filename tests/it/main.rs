@@ -8,6 +8,7 @@ mod browser;
 mod damaged;
 mod demo;
 mod errors;
+mod index;
 mod killed;
 mod live;
 mod reindex;

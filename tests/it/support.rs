@@ -216,6 +216,19 @@ pub(crate) async fn count(data: &Path, query: &'static str) -> i64 {
     rows
 }
 
+/// A fact of the collection's catalog.
+pub(crate) async fn fact(data: &Path, name: &str) -> String {
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(data.join("catalog.sqlite3")).read_only(true);
+    let pool = sqlx::SqlitePool::connect_with(options).await.expect("the catalog opens");
+    let value: String = sqlx::query_scalar("select value from facts where name = ?")
+        .bind(name)
+        .fetch_one(&pool)
+        .await
+        .expect("it is there");
+    pool.close().await;
+    value
+}
+
 /// Sets a fact of the collection's catalog.
 pub(crate) async fn set_fact(data: &Path, name: &str, value: &str) {
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(data.join("catalog.sqlite3"));
