@@ -154,25 +154,33 @@ async fn killed_thirty_times_during_writes_folds_and_swaps_nothing_acknowledged_
         }
         let reindex = client.http.post(client.url("/v1/admin/reindex")).send().await.expect("an answer");
         assert_eq!(reindex.status(), 202);
-        let patience = Duration::from_millis(rng.random_range(30..500));
-        let writing = async {
-            for n in 0..1_000u32 {
-                let id = round * 1_000 + n;
-                let seed = id.wrapping_mul(97) + 5;
-                if client.put(&format!("tile-{id}"), seed).await.is_ok_and(|a| a.status() == 201) {
-                    acknowledged.insert(id, Some(seed));
-                }
-                if n % 3 == 2 {
-                    // Until it is acknowledged, whether it went is not known.
-                    acknowledged.remove(&id);
-                    let gone = client.http.delete(client.url(&format!("/v1/items/tile-{id}"))).send().await;
-                    if gone.is_ok_and(|a| a.status() == 204) {
-                        acknowledged.insert(id, None);
-                    }
+        let mut write = async |n: u32| {
+            let id = round * 1_000 + n;
+            let seed = id.wrapping_mul(97) + 5;
+            if client.put(&format!("tile-{id}"), seed).await.is_ok_and(|a| a.status() == 201) {
+                acknowledged.insert(id, Some(seed));
+            }
+            if n % 3 == 2 {
+                // Until it is acknowledged, whether it went is not known.
+                acknowledged.remove(&id);
+                let gone = client.http.delete(client.url(&format!("/v1/items/tile-{id}"))).send().await;
+                if gone.is_ok_and(|a| a.status() == 204) {
+                    acknowledged.insert(id, None);
                 }
             }
         };
-        let _ = tokio::time::timeout(patience, writing).await;
+        // Some writes end, however slow the machine is; the kill then comes at any moment of those that follow.
+        let ended = rng.random_range(0..8);
+        for n in 0..ended {
+            write(n).await;
+        }
+        let patience = Duration::from_millis(rng.random_range(0..300));
+        let _ = tokio::time::timeout(patience, async {
+            for n in ended..1_000 {
+                write(n).await;
+            }
+        })
+        .await;
         server.kill();
     }
     assert!(acknowledged.len() > 60, "{} items were acknowledged", acknowledged.len());
