@@ -103,6 +103,7 @@ impl EfficientNetLite {
             Views::Upright => "",
             Views::Mirrored => "-mirrored",
             Views::Turned => "-turned",
+            Views::All => "-all",
         };
         let PictureInput { size, subtract, divide, .. } = input;
         let hash = weights::fingerprint(&[&bytes]);
@@ -153,10 +154,9 @@ impl EfficientNetLite {
     /// The features of a picture: the mean over its views.
     fn mean_features(&self, picture: &Picture) -> Result<Vec<f32>, EncoderError> {
         let pixels = preprocess::resize(picture, self.input.size, self.input.resize)?;
-        let count = self.input.views.count();
-        let view = |symmetry| self.features(&preprocess::turned(&pixels, self.input.size as usize, symmetry));
-        let views: Vec<Vec<f32>> = (0..count).into_par_iter().map(view).collect::<CandleResult<_>>()?;
-        let mean = |feature: usize| views.iter().map(|view| view[feature]).sum::<f32>() / count as f32;
+        let view = |&symmetry| self.features(&preprocess::symmetric(&pixels, self.input.size as usize, symmetry));
+        let views: Vec<Vec<f32>> = self.input.views.symmetries().par_iter().map(view).collect::<CandleResult<_>>()?;
+        let mean = |feature: usize| views.iter().map(|view| view[feature]).sum::<f32>() / views.len() as f32;
         Ok((0..self.dims()).map(mean).collect())
     }
 

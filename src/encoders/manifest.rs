@@ -86,17 +86,20 @@ pub enum Views {
     Upright,
     /// The picture and its mirror image.
     Mirrored,
-    /// The picture in its four quarter turns, and their mirror images: for pictures without a top, as from above.
+    /// The picture in its four quarter turns.
     Turned,
+    /// The four quarter turns and their mirror images: for pictures without a top, as from above.
+    All,
 }
 
 impl Views {
-    /// How many there are.
-    pub fn count(self) -> usize {
+    /// Each view as a symmetry of the square, by its number in [`super::preprocess::symmetric`].
+    pub(super) fn symmetries(self) -> &'static [usize] {
         match self {
-            Self::Upright => 1,
-            Self::Mirrored => 2,
-            Self::Turned => 8,
+            Self::Upright => &[0],
+            Self::Mirrored => &[0, 1],
+            Self::Turned => &[0, 3, 5, 6],
+            Self::All => &[0, 1, 2, 3, 4, 5, 6, 7],
         }
     }
 }
@@ -332,7 +335,7 @@ mod tests {
             ("name = \"model.safetensors\"", "name = \"a/b\"", "files.name"),
             ("size = 224", "size = 0", "input.size is 0"),
             ("divide = 128.0", "divide = 0.0", "input.divide"),
-            ("views = \"turned\"", "views = \"sideways\"", "`turned`"),
+            ("views = \"all\"", "views = \"sideways\"", "`turned`"),
             ("width = 1.0", "width = nan", "width"),
             ("sha256 = \"f2", "sha256 = \"F2", "64 digits"),
             ("licence", "license", "license"),

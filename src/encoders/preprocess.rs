@@ -51,7 +51,7 @@ pub(super) fn resize(picture: &Picture, size: u32, filter: Resize) -> Result<Vec
 
 /// One of the eight symmetries of a square, applied to pixels `[size, size, 3]`: 0 changes nothing, 1 mirrors left and right,
 /// 2 and 3 are these two upside down, and 4 to 7 are the first four transposed.
-pub(super) fn turned(rgb: &[u8], size: usize, symmetry: usize) -> Vec<u8> {
+pub(super) fn symmetric(rgb: &[u8], size: usize, symmetry: usize) -> Vec<u8> {
     let mirrored = |at: usize, bit: usize| if symmetry & bit == 0 { at } else { size - 1 - at };
     let from = |y: usize, x: usize| if symmetry & 4 == 0 { (y, x) } else { (x, y) };
     let places = (0..size).flat_map(|y| (0..size).map(move |x| (y, x)));
@@ -111,12 +111,17 @@ mod tests {
     #[test]
     fn the_symmetries_of_a_square_are_eight_and_are_closed() {
         let square: Vec<u8> = (0..3 * 3 * 3).collect();
-        let all: std::collections::BTreeSet<Vec<u8>> = (0..8).map(|s| turned(&square, 3, s)).collect();
+        let all: std::collections::BTreeSet<Vec<u8>> = (0..8).map(|s| symmetric(&square, 3, s)).collect();
         assert_eq!(all.len(), 8);
-        assert_eq!(turned(&square, 3, 0), square);
-        assert_eq!(turned(&square, 3, 1)[..9], [6, 7, 8, 3, 4, 5, 0, 1, 2]);
+        assert_eq!(symmetric(&square, 3, 0), square);
+        assert_eq!(symmetric(&square, 3, 1)[..9], [6, 7, 8, 3, 4, 5, 0, 1, 2]);
+        let turns: std::collections::BTreeSet<Vec<u8>> = [0, 3, 5, 6].map(|s| symmetric(&square, 3, s)).into();
+        for one in &turns {
+            assert!([0, 3, 5, 6].iter().all(|&turn| turns.contains(&symmetric(one, 3, turn))), "a group");
+            assert!(!turns.contains(&symmetric(one, 3, 1)), "without mirrors");
+        }
         for one in &all {
-            assert!((0..8).all(|symmetry| all.contains(&turned(one, 3, symmetry))));
+            assert!((0..8).all(|symmetry| all.contains(&symmetric(one, 3, symmetry))));
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The encoders with their real weights, which are pulled if they are not there, against other implementations.
 
-use std::{path::PathBuf, sync::Mutex};
+use std::{collections::BTreeSet, path::PathBuf, sync::Mutex};
 
 use super::*;
 
@@ -85,23 +85,25 @@ fn efficientnet_lite2_is_the_network_of_its_weights() {
 #[test]
 fn features_of_several_views_are_their_mean_and_have_an_id_of_their_own() {
     let registry = with("efficientnet-lite0");
-    let [upright, mirrored, turned] = [Views::Upright, Views::Mirrored, Views::Turned]
-        .map(|views| registry.open_image_views("efficientnet-lite0", views).expect("opens"));
-    let ids = [&upright, &mirrored, &turned].map(|encoder| encoder.id());
-    assert!(ids[0] != ids[1] && ids[1] != ids[2] && ids[2] != ids[0], "{ids:?}");
+    let kinds = [Views::Upright, Views::Mirrored, Views::Turned, Views::All];
+    let [upright, mirrored, turned, all] =
+        kinds.map(|views| registry.open_image_views("efficientnet-lite0", views).expect("opens"));
+    let ids: BTreeSet<&str> = [&upright, &mirrored, &turned, &all].map(|encoder| encoder.id()).into();
+    assert_eq!(ids.len(), 4, "{ids:?}");
 
     let picture = draw("disc", 224);
     let symmetry =
-        |s| Picture::new(224, 224, preprocess::turned(picture.rgb(), 224, s)).expect("a picture of the same size");
+        |s| Picture::new(224, 224, preprocess::symmetric(picture.rgb(), 224, s)).expect("a picture of the same size");
     let pictures: Vec<Picture> = (0..8).map(symmetry).collect();
     let each = upright.encode(&pictures).expect("encodes");
     assert!(cosine(&each[0], &each[1]) < 0.9999, "the network sees the difference");
-    for (encoder, count) in [(&mirrored, 2), (&turned, 8)] {
+    for (encoder, kind) in [(&mirrored, Views::Mirrored), (&turned, Views::Turned), (&all, Views::All)] {
         let features = encoder.encode(std::slice::from_ref(&picture)).expect("encodes").remove(0);
-        let mean = |d: usize| each[..count].iter().map(|view| view[d]).sum::<f32>() / count as f32;
+        let views = kind.symmetries();
+        let mean = |d: usize| views.iter().map(|&view| each[view][d]).sum::<f32>() / views.len() as f32;
         assert!(features.iter().enumerate().all(|(d, x)| (x - mean(d)).abs() < 1e-4));
     }
-    let around = turned.encode(&pictures).expect("encodes");
+    let around = all.encode(&pictures).expect("encodes");
     assert!(around.iter().all(|features| cosine(features, &around[0]) > 0.999_999), "however it is turned");
 }
 
