@@ -335,7 +335,7 @@ mod tests {
             ("name = \"model.safetensors\"", "name = \"a/b\"", "files.name"),
             ("size = 224", "size = 0", "input.size is 0"),
             ("divide = 128.0", "divide = 0.0", "input.divide"),
-            ("views = \"all\"", "views = \"sideways\"", "`turned`"),
+            ("views = \"turned\"", "views = \"sideways\"", "`turned`"),
             ("width = 1.0", "width = nan", "width"),
             ("sha256 = \"f2", "sha256 = \"F2", "64 digits"),
             ("licence", "license", "license"),
