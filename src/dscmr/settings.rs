@@ -26,8 +26,8 @@ pub struct TrainSettings {
     pub dropout: f64,
     /// p, in (0, 1]: picture features enter as sign(x)·|x|^p, before they are standardised. Pooled activations are mostly
     /// near 0 with a few giants, which ½ tames (power normalisation: Perronnin, Sánchez and Mensink, ECCV 2010); 1 leaves
-    /// them as they are. On the validation split of UCM-Captions with eight views, seeds 0 and 1, ½ gave a mean mAP of .979 and .977, 1
-    /// gave .967 and .968, and 0.3, seed 0, gave .977.
+    /// them as they are. On the validation split of UCM-Captions with eight views, seeds 0 and 1, ½ gave a mean mAP of .979
+    /// and .977, 1 gave .967 and .968, and 0.3, seed 0, gave .977.
     pub image_power: f64,
     /// Pairs of a batch.
     pub batch: usize,

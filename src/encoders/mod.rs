@@ -7,8 +7,8 @@
 //! residual and ReLU6 in registers, everything for AVX-512, AVX2 and portably, chosen at run time. Parallelism is over pictures,
 //! their views, and batches of sentences on rayon's current pool; one view or batch is one thread.
 //!
-//! Measured by `cargo bench --bench encoders` on one thread of an Intel Xeon with AVX-512 (README has an AMD EPYC), against onnxruntime 1.32 with the same
-//! weights, medians of 15 interleaved rounds, milliseconds of CPU:
+//! Measured by `cargo bench --bench encoders` on one thread of an Intel Xeon with AVX-512 (README has an AMD EPYC), against
+//! onnxruntime 1.32 with the same weights, medians of 15 interleaved rounds, milliseconds of CPU:
 //!
 //! | what | here | onnxruntime | ratio |
 //! |---|---|---|---|
