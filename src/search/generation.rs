@@ -295,9 +295,6 @@ impl Work<'_> {
         }
         self.progress.begin(&format!("index {what}"), "point", Some(total));
         let advance = |done| self.progress.advance(done as u64);
-        match StaticIndex::build(self.model.dims(), points, &self.parameters, &advance, self.stop) {
-            Err(crate::index::IndexError::Stopped) => Err(SearchError::Stopped),
-            other => Ok(other?),
-        }
+        Ok(StaticIndex::build(self.model.dims(), points, &self.parameters, &advance, self.stop)?)
     }
 }

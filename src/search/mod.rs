@@ -107,13 +107,13 @@ pub enum SearchError {
     Encoder(Box<EncoderError>),
     /// Learning or the common space failed.
     #[error(transparent)]
-    Space(#[from] DscmrError),
+    Space(DscmrError),
     /// The index on disk cannot be used or written.
     #[error("{0}")]
     IndexOnDisk(String),
     /// The index failed.
     #[error(transparent)]
-    Index(#[from] IndexError),
+    Index(IndexError),
     /// The catalog failed.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
@@ -133,6 +133,19 @@ pub enum SearchError {
 impl From<EncoderError> for SearchError {
     fn from(error: EncoderError) -> Self {
         Self::Encoder(Box::new(error))
+    }
+}
+
+/// A stop is a stop, whoever noticed it.
+impl From<DscmrError> for SearchError {
+    fn from(error: DscmrError) -> Self {
+        if matches!(error, DscmrError::Stopped) { Self::Stopped } else { Self::Space(error) }
+    }
+}
+
+impl From<IndexError> for SearchError {
+    fn from(error: IndexError) -> Self {
+        if error == IndexError::Stopped { Self::Stopped } else { Self::Index(error) }
     }
 }
 

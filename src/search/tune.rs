@@ -9,7 +9,7 @@ use super::{
     generation::{CAPTIONS, PARAMETERS, PICTURES},
     index_parameters,
 };
-use crate::index::{IndexError, IndexParameters, Tuning, VectorIndex};
+use crate::index::{IndexParameters, Tuning, VectorIndex};
 
 /// Points of the other modality that a tuning asks with.
 const SAMPLE: usize = 200;
@@ -35,8 +35,7 @@ pub async fn tune_index(
             progress.begin(&format!("try {name}"), "point", Some(index.len() as u64));
             let advance = |done| progress.advance(done as u64);
             let queries = other.sample(SAMPLE);
-            *tuning = Tuning::measure(index.dims(), index.points(), &queries, &before.graph, &advance, &stop)
-                .map_err(|error| if error == IndexError::Stopped { SearchError::Stopped } else { error.into() })?;
+            *tuning = Tuning::measure(index.dims(), index.points(), &queries, &before.graph, &advance, &stop)?;
         }
         Ok::<_, SearchError>(measured)
     })

@@ -84,6 +84,16 @@ async fn import_encode_and_train_go_on_where_they_were_killed() {
     let encoded = count(&data, features).await;
     assert_eq!(count(&data, "select max(rowid) from features").await, encoded, "nothing was encoded twice");
 
+    // Asked to end, it says how to go on.
+    let mut child = start(diptych(&data).args(["train", "--epochs", "40"]));
+    let mut lines = BufReader::new(child.stderr.take().expect("a pipe")).lines().map_while(Result::ok);
+    assert!(lines.any(|line| line.contains("epoch")), "an epoch was reported");
+    let pid = child.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &pid]).status().expect("kill runs").success());
+    let said: Vec<String> = lines.collect();
+    assert_eq!(child.wait().expect("it ends").code(), Some(130), "{said:?}");
+    assert!(said.last().is_some_and(|line| line.contains("goes on from here")), "{said:?}");
+
     let said = succeed(diptych(&data).args(["train", "--epochs", "40"]));
     assert!(!said.contains("encode pictures"), "{said}");
     assert_eq!(count(&data, features).await, encoded);
