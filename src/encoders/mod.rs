@@ -31,6 +31,7 @@ mod pull;
 mod registry;
 mod torch_legacy;
 mod weights;
+mod wheel;
 
 use crate::picture::Picture;
 

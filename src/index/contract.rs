@@ -89,7 +89,12 @@ fn found(truth: &[(u64, f32)], hits: &[Hit]) -> (usize, usize) {
 fn recalled(truth: &[(u64, f32)], hits: &[Hit]) -> (usize, usize) {
     let best = &truth[..truth.len().min(10)];
     let farthest = best.last().map_or(f32::INFINITY, |(_, score)| *score);
-    (hits.iter().take(best.len()).filter(|hit| hit.score >= farthest - 1e-5).count(), best.len())
+    (as_near(&hits[..best.len().min(hits.len())], farthest), best.len())
+}
+
+/// How many of the hits are at least as near as the farthest of the truth.
+pub(super) fn as_near(hits: &[Hit], farthest: f32) -> usize {
+    hits.iter().filter(|hit| hit.score >= farthest - 1e-5).count()
 }
 
 fn ranked(hits: &[Hit]) -> bool {

@@ -2,7 +2,10 @@
 
 use serde_json::Value;
 
-use crate::support::{diptych, fact, own_copy, succeed, trained_collection};
+use crate::support::{diptych, found, own_copy, succeed, trained_collection};
+
+/// What a tuning keeps.
+const KEPT: &str = "select value from facts where name = 'index_parameters'";
 
 #[tokio::test]
 async fn an_index_is_tuned_built_by_what_was_measured_and_checked() {
@@ -14,7 +17,7 @@ async fn an_index_is_tuned_built_by_what_was_measured_and_checked() {
     // Header and line, then every number of candidates that is less than half of the points.
     let tried = said.lines().filter(|line| line.starts_with("| captions |")).count();
     assert!((1..=5).contains(&tried) && said.contains("kept for the next index"), "{said}");
-    let kept: Value = serde_json::from_str(&fact(data.path(), "index_parameters").await).expect("JSON");
+    let kept: Value = serde_json::from_str(&found::<String>(data.path(), KEPT).await).expect("JSON");
     let kept_ef = kept["graph"]["ef_search"].as_u64().expect("a number");
     assert!(said.contains(&format!("| {kept_ef} |")), "one of those that were tried: {said}");
     assert!(kept["exact_up_to"].as_u64().expect("a number") > 0, "{kept}");

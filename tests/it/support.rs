@@ -207,26 +207,21 @@ fn end_with_process(server: &Server) {
     WATCHERS.lock().unwrap_or_else(PoisonError::into_inner).extend(watcher);
 }
 
-/// Rows of a table of the collection's catalog.
-pub(crate) async fn count(data: &Path, query: &'static str) -> i64 {
+/// What a query of the collection's catalog finds: one row of one column.
+pub(crate) async fn found<T>(data: &Path, query: &'static str) -> T
+where
+    T: Send + Unpin + sqlx::Type<sqlx::Sqlite> + for<'r> sqlx::Decode<'r, sqlx::Sqlite>,
+{
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(data.join("catalog.sqlite3")).read_only(true);
     let pool = sqlx::SqlitePool::connect_with(options).await.expect("the catalog opens");
-    let rows: i64 = sqlx::query_scalar(query).fetch_one(&pool).await.expect("the query runs");
-    pool.close().await;
-    rows
-}
-
-/// A fact of the collection's catalog.
-pub(crate) async fn fact(data: &Path, name: &str) -> String {
-    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(data.join("catalog.sqlite3")).read_only(true);
-    let pool = sqlx::SqlitePool::connect_with(options).await.expect("the catalog opens");
-    let value: String = sqlx::query_scalar("select value from facts where name = ?")
-        .bind(name)
-        .fetch_one(&pool)
-        .await
-        .expect("it is there");
+    let value: T = sqlx::query_scalar(query).fetch_one(&pool).await.expect("the query runs");
     pool.close().await;
     value
+}
+
+/// Rows of a table of the collection's catalog.
+pub(crate) async fn count(data: &Path, query: &'static str) -> i64 {
+    found(data, query).await
 }
 
 /// Sets a fact of the collection's catalog.

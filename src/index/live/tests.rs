@@ -9,7 +9,7 @@ use proptest::prelude::{
 use tempfile::TempDir;
 
 use super::*;
-use crate::index::{GenerationStore, GraphParameters, IndexParameters, KeySet, Space};
+use crate::index::{GenerationStore, GraphParameters, IndexParameters, KeySet, Space, contract::as_near};
 
 const SPACE: Space<'static> = Space { model: "one", dims: 8 };
 
@@ -108,7 +108,7 @@ proptest! {
                             prop_assert!(answer.hits.iter().zip(&expected).all(in_rank));
                         } else {
                             let farthest = expected.last().copied().unwrap_or(f32::INFINITY);
-                            right += answer.hits.iter().filter(|hit| hit.score >= farthest - 1e-5).count();
+                            right += as_near(&answer.hits, farthest);
                             wanted += expected.len();
                         }
                     }
