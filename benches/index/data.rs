@@ -1,8 +1,12 @@
-//! Synthetic points as trained spaces have them: clusters that are wide in a few directions and thin in the others.
+//! Points to search in: synthetic ones as trained spaces have them, clusters that are wide in a few directions and thin in
+//! the others; and those of a collection.
 
 use std::{fs, path::Path};
 
-use diptych::vector::UnitVector;
+use diptych::{
+    index::{GenerationStore, Space, StaticIndex, VectorIndex},
+    vector::{UnitVector, dot},
+};
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -16,15 +20,17 @@ const TOGETHER: usize = 100;
 
 const QUERIES: usize = 1000;
 
-/// Points, and queries from the same distribution.
+/// Points and queries.
 pub(crate) struct Data {
+    pub(crate) title: String,
     pub(crate) dims: usize,
     pub(crate) base: Vec<UnitVector>,
     pub(crate) queries: Vec<UnitVector>,
 }
 
 impl Data {
-    pub(crate) fn new(points: usize, dims: usize) -> Self {
+    /// Synthetic points, and queries from the same distribution.
+    pub(crate) fn synthetic(points: usize, dims: usize) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         let rows = |count: usize, scale: f32, rng: &mut ChaCha8Rng| -> Vec<Vec<f32>> {
             (0..count).map(|_| (0..dims).map(|_| scale * normal(rng)).collect()).collect()
@@ -43,7 +49,38 @@ impl Data {
             };
             (0..count).map(one).collect()
         };
-        Self { dims, base: draw(points), queries: draw(QUERIES) }
+        let title = format!("{points} synthetic points, {dims} dimensions");
+        Self { title, dims, base: draw(points), queries: draw(QUERIES) }
+    }
+
+    /// The captions of the collection in a data folder, which its pictures ask for, as in service.
+    pub(crate) fn collection(folder: &Path) -> Outcome<Self> {
+        let index = folder.join("index");
+        let current = fs::read_to_string(index.join("CURRENT"))?;
+        let number: u64 = current.split_whitespace().next().ok_or("CURRENT is empty")?.parse()?;
+        let manifest: serde_json::Value =
+            serde_json::from_slice(&fs::read(index.join(number.to_string()).join("manifest.json"))?)?;
+        let model = manifest["model"].as_str().ok_or("the manifest names no model")?;
+        let dims = manifest["dims"].as_u64().ok_or("the manifest has no dims")? as usize;
+        let mut opened = GenerationStore::new(index).open(number, Space { model, dims })?;
+        let mut take = |name: &str| -> Outcome<StaticIndex> { Ok(opened.indexes.remove(name).ok_or("lacks a part")?) };
+        let (captions, pictures) = (take("captions")?, take("pictures")?);
+        let (base, queries) = (captions.sample(captions.len()), pictures.sample(QUERIES));
+        let title = format!("{} captions of a collection, {dims} dimensions", base.len());
+        Ok(Self { title, dims, base, queries })
+    }
+
+    /// The part of `k` neighbours that were found. Captions repeat, and of equal points any is right, so what counts is
+    /// whether a point is as near as the farthest of `truth`, not which one it is.
+    pub(crate) fn recall(&self, truth: &[Vec<u64>], found: &[Vec<u64>]) -> f64 {
+        let (mut hits, mut wanted) = (0, 0);
+        for ((query, truth), found) in self.queries.iter().zip(truth).zip(found) {
+            let score = |key: &u64| dot(query.as_slice(), self.base[*key as usize].as_slice());
+            let farthest = truth.iter().map(score).fold(f32::INFINITY, f32::min);
+            hits += found.iter().filter(|key| score(key) >= farthest).count();
+            wanted += truth.len();
+        }
+        hits as f64 / wanted as f64
     }
 
     /// Writes points and queries as rows of little-endian f32, for the peers.

@@ -7,7 +7,7 @@ use std::{
 
 use cpu_time::ProcessTime;
 use diptych::{
-    index::{ExactIndex, GraphIndex, GraphParameters, SearchParams, Traversal, VectorIndex},
+    index::{ExactIndex, GraphIndex, GraphParameters, Neighbours, SearchParams, Traversal, VectorIndex},
     vector::UnitVector,
 };
 use hnsw_rs::prelude::{Distance, Hnsw};
@@ -69,8 +69,13 @@ impl Engine for Ours {
         let answers = pass()?;
         let (done, seconds) = timed(|| (0..PASSES).try_for_each(|_| pass().map(drop)));
         done?;
-        Ok((answers.iter().map(|answer| answer.hits.iter().map(|hit| hit.key).collect()).collect(), seconds))
+        Ok((keys(answers), seconds))
     }
+}
+
+/// What was found for each query.
+pub(crate) fn keys(answers: Vec<Neighbours>) -> Vec<Vec<u64>> {
+    answers.iter().map(|answer| answer.hits.iter().map(|hit| hit.key).collect()).collect()
 }
 
 #[derive(Clone, Copy)]

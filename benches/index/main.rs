@@ -3,11 +3,12 @@
 //! ```text
 //! cargo bench --bench index                                        30 000 points, 128 and 384 dimensions
 //! cargo bench --bench index -- --points 30000,100000 --dims 128,384,1024
+//! cargo bench --bench index -- --collection data                   also the captions of a collection that was trained
 //! cargo bench --bench index -- --picture benches/index.svg         where the curves are drawn; else below target/
 //! ```
 //!
-//! Prints tables in Markdown. All times of one thread are CPU times. It needs Linux (for CPU time), `python3` with `venv`, a C++ compiler and a package index at the
-//! first run. `--no-hnsw-rs` leaves out `hnsw_rs` as it is, whose build takes longest.
+//! Prints tables in Markdown. All times of one thread are CPU times. It needs Linux (for CPU time), `python3` with `venv`, a
+//! C++ compiler and a package index at the first run. `--no-hnsw-rs` leaves out `hnsw_rs` as it is, whose build takes longest.
 
 mod data;
 mod engines;
@@ -17,7 +18,6 @@ mod peers;
 mod picture;
 
 use std::{
-    collections::HashSet,
     error::Error,
     fs,
     path::{Path, PathBuf},
@@ -33,25 +33,21 @@ const ROUNDS: usize = 5;
 
 /// Passes over all queries of a turn, after one that only warms the caches.
 const PASSES: usize = 3;
-const EFS: [usize; 9] = [10, 16, 24, 32, 48, 64, 96, 128, 200];
+const EFS: [usize; 11] = [10, 16, 24, 32, 48, 64, 96, 128, 200, 400, 800];
 const PEERS: [&str; 3] = ["hnswlib", "faiss", "usearch"];
 
 /// The recall at which engines are compared.
 const AT: f64 = 0.99;
 
+/// Once all engines have this recall, more candidates would show nothing.
+const ENOUGH: f64 = 0.9995;
+
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
 /// What was measured on one set of points.
 struct Dataset {
-    points: usize,
-    dims: usize,
+    title: String,
     curves: Vec<Curve>,
-}
-
-impl Dataset {
-    fn title(&self) -> String {
-        format!("{} points, {} dimensions", self.points, self.dims)
-    }
 }
 
 /// What one engine reaches with more and more candidates.
@@ -97,8 +93,11 @@ fn main() -> Outcome<()> {
     let mut datasets = Vec::new();
     for &points in &numbers("--points", "30000")? {
         for &dims in &numbers("--dims", "128,384")? {
-            datasets.push(measure(points, dims, raw, scratch)?);
+            datasets.push(measure(&Data::synthetic(points, dims), raw, scratch)?);
         }
+    }
+    if let Some(folder) = option("--collection") {
+        datasets.push(measure(&Data::collection(Path::new(folder))?, raw, scratch)?);
     }
     let picture = option("--picture").map_or_else(|| scratch.join("index.svg"), PathBuf::from);
     fs::write(&picture, picture::svg(&datasets))?;
@@ -106,22 +105,17 @@ fn main() -> Outcome<()> {
     Ok(())
 }
 
-fn measure(points: usize, dims: usize, raw: bool, scratch: &Path) -> Outcome<Dataset> {
-    let data = Data::new(points, dims);
+fn measure(data: &Data, raw: bool, scratch: &Path) -> Outcome<Dataset> {
+    let dims = data.dims;
     let files = Files { base: scratch.join("index-base.f32"), queries: scratch.join("index-queries.f32") };
     data.write(&files.base, &files.queries)?;
-    println!("\n### {points} points, {dims} dimensions\n");
+    println!("\n### {}\n", data.title);
 
-    let byte = Ours::build(&data, Traversal::Byte, 1)?;
-    let truth: Vec<HashSet<u64>> = byte
-        .graph
-        .search_batch(&data.queries, &SearchParams::exact(10))?
-        .into_iter()
-        .map(|answer| answer.hits.iter().map(|hit| hit.key).collect())
-        .collect();
+    let byte = Ours::build(data, Traversal::Byte, 1)?;
+    let truth = engines::keys(byte.graph.search_batch(&data.queries, &SearchParams::exact(10))?);
     let (mut byte, byte_bytes) = ours::file_bytes(byte, dims, scratch)?;
-    let mut float = Ours::build(&data, Traversal::Float, 1)?;
-    let mut own = if raw { Some(Raw::build(&data)?) } else { None };
+    let mut float = Ours::build(data, Traversal::Float, 1)?;
+    let mut own = if raw { Some(Raw::build(data)?) } else { None };
     let mut peers = Peers::start(scratch)?;
     let mut curves = vec![curve(byte.name(), byte.build_seconds(), byte_bytes)];
     curves.push(curve(float.name(), float.build_seconds(), byte_bytes - byte.graph.memory().codes as u64));
@@ -134,37 +128,34 @@ fn measure(points: usize, dims: usize, raw: bool, scratch: &Path) -> Outcome<Dat
     }
 
     for ef in EFS {
+        if curves.iter().all(|curve| curve.points.last().is_some_and(|reached| reached.recall >= ENOUGH)) {
+            break;
+        }
         for round in 0..ROUNDS {
-            let mut answers = vec![byte.search(&data, ef)?, float.search(&data, ef)?];
+            let mut answers = vec![byte.search(data, ef)?, float.search(data, ef)?];
             for name in PEERS {
                 answers.push(peers.search(name, &files.queries, ef)?);
             }
             if let Some(own) = &mut own {
-                answers.push(own.search(&data, ef)?);
+                answers.push(own.search(data, ef)?);
             }
             for (curve, (keys, seconds)) in curves.iter_mut().zip(answers) {
                 if round == 0 {
-                    curve.points.push(Reached { recall: recall(&truth, &keys), seconds: Vec::new() });
+                    curve.points.push(Reached { recall: data.recall(&truth, &keys), seconds: Vec::new() });
                 }
                 let reached = curve.points.last_mut().ok_or("a round began")?;
                 reached.seconds.push(seconds / (PASSES * data.queries.len()) as f64);
             }
         }
     }
-    let dataset = Dataset { points, dims, curves };
+    let dataset = Dataset { title: data.title.clone(), curves };
     print(&dataset);
-    ours::print(&data, &byte, own.as_ref(), &truth, &mut peers, &files, scratch)?;
+    ours::print(data, &byte, own.as_ref(), &mut peers, &files, scratch)?;
     Ok(dataset)
 }
 
 fn curve(name: &str, build_seconds: f64, bytes: u64) -> Curve {
     Curve { name: name.to_owned(), build_seconds, bytes, points: Vec::new() }
-}
-
-/// The part of the true neighbours that are among the keys.
-fn recall(truth: &[HashSet<u64>], keys: &[Vec<u64>]) -> f64 {
-    let found: usize = truth.iter().zip(keys).map(|(t, k)| k.iter().filter(|key| t.contains(key)).count()).sum();
-    found as f64 / truth.iter().map(HashSet::len).sum::<usize>() as f64
 }
 
 fn print(dataset: &Dataset) {
@@ -180,7 +171,8 @@ fn print(dataset: &Dataset) {
     }
     println!("\n| ef |{}", dataset.curves.iter().map(|curve| format!(" {} |", curve.name)).collect::<String>());
     println!("|---|{}", "---|".repeat(dataset.curves.len()));
-    for (n, ef) in EFS.iter().enumerate() {
+    let measured = dataset.curves.iter().map(|curve| curve.points.len()).min().unwrap_or(0);
+    for (n, ef) in EFS.iter().enumerate().take(measured) {
         let cell = |curve: &Curve| format!(" {:.4} · {:.0} |", curve.points[n].recall, curve.points[n].qps());
         println!("| {ef} |{}", dataset.curves.iter().map(cell).collect::<String>());
     }

@@ -31,7 +31,7 @@ fn panel(svg: &mut String, dataset: &Dataset) {
     let x = |recall: f64| left + (recall - 0.9) / 0.1 * (right - left);
     // From a hundred to a hundred thousand queries a second.
     let y = |qps: f64| bottom - (qps.log10() - 2.0) / 3.0 * (bottom - top);
-    let _ = writeln!(svg, "<text x=\"{left}\" y=\"18\" font-weight=\"bold\">{}</text>", dataset.title());
+    let _ = writeln!(svg, "<text x=\"{left}\" y=\"18\" font-weight=\"bold\">{}</text>", dataset.title);
     for recall in [0.9, 0.92, 0.94, 0.96, 0.98, 1.0] {
         let x = x(recall);
         let _ = writeln!(svg, "<line x1=\"{x}\" y1=\"{top}\" x2=\"{x}\" y2=\"{bottom}\" stroke=\"#ddd\"/>");
