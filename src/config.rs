@@ -67,7 +67,11 @@ pub enum Verb {
     /// Say how good the active model is
     Evaluate(EvaluateArgs),
     /// Build the index anew and compare it with exact scans
+    #[command(args_conflicts_with_subcommands = true)]
     Index {
+        /// Build on one thread, so that the same points give the same files, byte for byte
+        #[arg(long)]
+        reproducible: bool,
         /// Something other than building
         #[command(subcommand)]
         verb: Option<IndexVerb>,

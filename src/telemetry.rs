@@ -1,5 +1,8 @@
-//! What is it doing? Log lines on standard error; standard output is for answers.
+//! What is it doing? Log lines on standard error, for standard output is for answers; and metrics for Prometheus.
 
+use std::sync::LazyLock;
+
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::{EnvFilter, fmt};
 
 use crate::config::{Common, LogFormat};
@@ -12,6 +15,30 @@ use crate::config::{Common, LogFormat};
 pub struct BadFilter {
     filter: String,
     reason: String,
+}
+
+/// Seconds that tell requests apart, from a cached thumbnail to a training's first word.
+const SECONDS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
+
+/// A process has one recorder, whichever service of it asks first.
+static METRICS: LazyLock<PrometheusHandle> = LazyLock::new(|| {
+    let recorder = PrometheusBuilder::new().set_buckets(&SECONDS).expect("there are buckets").build_recorder();
+    let handle = recorder.handle();
+    // A recorder of someone else's in the same process keeps its place; ours then has nothing to tell.
+    let _ = metrics::set_global_recorder(recorder);
+    handle
+});
+
+/// Begins to keep what `metrics` macros are told; before that they are told in vain.
+pub fn start_metrics() {
+    LazyLock::force(&METRICS);
+}
+
+/// All metrics of the process in Prometheus' text format.
+pub fn render_metrics() -> String {
+    // Histograms are drained into their buckets here, so that they do not grow between two scrapes of a forgetful scraper.
+    METRICS.run_upkeep();
+    METRICS.render()
 }
 
 /// Starts logging for the process. A second call keeps the first one's settings.

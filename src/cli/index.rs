@@ -12,21 +12,25 @@ use crate::{
 /// Below this recall@10 a graph is not what it should be, and `check` ends with a failure.
 const ENOUGH_RECALL: f64 = 0.95;
 
-pub(super) async fn run(shared: &Shared, verb: Option<IndexVerb>) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(shared: &Shared, verb: Option<IndexVerb>, reproducible: bool) -> anyhow::Result<ExitCode> {
     match verb {
-        None => build(shared).await,
+        None => build(shared, reproducible).await,
         Some(IndexVerb::Check) => check(shared).await,
         Some(IndexVerb::Tune) => tune(shared).await,
     }
 }
 
 /// Builds the next generation and writes it to disk.
-async fn build(shared: &Shared) -> anyhow::Result<ExitCode> {
+async fn build(shared: &Shared, reproducible: bool) -> anyhow::Result<ExitCode> {
     let library = shared.library().await?;
     let encoders = shared.encoders().await?;
     let began = Instant::now();
     let progress: Arc<dyn Progress> = Arc::clone(&shared.bars) as Arc<dyn Progress>;
-    let kind = IndexKind::Kept(index_parameters(&library).await?);
+    let mut parameters = index_parameters(&library).await?;
+    if reproducible {
+        parameters.graph.threads = 1;
+    }
+    let kind = IndexKind::Kept(parameters);
     let built = Generation::build(&library, &encoders, kind, progress, shared.stop.flag()).await;
     shared.bars.finish();
     let generation = match built {

@@ -38,7 +38,7 @@ pub async fn run(config: Config) -> anyhow::Result<ExitCode> {
         Verb::Import(args) => import::run(&shared, &args).await,
         Verb::Train(args) => train::run(&shared, &args).await,
         Verb::Evaluate(args) => evaluate::run(&shared, args).await,
-        Verb::Index { verb } => index::run(&shared, verb).await,
+        Verb::Index { verb, reproducible } => index::run(&shared, verb, reproducible).await,
         Verb::Serve(args) => serve::run(&shared, &args).await,
         Verb::Search(args) => search::run(&shared, args).await,
         Verb::Status => status::run(&shared).await,

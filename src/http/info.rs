@@ -1,10 +1,10 @@
 //! What the service says of itself.
 
-use axum::{Json, extract::State};
+use axum::{Json, extract::State, http::header, response::IntoResponse};
 use serde_json::{Value, json};
 
 use super::{App, error::Outcome};
-use crate::search::SearchError;
+use crate::{search::SearchError, telemetry};
 
 /// `GET /healthz`: the process is alive.
 pub(super) async fn healthz() -> &'static str {
@@ -21,6 +21,12 @@ pub(super) async fn readyz(State(app): State<App>) -> Outcome<Json<Value>> {
         "model": generation.record.version,
         "index_generation": generation.number,
     })))
+}
+
+/// `GET /metrics`: what Prometheus scrapes.
+pub(super) async fn metrics(State(app): State<App>) -> impl IntoResponse {
+    app.engine.observe();
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], telemetry::render_metrics())
 }
 
 /// `GET /v1/info`: versions, model, size of the collection, limits.

@@ -28,7 +28,7 @@ use tower_http::{
     timeout::TimeoutLayer,
 };
 
-use crate::search::Engine;
+use crate::{search::Engine, telemetry};
 
 /// What the service allows.
 #[derive(Debug, Clone, Copy)]
@@ -68,11 +68,13 @@ pub fn router(engine: Arc<Engine>, limits: HttpLimits) -> Router {
         .route("/v1/items", post(ingest::create))
         .route("/v1/items/{id}", get(items::item).put(ingest::replace).delete(ingest::delete))
         .layer(DefaultBodyLimit::max(limits.picture_bytes));
+    telemetry::start_metrics();
     Router::new()
         .route("/", get(pages::index))
         .route("/static/{name}", get(pages::asset))
         .route("/healthz", get(info::healthz))
         .route("/readyz", get(info::readyz))
+        .route("/metrics", get(info::metrics))
         .route("/v1/info", get(info::info))
         .route("/v1/labels", get(info::labels))
         .route("/v1/search/text", post(search::text))

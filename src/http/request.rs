@@ -26,7 +26,7 @@ pub(super) async fn context(mut request: Request, next: Next) -> Response {
     let path = request.uri().path().to_owned();
     let route = request.extensions().get::<MatchedPath>().map_or("-", MatchedPath::as_str).to_owned();
     request.extensions_mut().insert(RequestId(id.clone()));
-    let span = tracing::info_span!("request", %id, %method, route);
+    let span = tracing::info_span!("request", %id, %method, %route);
 
     let began = Instant::now();
     let mut response = next.run(request).instrument(span.clone()).await;
@@ -45,9 +45,27 @@ pub(super) async fn context(mut request: Request, next: Next) -> Response {
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
-    let ms = began.elapsed().as_secs_f64() * 1000.0;
-    tracing::debug!(status = response.status().as_u16(), ms, "answered");
+    let (took, status) = (began.elapsed().as_secs_f64(), response.status().as_u16());
+    // By route and not by path, which anyone can invent.
+    metrics::counter!("diptych_http_requests_total", "method" => verb(&method), "route" => route.clone(), "status" => status.to_string())
+        .increment(1);
+    metrics::histogram!("diptych_http_request_seconds", "route" => route).record(took);
+    tracing::debug!(status, ms = took * 1000.0, "answered");
     response
+}
+
+/// A method's name; those that nobody has heard of share one.
+fn verb(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        _ => "other",
+    }
 }
 
 fn request_id(headers: &HeaderMap) -> String {

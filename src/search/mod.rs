@@ -11,6 +11,7 @@ mod folder;
 mod generation;
 mod import;
 mod ingest;
+mod metrics;
 mod progress;
 mod query;
 mod reindex;

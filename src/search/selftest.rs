@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::{Engine, SearchError, blocking};
+use super::{Engine, SearchError, blocking, metrics};
 use crate::catalog::{Task, TaskStatus};
 
 impl Engine {
@@ -22,6 +22,7 @@ impl Engine {
             let tested = blocking(move || generation.self_test()).await.and_then(|tested| tested);
             let (status, result, error) = match tested {
                 Ok(tests) => {
+                    tests.iter().for_each(|(name, test)| metrics::tested(name, test));
                     let tests: serde_json::Map<String, serde_json::Value> =
                         tests.iter().map(|(name, test)| ((*name).to_owned(), json!(test))).collect();
                     (TaskStatus::Succeeded, Some(json!({ "index_generation": number, "indexes": tests })), None)

@@ -1,8 +1,10 @@
 //! The owner's verbs for the index.
 
-use serde_json::Value;
+use std::{collections::BTreeMap, fs, path::Path};
 
-use crate::support::{diptych, found, own_copy, succeed, trained_collection};
+use serde_json::{Value, json};
+
+use crate::support::{diptych, found, own_copy, set_fact, succeed, trained_collection};
 
 /// What a tuning keeps.
 const KEPT: &str = "select value from facts where name = 'index_parameters'";
@@ -27,4 +29,32 @@ async fn an_index_is_tuned_built_by_what_was_measured_and_checked() {
     let rows = |said: &str| said.lines().filter(|line| line.starts_with('|')).map(str::to_owned).collect::<Vec<_>>();
     assert_eq!(rows(&built).len(), 4, "{built}");
     assert_eq!(rows(&built), rows(&checked), "what was built is what was opened");
+}
+
+/// The files of the current generation, by name.
+fn index_files(data: &Path) -> BTreeMap<String, Vec<u8>> {
+    let index = data.join("index");
+    let current = fs::read_to_string(index.join("CURRENT")).expect("there is a generation");
+    let number = current.split_whitespace().next().expect("a number");
+    let entries = fs::read_dir(index.join(number)).expect("it has files").map(|entry| entry.expect("an entry"));
+    entries
+        .map(|entry| (entry.file_name().into_string().expect("UTF-8"), fs::read(entry.path()).expect("a file")))
+        .collect()
+}
+
+#[tokio::test]
+async fn a_reproducible_index_is_the_same_to_the_byte() {
+    let Some(collection) = trained_collection() else { return };
+    let data = own_copy(collection);
+    let graph = json!({"links": 8, "ef_construction": 50, "ef_search": 100, "traversal": "byte", "threads": 2});
+    set_fact(data.path(), "index_parameters", &json!({"exact_up_to": 10, "graph": graph}).to_string()).await;
+    let build = || {
+        succeed(diptych(data.path()).args(["index", "--reproducible"]));
+        index_files(data.path())
+    };
+    let (one, other) = (build(), build());
+    assert!(one.contains_key("captions.links") && one.contains_key("pictures.codes"), "graphs were built");
+    for (name, bytes) in &one {
+        assert!(other[name] == *bytes, "{name} differs");
+    }
 }

@@ -204,4 +204,13 @@ async fn killed_thirty_times_during_writes_folds_and_swaps_nothing_acknowledged_
     let pictures = &test["result"]["indexes"]["pictures"];
     assert!(pictures["strategy"].as_str().is_some_and(|strategy| strategy.starts_with("graph")), "{test}");
     assert!(pictures["recall_at_10"].as_f64().is_some_and(|recall| recall >= 0.95), "{test}");
+
+    let metrics = client.http.get(client.url("/metrics")).send().await.expect("an answer");
+    let metrics = metrics.text().await.expect("text");
+    let gauge =
+        |name: &str| -> Option<f64> { metrics.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok()) };
+    assert_eq!(gauge("diptych_index_recall_at_10{index=\"pictures\"}"), pictures["recall_at_10"].as_f64(), "{metrics}");
+    assert_eq!(gauge("diptych_index_points{index=\"pictures\"}"), pictures["points"].as_f64(), "{metrics}");
+    let asked = "diptych_http_requests_total{method=\"GET\",route=\"/v1/items/{id}\",status=\"200\"}";
+    assert!(gauge(asked).is_some_and(|count| count > 0.0), "{metrics}");
 }

@@ -49,6 +49,7 @@ const ALONE: &[(&[&str], &[&str])] = &[
     (&["catalog", "search", "index"], &["roaring"]),
     (&["catalog"], &["sqlx"]),
     (&["http"], &["axum", "tower_http"]),
+    (&["telemetry"], &["metrics_exporter_prometheus"]),
     (&["cli"], &["indicatif"]),
 ];
 
