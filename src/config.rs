@@ -135,7 +135,15 @@ pub struct ImportArgs {
 /// Settings of `train`.
 #[derive(Debug, Clone, Args)]
 pub struct TrainArgs {
-    /// Passes over the training split, at most
+    /// What to learn: dscmr, the paper's space of classes, or class-and-pair, in which a picture also finds its very own
+    /// captions [default: class-and-pair]
+    #[arg(long, value_name = "NAME")]
+    pub objective: Option<String>,
+    /// Settings in TOML; what the file leaves out is as in the default, and flags count before it
+    #[arg(long, value_name = "FILE")]
+    pub settings: Option<PathBuf>,
+    /// Passes over the training split, at most, for each part of the space [default: as many as the steps of the
+    /// settings take]
     #[arg(long, value_name = "N")]
     pub epochs: Option<usize>,
     /// Seed of the split, the initial weights and the order
@@ -147,15 +155,21 @@ pub struct TrainArgs {
     /// Weight of J3, the paper's η
     #[arg(long, value_name = "X")]
     pub eta: Option<f64>,
-    /// Part of the subnetworks' units that a step leaves out, from 0 up to 1
-    #[arg(long, value_name = "P")]
-    pub dropout: Option<f64>,
+    /// How J1 and J3 measure: rows, as the authors' code does, or frobenius, as the paper prints [default: rows]
+    #[arg(long, value_name = "NAME")]
+    pub norm: Option<String>,
+    /// How J1 compares: regression, the paper's, or cross-entropy [default: regression]
+    #[arg(long, value_name = "NAME")]
+    pub discrimination: Option<String>,
     /// Power to which picture features are raised before they are standardised, above 0 up to 1
     #[arg(long, value_name = "P")]
     pub image_power: Option<f64>,
-    /// Passes without a better validation mAP after which the training ends
+    /// Passes without a better validation score after which the training of a part ends
     #[arg(long, value_name = "N")]
     pub patience: Option<usize>,
+    /// Train without J2, without J3, without both and with both, and print what each gives, as the paper does; keeps no model
+    #[arg(long)]
+    pub ablate: bool,
 }
 
 /// Settings of `evaluate`.

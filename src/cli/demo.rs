@@ -120,7 +120,7 @@ async fn model(
     }
     stages.did("encode", began);
     let began = Instant::now();
-    let trained = train::learn(shared, library, encoders, train::settings(&args.train)).await?;
+    let trained = train::learn(shared, library, encoders, train::settings(&args.train)?).await?;
     stages.did("train", began);
     Ok(trained.is_some())
 }

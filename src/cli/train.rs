@@ -2,39 +2,93 @@
 
 use std::{process::ExitCode, sync::Arc};
 
+use anyhow::Context as _;
+
 use super::{Shared, stopped};
 use crate::{
     config::TrainArgs,
     dscmr::TrainSettings,
-    search::{Encoders, Library, Progress, SearchError, Trained, encode_missing, train},
+    search::{Encoders, Library, Progress, SearchError, Trained, ablate, encode_missing, train},
 };
 
 pub(super) async fn run(shared: &Shared, args: &TrainArgs) -> anyhow::Result<ExitCode> {
     let library = shared.library().await?;
     let encoders = shared.encoders().await?;
+    if args.ablate {
+        return ablation(shared, &library, &encoders, settings(args)?).await;
+    }
     let trained = match encode(shared, &library, &encoders).await? {
-        true => learn(shared, &library, &encoders, settings(args)).await?,
+        true => learn(shared, &library, &encoders, settings(args)?).await?,
         false => None,
     };
     let Some(trained) = trained else { return Ok(stopped("the same command goes on from here")) };
-    println!("model {} after {}\n{}", trained.record.version, super::seconds(trained.record.seconds), trained.report);
+    let parts: Vec<String> =
+        trained.parts.iter().map(|(part, weight)| format!("{} part {weight:.2}", part.name())).collect();
+    let (version, took) = (&trained.record.version, super::seconds(trained.record.seconds));
+    println!("model {version} after {took}; weights in a cosine: {}\n{}", parts.join(", "), trained.report);
     library.catalog.close().await;
     Ok(ExitCode::SUCCESS)
 }
 
-/// The defaults with what was asked for in their place.
-pub(super) fn settings(args: &TrainArgs) -> TrainSettings {
-    let TrainSettings { max_epochs, seed, lambda, eta, dropout, image_power, patience, .. } = TrainSettings::default();
-    TrainSettings {
-        max_epochs: args.epochs.unwrap_or(max_epochs),
-        seed: args.seed.unwrap_or(seed),
-        lambda: args.lambda.unwrap_or(lambda),
-        eta: args.eta.unwrap_or(eta),
-        dropout: args.dropout.unwrap_or(dropout),
-        image_power: args.image_power.unwrap_or(image_power),
-        patience: args.patience.unwrap_or(patience),
-        ..TrainSettings::default()
+/// Prints what each term of J is worth.
+async fn ablation(
+    shared: &Shared,
+    library: &Library,
+    encoders: &Encoders,
+    settings: TrainSettings,
+) -> anyhow::Result<ExitCode> {
+    if !encode(shared, library, encoders).await? {
+        return Ok(stopped("the same command goes on from here"));
     }
+    let progress: Arc<dyn Progress> = Arc::clone(&shared.bars) as Arc<dyn Progress>;
+    let rows = ablate(library, encoders, settings, progress, shared.stop.flag()).await;
+    shared.bars.finish();
+    let rows = match rows {
+        Ok(rows) => rows,
+        Err(SearchError::Stopped) => return Ok(stopped("an ablation begins anew")),
+        Err(error) => return Err(error.into()),
+    };
+    println!("| objective | mAP picture → text | mAP text → picture | mean |\n|---|---|---|---|");
+    for (name, report) in &rows {
+        let (there, back, mean) = (report.map_image_to_text, report.map_text_to_image, report.map());
+        println!("| {name} | {there:.3} | {back:.3} | {mean:.3} |");
+    }
+    library.catalog.close().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The defaults, what the file says over them, and what flags say over that.
+pub(super) fn settings(args: &TrainArgs) -> anyhow::Result<TrainSettings> {
+    let file = match &args.settings {
+        Some(path) => {
+            let text = std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
+            toml::from_str(&text).with_context(|| path.display().to_string())?
+        }
+        None => toml::Table::new(),
+    };
+    let whole = |number: u64| toml::Value::Integer(number.cast_signed());
+    let count = |number: usize| whole(number as u64);
+    let flags: [(&[&str], Option<toml::Value>); 11] = [
+        (&["objective"], args.objective.clone().map(Into::into)),
+        (&["seed"], args.seed.map(whole)),
+        (&["image_power"], args.image_power.map(Into::into)),
+        (&["class", "lambda"], args.lambda.map(Into::into)),
+        (&["class", "eta"], args.eta.map(Into::into)),
+        (&["class", "norm"], args.norm.clone().map(Into::into)),
+        (&["class", "discrimination"], args.discrimination.clone().map(Into::into)),
+        (&["class", "course", "max_epochs"], args.epochs.map(count)),
+        (&["pair", "course", "max_epochs"], args.epochs.map(count)),
+        (&["class", "course", "patience"], args.patience.map(count)),
+        (&["pair", "course", "patience"], args.patience.map(count)),
+    ];
+    let mut given = vec![file];
+    for (path, value) in flags {
+        let Some(value) = value else { continue };
+        let nested =
+            path.iter().rev().fold(value, |value, key| toml::Table::from_iter([((*key).to_owned(), value)]).into());
+        given.extend(nested.as_table().cloned());
+    }
+    Ok(TrainSettings::from_tables(given)?)
 }
 
 /// Encodes what is missing. `false` if somebody stopped it; the same call goes on from there.

@@ -7,8 +7,8 @@ use candle_core::{CpuStorage, InplaceOp2, Layout, Result, Tensor, bail};
 use rayon::prelude::*;
 
 use super::{
-    TrainSettings,
-    network::{NAMES, Shape, Weights, initial, tensor},
+    Course,
+    network::{Shape, Weights, initial, tensor},
 };
 
 /// Added to the root of the second moment, as PyTorch's default.
@@ -34,15 +34,15 @@ struct Update {
 }
 
 impl Optimizer {
-    /// Freshly drawn variables, moments 0.
-    pub(super) fn new(shape: Shape, seed: u64) -> Result<Self> {
+    /// Freshly drawn variables, moments 0. Networks of other names begin with other values.
+    pub(super) fn new(shape: Shape, seed: u64, network: &str) -> Result<Self> {
         let state = |name: &&'static str| {
-            let mut values = initial(&shape, name, seed);
+            let mut values = initial(&shape, network, name, seed);
             let elements = values.len();
             values.resize(3 * elements, 0.0);
             tensor(values, (3, elements))
         };
-        Ok(Self { shape, steps: 0, states: NAMES.iter().map(state).collect::<Result<_>>()? })
+        Ok(Self { shape, steps: 0, states: shape.names().iter().map(state).collect::<Result<_>>()? })
     }
 
     /// Takes up where a checkpoint left off.
@@ -54,17 +54,18 @@ impl Optimizer {
         self.steps
     }
 
-    /// Each variable with its moments, `[3, elements]`, in the order of [`NAMES`].
+    /// Each variable with its moments, `[3, elements]`, in the order of [`Shape::names`].
     pub(super) fn states(&self) -> &[Tensor] {
         &self.states
     }
 
     /// The variables in their shapes. They share memory with the optimizer: a later [`Self::update`] changes them.
     pub(super) fn weights(&self) -> Result<Weights> {
-        NAMES
-            .into_iter()
+        self.shape
+            .names()
+            .iter()
             .zip(&self.states)
-            .map(|(name, state)| Ok((name, state.get(0)?.reshape(self.shape.of(name))?)))
+            .map(|(&name, state)| Ok((name, state.get(0)?.reshape(self.shape.of(name))?)))
             .collect()
     }
 
@@ -73,17 +74,17 @@ impl Optimizer {
         self.weights()?.into_iter().map(|(name, weight)| Ok((name, weight.copy()?))).collect()
     }
 
-    /// One step along the gradients.
-    pub(super) fn update(&mut self, gradients: &Weights, settings: &TrainSettings) -> Result<()> {
+    /// One step along the gradients, when `done`, in [0, 1), of all steps are.
+    pub(super) fn update(&mut self, gradients: &Weights, course: &Course, done: f64) -> Result<()> {
         self.steps += 1;
         let steps = i32::try_from(self.steps).unwrap_or(i32::MAX);
         let update = Update {
-            beta1: settings.beta1 as f32,
-            beta2: settings.beta2 as f32,
-            rate: (settings.learning_rate / (1.0 - settings.beta1.powi(steps))) as f32,
-            correction: (1.0 - settings.beta2.powi(steps)).sqrt() as f32,
+            beta1: course.beta1 as f32,
+            beta2: course.beta2 as f32,
+            rate: (course.schedule.part(done) * course.learning_rate / (1.0 - course.beta1.powi(steps))) as f32,
+            correction: (1.0 - course.beta2.powi(steps)).sqrt() as f32,
         };
-        for (name, state) in NAMES.iter().zip(&self.states) {
+        for (name, state) in self.shape.names().iter().zip(&self.states) {
             state.inplace_op2(&gradients[name].contiguous()?, &update)?;
         }
         Ok(())
@@ -146,8 +147,13 @@ mod tests {
     #[test]
     fn agrees_with_candles_adamw_without_decay() {
         let shape = Shape { image: 3, text: 4, hidden: 5, dims: 2, classes: 2 };
-        let settings = TrainSettings { learning_rate: 1e-2, ..TrainSettings::default() };
-        let mut ours = Optimizer::new(shape, 1).expect("an optimizer");
+        let course = Course {
+            learning_rate: 1e-2,
+            schedule: super::super::Schedule::Constant,
+            beta1: 0.5,
+            ..super::super::TrainSettings::default().class.course
+        };
+        let mut ours = Optimizer::new(shape, 1, "test").expect("an optimizer");
         let vars: Vec<candle_core::Var> = ours
             .snapshot()
             .expect("weights")
@@ -163,7 +169,7 @@ mod tests {
             let gradients = ours.weights().expect("weights").into_iter();
             let gradients =
                 gradients.map(|(name, w)| (name, ((&w * 2.0).expect("2w") + w.cos().expect("cos")).expect("gradient")));
-            ours.update(&gradients.collect(), &settings).expect("a step");
+            ours.update(&gradients.collect(), &course, 0.0).expect("a step");
             let total = vars
                 .iter()
                 .map(|v| loss(v).expect("a loss"))

@@ -1,5 +1,5 @@
-//! Where an interrupted training goes on: all variables with their moments, the best weights so far, and the place in the
-//! order. The next run with the same data and settings ends with the same bytes as one that was never interrupted.
+//! Where an interrupted training goes on: for each part of the space all variables with their moments, the best weights so
+//! far, and the place in the order. The next run with the same data and settings ends with the same bytes as one that was never interrupted.
 
 use std::{collections::HashMap, path::Path};
 
@@ -7,13 +7,16 @@ use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    DscmrError, Epoch, TrainSettings, TrainingData,
+    DscmrError, Epoch, Part, TrainSettings, TrainingData,
     loss::Terms,
     model::write_synced,
-    network::{NAMES, Shape, Weights},
+    network::{Shape, Weights},
 };
 
-const FILE: &str = "checkpoint.safetensors";
+/// The file of a part.
+fn file(part: Part) -> String {
+    format!("{}.checkpoint.safetensors", part.name())
+}
 
 /// The key of the place in the file's metadata.
 const PLACE: &str = "place";
@@ -27,7 +30,9 @@ pub(super) struct Place {
     pub(super) epoch: usize,
     /// Batches of it that are done.
     pub(super) batches: usize,
-    /// Sums of the terms over these batches, weighted by their pairs.
+    /// Sum of the loss over these batches, weighted by their pairs.
+    pub(super) total: f64,
+    /// Sums of its terms.
     pub(super) sums: Terms,
     /// Adam's steps.
     pub(super) steps: u64,
@@ -40,18 +45,18 @@ pub(super) struct Place {
 /// A training at rest.
 pub(super) struct Checkpoint {
     pub(super) place: Place,
-    /// `[3, elements]` for each variable, in the order of [`NAMES`].
+    /// `[3, elements]` for each variable, in the order of [`Shape::names`].
     pub(super) states: Vec<Tensor>,
     pub(super) best: Weights,
 }
 
 impl Checkpoint {
     /// Writes the checkpoint whole or not at all.
-    pub(super) fn save(&self, folder: &Path) -> Result<(), DscmrError> {
+    pub(super) fn save(&self, folder: &Path, part: Part, shape: &Shape) -> Result<(), DscmrError> {
         std::fs::create_dir_all(folder).map_err(|e| DscmrError::file(folder, e))?;
-        let path = folder.join(FILE);
+        let path = folder.join(file(part));
         let mut tensors: Vec<(String, Tensor)> = Vec::new();
-        for (name, state) in NAMES.iter().zip(&self.states) {
+        for (name, state) in shape.names().iter().zip(&self.states) {
             tensors.push((format!("state.{name}"), state.clone()));
         }
         for (name, weight) in &self.best {
@@ -60,15 +65,15 @@ impl Checkpoint {
         let place = serde_json::to_string(&self.place).map_err(|e| DscmrError::file(&path, e))?;
         let metadata = HashMap::from([(PLACE.to_owned(), place)]);
         let bytes = safetensors::serialize(tensors, Some(metadata)).map_err(|e| DscmrError::file(&path, e))?;
-        let unfinished = folder.join(format!("{FILE}.tmp"));
+        let unfinished = path.with_extension("tmp");
         write_synced(&unfinished, &bytes)?;
         std::fs::rename(&unfinished, &path).map_err(|e| DscmrError::file(&path, e))
     }
 
     /// Reads a checkpoint of this training. `None` if there is none, if it is of another, or if it is damaged: then the
     /// training begins anew, and the log says why.
-    pub(super) fn load(folder: &Path, shape: &Shape, fingerprint: &str) -> Option<Self> {
-        let path = folder.join(FILE);
+    pub(super) fn load(folder: &Path, part: Part, shape: &Shape, fingerprint: &str) -> Option<Self> {
+        let path = folder.join(file(part));
         let bytes = std::fs::read(&path).ok()?;
         match Self::parse(&bytes, shape) {
             Ok(checkpoint) if checkpoint.place.fingerprint == fingerprint => Some(checkpoint),
@@ -98,7 +103,7 @@ impl Checkpoint {
         };
         let mut states = Vec::new();
         let mut best = Weights::new();
-        for name in NAMES {
+        for &name in shape.names() {
             let (rows, cols) = shape.of(name);
             states.push(take(format!("state.{name}"), 3, rows * cols)?);
             best.insert(name, take(format!("best.{name}"), rows, cols)?);

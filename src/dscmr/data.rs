@@ -1,5 +1,7 @@
 //! What the trainer learns from: features of pictures and sentences, who describes whom, and what they show.
 
+use std::collections::HashMap;
+
 use crate::dataset::Split;
 
 /// A row-major matrix of finite numbers, one feature vector a row.
@@ -56,4 +58,17 @@ pub struct TrainingData {
     pub splits: Vec<Split>,
     /// Class names.
     pub classes: Vec<String>,
+}
+
+impl TrainingData {
+    /// A number for what each caption reads: captions with equal features read the same.
+    pub(super) fn reads(&self, texts: impl Iterator<Item = usize>) -> Vec<u32> {
+        let mut known = HashMap::new();
+        let read = |text| {
+            let bits: Vec<u32> = self.texts.row(text).iter().map(|x| x.to_bits()).collect();
+            let next = known.len() as u32;
+            *known.entry(bits).or_insert(next)
+        };
+        texts.map(read).collect()
+    }
 }

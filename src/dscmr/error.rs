@@ -8,6 +8,9 @@ pub enum DscmrError {
     /// The collection is too small or too uniform to learn from.
     #[error("{0}")]
     NotEnough(String),
+    /// A setting cannot be used.
+    #[error("the settings of the training: {0}")]
+    Settings(String),
     /// A feature is NaN or infinite.
     #[error("{what} features, row {row}: a value is not finite")]
     NotFinite {

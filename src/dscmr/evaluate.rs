@@ -39,15 +39,7 @@ impl<'a> Points<'a> {
         }
         let image_points = model.embed_images(&data.images.select(&items))?;
         let text_points = model.embed_texts(&data.texts.select(&texts))?;
-        let mut known = HashMap::new();
-        let reads = texts
-            .iter()
-            .map(|&text| {
-                let bits: Vec<u32> = data.texts.row(text).iter().map(|x| x.to_bits()).collect();
-                let next = known.len() as u32;
-                *known.entry(bits).or_insert(next)
-            })
-            .collect();
+        let reads = data.reads(texts.iter().copied());
         Ok(Self { data, items, texts, image_points, text_points, reads })
     }
 
@@ -127,7 +119,7 @@ pub(super) fn calibrate(model: &mut Model, data: &TrainingData) -> Result<(), Ds
         image_to_image: fit(Direction::ImageToImage),
         text_to_text: fit(Direction::TextToText),
     };
-    let outputs = model.label_outputs_of(View::Image, &data.images.select(&points.items))?;
+    let outputs = model.label_outputs(View::Image, &data.images.select(&points.items))?;
     let truth: Vec<&[u32]> = points.items.iter().map(|&item| data.labels[item].as_slice()).collect();
     model.calibrate(calibration, sharpness(&outputs, &truth));
     Ok(())
@@ -155,8 +147,8 @@ fn sharpness(outputs: &[Vec<f32>], truth: &[&[u32]]) -> f64 {
 pub fn evaluate(model: &Model, data: &TrainingData, split: Split) -> Result<Report, DscmrError> {
     let points = Points::of(model, data, split)?;
     let (image_to_text, text_to_image) = (points.image_to_text(), points.text_to_image());
-    let image_labels = model.label_outputs_of(View::Image, &data.images.select(&points.items))?;
-    let text_labels = model.label_outputs_of(View::Text, &data.texts.select(&points.texts))?;
+    let image_labels = model.label_outputs(View::Image, &data.images.select(&points.items))?;
+    let text_labels = model.label_outputs(View::Text, &data.texts.select(&points.texts))?;
     let text_owners: Vec<usize> = (0..points.texts.len()).map(|text| points.item_of(text)).collect();
     let error = |direction| {
         let promised = |(cosine, relevant)| (f64::from(model.calibration().relevance(direction, cosine)), relevant);

@@ -2,12 +2,15 @@
 //!
 //! U and V are the points of n pictures and their n sentences in the common space, `[n, z]`; P is the label layer, so that
 //! Û = P(U) and V̂ = P(V) are `[n, c]`; Y is `[n, c]`, 1 where the pair bears the class; S is `[n, n]`, 1 where two pairs share
-//! one. Norms are row by row and averaged, as in the authors' code. Row norms are √(Σx² + 1e-12): the slope of √ at 0 is
+//! one. Norms are row by row and averaged, as in the authors' code, or of the whole matrix, as the equations are printed
+//! ([`Norm`]). Row norms are √(Σx² + 1e-12): the slope of √ at 0 is
 //! infinite, and one pair of equal rows would turn the whole batch into NaN.
 //!
 //! The values are plain tensor operations, so candle's autograd can differentiate them: that is the tests' oracle.
 
 use candle_core::{D, Result, Tensor};
+
+use super::{Discrimination, Norm};
 
 /// Keeps norms away from 0.
 const TINY: f64 = 1e-12;
@@ -37,28 +40,58 @@ pub(super) struct Term {
     pub(super) text: Tensor,
 }
 
-/// J1 (equation 7), row form: mean‖Û − Y‖ + mean‖V̂ − Y‖. Gradients are by Û and V̂.
-pub(super) fn j1(image_labels: &Tensor, text_labels: &Tensor, y: &Tensor) -> Result<Term> {
-    let (image_value, image) = mean_row_norm(&(image_labels - y)?)?;
-    let (text_value, text) = mean_row_norm(&(text_labels - y)?)?;
+/// J1 (equation 7): ‖Û − Y‖ + ‖V̂ − Y‖, or the cross-entropies in their place. Gradients are by Û and V̂.
+pub(super) fn j1(
+    image_labels: &Tensor,
+    text_labels: &Tensor,
+    y: &Tensor,
+    norm: Norm,
+    discrimination: Discrimination,
+) -> Result<Term> {
+    let side = |labels: &Tensor| match discrimination {
+        Discrimination::Regression => norm_of(&(labels - y)?, norm),
+        Discrimination::CrossEntropy => cross_entropy(labels, y),
+    };
+    let ((image_value, image), (text_value, text)) = (side(image_labels)?, side(text_labels)?);
     Ok(Term { value: (image_value + text_value)?, image, text })
 }
 
-/// J3 (equation 10), row form: mean‖U − V‖. Gradients are by U and V.
-pub(super) fn j3(u: &Tensor, v: &Tensor) -> Result<Term> {
-    let (value, image) = mean_row_norm(&(u - v)?)?;
+/// J3 (equation 10): ‖U − V‖. Gradients are by U and V.
+pub(super) fn j3(u: &Tensor, v: &Tensor, norm: Norm) -> Result<Term> {
+    let (value, image) = norm_of(&(u - v)?, norm)?;
     let text = image.neg()?;
     Ok(Term { value, image, text })
 }
 
-/// mean_i ‖r_i‖ and its gradient by r, `r_i / (n ‖r_i‖)`.
-fn mean_row_norm(rows: &Tensor) -> Result<(Tensor, Tensor)> {
-    let norms = row_norms(rows)?;
-    let gradient = rows.broadcast_div(&(&norms * rows.dim(0)? as f64)?)?;
-    Ok((norms.mean_all()?, gradient))
+/// The norm of `[n, m]` differences and its gradient by them: mean_i ‖r_i‖ and r_i / (n ‖r_i‖), or ‖R‖_F / n and
+/// R / (n ‖R‖_F).
+fn norm_of(rows: &Tensor, norm: Norm) -> Result<(Tensor, Tensor)> {
+    let n = rows.dim(0)? as f64;
+    let norms = match norm {
+        Norm::Rows => row_norms(rows)?,
+        Norm::Frobenius => (rows.sqr()?.sum_all()? + TINY)?.sqrt()?.reshape((1, 1))?,
+    };
+    let gradient = rows.broadcast_div(&(&norms * n)?)?;
+    Ok(((norms.sum_all()? / n)?, gradient))
 }
 
-fn row_norms(rows: &Tensor) -> Result<Tensor> {
+/// Mean cross-entropy of the outputs' softmax with the truth, and its gradient by the outputs, (softmax − truth) / n. The
+/// truth is Y with rows scaled to sum 1.
+fn cross_entropy(outputs: &Tensor, y: &Tensor) -> Result<(Tensor, Tensor)> {
+    let n = outputs.dim(0)? as f64;
+    let truth = y.broadcast_div(&y.sum_keepdim(D::Minus1)?)?;
+    let log = log_softmax(outputs, 1)?;
+    let value = ((&truth * &log)?.sum_all()? * (-1.0 / n))?;
+    Ok((value, ((log.exp()? - truth)? / n)?))
+}
+
+/// log(exp x / Σ exp x) along a dimension, without overflow.
+pub(super) fn log_softmax(x: &Tensor, dim: usize) -> Result<Tensor> {
+    let lowered = x.broadcast_sub(&x.max_keepdim(dim)?)?;
+    lowered.broadcast_sub(&lowered.exp()?.sum_keepdim(dim)?.log()?)
+}
+
+pub(super) fn row_norms(rows: &Tensor) -> Result<Tensor> {
     (rows.sqr()?.sum_keepdim(D::Minus1)? + TINY)?.sqrt()
 }
 
@@ -125,6 +158,13 @@ mod tests {
         b: Vec<f64>,
         labels: Vec<usize>,
         rows: Rows,
+        matrix: Matrix,
+    }
+
+    #[derive(serde::Deserialize)]
+    struct Matrix {
+        j1: f64,
+        j3: f64,
     }
 
     #[derive(serde::Deserialize)]
@@ -177,15 +217,18 @@ mod tests {
             let labels =
                 |rows: &Tensor| rows.matmul(&w.t().expect("t")).and_then(|l| l.broadcast_add(&b)).expect("labels");
 
-            let first = j1(&labels(&u), &labels(&v), &y).expect("j1");
+            let regression = |norm| j1(&labels(&u), &labels(&v), &y, norm, Discrimination::Regression).expect("j1");
+            let first = regression(Norm::Rows);
             let second = j2(&u, &v, &shared_labels(&y).expect("s")).expect("j2");
-            let third = j3(&u, &v).expect("j3");
+            let third = j3(&u, &v, Norm::Rows).expect("j3");
             let terms = Terms { j1: scalar(&first.value), j2: scalar(&second.value), j3: scalar(&third.value) };
             for (ours, theirs) in [
                 (terms.j1, golden.rows.j1),
                 (terms.j2, golden.rows.j2),
                 (terms.j3, golden.rows.j3),
                 (terms.total(golden.lambda_, golden.eta), golden.rows.j),
+                (scalar(&regression(Norm::Frobenius).value), golden.matrix.j1),
+                (scalar(&j3(&u, &v, Norm::Frobenius).expect("j3").value), golden.matrix.j3),
             ] {
                 assert!((ours - theirs).abs() <= tolerance * theirs.abs(), "{dtype:?}: {ours} and {theirs}");
             }
@@ -219,7 +262,16 @@ mod tests {
         let y: Vec<Vec<f64>> =
             (0..12).map(|i| (0..5).map(|c| f64::from(u8::from(i % 5 == c || i % 3 == c))).collect()).collect();
         let s = shared_labels(&matrix(&y, DType::F64)).expect("s");
-        for term in [j2(&u, &v, &s).expect("j2"), j3(&u, &v).expect("j3")] {
+        let y = matrix(&y, DType::F64);
+        let mut terms = vec![j2(&u, &v, &s).expect("j2")];
+        for norm in [Norm::Rows, Norm::Frobenius] {
+            terms.push(j3(&u, &v, norm).expect("j3"));
+            // The points stand in for outputs of as many classes.
+            let y = y.pad_with_zeros(1, 0, golden.u[0].len() - 5).expect("more classes");
+            terms.push(j1(&u, &v, &y, norm, Discrimination::Regression).expect("j1"));
+            terms.push(j1(&u, &v, &y, norm, Discrimination::CrossEntropy).expect("j1"));
+        }
+        for term in terms {
             let grads = term.value.backward().expect("autograd");
             for (var, ours) in [(&u, &term.image), (&v, &term.text)] {
                 let oracle = grads.get(var).expect("a gradient");
@@ -234,7 +286,12 @@ mod tests {
         let u = matrix(&golden.u, DType::F32);
         let zero = u.zeros_like().expect("zeros");
         let s = Tensor::ones((12, 12), DType::F32, &Device::Cpu).expect("ones");
-        for term in [j3(&u, &u).expect("j3"), j2(&zero, &u, &s).expect("j2"), j1(&u, &u, &u).expect("j1")] {
+        let mut terms = vec![j2(&zero, &u, &s).expect("j2")];
+        for norm in [Norm::Rows, Norm::Frobenius] {
+            terms.push(j3(&u, &u, norm).expect("j3"));
+            terms.push(j1(&u, &u, &u, norm, Discrimination::Regression).expect("j1"));
+        }
+        for term in terms {
             for part in [term.value, term.image, term.text] {
                 let values = part.flatten_all().and_then(|t| t.to_vec1::<f32>()).expect("values");
                 assert!(values.iter().all(|x| x.is_finite()), "{values:?}");

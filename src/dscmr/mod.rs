@@ -9,16 +9,26 @@
 //! sentence features ─ standardise ─ FC 2048 ─ ReLU ┘                 └─ v ─┘
 //! ```
 //!
-//! `loss.rs` has the three terms of J = J1 + λJ2 + ηJ3, [`train()`] minimises them, [`Model`] is what comes out.
+//! That is the class part: what shares a class lies together, and a picture's very own captions lie anywhere among those of
+//! its class. Beside it stands the pair part, another such network without labels that learns by contrast to tell the own
+//! captions from all others. A point is both parts' unit vectors in one, each scaled by its weight, so that one cosine
+//! answers for class and pair; [`Objective::Dscmr`] leaves the pair part out and is the paper to the letter.
+//!
+//! `loss.rs` has the three terms of J = J1 + λJ2 + ηJ3 and `contrast.rs` the loss of the pair part, `network.rs` a step of
+//! either, `course.rs` the way through the epochs, [`train()`] the whole; [`Model`] is what comes out.
 
 mod adam;
 mod checkpoint;
+mod contrast;
+mod course;
 mod data;
 mod error;
 mod evaluate;
 mod loss;
 mod model;
 mod network;
+mod parts;
+mod regularise;
 mod settings;
 mod train;
 
@@ -28,5 +38,9 @@ pub use error::DscmrError;
 pub use evaluate::evaluate;
 pub use loss::Terms;
 pub use model::{Calibration, Model};
-pub use settings::TrainSettings;
-pub use train::{Epoch, train};
+pub use parts::Part;
+pub use settings::{ClassPart, Course, Discrimination, Norm, Objective, PairPart, Schedule, TrainSettings};
+pub use train::{Epoch, Event, train};
+
+#[cfg(test)]
+mod tests;

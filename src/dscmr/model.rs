@@ -1,7 +1,7 @@
 //! A trained common space: features in, points and classes out.
 //!
-//! On disk a model is `model.safetensors` (variables by name, and the standardisation of each modality) and `model.json`
-//! (shape, classes, encoders, settings, calibration, the course of the training).
+//! On disk a model is `model.safetensors` (variables by part and name, and the standardisation of each modality) and
+//! `model.json` (parts with their shapes and weights, classes, encoders, settings, calibration, the course of the training).
 
 use std::{collections::BTreeMap, fs::File, io::Write, path::Path};
 
@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Direction, DscmrError, Epoch, FeatureMatrix, TrainSettings,
-    network::{NAMES, Shape, Weights, hidden, linear, tensor},
+    network::{Shape, Weights, hidden, linear, tensor},
+    parts::{Learned, Part},
 };
 use crate::{evaluation::Logistic, vector::UnitVector};
 
@@ -18,7 +19,7 @@ const WEIGHTS: &str = "model.safetensors";
 const DESCRIPTION: &str = "model.json";
 
 /// Version of the two files' form.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 
 /// Which probability a cosine stands for, by direction.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
@@ -96,7 +97,7 @@ fn raised(x: f32, power: f64) -> f32 {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Description {
     format: u32,
-    shape: Shape,
+    parts: Vec<PartDescription>,
     classes: Vec<String>,
     image_encoder: String,
     text_encoder: String,
@@ -106,6 +107,15 @@ struct Description {
     sharpness: f64,
     /// blake3 of the weights' file.
     weights_hash: String,
+}
+
+/// What `model.json` holds of a part.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct PartDescription {
+    part: Part,
+    shape: Shape,
+    /// Its weight in a cosine; those of all parts sum to 1.
+    weight: f64,
     /// The epoch whose weights these are.
     best_epoch: usize,
     epochs: Vec<Epoch>,
@@ -115,45 +125,46 @@ struct Description {
 #[derive(Debug, Clone)]
 pub struct Model {
     description: Description,
-    weights: Weights,
+    /// Those of each part, in the order of the description. The first is the class part.
+    weights: Vec<Weights>,
     images: Standardisation,
     texts: Standardisation,
 }
 
-/// What the trainer hands over.
-pub(super) struct Parts {
-    pub(super) shape: Shape,
+/// What all parts of a space came from.
+pub(super) struct Origin {
     pub(super) classes: Vec<String>,
     pub(super) encoders: (String, String),
     pub(super) settings: TrainSettings,
-    pub(super) weights: Weights,
     pub(super) images: Standardisation,
     pub(super) texts: Standardisation,
-    pub(super) best_epoch: usize,
-    pub(super) epochs: Vec<Epoch>,
 }
 
 impl Model {
     /// A model without calibration.
-    pub(super) fn new(parts: Parts) -> Self {
-        let (image_encoder, text_encoder) = parts.encoders;
+    pub(super) fn new(origin: Origin, parts: Vec<Learned>) -> Self {
+        let (image_encoder, text_encoder) = origin.encoders;
+        let (parts, weights) = parts
+            .into_iter()
+            .map(|Learned { part, shape, weight, weights, best_epoch, epochs }| {
+                (PartDescription { part, shape, weight, best_epoch, epochs }, weights)
+            })
+            .unzip();
         Self {
             description: Description {
                 format: FORMAT,
-                shape: parts.shape,
-                classes: parts.classes,
+                parts,
+                classes: origin.classes,
                 image_encoder,
                 text_encoder,
-                settings: parts.settings,
+                settings: origin.settings,
                 calibration: Calibration::default(),
                 sharpness: 1.0,
                 weights_hash: String::new(),
-                best_epoch: parts.best_epoch,
-                epochs: parts.epochs,
             },
-            weights: parts.weights,
-            images: parts.images,
-            texts: parts.texts,
+            weights,
+            images: origin.images,
+            texts: origin.texts,
         }
     }
 
@@ -164,17 +175,17 @@ impl Model {
 
     /// Dimensions of the common space.
     pub fn dims(&self) -> usize {
-        self.description.shape.dims
+        self.description.parts.iter().map(|part| part.shape.dims).sum()
     }
 
     /// Length of the picture features that it learned from.
     pub fn image_features(&self) -> usize {
-        self.description.shape.image
+        self.images.mean.len()
     }
 
     /// Length of the sentence features that it learned from.
     pub fn text_features(&self) -> usize {
-        self.description.shape.text
+        self.texts.mean.len()
     }
 
     /// Class names, in the order of probabilities.
@@ -187,14 +198,19 @@ impl Model {
         &self.description.calibration
     }
 
-    /// The epoch of the training whose weights these are, from 1.
-    pub fn best_epoch(&self) -> usize {
-        self.description.best_epoch
+    /// The parts of the space with the weight of each in a cosine, which sum to 1.
+    pub fn parts(&self) -> impl Iterator<Item = (Part, f64)> {
+        self.description.parts.iter().map(|part| (part.part, part.weight))
     }
 
-    /// The course of the training.
-    pub fn epochs(&self) -> &[Epoch] {
-        &self.description.epochs
+    /// The epoch whose weights a part has, from 1.
+    pub fn best_epoch(&self, part: Part) -> Option<usize> {
+        self.description.parts.iter().find(|description| description.part == part).map(|part| part.best_epoch)
+    }
+
+    /// The course of the training, part by part.
+    pub fn epochs(&self) -> impl Iterator<Item = &Epoch> {
+        self.description.parts.iter().flat_map(|part| &part.epochs)
     }
 
     /// Points of pictures, one for each row of `[n, d_image]` features.
@@ -202,7 +218,7 @@ impl Model {
     /// # Errors
     /// [`DscmrError::WrongDims`], [`DscmrError::NotFinite`].
     pub fn embed_images(&self, features: &FeatureMatrix) -> Result<Vec<UnitVector>, DscmrError> {
-        self.units("picture", &self.points(View::Image, features)?)
+        self.embed(View::Image, features)
     }
 
     /// Points of sentences, one for each row of `[n, d_text]` features.
@@ -210,7 +226,7 @@ impl Model {
     /// # Errors
     /// [`DscmrError::WrongDims`], [`DscmrError::NotFinite`].
     pub fn embed_texts(&self, features: &FeatureMatrix) -> Result<Vec<UnitVector>, DscmrError> {
-        self.units("sentence", &self.points(View::Text, features)?)
+        self.embed(View::Text, features)
     }
 
     /// How probable each class is for each picture, `[n][classes]`, each row summing to 1. The label layer is a regression
@@ -219,7 +235,7 @@ impl Model {
     /// # Errors
     /// As [`Self::embed_images`].
     pub fn classify_images(&self, features: &FeatureMatrix) -> Result<Vec<Vec<f32>>, DscmrError> {
-        self.probabilities(&self.points(View::Image, features)?)
+        self.probabilities(View::Image, features)
     }
 
     /// How probable each class is for each sentence; as [`Self::classify_images`].
@@ -227,40 +243,51 @@ impl Model {
     /// # Errors
     /// As [`Self::embed_texts`].
     pub fn classify_texts(&self, features: &FeatureMatrix) -> Result<Vec<Vec<f32>>, DscmrError> {
-        self.probabilities(&self.points(View::Text, features)?)
+        self.probabilities(View::Text, features)
     }
 
-    fn points(&self, view: View, features: &FeatureMatrix) -> Result<Tensor, DscmrError> {
-        let (name, what, scale) = match view {
-            View::Image => ("image", "picture", &self.images),
-            View::Text => ("text", "sentence", &self.texts),
+    /// Standardised features, `[n, d]`.
+    fn rows(&self, view: View, features: &FeatureMatrix) -> Result<Tensor, DscmrError> {
+        let scale = match view {
+            View::Image => &self.images,
+            View::Text => &self.texts,
         };
         if features.cols() != scale.mean.len() {
-            return Err(DscmrError::WrongDims { what, expected: scale.mean.len(), found: features.cols() });
+            let (what, expected, found) = (view.what(), scale.mean.len(), features.cols());
+            return Err(DscmrError::WrongDims { what, expected, found });
         }
-        let rows = tensor(scale.apply(features, 0..features.rows()), (features.rows(), features.cols()))?;
-        Ok(linear(&hidden(&self.weights, name, &rows)?, &self.weights["shared.weight"], &self.weights["shared.bias"])?)
+        Ok(tensor(scale.apply(features, 0..features.rows()), (features.rows(), features.cols()))?)
     }
 
-    fn units(&self, what: &'static str, points: &Tensor) -> Result<Vec<UnitVector>, DscmrError> {
-        let rows: Vec<Vec<f32>> = points.to_vec2()?;
-        let unit =
-            |(row, values)| UnitVector::new(values, self.dims()).map_err(|_| DscmrError::NotFinite { what, row });
-        rows.into_iter().enumerate().map(unit).collect()
+    /// Each part's unit vectors, scaled by the root of its weight and put side by side.
+    fn embed(&self, view: View, features: &FeatureMatrix) -> Result<Vec<UnitVector>, DscmrError> {
+        let rows = self.rows(view, features)?;
+        let mut whole = vec![Vec::with_capacity(self.dims()); features.rows()];
+        for (part, weights) in self.description.parts.iter().zip(&self.weights) {
+            let scale = part.weight.sqrt() as f32;
+            let points: Vec<Vec<f32>> = points(weights, view, &rows)?.to_vec2()?;
+            for ((row, values), whole) in points.into_iter().enumerate().zip(&mut whole) {
+                let fault = |_| DscmrError::NotFinite { what: view.what(), row };
+                let unit = UnitVector::new(values, part.shape.dims).map_err(fault)?;
+                whole.extend(unit.as_slice().iter().map(|x| scale * x));
+            }
+        }
+        let unit = |(row, values)| {
+            UnitVector::new(values, self.dims()).map_err(|_| DscmrError::NotFinite { what: view.what(), row })
+        };
+        whole.into_iter().enumerate().map(unit).collect()
     }
 
-    fn probabilities(&self, points: &Tensor) -> Result<Vec<Vec<f32>>, DscmrError> {
-        let outputs = self.label_outputs(points)?;
+    fn probabilities(&self, view: View, features: &FeatureMatrix) -> Result<Vec<Vec<f32>>, DscmrError> {
+        let outputs = self.label_outputs(view, features)?;
         Ok(outputs.into_iter().map(|row| softmax(&row, self.description.sharpness)).collect())
     }
 
-    fn label_outputs(&self, points: &Tensor) -> Result<Vec<Vec<f32>>, DscmrError> {
-        Ok(linear(points, &self.weights["labels.weight"], &self.weights["labels.bias"])?.to_vec2()?)
-    }
-
     /// Raw outputs of the label layer, `[n][classes]`.
-    pub(super) fn label_outputs_of(&self, view: View, features: &FeatureMatrix) -> Result<Vec<Vec<f32>>, DscmrError> {
-        self.label_outputs(&self.points(view, features)?)
+    pub(super) fn label_outputs(&self, view: View, features: &FeatureMatrix) -> Result<Vec<Vec<f32>>, DscmrError> {
+        let class = &self.weights[0];
+        let points = points(class, view, &self.rows(view, features)?)?;
+        Ok(linear(&points, &class["labels.weight"], &class["labels.bias"])?.to_vec2()?)
     }
 
     /// Writes both files into `folder`, which is there.
@@ -268,8 +295,10 @@ impl Model {
     /// # Errors
     /// [`DscmrError::BadFile`] if the file system refuses.
     pub fn save(&self, folder: &Path) -> Result<(), DscmrError> {
-        let mut tensors: BTreeMap<String, Tensor> =
-            self.weights.iter().map(|(name, tensor)| ((*name).to_owned(), tensor.clone())).collect();
+        let mut tensors: BTreeMap<String, Tensor> = BTreeMap::new();
+        for (part, weights) in self.description.parts.iter().zip(&self.weights) {
+            tensors.extend(weights.iter().map(|(name, tensor)| (part.tensor(name), tensor.clone())));
+        }
         for (view, scale) in [("image", &self.images), ("text", &self.texts)] {
             for (part, values) in [("mean", &scale.mean), ("deviation", &scale.deviation)] {
                 tensors.insert(format!("{view}.{part}"), tensor(values.clone(), (1, values.len()))?);
@@ -301,7 +330,11 @@ impl Model {
             );
             return Err(DscmrError::file(&path, reason));
         }
-        if description.classes.len() != description.shape.classes {
+        let Some(first) = description.parts.first().filter(|first| first.part == Part::Class) else {
+            return Err(DscmrError::file(&path, "its first part is not the class part"));
+        };
+        let (image_features, text_features) = (first.shape.image, first.shape.text);
+        if description.classes.len() != first.shape.classes {
             return Err(DscmrError::file(&path, "it names another number of classes than its shape has"));
         }
         let path = folder.join(WEIGHTS);
@@ -323,10 +356,11 @@ impl Model {
             }
             Ok(tensor)
         };
-        let shape = description.shape;
-        let mut weights = Weights::new();
-        for name in NAMES {
-            weights.insert(name, take(name, shape.of(name))?);
+        let mut weights = Vec::new();
+        for part in &description.parts {
+            let shape = Shape { image: image_features, text: text_features, ..part.shape };
+            let named = |name: &&'static str| Ok((*name, take(&part.tensor(name), shape.of(name))?));
+            weights.push(shape.names().iter().map(named).collect::<Result<Weights, DscmrError>>()?);
         }
         let mut scale = |view: &str, cols: usize, power: f64| -> Result<Standardisation, DscmrError> {
             let mut part = |part: &str| -> Result<Vec<f32>, DscmrError> {
@@ -335,8 +369,15 @@ impl Model {
             Ok(Standardisation { power, mean: part("mean")?, deviation: part("deviation")? })
         };
         let (images, texts) =
-            (scale("image", shape.image, description.settings.image_power)?, scale("text", shape.text, 1.0)?);
+            (scale("image", image_features, description.settings.image_power)?, scale("text", text_features, 1.0)?);
         Ok(Self { description, weights, images, texts })
+    }
+}
+
+impl PartDescription {
+    /// The name of one of its variables in the weights' file.
+    fn tensor(&self, name: &str) -> String {
+        format!("{}.{name}", self.part.name())
     }
 }
 
@@ -345,6 +386,25 @@ impl Model {
 pub(super) enum View {
     Image,
     Text,
+}
+
+impl View {
+    /// What goes in.
+    fn what(self) -> &'static str {
+        match self {
+            Self::Image => "picture",
+            Self::Text => "sentence",
+        }
+    }
+}
+
+/// Standardised features through a network, `[n, dims]`.
+fn points(weights: &Weights, view: View, rows: &Tensor) -> Result<Tensor, DscmrError> {
+    let name = match view {
+        View::Image => "image",
+        View::Text => "text",
+    };
+    Ok(linear(&hidden(weights, name, rows)?, &weights["shared.weight"], &weights["shared.bias"])?)
 }
 
 /// exp(sharpness · x) scaled to sum 1.

@@ -10,8 +10,10 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::{
-    TrainSettings,
-    loss::{self, Terms},
+    ClassPart,
+    contrast::contrast,
+    loss::{self, Term, Terms},
+    regularise::Dropout,
 };
 
 /// Lengths that make the network's shape.
@@ -25,12 +27,12 @@ pub(super) struct Shape {
     pub(super) hidden: usize,
     /// Dimensions of the common space.
     pub(super) dims: usize,
-    /// Number of classes.
+    /// Outputs of the label layer; 0 where there is none.
     pub(super) classes: usize,
 }
 
-/// Names of the variables, in the order in which steps visit them.
-pub(super) const NAMES: [&str; 8] = [
+/// Names of the variables. Those of the label layer come last.
+const NAMES: [&str; 8] = [
     "image.weight",
     "image.bias",
     "text.weight",
@@ -42,6 +44,11 @@ pub(super) const NAMES: [&str; 8] = [
 ];
 
 impl Shape {
+    /// Names of the variables, in the order in which steps visit them.
+    pub(super) fn names(&self) -> &'static [&'static str] {
+        if self.classes == 0 { &NAMES[..6] } else { &NAMES }
+    }
+
     /// `[out, in]` of a weight, `[1, out]` of a bias.
     pub(super) fn of(&self, name: &str) -> (usize, usize) {
         let (layer, kind) = name.split_once('.').unwrap_or((name, ""));
@@ -62,11 +69,12 @@ impl Shape {
 }
 
 /// Values of a variable before the first step: uniform in ±1/√fan_in, as PyTorch's linear layers begin and so the authors'
-/// code did. Drawn from a generator that is seeded by the variable's name, so that no variable's values depend on another's.
-pub(super) fn initial(shape: &Shape, name: &str, seed: u64) -> Vec<f32> {
+/// code did. Drawn from a generator that is seeded by the names of network and variable, so that no variable's values depend
+/// on another's.
+pub(super) fn initial(shape: &Shape, network: &str, name: &str, seed: u64) -> Vec<f32> {
     let (rows, cols) = shape.of(name);
     let bound = 1.0 / (shape.fan_in(name) as f32).sqrt();
-    let mut rng = generator(seed, name);
+    let mut rng = generator(seed, &format!("{network}.{name}"));
     (0..rows * cols).map(|_| rng.random_range(-bound..=bound)).collect()
 }
 
@@ -96,44 +104,33 @@ pub(super) struct Batch {
     pub(super) images: Tensor,
     /// Standardised sentence features, `[n, text]`.
     pub(super) texts: Tensor,
-    /// Y, `[n, classes]`.
-    pub(super) y: Tensor,
 }
 
-/// Which units of the subnetworks' own layers a step keeps (Srivastava et al. 2014): 0 where one is left out, 1/(1 - p) where
-/// it is kept, so that sums stay what they are without dropout. `[2n, hidden]`, pictures above sentences.
-pub(super) struct Dropout(Tensor);
+/// What a step goes towards.
+pub(super) enum Goal<'a> {
+    /// J, with Y, `[n, classes]`.
+    Class { y: Tensor, part: &'a ClassPart },
+    /// The contrast, with T, `[n, n]`, 1 where a picture and a caption belong together.
+    Pair { together: Tensor, temperature: f64 },
+}
 
-impl Dropout {
-    /// Leaves out each unit with the probability `part`. `None` if that is 0.
-    pub(super) fn draw(part: f64, (rows, cols): (usize, usize), mut rng: impl RngExt) -> Result<Option<Self>> {
-        if part == 0.0 {
-            return Ok(None);
-        }
-        let kept = (1.0 / (1.0 - part)) as f32;
-        // Two bytes decide for a unit: a 65536th is fine enough, and drawing is not what a step waits for.
-        let threshold = (part * 65536.0) as u16;
-        let mut bytes = vec![0u8; 2 * rows * cols];
-        rng.fill(bytes.as_mut_slice());
-        let unit = |pair: &[u8; 2]| if u16::from_le_bytes(*pair) < threshold { 0.0 } else { kept };
-        Ok(Some(Self(tensor(bytes.as_chunks::<2>().0.iter().map(unit).collect(), (rows, cols))?)))
-    }
+/// What a batch costs.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Loss {
+    pub(super) total: f64,
+    /// The terms, if it is J.
+    pub(super) terms: Option<Terms>,
 }
 
 /// What a step found.
 pub(super) struct Step {
-    pub(super) terms: Terms,
-    /// Gradient of J by each variable, in its shape.
+    pub(super) loss: Loss,
+    /// Gradient of the loss by each variable, in its shape.
     pub(super) gradients: Weights,
 }
 
-/// J of a batch and its gradient by every variable.
-pub(super) fn step(
-    weights: &Weights,
-    batch: &Batch,
-    dropout: Option<&Dropout>,
-    settings: &TrainSettings,
-) -> Result<Step> {
+/// The loss of a batch and its gradient by every variable.
+pub(super) fn step(weights: &Weights, batch: &Batch, dropout: Option<&Dropout>, goal: &Goal<'_>) -> Result<Step> {
     let n = batch.images.dim(0)?;
     let full = Tensor::cat(&[&hidden(weights, "image", &batch.images)?, &hidden(weights, "text", &batch.texts)?], 0)?;
     let stacked = match dropout {
@@ -141,18 +138,17 @@ pub(super) fn step(
         None => full,
     };
     let points = linear(&stacked, &weights["shared.weight"], &weights["shared.bias"])?;
-    let labels = linear(&points, &weights["labels.weight"], &weights["labels.bias"])?;
-    let (u, v) = (points.narrow(0, 0, n)?, points.narrow(0, n, n)?);
 
-    let first = loss::j1(&labels.narrow(0, 0, n)?, &labels.narrow(0, n, n)?, &batch.y)?;
-    let second = loss::j2(&u, &v, &loss::shared_labels(&batch.y)?)?;
-    let third = loss::j3(&u, &v)?;
-    let terms = Terms { j1: scalar(&first.value)?, j2: scalar(&second.value)?, j3: scalar(&third.value)? };
+    let mut gradients = Weights::new();
+    let (loss, by_points) = match goal {
+        Goal::Class { y, part } => class_loss(weights, &points, y, part, &mut gradients)?,
+        Goal::Pair { together, temperature } => {
+            let (u, v) = (points.narrow(0, 0, n)?, points.narrow(0, n, n)?);
+            let term = contrast(&u, &v, together, *temperature)?;
+            (Loss { total: scalar(&term.value)?, terms: None }, both(&term)?)
+        }
+    };
 
-    let by_labels = Tensor::cat(&[&first.image, &first.text], 0)?;
-    let second = (Tensor::cat(&[&second.image, &second.text], 0)? * settings.lambda)?;
-    let third = (Tensor::cat(&[&third.image, &third.text], 0)? * settings.eta)?;
-    let by_points = ((by_labels.matmul(&weights["labels.weight"])? + second)? + third)?;
     // ReLU passes the gradient where its output is positive; what was left out passes none.
     let open = stacked.gt(0.0)?.to_dtype(DType::F32)?;
     let open = match dropout {
@@ -161,18 +157,47 @@ pub(super) fn step(
     };
     let by_stacked = (by_points.matmul(&weights["shared.weight"])? * open)?;
     let (by_images, by_texts) = (by_stacked.narrow(0, 0, n)?, by_stacked.narrow(0, n, n)?);
-
-    let gradients = BTreeMap::from([
+    gradients.extend([
         ("image.weight", by_images.t()?.matmul(&batch.images)?),
         ("image.bias", by_images.sum_keepdim(0)?),
         ("text.weight", by_texts.t()?.matmul(&batch.texts)?),
         ("text.bias", by_texts.sum_keepdim(0)?),
         ("shared.weight", by_points.t()?.matmul(&stacked)?),
         ("shared.bias", by_points.sum_keepdim(0)?),
-        ("labels.weight", by_labels.t()?.matmul(&points)?),
-        ("labels.bias", by_labels.sum_keepdim(0)?),
     ]);
-    Ok(Step { terms, gradients })
+    Ok(Step { loss, gradients })
+}
+
+/// J of points, `[2n, dims]`, and its gradient by them; that by the label layer goes into `gradients`.
+fn class_loss(
+    weights: &Weights,
+    points: &Tensor,
+    y: &Tensor,
+    part: &ClassPart,
+    gradients: &mut Weights,
+) -> Result<(Loss, Tensor)> {
+    let n = y.dim(0)?;
+    let labels = linear(points, &weights["labels.weight"], &weights["labels.bias"])?;
+    let halves = |rows: &Tensor| -> Result<(Tensor, Tensor)> { Ok((rows.narrow(0, 0, n)?, rows.narrow(0, n, n)?)) };
+    let ((u, v), (u_labels, v_labels)) = (halves(points)?, halves(&labels)?);
+
+    let first = loss::j1(&u_labels, &v_labels, y, part.norm, part.discrimination)?;
+    let second = loss::j2(&u, &v, &loss::shared_labels(y)?)?;
+    let third = loss::j3(&u, &v, part.norm)?;
+    let terms = Terms { j1: scalar(&first.value)?, j2: scalar(&second.value)?, j3: scalar(&third.value)? };
+    let loss = Loss { total: terms.total(part.lambda, part.eta), terms: Some(terms) };
+
+    let by_labels = both(&first)?;
+    let by_points = ((by_labels.matmul(&weights["labels.weight"])? + (both(&second)? * part.lambda)?)?
+        + (both(&third)? * part.eta)?)?;
+    gradients.insert("labels.weight", by_labels.t()?.matmul(points)?);
+    gradients.insert("labels.bias", by_labels.sum_keepdim(0)?);
+    Ok((loss, by_points))
+}
+
+/// A term's gradient by pictures above that by sentences.
+fn both(term: &Term) -> Result<Tensor> {
+    Tensor::cat(&[&term.image, &term.text], 0)
 }
 
 fn scalar(value: &Tensor) -> Result<f64> {
@@ -188,7 +213,10 @@ pub(super) fn tensor(values: Vec<f32>, (rows, cols): (usize, usize)) -> Result<T
 mod tests {
     use candle_core::Var;
 
-    use super::*;
+    use super::{
+        super::{Discrimination, Norm, TrainSettings},
+        *,
+    };
 
     const SHAPE: Shape = Shape { image: 7, text: 5, hidden: 11, dims: 6, classes: 3 };
 
@@ -198,38 +226,30 @@ mod tests {
             let values = (0..rows * cols).map(|_| rng.random_range(-1.0f32..1.0)).collect();
             tensor(values, (rows, cols)).expect("a matrix")
         };
-        let (images, texts) = (random(8, SHAPE.image), random(8, SHAPE.text));
-        let y = (0..8).flat_map(|i| (0..3).map(move |c| f32::from(u8::from(i % 3 == c)))).collect();
-        Batch { images, texts, y: tensor(y, (8, 3)).expect("labels") }
+        Batch { images: random(8, SHAPE.image), texts: random(8, SHAPE.text) }
     }
 
-    #[test]
-    fn every_gradient_is_autograds() {
-        let vars: BTreeMap<&'static str, Var> = NAMES
-            .into_iter()
-            .map(|name| {
-                let values = tensor(initial(&SHAPE, name, 3), SHAPE.of(name)).expect("a variable");
-                (name, Var::from_tensor(&values).expect("a variable"))
-            })
-            .collect();
+    /// Holds the gradients of a step against autograd's of the loss that `loss` makes of both halves of the points.
+    fn agree(shape: Shape, goal: &Goal<'_>, loss: impl Fn(&Weights, &Tensor, &Tensor) -> Result<Tensor>) {
+        let variable = |name: &&'static str| {
+            let values = tensor(initial(&shape, "test", name, 3), shape.of(name)).expect("a variable");
+            (*name, Var::from_tensor(&values).expect("a variable"))
+        };
+        let vars: BTreeMap<&'static str, Var> = shape.names().iter().map(variable).collect();
         let weights: Weights = vars.iter().map(|(name, var)| (*name, var.as_tensor().clone())).collect();
-        let (batch, settings) = (batch(), TrainSettings { lambda: 0.7, eta: 0.3, ..TrainSettings::default() });
-        let dropout = Dropout::draw(0.4, (16, SHAPE.hidden), generator(2, "dropout")).expect("drawn").expect("some");
-        let ours = step(&weights, &batch, Some(&dropout), &settings).expect("a step");
+        let batch = batch();
+        let dropout = Dropout::draw(0.4, (16, shape.hidden), generator(2, "dropout")).expect("drawn").expect("some");
+        let ours = step(&weights, &batch, Some(&dropout), goal).expect("a step");
 
         let points = |view: &str, rows: &Tensor, row: usize| {
             let kept = (hidden(&weights, view, rows)? * dropout.0.narrow(0, row, 8)?)?;
             linear(&kept, &weights["shared.weight"], &weights["shared.bias"])
         };
         let (u, v) = (points("image", &batch.images, 0).expect("u"), points("text", &batch.texts, 8).expect("v"));
-        let labels = |rows: &Tensor| linear(rows, &weights["labels.weight"], &weights["labels.bias"]).expect("labels");
-        let s = loss::shared_labels(&batch.y).expect("s");
-        let first = loss::j1(&labels(&u), &labels(&v), &batch.y).expect("j1").value;
-        let second = loss::j2(&u, &v, &s).expect("j2").value;
-        let third = loss::j3(&u, &v).expect("j3").value;
-        let j = (first + (second * 0.7).expect("λJ2") + (third * 0.3).expect("ηJ3").clone()).expect("J");
-        assert!((ours.terms.total(0.7, 0.3) - f64::from(j.to_scalar::<f32>().expect("J"))).abs() < 1e-5);
-        let oracle = j.backward().expect("autograd");
+        let value = loss(&weights, &u, &v).expect("a loss");
+        assert!((ours.loss.total - f64::from(value.to_scalar::<f32>().expect("a number"))).abs() < 1e-5);
+        let oracle = value.backward().expect("autograd");
+        assert_eq!(ours.gradients.len(), vars.len());
         for (name, var) in &vars {
             let expected = oracle.get(var).unwrap_or_else(|| panic!("{name} has no gradient"));
             let difference =
@@ -240,22 +260,37 @@ mod tests {
     }
 
     #[test]
-    fn dropout_leaves_out_its_part_and_keeps_the_mean() {
-        let mask = Dropout::draw(0.3, (100, 1000), generator(4, "mask")).expect("drawn").expect("some").0;
-        let values: Vec<f32> = mask.flatten_all().and_then(|m| m.to_vec1()).expect("values");
-        let (out, mean) =
-            (values.iter().filter(|&&v| v == 0.0).count(), values.iter().sum::<f32>() / values.len() as f32);
-        assert!((29_000..31_000).contains(&out), "{out} of 100 000 are left out");
-        assert!((mean - 1.0).abs() < 0.02, "{mean}");
-        assert!(Dropout::draw(0.0, (1, 1), generator(4, "mask")).expect("drawn").is_none());
+    fn every_gradient_of_the_class_part_is_autograds() {
+        let y: Vec<f32> = (0..8).flat_map(|i| (0..3).map(move |c| f32::from(u8::from(i % 3 == c)))).collect();
+        let y = tensor(y, (8, 3)).expect("labels");
+        let default = TrainSettings::default().class;
+        for norm in [Norm::Rows, Norm::Frobenius] {
+            for discrimination in [Discrimination::Regression, Discrimination::CrossEntropy] {
+                let part = ClassPart { lambda: 0.7, eta: 0.3, norm, discrimination, ..default.clone() };
+                agree(SHAPE, &Goal::Class { y: y.clone(), part: &part }, |weights, u, v| {
+                    let labels = |rows: &Tensor| linear(rows, &weights["labels.weight"], &weights["labels.bias"]);
+                    let first = loss::j1(&labels(u)?, &labels(v)?, &y, norm, discrimination)?.value;
+                    let second = loss::j2(u, v, &loss::shared_labels(&y)?)?.value;
+                    first + ((second * 0.7)? + (loss::j3(u, v, norm)?.value * 0.3)?)?
+                });
+            }
+        }
+    }
+
+    #[test]
+    fn every_gradient_of_the_pair_part_is_autograds() {
+        let together = Tensor::eye(8, DType::F32, &Device::Cpu).expect("a matrix");
+        let goal = Goal::Pair { together: together.clone(), temperature: 0.5 };
+        agree(Shape { classes: 0, ..SHAPE }, &goal, |_, u, v| Ok(contrast(u, v, &together, 0.5)?.value));
     }
 
     #[test]
     fn initial_values_depend_on_name_and_seed_alone() {
         let bound = 1.0 / (SHAPE.hidden as f32).sqrt();
-        let shared = initial(&SHAPE, "shared.bias", 5);
+        let shared = initial(&SHAPE, "class", "shared.bias", 5);
         assert!(shared.len() == SHAPE.dims && shared.iter().all(|x| x.abs() <= bound));
-        assert_eq!(shared, initial(&SHAPE, "shared.bias", 5));
-        assert_ne!(shared, initial(&SHAPE, "shared.bias", 6));
+        assert_eq!(shared, initial(&SHAPE, "class", "shared.bias", 5));
+        assert_ne!(shared, initial(&SHAPE, "class", "shared.bias", 6));
+        assert_ne!(shared, initial(&SHAPE, "pair", "shared.bias", 5));
     }
 }

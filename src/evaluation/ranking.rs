@@ -30,6 +30,11 @@ impl Retrieval {
         recall(&self.own_rank, k)
     }
 
+    /// Mean of the recalls at 1, 5 and 10, in [0, 1].
+    pub fn mean_recall(&self) -> f64 {
+        mean([1, 5, 10].map(|k| self.recall(k)).into_iter())
+    }
+
     /// As [`Self::recall`], where an entry that reads the same as one's own counts as one's own.
     pub fn duplicate_aware_recall(&self, k: usize) -> f64 {
         recall(&self.duplicate_aware_rank, k)

@@ -39,7 +39,7 @@ pub use import::{ImportSummary, Records, import};
 pub use ingest::ItemDraft;
 pub use progress::{Progress, Silent};
 pub use query::{Answer, Direction, Filter, Found, PredictedLabel, Query, Target, Timings};
-pub use train::{Trained, load_training_data, train};
+pub use train::{Trained, ablate, load_training_data, train};
 pub use tune::tune_index;
 
 /// Longer side of the thumbnails that an import makes, in pixels.
