@@ -102,13 +102,13 @@ fn scans(data: &Data, ours: &Ours, peers: &mut Peers, files: &Files) -> Outcome<
 }
 
 fn filters(data: &Data, ours: &Ours, raw: Option<&Raw>) -> Outcome<()> {
-    let queries = &data.queries[..200];
+    let (queries, ef) = (&data.queries[..200], ours.graph.parameters().ef_search);
     for percent in [50.0, 5.0, 0.5] {
         // A multiplicative hash picks keys at random and the same ones in every run.
         let inside =
             |key: u64| (key.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40) as f64 / (1u64 << 24) as f64 * 100.0 < percent;
         let filter: KeySet = (0..data.base.len() as u64).filter(|key| inside(*key)).collect();
-        let params = SearchParams { filter: Some(&filter), ef: Some(64), ..SearchParams::top(10) };
+        let params = SearchParams { filter: Some(&filter), ..SearchParams::top(10) };
         let exact = SearchParams { exact: true, ..params };
         let truth = keys(ours.graph.search_batch(queries, &exact)?);
         let search = || queries.iter().map(|query| ours.graph.search(query, &params)).collect::<Result<Vec<_>, _>>();
@@ -120,7 +120,7 @@ fn filters(data: &Data, ours: &Ours, raw: Option<&Raw>) -> Outcome<()> {
             let few = &queries[..20];
             let allowed: Vec<bool> = (0..data.base.len() as u64).map(inside).collect();
             let search =
-                |query: &UnitVector| raw.graph.search_filter(query.as_slice(), 10, 64, Some(&Allowed(&allowed)));
+                |query: &UnitVector| raw.graph.search_filter(query.as_slice(), 10, ef, Some(&Allowed(&allowed)));
             let ((), seconds) = timed(|| few.iter().map(search).for_each(|answer| drop(std::hint::black_box(answer))));
             let theirs = seconds * 1e6 / few.len() as f64;
             line += &format!("; hnsw_rs's own {theirs:.0} µs, {:.0} ×", theirs / micros);

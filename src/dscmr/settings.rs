@@ -128,7 +128,7 @@ pub struct Course {
     pub beta2: f64,
     /// Pairs of a batch.
     pub batch: usize,
-    /// Steps that a training takes at most, rounded up to whole epochs, and to [`FEWEST_EPOCHS`].
+    /// Steps that a training takes at most, rounded up to whole epochs, of which there are four at least.
     pub steps: usize,
     /// In place of that, passes over the training split. A pass takes every picture with each of its captions once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
