@@ -109,6 +109,12 @@ struct Description {
     weights_hash: String,
 }
 
+/// What `model.json` holds in every version.
+#[derive(Debug, Deserialize)]
+struct Form {
+    format: u32,
+}
+
 /// What `model.json` holds of a part.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct PartDescription {
@@ -322,14 +328,13 @@ impl Model {
     pub fn load(folder: &Path) -> Result<Self, DscmrError> {
         let path = folder.join(DESCRIPTION);
         let json = std::fs::read(&path).map_err(|e| DscmrError::file(&path, e))?;
-        let description: Description = serde_json::from_slice(&json).map_err(|e| DscmrError::file(&path, e))?;
-        if description.format != FORMAT {
-            let reason = format!(
-                "its form is version {}, but this diptych reads version {FORMAT}; train again",
-                description.format
-            );
+        // Before anything else, because other versions have other fields.
+        let Form { format } = serde_json::from_slice(&json).map_err(|e| DscmrError::file(&path, e))?;
+        if format != FORMAT {
+            let reason = format!("its form is version {format}, but this diptych reads version {FORMAT}; train again");
             return Err(DscmrError::file(&path, reason));
         }
+        let description: Description = serde_json::from_slice(&json).map_err(|e| DscmrError::file(&path, e))?;
         let Some(first) = description.parts.first().filter(|first| first.part == Part::Class) else {
             return Err(DscmrError::file(&path, "its first part is not the class part"));
         };

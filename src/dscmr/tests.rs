@@ -131,4 +131,8 @@ fn a_model_on_disk_is_the_model_in_memory_and_a_torn_one_is_refused() {
     std::fs::write(&path, bytes).expect("it is written");
     let fault = Model::load(folder.path()).expect_err("damaged").to_string();
     assert!(fault.contains("model.safetensors"), "{fault}");
+
+    std::fs::write(folder.path().join("model.json"), r#"{"format": 2, "shape": {"image": 1}}"#).expect("it is written");
+    let fault = Model::load(folder.path()).expect_err("another version").to_string();
+    assert!(fault.contains("version 2") && fault.contains("train again"), "{fault}");
 }
