@@ -63,7 +63,15 @@ pub enum Verb {
     /// Take a folder of pictures, a data.jsonl or a CSV into the collection
     Import(ImportArgs),
     /// Learn a common space from the collection
-    Train(TrainArgs),
+    Train {
+        /// How to train
+        #[command(flatten)]
+        args: TrainArgs,
+        /// Train the paper's objective without J2, without J3, without both and with both, and print what each gives; keeps no
+        /// model
+        #[arg(long, conflicts_with = "objective")]
+        ablate: bool,
+    },
     /// Say how good the active model is
     Evaluate(EvaluateArgs),
     /// Build the index anew and compare it with exact scans
@@ -167,9 +175,6 @@ pub struct TrainArgs {
     /// Passes without a better validation score after which the training of a part ends
     #[arg(long, value_name = "N")]
     pub patience: Option<usize>,
-    /// Train without J2, without J3, without both and with both, and print what each gives, as the paper does; keeps no model
-    #[arg(long)]
-    pub ablate: bool,
 }
 
 /// Settings of `evaluate`.

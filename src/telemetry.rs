@@ -34,10 +34,14 @@ pub fn start_metrics() {
     LazyLock::force(&METRICS);
 }
 
+/// Sorts what was measured into the histograms' buckets. Until then every single measurement is kept, so whoever measures
+/// calls this now and then, for there may be nobody who scrapes.
+pub fn tidy_metrics() {
+    METRICS.run_upkeep();
+}
+
 /// All metrics of the process in Prometheus' text format.
 pub fn render_metrics() -> String {
-    // Histograms are drained into their buckets here, so that they do not grow between two scrapes of a forgetful scraper.
-    METRICS.run_upkeep();
     METRICS.render()
 }
 

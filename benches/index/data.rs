@@ -4,7 +4,7 @@
 use std::{fs, path::Path};
 
 use diptych::{
-    index::{GenerationStore, Space, StaticIndex, VectorIndex},
+    index::{GenerationStore, Manifest, Space, StaticIndex, VectorIndex},
     vector::{UnitVector, dot},
 };
 use rand::{Rng, RngExt, SeedableRng};
@@ -56,13 +56,11 @@ impl Data {
     /// The captions of the collection in a data folder, which its pictures ask for, as in service.
     pub(crate) fn collection(folder: &Path) -> Outcome<Self> {
         let index = folder.join("index");
-        let current = fs::read_to_string(index.join("CURRENT"))?;
-        let number: u64 = current.split_whitespace().next().ok_or("CURRENT is empty")?.parse()?;
-        let manifest: serde_json::Value =
-            serde_json::from_slice(&fs::read(index.join(number.to_string()).join("manifest.json"))?)?;
-        let model = manifest["model"].as_str().ok_or("the manifest names no model")?;
-        let dims = manifest["dims"].as_u64().ok_or("the manifest has no dims")? as usize;
-        let mut opened = GenerationStore::new(index).open(number, Space { model, dims })?;
+        let store = GenerationStore::new(&index);
+        let number = *store.numbers()?.first().ok_or("the collection has no index")?;
+        let manifest = fs::read(index.join(number.to_string()).join("manifest.json"))?;
+        let Manifest { model, dims, .. } = serde_json::from_slice(&manifest)?;
+        let mut opened = store.open(number, Space { model: &model, dims })?;
         let mut take = |name: &str| -> Outcome<StaticIndex> { Ok(opened.indexes.remove(name).ok_or("lacks a part")?) };
         let (captions, pictures) = (take("captions")?, take("pictures")?);
         let (base, queries) = (captions.sample(captions.len()), pictures.sample(QUERIES));

@@ -9,6 +9,7 @@ use super::{Shared, import::print, serve::serve, stopped, train};
 use crate::{
     config::DemoArgs,
     dataset::{self, Record, demo::FetchProgress},
+    dscmr::TrainSettings,
     search::{Encoders, Library, Progress, import},
 };
 
@@ -22,6 +23,8 @@ const IMPORTED_FORM: &str = "1";
 const STAGES: &str = "demo_stages";
 
 pub(super) async fn run(shared: &Shared, args: DemoArgs) -> anyhow::Result<ExitCode> {
+    // What cannot be used is refused before minutes of fetching and encoding.
+    let settings = train::settings(&args.train)?;
     let library = shared.library().await?;
     let mut stages = Stages::load(&library).await?;
 
@@ -32,7 +35,7 @@ pub(super) async fn run(shared: &Shared, args: DemoArgs) -> anyhow::Result<ExitC
     if !collection(shared, &library, &args, &mut stages).await? {
         return Ok(stopped("`diptych demo` goes on from here"));
     }
-    if !model(shared, &library, &encoders, &args, &mut stages).await? {
+    if !model(shared, &library, &encoders, settings, &mut stages).await? {
         return Ok(stopped("`diptych demo` goes on from here"));
     }
     stages.keep(&library).await?;
@@ -107,7 +110,7 @@ async fn model(
     shared: &Shared,
     library: &Library,
     encoders: &Encoders,
-    args: &DemoArgs,
+    settings: TrainSettings,
     stages: &mut Stages,
 ) -> anyhow::Result<bool> {
     if library.catalog.active_model().await?.is_some() {
@@ -120,7 +123,7 @@ async fn model(
     }
     stages.did("encode", began);
     let began = Instant::now();
-    let trained = train::learn(shared, library, encoders, train::settings(&args.train)?).await?;
+    let trained = train::learn(shared, library, encoders, settings).await?;
     stages.did("train", began);
     Ok(trained.is_some())
 }

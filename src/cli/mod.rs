@@ -36,7 +36,7 @@ pub async fn run(config: Config) -> anyhow::Result<ExitCode> {
         Verb::Demo(args) => demo::run(&shared, args).await,
         Verb::Encoders(verb) => encoders::run(&shared, verb).await,
         Verb::Import(args) => import::run(&shared, &args).await,
-        Verb::Train(args) => train::run(&shared, &args).await,
+        Verb::Train { args, ablate } => train::run(&shared, args, ablate).await,
         Verb::Evaluate(args) => evaluate::run(&shared, args).await,
         Verb::Index { verb, reproducible } => index::run(&shared, verb, reproducible).await,
         Verb::Serve(args) => serve::run(&shared, &args).await,

@@ -11,14 +11,18 @@ use crate::{
     search::{Encoders, Library, Progress, SearchError, Trained, ablate, encode_missing, train},
 };
 
-pub(super) async fn run(shared: &Shared, args: &TrainArgs) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(shared: &Shared, mut args: TrainArgs, ablate: bool) -> anyhow::Result<ExitCode> {
+    if ablate {
+        args.objective = Some("dscmr".into());
+    }
+    let settings = settings(&args)?;
     let library = shared.library().await?;
     let encoders = shared.encoders().await?;
-    if args.ablate {
-        return ablation(shared, &library, &encoders, settings(args)?).await;
+    if ablate {
+        return ablation(shared, &library, &encoders, settings).await;
     }
     let trained = match encode(shared, &library, &encoders).await? {
-        true => learn(shared, &library, &encoders, settings(args)?).await?,
+        true => learn(shared, &library, &encoders, settings).await?,
         false => None,
     };
     let Some(trained) = trained else { return Ok(stopped("the same command goes on from here")) };

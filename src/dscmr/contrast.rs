@@ -8,17 +8,16 @@
 //! L = −1/2n Σᵢ Σⱼ (T_ij / Σₖ T_ik) log softmax_j(C_i· / τ)  −  1/2n Σⱼ Σᵢ (T_ij / Σₖ T_kj) log softmax_i(C_·j / τ)
 //! ```
 
-use candle_core::{D, Result, Tensor};
+use candle_core::{Result, Tensor};
 
-use super::loss::{Term, log_softmax, row_norms};
+use super::loss::{Term, Units, log_softmax};
 
 /// The loss of points `u` of n pictures and `v` of n captions, `[n, z]`, with `together`, `[n, n]`, whose rows and columns
 /// each hold a 1 at least. Gradients are by `u` and `v`.
 pub(super) fn contrast(u: &Tensor, v: &Tensor, together: &Tensor, temperature: f64) -> Result<Term> {
     let n = u.dim(0)? as f64;
-    let (u_norms, v_norms) = (row_norms(u)?, row_norms(v)?);
-    let (u, v) = (u.broadcast_div(&u_norms)?, v.broadcast_div(&v_norms)?);
-    let cosines = (u.matmul(&v.t()?)? / temperature)?;
+    let (u, v) = (Units::of(u)?, Units::of(v)?);
+    let cosines = (u.rows.matmul(&v.rows.t()?)? / temperature)?;
     let side = |along: usize| -> Result<(Tensor, Tensor)> {
         let truth = together.broadcast_div(&together.sum_keepdim(along)?)?;
         let log = log_softmax(&cosines, along)?;
@@ -27,13 +26,8 @@ pub(super) fn contrast(u: &Tensor, v: &Tensor, together: &Tensor, temperature: f
     let ((rows, by_rows), (cols, by_cols)) = (side(1)?, side(0)?);
     let value = ((rows + cols)? * (-0.5 / n))?;
     let by_cosines = ((by_rows + by_cols)? * (0.5 / n / temperature))?;
-    // Through the scaling to norm 1: only what is orthogonal to the row remains.
-    let through = |unit: &Tensor, by_unit: Tensor, norms: &Tensor| -> Result<Tensor> {
-        let along = (unit * &by_unit)?.sum_keepdim(D::Minus1)?;
-        (by_unit - unit.broadcast_mul(&along)?)?.broadcast_div(norms)
-    };
-    let image = through(&u, by_cosines.matmul(&v)?, &u_norms)?;
-    let text = through(&v, by_cosines.t()?.matmul(&u)?, &v_norms)?;
+    let image = u.through(by_cosines.matmul(&v.rows)?)?;
+    let text = v.through(by_cosines.t()?.matmul(&u.rows)?)?;
     Ok(Term { value, image, text })
 }
 

@@ -11,9 +11,9 @@ use candle_core::Tensor;
 use rand::seq::SliceRandom;
 
 use super::{
-    Course, DscmrError, Epoch, Event, Part, Terms,
+    ClassPart, Course, DscmrError, Epoch, Event, Part, Terms,
     adam::Optimizer,
-    checkpoint::{Checkpoint, Place, fingerprint},
+    checkpoint::{Checkpoint, Place},
     evaluate::Points,
     network::{Batch, Goal, Shape, Weights, generator, step, tensor},
     parts::Learned,
@@ -38,16 +38,42 @@ pub(super) struct Run<'a> {
     weights: Weights,
     best: Weights,
     place: Place,
-    /// What each caption reads; equal numbers read the same.
-    reads: Vec<u32>,
-    /// What the captions of each item read.
-    reads_of: Vec<BTreeSet<u32>>,
+    lesson: Lesson<'a>,
+}
+
+/// What a part's steps go by.
+enum Lesson<'a> {
+    Class(&'a ClassPart),
+    Pair {
+        temperature: f64,
+        /// What each caption reads; equal numbers read the same.
+        reads: Vec<u32>,
+        /// What the captions of each item read.
+        reads_of: Vec<BTreeSet<u32>>,
+    },
+}
+
+impl<'a> Lesson<'a> {
+    fn of(part: Part, inputs: &'a Inputs<'a>) -> Self {
+        let (data, settings) = (inputs.data, inputs.settings);
+        match part {
+            Part::Class => Self::Class(&settings.class),
+            Part::Pair => {
+                let reads = data.reads(0..data.texts.rows());
+                let mut reads_of = vec![BTreeSet::new(); data.splits.len()];
+                for (&item, &read) in data.text_items.iter().zip(&reads) {
+                    reads_of[item as usize].insert(read);
+                }
+                Self::Pair { temperature: settings.pair.temperature, reads, reads_of }
+            }
+        }
+    }
 }
 
 impl<'a> Run<'a> {
     /// Begins, or goes on where a checkpoint of the same data and settings left off.
     pub(super) fn begin(inputs: &'a Inputs<'a>, part: Part, checkpoints: Option<&Path>) -> Result<Self, DscmrError> {
-        let Inputs { data, settings, encoders, .. } = inputs;
+        let Inputs { data, settings, fingerprint, .. } = inputs;
         let (course, classes) = match part {
             Part::Class => (&settings.class.course, data.classes.len()),
             Part::Pair => (&settings.pair.course, 0),
@@ -59,8 +85,7 @@ impl<'a> Run<'a> {
             dims: course.dims,
             classes,
         };
-        let fingerprint = fingerprint(data, settings, encoders);
-        let found = checkpoints.and_then(|folder| Checkpoint::load(folder, part, &shape, &fingerprint));
+        let found = checkpoints.and_then(|folder| Checkpoint::load(folder, part, &shape, fingerprint));
         let (optimizer, best, place) = match found {
             Some(Checkpoint { place, states, best }) => {
                 tracing::info!(part = part.name(), epoch = place.epoch, "the training goes on from its checkpoint");
@@ -68,7 +93,7 @@ impl<'a> Run<'a> {
             }
             None => {
                 let place = Place {
-                    fingerprint,
+                    fingerprint: fingerprint.clone(),
                     epoch: 1,
                     batches: 0,
                     total: 0.0,
@@ -82,11 +107,6 @@ impl<'a> Run<'a> {
         };
         let weights = optimizer.weights()?;
         let best = best.map_or_else(|| optimizer.snapshot(), Ok)?;
-        let reads = data.reads(0..data.texts.rows());
-        let mut reads_of = vec![BTreeSet::new(); data.splits.len()];
-        for (&item, &read) in data.text_items.iter().zip(&reads) {
-            reads_of[item as usize].insert(read);
-        }
         Ok(Self {
             inputs,
             part,
@@ -97,8 +117,7 @@ impl<'a> Run<'a> {
             weights,
             best,
             place,
-            reads,
-            reads_of,
+            lesson: Lesson::of(part, inputs),
         })
     }
 
@@ -111,9 +130,7 @@ impl<'a> Run<'a> {
     ) -> Result<Learned, DscmrError> {
         report(Event::Part { part: self.part, done: self.place.epochs.len(), most: self.epochs });
         let mut kept = Instant::now();
-        let mut moved = false;
         while !self.is_over() {
-            moved = true;
             let began = Instant::now();
             let order = self.order();
             let batches: Vec<&[(usize, usize)]> = order.chunks(self.course.batch).collect();
@@ -131,10 +148,8 @@ impl<'a> Run<'a> {
             let epoch = self.end_epoch(order.len(), began)?;
             report(Event::Epoch(&epoch));
         }
-        if moved {
-            // What comes after this part may be stopped or killed.
-            self.keep(checkpoints)?;
-        }
+        // What comes after this part may be stopped or killed.
+        self.keep(checkpoints)?;
         Ok(self.learned(self.best.clone()))
     }
 
@@ -163,10 +178,10 @@ impl<'a> Run<'a> {
             images: add_noise(&images, self.course.noise, self.generator(&format!("noise {epoch} {batches}")))?,
             texts: self.inputs.texts.take(pairs.iter().map(|(_, text)| *text))?,
         };
-        let goal = match self.part {
-            Part::Class => Goal::Class { y: self.labels(pairs)?, part: &self.inputs.settings.class },
-            Part::Pair => {
-                Goal::Pair { together: self.together(pairs)?, temperature: self.inputs.settings.pair.temperature }
+        let goal = match &self.lesson {
+            Lesson::Class(part) => Goal::Class { y: self.labels(pairs)?, part },
+            Lesson::Pair { temperature, reads, reads_of } => {
+                Goal::Pair { together: together(pairs, reads, reads_of)?, temperature: *temperature }
             }
         };
         let rng = self.generator(&format!("dropout {epoch} {batches}"));
@@ -199,31 +214,17 @@ impl<'a> Run<'a> {
         Ok(tensor(y, (pairs.len(), classes))?)
     }
 
-    /// T: 1 where a caption is one of the picture's or reads the same as one, `[n, n]`, a row for each picture.
-    fn together(&self, pairs: &[(usize, usize)]) -> Result<Tensor, DscmrError> {
-        let of_row = |item: usize| {
-            let reads = &self.reads_of[item];
-            pairs.iter().map(|(_, text)| f32::from(u8::from(reads.contains(&self.reads[*text]))))
-        };
-        let t: Vec<f32> = pairs.iter().flat_map(|(item, _)| of_row(*item)).collect();
-        Ok(tensor(t, (pairs.len(), pairs.len()))?)
-    }
-
     /// Looks at validation and moves on to the next epoch.
     fn end_epoch(&mut self, pairs: usize, began: Instant) -> Result<Epoch, DscmrError> {
         let mean = |sum: f64| sum / pairs as f64;
         let Terms { j1, j2, j3 } = self.place.sums;
         let model = self.inputs.model(vec![self.learned(self.weights.clone())]);
-        let points = Points::of(&model, self.inputs.data, Split::Validation)?;
-        let (image_to_text, text_to_image) = (points.image_to_text(), points.text_to_image());
         let epoch = Epoch {
             part: self.part,
             epoch: self.place.epoch,
             total: mean(self.place.total),
             terms: (self.part == Part::Class).then(|| Terms { j1: mean(j1), j2: mean(j2), j3: mean(j3) }),
-            map_image_to_text: image_to_text.mean_average_precision(),
-            map_text_to_image: text_to_image.mean_average_precision(),
-            mean_recall: 100.0 * f64::midpoint(image_to_text.mean_recall(), text_to_image.mean_recall()),
+            validation: Points::of(&model, self.inputs.data, Split::Validation)?.quality(),
             seconds: began.elapsed().as_secs_f64(),
         };
         let best = self.place.epochs.iter().map(Epoch::score).fold(f64::NEG_INFINITY, f64::max);
@@ -257,4 +258,11 @@ impl<'a> Run<'a> {
             epochs: self.place.epochs.clone(),
         }
     }
+}
+
+/// T: 1 where a caption is one of the picture's or reads the same as one, `[n, n]`, a row for each picture.
+fn together(pairs: &[(usize, usize)], reads: &[u32], reads_of: &[BTreeSet<u32>]) -> Result<Tensor, DscmrError> {
+    let belongs = |item: usize, text: usize| f32::from(u8::from(reads_of[item].contains(&reads[text])));
+    let row = |&(item, _): &(usize, usize)| pairs.iter().map(move |&(_, text)| belongs(item, text));
+    Ok(tensor(pairs.iter().flat_map(row).collect(), (pairs.len(), pairs.len()))?)
 }

@@ -2,9 +2,12 @@
 
 use std::collections::HashMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     Calibration, Direction, DscmrError, Model, TrainingData,
     model::{View, softmax},
+    parts::side_by_side,
 };
 use crate::{
     dataset::Split,
@@ -17,6 +20,24 @@ use crate::{
 
 /// Pairs that a calibration is fitted to or measured on, at most; beyond, they are taken at equal distances.
 const PAIRS: usize = 400_000;
+
+/// How good a space is on a split, in short.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Quality {
+    /// Class mAP, pictures ask for captions.
+    pub map_image_to_text: f64,
+    /// Class mAP, words ask for pictures.
+    pub map_text_to_image: f64,
+    /// mR: the mean of the six recalls, in percent.
+    pub mean_recall: f64,
+}
+
+impl Quality {
+    /// Mean of both directions' class mAP.
+    pub fn map(&self) -> f64 {
+        f64::midpoint(self.map_image_to_text, self.map_text_to_image)
+    }
+}
 
 /// A split's points with all that tells which of them belong together.
 pub(super) struct Points<'a> {
@@ -41,6 +62,29 @@ impl<'a> Points<'a> {
         let text_points = model.embed_texts(&data.texts.select(&texts))?;
         let reads = data.reads(texts.iter().copied());
         Ok(Self { data, items, texts, image_points, text_points, reads })
+    }
+
+    /// The points with those of another space of the same split beside them.
+    pub(super) fn beside(&self, other: &Self, weight: f64) -> Self {
+        let beside =
+            |ours: &[UnitVector], theirs: &[UnitVector]| side_by_side(&[(weight, ours), (1.0 - weight, theirs)]);
+        Self {
+            data: self.data,
+            items: self.items.clone(),
+            texts: self.texts.clone(),
+            image_points: beside(&self.image_points, &other.image_points),
+            text_points: beside(&self.text_points, &other.text_points),
+            reads: self.reads.clone(),
+        }
+    }
+
+    pub(super) fn quality(&self) -> Quality {
+        let (image_to_text, text_to_image) = (self.image_to_text(), self.text_to_image());
+        Quality {
+            map_image_to_text: image_to_text.mean_average_precision(),
+            map_text_to_image: text_to_image.mean_average_precision(),
+            mean_recall: 100.0 * f64::midpoint(image_to_text.mean_recall(), text_to_image.mean_recall()),
+        }
     }
 
     fn item_of(&self, text: usize) -> usize {

@@ -91,8 +91,27 @@ pub(super) fn log_softmax(x: &Tensor, dim: usize) -> Result<Tensor> {
     lowered.broadcast_sub(&lowered.exp()?.sum_keepdim(dim)?.log()?)
 }
 
-pub(super) fn row_norms(rows: &Tensor) -> Result<Tensor> {
+fn row_norms(rows: &Tensor) -> Result<Tensor> {
     (rows.sqr()?.sum_keepdim(D::Minus1)? + TINY)?.sqrt()
+}
+
+/// Rows scaled to norm 1, and what they were divided by.
+pub(super) struct Units {
+    pub(super) rows: Tensor,
+    norms: Tensor,
+}
+
+impl Units {
+    pub(super) fn of(rows: &Tensor) -> Result<Self> {
+        let norms = row_norms(rows)?;
+        Ok(Self { rows: rows.broadcast_div(&norms)?, norms })
+    }
+
+    /// The gradient by the rows as they were, from that by the unit rows: only what is orthogonal to a row remains.
+    pub(super) fn through(&self, by_unit: Tensor) -> Result<Tensor> {
+        let along = (&self.rows * &by_unit)?.sum_keepdim(D::Minus1)?;
+        (by_unit - self.rows.broadcast_mul(&along)?)?.broadcast_div(&self.norms)
+    }
 }
 
 /// J2 (equations 8 and 9): the mean negative log-likelihood of S under σ(Γ), Γ = ½cos, summed over picture–sentence (Γ),
@@ -102,9 +121,8 @@ pub(super) fn row_norms(rows: &Tensor) -> Result<Tensor> {
 /// M N, where M holds (σ(½C) − S)/2n², doubled in the two blocks on the diagonal, which meet each row twice.
 pub(super) fn j2(u: &Tensor, v: &Tensor, s: &Tensor) -> Result<Term> {
     let n = u.dim(0)?;
-    let rows = Tensor::cat(&[u, v], 0)?;
-    let norms = row_norms(&rows)?;
-    let unit = rows.broadcast_div(&norms)?;
+    let units = Units::of(&Tensor::cat(&[u, v], 0)?)?;
+    let unit = &units.rows;
     let gamma = (unit.matmul(&unit.t()?)? * 0.5)?;
     let s = Tensor::cat(&[s, s], 0)?;
     let s = Tensor::cat(&[&s, &s], 1)?;
@@ -121,10 +139,7 @@ pub(super) fn j2(u: &Tensor, v: &Tensor, s: &Tensor) -> Result<Term> {
         if top { Tensor::cat(&[&(upper * 2.0)?, &lower], 0) } else { Tensor::cat(&[&upper, &(lower * 2.0)?], 0) }
     };
     let slope = Tensor::cat(&[&twice(left, true)?, &twice(right, false)?], 1)?;
-    let by_unit = slope.matmul(&unit)?;
-    // Through the scaling to norm 1: only what is orthogonal to the row remains.
-    let along = (&unit * &by_unit)?.sum_keepdim(D::Minus1)?;
-    let by_rows = (by_unit - unit.broadcast_mul(&along)?)?.broadcast_div(&norms)?;
+    let by_rows = units.through(slope.matmul(unit)?)?;
     Ok(Term { value, image: by_rows.narrow(0, 0, n)?, text: by_rows.narrow(0, n, n)? })
 }
 

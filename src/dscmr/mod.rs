@@ -30,12 +30,13 @@ mod network;
 mod parts;
 mod regularise;
 mod settings;
+mod standardise;
 mod train;
 
 pub use crate::evaluation::Direction;
 pub use data::{FeatureMatrix, TrainingData};
 pub use error::DscmrError;
-pub use evaluate::evaluate;
+pub use evaluate::{Quality, evaluate};
 pub use loss::Terms;
 pub use model::{Calibration, Model};
 pub use parts::Part;

@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 use super::{
     Direction, DscmrError, Epoch, FeatureMatrix, TrainSettings,
     network::{Shape, Weights, hidden, linear, tensor},
-    parts::{Learned, Part},
+    parts::{Learned, Part, side_by_side},
+    standardise::Standardisation,
 };
 use crate::{evaluation::Logistic, vector::UnitVector};
 
@@ -43,54 +44,6 @@ impl Calibration {
         };
         map.map_or(cosine.clamp(0.0, 1.0), |map| map.probability(f64::from(cosine)) as f32)
     }
-}
-
-/// How features enter a subnetwork: raised to a power that keeps their sign, then standardised by the mean and the standard
-/// deviation of each over the training split.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Standardisation {
-    pub(super) power: f64,
-    pub(super) mean: Vec<f32>,
-    pub(super) deviation: Vec<f32>,
-}
-
-impl Standardisation {
-    /// Measured over the given rows.
-    pub(super) fn measure(features: &FeatureMatrix, rows: &[usize], power: f64) -> Self {
-        let (cols, count) = (features.cols(), rows.len().max(1) as f64);
-        let mut sums = vec![(0f64, 0f64); cols];
-        for &row in rows {
-            for (sum, &x) in sums.iter_mut().zip(features.row(row)) {
-                let x = f64::from(raised(x, power));
-                sum.0 += x;
-                sum.1 += x * x;
-            }
-        }
-        let deviation = |&(sum, squares): &(f64, f64)| (squares / count - (sum / count).powi(2)).max(0.0).sqrt();
-        let typical = sums.iter().map(deviation).sum::<f64>() / cols as f64;
-        // A feature that hardly moves in training would turn the first unlike picture into a giant.
-        let floor = (0.05 * typical).max(1e-6);
-        Self {
-            power,
-            mean: sums.iter().map(|(sum, _)| (sum / count) as f32).collect(),
-            deviation: sums.iter().map(|s| deviation(s).max(floor) as f32).collect(),
-        }
-    }
-
-    /// (x^power - mean) / deviation for the given rows, `[rows, cols]`.
-    pub(super) fn apply(&self, features: &FeatureMatrix, rows: impl Iterator<Item = usize>) -> Vec<f32> {
-        let scaled = |row| {
-            let values: &[f32] = features.row(row);
-            let raised = values.iter().map(|&x| raised(x, self.power));
-            raised.zip(&self.mean).zip(&self.deviation).map(|((x, mean), deviation)| (x - mean) / deviation)
-        };
-        rows.flat_map(scaled).collect()
-    }
-}
-
-/// sign(x)·|x|^power
-fn raised(x: f32, power: f64) -> f32 {
-    if power == 1.0 { x } else { x.signum() * x.abs().powf(power as f32) }
 }
 
 /// What `model.json` holds.
@@ -265,23 +218,19 @@ impl Model {
         Ok(tensor(scale.apply(features, 0..features.rows()), (features.rows(), features.cols()))?)
     }
 
-    /// Each part's unit vectors, scaled by the root of its weight and put side by side.
     fn embed(&self, view: View, features: &FeatureMatrix) -> Result<Vec<UnitVector>, DscmrError> {
         let rows = self.rows(view, features)?;
-        let mut whole = vec![Vec::with_capacity(self.dims()); features.rows()];
-        for (part, weights) in self.description.parts.iter().zip(&self.weights) {
-            let scale = part.weight.sqrt() as f32;
+        let not_finite = |row| DscmrError::NotFinite { what: view.what(), row };
+        let unit_vectors = |(part, weights): (&PartDescription, &Weights)| -> Result<_, DscmrError> {
             let points: Vec<Vec<f32>> = points(weights, view, &rows)?.to_vec2()?;
-            for ((row, values), whole) in points.into_iter().enumerate().zip(&mut whole) {
-                let fault = |_| DscmrError::NotFinite { what: view.what(), row };
-                let unit = UnitVector::new(values, part.shape.dims).map_err(fault)?;
-                whole.extend(unit.as_slice().iter().map(|x| scale * x));
-            }
-        }
-        let unit = |(row, values)| {
-            UnitVector::new(values, self.dims()).map_err(|_| DscmrError::NotFinite { what: view.what(), row })
+            let unit = |(row, values)| UnitVector::new(values, part.shape.dims).map_err(|_| not_finite(row));
+            Ok((part.weight, points.into_iter().enumerate().map(unit).collect::<Result<Vec<_>, _>>()?))
         };
-        whole.into_iter().enumerate().map(unit).collect()
+        let parts: Vec<(f64, Vec<UnitVector>)> =
+            self.description.parts.iter().zip(&self.weights).map(unit_vectors).collect::<Result<_, _>>()?;
+        let parts: Vec<(f64, &[UnitVector])> =
+            parts.iter().map(|(weight, units)| (*weight, units.as_slice())).collect();
+        Ok(side_by_side(&parts))
     }
 
     fn probabilities(&self, view: View, features: &FeatureMatrix) -> Result<Vec<Vec<f32>>, DscmrError> {
@@ -338,7 +287,10 @@ impl Model {
         let Some(first) = description.parts.first().filter(|first| first.part == Part::Class) else {
             return Err(DscmrError::file(&path, "its first part is not the class part"));
         };
-        let (image_features, text_features) = (first.shape.image, first.shape.text);
+        let features = (first.shape.image, first.shape.text);
+        if description.parts.iter().any(|part| (part.shape.image, part.shape.text) != features) {
+            return Err(DscmrError::file(&path, "its parts learned from features of different lengths"));
+        }
         if description.classes.len() != first.shape.classes {
             return Err(DscmrError::file(&path, "it names another number of classes than its shape has"));
         }
@@ -363,9 +315,8 @@ impl Model {
         };
         let mut weights = Vec::new();
         for part in &description.parts {
-            let shape = Shape { image: image_features, text: text_features, ..part.shape };
-            let named = |name: &&'static str| Ok((*name, take(&part.tensor(name), shape.of(name))?));
-            weights.push(shape.names().iter().map(named).collect::<Result<Weights, DscmrError>>()?);
+            let named = |name: &&'static str| Ok((*name, take(&part.tensor(name), part.shape.of(name))?));
+            weights.push(part.shape.names().iter().map(named).collect::<Result<Weights, DscmrError>>()?);
         }
         let mut scale = |view: &str, cols: usize, power: f64| -> Result<Standardisation, DscmrError> {
             let mut part = |part: &str| -> Result<Vec<f32>, DscmrError> {
@@ -374,7 +325,7 @@ impl Model {
             Ok(Standardisation { power, mean: part("mean")?, deviation: part("deviation")? })
         };
         let (images, texts) =
-            (scale("image", image_features, description.settings.image_power)?, scale("text", text_features, 1.0)?);
+            (scale("image", features.0, description.settings.image_power)?, scale("text", features.1, 1.0)?);
         Ok(Self { description, weights, images, texts })
     }
 }
@@ -428,19 +379,4 @@ pub(super) fn write_synced(path: &Path, bytes: &[u8]) -> Result<(), DscmrError> 
         file.sync_all()
     };
     write().map_err(|e| DscmrError::file(path, e))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn features_are_raised_and_standardised() {
-        let features = FeatureMatrix::new(2, vec![4.0, -9.0, 16.0, -1.0, 0.0, 100.0]).expect("two columns");
-        let scale = Standardisation::measure(&features, &[0, 1], 0.5);
-        // The roots are 2, 4 and -3, -1: means 3 and -2, deviations 1.
-        assert_eq!(scale.apply(&features, 0..3), [-1.0, -1.0, 1.0, 1.0, -3.0, 12.0]);
-        let plain = Standardisation::measure(&features, &[0, 1], 1.0);
-        assert_eq!(plain.apply(&features, 0..2), [-1.0, -1.0, 1.0, 1.0]);
-    }
 }

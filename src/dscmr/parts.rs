@@ -6,11 +6,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    DscmrError, Model, TrainingData,
+    Epoch,
     evaluate::Points,
     network::{Shape, Weights},
 };
-use crate::dataset::Split;
+use crate::vector::UnitVector;
 
 /// Weights of the class part that are tried beside the pair part, from the most class to the most pair.
 const TRIED: [f64; 17] = [0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6, 0.55, 0.5, 0.45, 0.4, 0.35, 0.3, 0.25, 0.2, 0.15, 0.1];
@@ -45,35 +45,37 @@ pub(super) struct Learned {
     pub(super) weights: Weights,
     /// The epoch whose weights these are.
     pub(super) best_epoch: usize,
-    pub(super) epochs: Vec<super::Epoch>,
+    pub(super) epochs: Vec<Epoch>,
 }
 
-/// Class mAP, mean of both directions, and mR, in [0, 1], of a space on a split.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Quality {
-    map: f64,
-    mean_recall: f64,
-}
-
-fn quality(model: &Model, data: &TrainingData) -> Result<Quality, DscmrError> {
-    let points = Points::of(model, data, Split::Validation)?;
-    let (a, b) = (points.image_to_text(), points.text_to_image());
-    Ok(Quality {
-        map: f64::midpoint(a.mean_average_precision(), b.mean_average_precision()),
-        mean_recall: f64::midpoint(a.mean_recall(), b.mean_recall()),
-    })
+/// Points of which each is unit vectors, one of each part, in one: scaled by the root of its part's weight. All parts have as
+/// many.
+pub(super) fn side_by_side(parts: &[(f64, &[UnitVector])]) -> Vec<UnitVector> {
+    let (count, dims) = (
+        parts.first().map_or(0, |(_, units)| units.len()),
+        parts.iter().map(|(_, units)| units.first().map_or(0, UnitVector::dims)).sum(),
+    );
+    let whole = |row: usize| {
+        let scaled = |(weight, units): &(f64, &[UnitVector])| {
+            let scale = weight.sqrt() as f32;
+            units[row].as_slice().iter().map(move |x| scale * x).collect::<Vec<f32>>()
+        };
+        UnitVector::new(parts.iter().flat_map(scaled).collect(), dims)
+            .expect("weights sum to 1, so one of them is not 0")
+    };
+    (0..count).map(whole).collect()
 }
 
 /// The weight of the class part: among those under which the whole keeps the part `keep` of the class part's own mAP, the
-/// one with the best mR, on validation. 1 where the pair part gives nothing that may be taken.
-pub(super) fn weigh(data: &TrainingData, keep: f64, model: impl Fn(f64) -> Model) -> Result<f64, DscmrError> {
-    let alone = quality(&model(1.0), data)?;
+/// one with the best mR. 1 where the pair part gives nothing that may be taken. Both are points of the validation split.
+pub(super) fn weigh(class: &Points<'_>, pair: &Points<'_>, keep: f64) -> f64 {
+    let alone = class.quality();
     let mut best = (1.0, alone.mean_recall);
     for weight in TRIED {
-        let whole = quality(&model(weight), data)?;
-        if whole.map >= keep * alone.map && whole.mean_recall > best.1 {
+        let whole = class.beside(pair, weight).quality();
+        if whole.map() >= keep * alone.map() && whole.mean_recall > best.1 {
             best = (weight, whole.mean_recall);
         }
     }
-    Ok(best.0)
+    best.0
 }

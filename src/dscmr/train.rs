@@ -6,12 +6,14 @@ use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    DscmrError, FeatureMatrix, Model, Objective, Part, Terms, TrainSettings, TrainingData,
+    DscmrError, FeatureMatrix, Model, Objective, Part, Quality, Terms, TrainSettings, TrainingData,
+    checkpoint::fingerprint,
     course::Run,
-    evaluate::calibrate,
-    model::{Origin, Standardisation},
+    evaluate::{Points, calibrate},
+    model::Origin,
     network::tensor,
     parts::{Learned, weigh},
+    standardise::Standardisation,
 };
 use crate::dataset::Split;
 
@@ -27,12 +29,8 @@ pub struct Epoch {
     /// The terms of J.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub terms: Option<Terms>,
-    /// Validation mAP of this part alone, pictures ask for captions.
-    pub map_image_to_text: f64,
-    /// Validation mAP of this part alone, words ask for pictures.
-    pub map_text_to_image: f64,
-    /// Validation mR of this part alone: the mean of the six recalls, in percent.
-    pub mean_recall: f64,
+    /// How good this part alone is on the validation split.
+    pub validation: Quality,
     /// How long it took. Not part of what a model is, so that equal trainings are equal.
     #[serde(skip)]
     pub seconds: f64,
@@ -58,8 +56,8 @@ impl Epoch {
     /// By what the best epoch of a part is chosen: mAP for classes, mR for pairs.
     pub(super) fn score(&self) -> f64 {
         match self.part {
-            Part::Class => f64::midpoint(self.map_image_to_text, self.map_text_to_image),
-            Part::Pair => self.mean_recall,
+            Part::Class => self.validation.map(),
+            Part::Pair => self.validation.mean_recall,
         }
     }
 }
@@ -71,11 +69,9 @@ impl fmt::Display for Epoch {
             Some(Terms { j1, j2, j3 }) => write!(f, "J {:.4}  J1 {j1:.4}  J2 {j2:.4}  J3 {j3:.4}", self.total)?,
             None => write!(f, "loss {:.4}", self.total)?,
         }
-        let Self { map_image_to_text, map_text_to_image, mean_recall, seconds, .. } = self;
-        write!(
-            f,
-            "  validation mAP {map_image_to_text:.4} / {map_text_to_image:.4}  mR {mean_recall:.2}  {seconds:.1} s"
-        )
+        let Quality { map_image_to_text, map_text_to_image, mean_recall } = self.validation;
+        write!(f, "  validation mAP {map_image_to_text:.4} / {map_text_to_image:.4}  mR {mean_recall:.2}  ")?;
+        write!(f, "{:.1} s", self.seconds)
     }
 }
 
@@ -101,14 +97,16 @@ pub fn train(
     check(data)?;
     let inputs = Inputs::new(data, settings, encoders)?;
     let mut learn = |part| Run::begin(&inputs, part, checkpoints)?.learn(checkpoints, stop, report);
-    let class = learn(Part::Class)?;
-    let mut parts = vec![class.clone()];
+    let mut parts = vec![learn(Part::Class)?];
     if settings.objective == Objective::ClassAndPair {
         let pair = learn(Part::Pair)?;
-        let weighed =
-            |weight| [Learned { weight, ..class.clone() }, Learned { weight: 1.0 - weight, ..pair.clone() }].to_vec();
-        let weight = weigh(data, settings.pair.keep, |weight| inputs.model(weighed(weight)))?;
-        parts = weighed(weight);
+        let points = |part: &Learned| Points::of(&inputs.model(vec![part.clone()]), data, Split::Validation);
+        let weight = weigh(&points(&parts[0])?, &points(&pair)?, settings.pair.keep);
+        // A part without weight would only make points longer.
+        if weight < 1.0 {
+            parts[0].weight = weight;
+            parts.push(Learned { weight: 1.0 - weight, ..pair });
+        }
     }
     let mut model = inputs.model(parts);
     calibrate(&mut model, data)?;
@@ -146,11 +144,13 @@ fn check(data: &TrainingData) -> Result<(), DscmrError> {
 pub(super) struct Inputs<'a> {
     pub(super) data: &'a TrainingData,
     pub(super) settings: &'a TrainSettings,
-    pub(super) encoders: &'a (String, String),
+    encoders: &'a (String, String),
     pub(super) images: Features,
     pub(super) texts: Features,
     /// (picture's row, caption's row) of every caption of the training split.
     pub(super) pairs: Vec<(usize, usize)>,
+    /// Names data and settings.
+    pub(super) fingerprint: String,
 }
 
 /// Standardised features of all rows.
@@ -190,7 +190,8 @@ impl<'a> Inputs<'a> {
         let text_rows: Vec<usize> = pairs.iter().map(|(_, text)| *text).collect();
         let images = Features::new(&data.images, &image_rows, settings.image_power)?;
         let texts = Features::new(&data.texts, &text_rows, 1.0)?;
-        Ok(Self { data, settings, encoders, images, texts, pairs })
+        let fingerprint = fingerprint(data, settings, encoders);
+        Ok(Self { data, settings, encoders, images, texts, pairs, fingerprint })
     }
 
     /// A space of these parts, without calibration.

@@ -54,6 +54,9 @@ impl Default for HttpLimits {
     }
 }
 
+/// How often measurements are sorted into their buckets.
+const TIDY_EVERY: Duration = Duration::from_secs(5);
+
 /// What every handler can reach.
 #[derive(Clone, Debug)]
 struct App {
@@ -127,8 +130,16 @@ pub async fn serve(
         }
         tokio::time::sleep(limits.drain).await;
     };
+    let tidying = async {
+        let mut tick = tokio::time::interval(TIDY_EVERY);
+        loop {
+            tick.tick().await;
+            telemetry::tidy_metrics();
+        }
+    };
     tokio::select! {
         ended = server => ended,
+        () = tidying => Ok(()),
         () = deadline => {
             tracing::warn!("some requests did not end within {:?}; the service ends without them", limits.drain);
             Ok(())

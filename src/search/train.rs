@@ -16,7 +16,7 @@ use super::{Encoders, Library, Progress, SearchError, blocking, generation::feat
 use crate::{
     catalog::{ModelRecord, TrainingItem},
     dataset::{Split, SplitFractions, SplitMember, assign_splits},
-    dscmr::{self, Event, FeatureMatrix, Objective, Part, TrainSettings, TrainingData},
+    dscmr::{self, Event, FeatureMatrix, Part, TrainSettings, TrainingData},
     evaluation::Report,
 };
 
@@ -89,8 +89,8 @@ pub async fn train(
     Ok(Trained { record, parts, report })
 }
 
-/// The paper's ablation: without J2, without J3, without both, with both; each trained anew as the paper's objective asks,
-/// and measured on the test split. No model is kept.
+/// The paper's ablation: without J2, without J3, without both, with both; each trained anew and measured on the test split.
+/// No model is kept.
 ///
 /// # Errors
 /// As [`train`].
@@ -109,7 +109,7 @@ pub async fn ablate(
         for (name, second, third) in [("J1", 0.0, 0.0), ("J1 + λJ2", 1.0, 0.0), ("J1 + ηJ3", 0.0, 1.0), ("J", 1.0, 1.0)]
         {
             progress.note(name);
-            let mut some = TrainSettings { objective: Objective::Dscmr, ..settings.clone() };
+            let mut some = settings.clone();
             some.class.lambda *= second;
             some.class.eta *= third;
             let model = dscmr::train(&data, &some, &given, None, &stop, &mut told(progress.as_ref()))?;

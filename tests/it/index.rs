@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
+use diptych::index::GenerationStore;
 use serde_json::{Value, json};
 
 use crate::support::{diptych, found, own_copy, set_fact, succeed, trained_collection};
@@ -34,9 +35,9 @@ async fn an_index_is_tuned_built_by_what_was_measured_and_checked() {
 /// The files of the current generation, by name.
 fn index_files(data: &Path) -> BTreeMap<String, Vec<u8>> {
     let index = data.join("index");
-    let current = fs::read_to_string(index.join("CURRENT")).expect("there is a generation");
-    let number = current.split_whitespace().next().expect("a number");
-    let entries = fs::read_dir(index.join(number)).expect("it has files").map(|entry| entry.expect("an entry"));
+    let numbers = GenerationStore::new(&index).numbers().expect("the folder can be read");
+    let entries =
+        fs::read_dir(index.join(numbers[0].to_string())).expect("it has files").map(|entry| entry.expect("an entry"));
     entries
         .map(|entry| (entry.file_name().into_string().expect("UTF-8"), fs::read(entry.path()).expect("a file")))
         .collect()
