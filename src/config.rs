@@ -71,6 +71,14 @@ pub enum Verb {
         /// model
         #[arg(long, conflicts_with = "objective")]
         ablate: bool,
+        /// Learn from matrices in place of the collection: {train,test}_{images,texts,labels}.npy of this folder, a row a pair.
+        /// Labels are class numbers or a column for each class; without validation_*.npy a tenth of the training pairs is set
+        /// aside; classes.txt may name the classes
+        #[arg(long, value_name = "DIR", conflicts_with = "ablate")]
+        features: Option<PathBuf>,
+        /// Where the model of given features goes [default: model in their folder]
+        #[arg(long, value_name = "DIR", requires = "features")]
+        out: Option<PathBuf>,
     },
     /// Say how good the active model is
     Evaluate(EvaluateArgs),

@@ -1,14 +1,19 @@
 //! `diptych train`
 
-use std::{process::ExitCode, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+};
 
 use anyhow::Context as _;
 
 use super::{Shared, stopped};
 use crate::{
     config::TrainArgs,
-    dscmr::TrainSettings,
-    search::{Encoders, Library, Progress, SearchError, Trained, ablate, encode_missing, train},
+    dscmr::{Part, TrainSettings},
+    evaluation::Report,
+    search::{Encoders, Library, Progress, SearchError, Trained, ablate, encode_missing, train, train_on_features},
 };
 
 pub(super) async fn run(shared: &Shared, mut args: TrainArgs, ablate: bool) -> anyhow::Result<ExitCode> {
@@ -26,12 +31,37 @@ pub(super) async fn run(shared: &Shared, mut args: TrainArgs, ablate: bool) -> a
         false => None,
     };
     let Some(trained) = trained else { return Ok(stopped("the same command goes on from here")) };
-    let parts: Vec<String> =
-        trained.parts.iter().map(|(part, weight)| format!("{} part {weight:.2}", part.name())).collect();
-    let (version, took) = (&trained.record.version, super::seconds(trained.record.seconds));
-    println!("model {version} after {took}; weights in a cosine: {}\n{}", parts.join(", "), trained.report);
+    tell(&trained.record.version, trained.record.seconds, trained.parts.iter().copied(), &trained.report);
     library.catalog.close().await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Trains on matrices alone.
+pub(super) async fn on_features(
+    shared: &Shared,
+    args: &TrainArgs,
+    folder: &Path,
+    out: Option<PathBuf>,
+) -> anyhow::Result<ExitCode> {
+    let settings = settings(args)?;
+    let out = out.unwrap_or_else(|| folder.join("model"));
+    let progress: Arc<dyn Progress> = Arc::clone(&shared.bars) as Arc<dyn Progress>;
+    let trained = train_on_features(folder, &out, settings, progress, shared.stop.flag()).await;
+    shared.bars.finish();
+    match trained {
+        Ok(trained) => {
+            tell(&out.display().to_string(), trained.seconds, trained.model.parts(), &trained.report);
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(SearchError::Stopped) => Ok(stopped("the same command goes on from here")),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Says what a training made.
+fn tell(name: &str, seconds: f64, parts: impl Iterator<Item = (Part, f64)>, report: &Report) {
+    let parts: Vec<String> = parts.map(|(part, weight)| format!("{} part {weight:.2}", part.name())).collect();
+    println!("model {name} after {}; weights in a cosine: {}\n{report}", super::seconds(seconds), parts.join(", "));
 }
 
 /// Prints what each term of J is worth.

@@ -3,6 +3,7 @@
 pub mod decode;
 pub mod demo;
 mod error;
+mod features;
 mod jsonl;
 mod limits;
 mod naming;
@@ -15,6 +16,7 @@ mod tree;
 
 pub use decode::{Decoded, PictureError, PictureFormat, PictureLimits, decode, inspect, read_file};
 pub use error::DatasetError;
+pub use features::{GivenFeatures, Rows};
 pub use limits::Limits;
 pub use read::{Reader, read, read_with};
 pub use record::{Origin, Record, Rejection};

@@ -153,6 +153,7 @@ impl From<SearchError> for Problem {
             SearchError::Picture(_) => Code::ImageDecodeFailed,
             SearchError::OtherEncoder { .. }
             | SearchError::NotEnough(_)
+            | SearchError::Features(_)
             | SearchError::Stopped
             | SearchError::TrainingElsewhere
             | SearchError::Encoder(_)

@@ -9,6 +9,7 @@ mod engine;
 mod everyday;
 mod folder;
 mod generation;
+mod given;
 mod import;
 mod ingest;
 mod metrics;
@@ -23,7 +24,7 @@ use std::{path::Path, sync::Arc};
 
 use crate::{
     catalog::{Catalog, CatalogError},
-    dataset::{PictureError, PictureLimits},
+    dataset::{DatasetError, PictureError, PictureLimits},
     dscmr::DscmrError,
     encoders::{EncoderError, ImageEncoder, TextEncoder},
     index::IndexError,
@@ -35,6 +36,7 @@ pub use engine::{Engine, EngineLimits};
 pub use everyday::{Everyday, EverydayQuery, PictureRow, WordRow, precision_at_10};
 pub use folder::DataFolder;
 pub use generation::{Generation, IndexKind, index_parameters};
+pub use given::{TrainedOnFeatures, load_features, train_on_features};
 pub use import::{ImportSummary, Records, import};
 pub use ingest::ItemDraft;
 pub use progress::{Progress, Silent};
@@ -94,6 +96,9 @@ pub enum SearchError {
     /// There is not enough to learn from.
     #[error("{0}")]
     NotEnough(String),
+    /// Given features cannot be read.
+    #[error(transparent)]
+    Features(#[from] DatasetError),
     /// Somebody asked the work to stop.
     #[error("the work was stopped")]
     Stopped,

@@ -8,6 +8,7 @@
 use std::{
     collections::HashMap,
     fs::{File, TryLockError},
+    path::Path,
     sync::{Arc, atomic::AtomicBool},
     time::Instant,
 };
@@ -16,7 +17,7 @@ use super::{Encoders, Library, Progress, SearchError, blocking, generation::feat
 use crate::{
     catalog::{ModelRecord, TrainingItem},
     dataset::{Split, SplitFractions, SplitMember, assign_splits},
-    dscmr::{self, Event, FeatureMatrix, Part, TrainSettings, TrainingData},
+    dscmr::{self, Event, FeatureMatrix, Model, Part, TrainSettings, TrainingData},
     evaluation::Report,
 };
 
@@ -47,16 +48,11 @@ pub async fn train(
     let began = Instant::now();
     let _lock = lock(library)?;
     let data = load_training_data(library, encoders, settings.seed).await?;
-    let checkpoint = library.folder.training();
+    let training = library.folder.training();
     let (fresh, given) = (settings.clone(), (encoders.image.id().to_owned(), encoders.text.id().to_owned()));
-    let (model, report) = blocking(move || {
-        let trained = dscmr::train(&data, &fresh, &given, Some(&checkpoint), &stop, &mut told(progress.as_ref()))?;
-        progress.begin("evaluate", "split", Some(1));
-        let report = dscmr::evaluate(&trained, &data, Split::Test)?;
-        progress.advance(1);
-        Ok::<_, SearchError>((trained, report))
-    })
-    .await??;
+    let checkpoints = training.clone();
+    let (model, report) =
+        blocking(move || learn(&data, &fresh, &given, Some(&checkpoints), progress.as_ref(), &stop)).await??;
 
     let record = ModelRecord {
         version: free_version(library).await?,
@@ -70,23 +66,45 @@ pub async fn train(
     let parts = model.parts().collect();
     let folder = library.folder.model(&record.version);
     let unnamed = library.folder.models().join("finishing");
-    let training = library.folder.training();
-    blocking(move || {
-        let io = |path: &std::path::Path| SearchError::io("the model could not be kept in", path);
-        if unnamed.exists() {
-            std::fs::remove_dir_all(&unnamed).map_err(io(&unnamed))?;
-        }
-        std::fs::create_dir_all(&unnamed).map_err(io(&unnamed))?;
-        model.save(&unnamed)?;
-        std::fs::rename(&unnamed, &folder).map_err(io(&folder))
-    })
-    .await??;
+    blocking(move || put_model(&model, &unnamed, &folder)).await??;
     library.catalog.add_model(&record).await?;
-    if training.exists() {
-        std::fs::remove_dir_all(&training)
-            .map_err(SearchError::io("the checkpoint could not be removed:", &training))?;
-    }
+    remove(&training)?;
     Ok(Trained { record, parts, report })
+}
+
+/// Learns, and looks at the test split once.
+pub(super) fn learn(
+    data: &TrainingData,
+    settings: &TrainSettings,
+    encoders: &(String, String),
+    checkpoints: Option<&Path>,
+    progress: &dyn Progress,
+    stop: &AtomicBool,
+) -> Result<(Model, Report), SearchError> {
+    let model = dscmr::train(data, settings, encoders, checkpoints, stop, &mut told(progress))?;
+    progress.begin("evaluate", "split", Some(1));
+    let report = dscmr::evaluate(&model, data, Split::Test)?;
+    progress.advance(1);
+    Ok((model, report))
+}
+
+/// Writes a model so that `folder` holds all of it or is not there; `unnamed` lies beside it and is used meanwhile.
+pub(super) fn put_model(model: &Model, unnamed: &Path, folder: &Path) -> Result<(), SearchError> {
+    remove(unnamed)?;
+    std::fs::create_dir_all(unnamed).map_err(SearchError::io("the model could not be kept in", unnamed))?;
+    model.save(unnamed)?;
+    remove(folder)?;
+    std::fs::rename(unnamed, folder).map_err(SearchError::io("the model could not be kept in", folder))
+}
+
+/// Removes a folder that may not be there.
+pub(super) fn remove(folder: &Path) -> Result<(), SearchError> {
+    match std::fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(SearchError::io("a folder could not be removed:", folder)(error))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The paper's ablation: without J2, without J3, without both, with both; each trained anew and measured on the test split.
@@ -112,8 +130,8 @@ pub async fn ablate(
             let mut some = settings.clone();
             some.class.lambda *= second;
             some.class.eta *= third;
-            let model = dscmr::train(&data, &some, &given, None, &stop, &mut told(progress.as_ref()))?;
-            rows.push((name, dscmr::evaluate(&model, &data, Split::Test)?));
+            let (_, report) = learn(&data, &some, &given, None, progress.as_ref(), &stop)?;
+            rows.push((name, report));
         }
         Ok(rows)
     })
@@ -148,10 +166,7 @@ fn lock(library: &Library) -> Result<File, SearchError> {
 /// A version that neither the catalog nor the folder knows; a run that was killed between the two leaves a folder.
 async fn free_version(library: &Library) -> Result<String, SearchError> {
     let version = library.catalog.next_model_version().await?;
-    let folder = library.folder.model(&version);
-    if folder.exists() {
-        std::fs::remove_dir_all(&folder).map_err(SearchError::io("a leftover could not be removed:", &folder))?;
-    }
+    remove(&library.folder.model(&version))?;
     Ok(version)
 }
 
