@@ -190,8 +190,18 @@ pub struct TrainArgs {
 pub struct EvaluateArgs {
     /// Lines of {"query": "words", "label": "class"}: also print precision@10 of these words on the test pictures, and of
     /// the pictures of each class on the test captions
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "features")]
     pub queries: Option<PathBuf>,
+    /// Also write a page for people to this file: tables with intervals, curves, a map of the common space, the worst queries,
+    /// labels and captions that may be wrong
+    #[arg(long, value_name = "FILE.html")]
+    pub report: Option<PathBuf>,
+    /// A model of given features (`train --features`) in place of the active one: the folder that holds the matrices
+    #[arg(long, value_name = "DIR")]
+    pub features: Option<PathBuf>,
+    /// Where that model lies [default: model in the folder of the features]
+    #[arg(long, value_name = "DIR", requires = "features")]
+    pub model: Option<PathBuf>,
 }
 
 /// Settings of `serve`.

@@ -9,17 +9,32 @@ use crate::{
     config::EvaluateArgs,
     dataset::Split,
     dscmr::{self, Model},
-    search::{EverydayQuery, PictureRow, SearchError, WordRow, load_training_data, precision_at_10},
+    search::{
+        DataFolder, EverydayQuery, PictureRow, ReportPage, SearchError, WordRow, load_material, precision_at_10,
+        report_page, report_page_of_features,
+    },
 };
 
 pub(super) async fn run(shared: &Shared, args: EvaluateArgs) -> anyhow::Result<ExitCode> {
+    if let Some(folder) = &args.features {
+        return on_features(folder, &args).await;
+    }
     let library = shared.library().await?;
     let encoders = shared.encoders().await?;
     let record = library.catalog.active_model().await?.ok_or(SearchError::NoModel)?;
-    let data = load_training_data(&library, &encoders, record.settings["seed"].as_u64().unwrap_or(0)).await?;
-    let folder = library.folder.model(&record.version);
-    let report =
-        tokio::task::spawn_blocking(move || dscmr::evaluate(&Model::load(&folder)?, &data, Split::Test)).await??;
+    let report = match &args.report {
+        Some(file) => {
+            let ReportPage { report, html } = report_page(&library, &encoders, &record).await?;
+            keep(file, &html)?;
+            report
+        }
+        None => {
+            let seed = record.settings["seed"].as_u64().unwrap_or(0);
+            let data = load_material(&library, &encoders, seed).await?.data;
+            let folder = library.folder.model(&record.version);
+            tokio::task::spawn_blocking(move || dscmr::evaluate(&Model::load(&folder)?, &data, Split::Test)).await??
+        }
+    };
     library.catalog.set_report(&record.version, &serde_json::json!(report)).await?;
     println!("model {}, test split\n{report}", record.version);
 
@@ -39,6 +54,23 @@ pub(super) async fn run(shared: &Shared, args: EvaluateArgs) -> anyhow::Result<E
     }
     library.catalog.close().await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Looks at a model of matrices.
+async fn on_features(folder: &Path, args: &EvaluateArgs) -> anyhow::Result<ExitCode> {
+    let model = args.model.clone().unwrap_or_else(|| folder.join("model"));
+    let ReportPage { report, html } = report_page_of_features(folder, &model).await?;
+    println!("model {}, test split\n{report}", model.display());
+    if let Some(file) = &args.report {
+        keep(file, &html)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn keep(file: &Path, html: &str) -> anyhow::Result<()> {
+    DataFolder::write_whole(file, html.as_bytes()).with_context(|| format!("{} cannot be written", file.display()))?;
+    println!("the page is in {}", file.display());
+    Ok(())
 }
 
 fn read_queries(file: &Path) -> anyhow::Result<Vec<EverydayQuery>> {

@@ -14,9 +14,9 @@ use super::{
     ClassPart, Course, DscmrError, Epoch, Event, Part, Terms,
     adam::Optimizer,
     checkpoint::{Checkpoint, Place},
-    evaluate::Points,
     network::{Batch, Goal, Shape, Weights, generator, step, tensor},
     parts::Learned,
+    points::Points,
     regularise::{Dropout, add_noise},
     train::Inputs,
 };

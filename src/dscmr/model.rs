@@ -157,6 +157,16 @@ impl Model {
         &self.description.calibration
     }
 
+    /// The seed of its training and of its split.
+    pub fn seed(&self) -> u64 {
+        self.description.settings.seed
+    }
+
+    /// The power to which picture features are raised.
+    pub(super) fn image_power(&self) -> f64 {
+        self.description.settings.image_power
+    }
+
     /// The parts of the space with the weight of each in a cosine, which sum to 1.
     pub fn parts(&self) -> impl Iterator<Item = (Part, f64)> {
         self.description.parts.iter().map(|part| (part.part, part.weight))

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Epoch,
-    evaluate::Points,
     network::{Shape, Weights},
+    points::Points,
 };
 use crate::vector::UnitVector;
 

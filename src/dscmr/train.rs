@@ -9,10 +9,11 @@ use super::{
     DscmrError, FeatureMatrix, Model, Objective, Part, Quality, Terms, TrainSettings, TrainingData,
     checkpoint::fingerprint,
     course::Run,
-    evaluate::{Points, calibrate},
+    evaluate::calibrate,
     model::Origin,
     network::tensor,
     parts::{Learned, weigh},
+    points::Points,
     standardise::Standardisation,
 };
 use crate::dataset::Split;

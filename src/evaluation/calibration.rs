@@ -62,22 +62,38 @@ impl Logistic {
     }
 }
 
-/// Expected calibration error over ten bins of equal width: the mean distance between the promised probability and the
-/// observed frequency, weighted by how many pairs fall in a bin (Naeini et al. 2015). 0 without pairs.
-pub fn expected_calibration_error(pairs: impl Iterator<Item = (f64, bool)>) -> f64 {
-    let mut bins = [(0usize, 0.0f64, 0usize); 10];
-    let mut total = 0usize;
+/// Results to which about the same probability was promised.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct ReliabilityBin {
+    /// Results.
+    pub count: usize,
+    /// Mean of the probabilities that were promised; 0 without results.
+    pub promised: f64,
+    /// The part of the results that was relevant; 0 without results.
+    pub observed: f64,
+}
+
+/// Promised probabilities against what was found, in ten bins of equal width from 0 to 1.
+pub fn reliability(pairs: impl Iterator<Item = (f64, bool)>) -> [ReliabilityBin; 10] {
+    let mut sums = [(0usize, 0.0f64, 0usize); 10];
     for (probability, relevant) in pairs {
-        let bin = &mut bins[((probability * 10.0) as usize).min(9)];
+        let bin = &mut sums[((probability * 10.0) as usize).min(9)];
         bin.0 += 1;
         bin.1 += probability;
         bin.2 += usize::from(relevant);
-        total += 1;
     }
-    if total == 0 {
-        return 0.0;
-    }
-    bins.iter().map(|&(_, promised, observed)| (promised - observed as f64).abs()).sum::<f64>() / total as f64
+    sums.map(|(count, promised, relevant)| {
+        let most = count.max(1) as f64;
+        ReliabilityBin { count, promised: promised / most, observed: relevant as f64 / most }
+    })
+}
+
+/// Expected calibration error: the mean distance between the promised probability and the observed frequency, weighted by how
+/// many results fall in a bin (Naeini et al. 2015). 0 without results.
+pub fn expected_calibration_error(bins: &[ReliabilityBin]) -> f64 {
+    let total: usize = bins.iter().map(|bin| bin.count).sum();
+    let apart = bins.iter().map(|bin| bin.count as f64 * (bin.promised - bin.observed).abs());
+    apart.sum::<f64>() / total.max(1) as f64
 }
 
 #[cfg(test)]
@@ -98,7 +114,7 @@ mod tests {
         let fitted = Logistic::fit(&pairs).expect("both kinds are there");
         assert!((fitted.slope - 9.0).abs() < 0.5 && (fitted.intercept + 4.0).abs() < 0.3, "{fitted:?}");
         let promised = pairs.iter().map(|&(c, r)| (fitted.probability(f64::from(c)), r));
-        assert!(expected_calibration_error(promised) < 0.01);
+        assert!(expected_calibration_error(&reliability(promised)) < 0.01);
     }
 
     #[test]
@@ -117,7 +133,7 @@ mod tests {
 
     #[test]
     fn a_sure_fault_costs_all_and_a_sure_hit_nothing() {
-        assert!((expected_calibration_error([(1.0, false)].into_iter()) - 1.0).abs() < 1e-12);
-        assert!(expected_calibration_error([(1.0, true), (0.0, false)].into_iter()) < 1e-12);
+        assert!((expected_calibration_error(&reliability([(1.0, false)].into_iter())) - 1.0).abs() < 1e-12);
+        assert!(expected_calibration_error(&reliability([(1.0, true), (0.0, false)].into_iter())) < 1e-12);
     }
 }

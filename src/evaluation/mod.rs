@@ -1,9 +1,20 @@
-//! How good is it? Pure functions from points and relevance to numbers; nothing here knows where they come from.
+//! How good is it? Pure functions from points and relevance to numbers, and from numbers to a page; nothing here knows where
+//! they come from.
 
 mod calibration;
+mod examination;
+mod interval;
+mod layout;
+mod page;
 mod ranking;
 mod report;
+mod suspects;
 
-pub use calibration::{Logistic, expected_calibration_error};
-pub use ranking::{Retrieval, average_precision, chance_average_precision, rank_of_first, retrieve};
+pub use calibration::{Logistic, ReliabilityBin, expected_calibration_error, reliability};
+pub use examination::{Examination, Found, MapPoint, Mismatch, Place, TrainingCurve, WorstQuery};
+pub use interval::bootstrap_interval;
+pub use layout::layout;
+pub use page::{Page, Shown, page};
+pub use ranking::{RECALL_LEVELS, Retrieval, average_precision, chance_average_precision, rank_of_first, retrieve};
 pub use report::{ClassPrecision, Direction, Recall, Report};
+pub use suspects::{Suspect, suspects};

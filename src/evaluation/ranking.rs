@@ -8,6 +8,9 @@ use rayon::prelude::*;
 
 use crate::vector::UnitVector;
 
+/// Points of a precision–recall curve.
+pub const RECALL_LEVELS: usize = 21;
+
 /// How one set of queries fared against one gallery.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Retrieval {
@@ -17,6 +20,8 @@ pub struct Retrieval {
     pub own_rank: Vec<Option<usize>>,
     /// Rank (from 1) of the first entry that is the query's own or reads the same as one; `None` if there is none.
     pub duplicate_aware_rank: Vec<Option<usize>>,
+    /// The best precision at recalls of 0, 1/20, … 1 or above, mean over queries.
+    pub precision_at_recall: [f64; RECALL_LEVELS],
 }
 
 impl Retrieval {
@@ -73,10 +78,13 @@ pub fn retrieve(
                 precision_of(&ranking, |entry| relevant(query, entry)),
                 first_of(&ranking, |entry| own(query, entry)),
                 first_of(&ranking, |entry| same(query, entry)),
+                interpolated(&ranking, |entry| relevant(query, entry)),
             )
         })
         .collect();
+    let level = |at: usize| mean(rows.iter().map(|row| row.3[at]));
     Retrieval {
+        precision_at_recall: std::array::from_fn(level),
         average_precision: rows.iter().map(|row| row.0).collect(),
         own_rank: rows.iter().map(|row| row.1).collect(),
         duplicate_aware_rank: rows.iter().map(|row| row.2).collect(),
@@ -110,6 +118,29 @@ fn precision_of(ranking: &[u32], relevant: impl Fn(usize) -> bool) -> f64 {
         }
     }
     if hits == 0 { 0.0 } else { sum / hits as f64 }
+}
+
+/// The best precision at each recall level or above (interpolated precision: Manning, Raghavan and Schütze 2008, 8.4).
+fn interpolated(ranking: &[u32], relevant: impl Fn(usize) -> bool) -> [f64; RECALL_LEVELS] {
+    let mut hits: Vec<usize> = Vec::new();
+    for (&entry, rank) in ranking.iter().zip(1usize..) {
+        if relevant(entry as usize) {
+            hits.push(rank);
+        }
+    }
+    let mut best = 0.0;
+    let mut levels = [0.0; RECALL_LEVELS];
+    let mut level = RECALL_LEVELS;
+    for (found, &rank) in (1..=hits.len()).rev().zip(hits.iter().rev()) {
+        // Levels above the recall of the first `found` hits are settled by those that come later in the ranking.
+        while level > 0 && (level - 1) * hits.len() > (RECALL_LEVELS - 1) * found {
+            level -= 1;
+            levels[level] = best;
+        }
+        best = f64::max(best, found as f64 / rank as f64);
+    }
+    levels[..level].fill(best);
+    levels
 }
 
 fn first_of(ranking: &[u32], own: impl Fn(usize) -> bool) -> Option<usize> {
@@ -176,6 +207,15 @@ mod tests {
         assert!((average_precision(&[0.5, 0.5, 0.5], |e| e == 0) - 1.0).abs() < 1e-12);
         assert_eq!(average_precision(&[0.5, 0.1], |_| false), 0.0);
         assert_eq!(average_precision(&[], |_| true), 0.0);
+    }
+
+    #[test]
+    fn precision_at_a_recall_is_the_best_at_it_or_above() {
+        // Relevant at ranks 2, 3 and 6: precisions 1/2, 2/3, 1/2 at recalls 1/3, 2/3, 1.
+        let levels = interpolated(&[9, 0, 1, 8, 7, 2], |entry| entry < 3);
+        assert!(levels[..=13].iter().all(|p| (p - 2.0 / 3.0).abs() < 1e-12), "{levels:?}");
+        assert!(levels[14..].iter().all(|p| (p - 0.5).abs() < 1e-12), "{levels:?}");
+        assert_eq!(interpolated(&[0, 1], |_| false), [0.0; RECALL_LEVELS]);
     }
 
     #[test]

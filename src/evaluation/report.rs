@@ -46,6 +46,12 @@ pub struct ClassPrecision {
     pub image_to_text: f64,
     /// Words ask for pictures.
     pub text_to_image: f64,
+    /// Where the former lies with 95 % probability.
+    #[serde(default)]
+    pub interval_image_to_text: [f64; 2],
+    /// Where the latter does.
+    #[serde(default)]
+    pub interval_text_to_image: [f64; 2],
 }
 
 /// How good a common space is on one split.
@@ -61,6 +67,12 @@ pub struct Report {
     pub map_image_to_text: f64,
     /// Class mAP, words ask for pictures.
     pub map_text_to_image: f64,
+    /// Where the former lies with 95 % probability, over other queries of the same kind.
+    #[serde(default)]
+    pub interval_image_to_text: [f64; 2],
+    /// Where the latter does.
+    #[serde(default)]
+    pub interval_text_to_image: [f64; 2],
     /// Class mAP of a random order, pictures ask for captions.
     pub chance_image_to_text: f64,
     /// Class mAP of a random order, words ask for pictures.

@@ -68,7 +68,7 @@ pub async fn precision_at_10(
     let record = library.catalog.active_model().await?.ok_or(SearchError::NoModel)?;
     let folder = library.folder.model(&record.version);
     let seed = record.settings["seed"].as_u64().unwrap_or(0);
-    let data = super::load_training_data(library, encoders, seed).await?;
+    let data = super::load_material(library, encoders, seed).await?.data;
     for query in &queries {
         if library.catalog.has_caption(&query.query).await? {
             let reason =

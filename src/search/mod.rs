@@ -16,6 +16,7 @@ mod metrics;
 mod progress;
 mod query;
 mod reindex;
+mod report;
 mod selftest;
 mod train;
 mod tune;
@@ -41,7 +42,8 @@ pub use import::{ImportSummary, Records, import};
 pub use ingest::ItemDraft;
 pub use progress::{Progress, Silent};
 pub use query::{Answer, Direction, Filter, Found, PredictedLabel, Query, Target, Timings};
-pub use train::{Trained, ablate, load_training_data, train};
+pub use report::{ReportPage, report_page, report_page_of_features};
+pub use train::{Material, Trained, ablate, load_material, train};
 pub use tune::tune_index;
 
 /// Longer side of the thumbnails that an import makes, in pixels.

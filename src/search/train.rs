@@ -47,7 +47,7 @@ pub async fn train(
 ) -> Result<Trained, SearchError> {
     let began = Instant::now();
     let _lock = lock(library)?;
-    let data = load_training_data(library, encoders, settings.seed).await?;
+    let data = load_material(library, encoders, settings.seed).await?.data;
     let training = library.folder.training();
     let (fresh, given) = (settings.clone(), (encoders.image.id().to_owned(), encoders.text.id().to_owned()));
     let checkpoints = training.clone();
@@ -120,7 +120,7 @@ pub async fn ablate(
     stop: Arc<AtomicBool>,
 ) -> Result<Vec<(&'static str, Report)>, SearchError> {
     let _lock = lock(library)?;
-    let data = load_training_data(library, encoders, settings.seed).await?;
+    let data = load_material(library, encoders, settings.seed).await?.data;
     let given = (encoders.image.id().to_owned(), encoders.text.id().to_owned());
     blocking(move || {
         let mut rows = Vec::new();
@@ -170,15 +170,22 @@ async fn free_version(library: &Library) -> Result<String, SearchError> {
     Ok(version)
 }
 
+/// What can be learned from, with the catalog's keys.
+#[derive(Debug)]
+pub struct Material {
+    /// The features and what they show.
+    pub data: TrainingData,
+    /// The key of each item.
+    pub items: Vec<i64>,
+    /// The key of each caption.
+    pub captions: Vec<i64>,
+}
+
 /// Everything that can be learned from, as features, in an order that depends on the owner's ids alone.
 ///
 /// # Errors
 /// [`SearchError::NotEnough`] if nothing can be learned from; or if the catalog fails.
-pub async fn load_training_data(
-    library: &Library,
-    encoders: &Encoders,
-    seed: u64,
-) -> Result<TrainingData, SearchError> {
+pub async fn load_material(library: &Library, encoders: &Encoders, seed: u64) -> Result<Material, SearchError> {
     let (image_dims, text_dims) = (encoders.image.dims(), encoders.text.dims());
     let items = library.catalog.training_items().await?;
     let (_, features) = library.catalog.all_features(feature_kinds(encoders)).await?;
@@ -193,7 +200,7 @@ fn gather(
     texts: &HashMap<i64, Vec<f32>>,
     (image_dims, text_dims): (usize, usize),
     seed: u64,
-) -> Result<TrainingData, SearchError> {
+) -> Result<Material, SearchError> {
     let usable: Vec<&TrainingItem> = items
         .iter()
         .filter(|item| images.contains_key(&item.key) && item.captions.iter().all(|c| texts.contains_key(c)))
@@ -233,5 +240,7 @@ fn gather(
                 .into(),
         )
     })?;
-    Ok(TrainingData { images, texts, text_items, labels, splits, classes })
+    let captions = usable.iter().flat_map(|item| item.captions.iter().copied()).collect();
+    let items = usable.iter().map(|item| item.key).collect();
+    Ok(Material { data: TrainingData { images, texts, text_items, labels, splits, classes }, items, captions })
 }

@@ -1,0 +1,165 @@
+//! The page that shows people what a model knows: the examination of the common space, with the collection's own pictures
+//! and captions.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    path::Path,
+};
+
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+
+use super::{Encoders, Library, SearchError, THUMBNAIL_SIDE, blocking, given, train::load_material};
+use crate::{
+    catalog::{Item, ModelRecord},
+    dataset::{self, PictureLimits, Split},
+    dscmr::{self, Model, TrainingData},
+    evaluation::{Examination, Page, Place, Report, Shown, page},
+};
+
+/// Longer side of the page's pictures, in pixels: the page holds hundreds.
+const SIDE: u32 = 128;
+
+/// A model, examined.
+#[derive(Debug, Clone)]
+pub struct ReportPage {
+    /// The numbers in short.
+    pub report: Report,
+    /// The page, one HTML file that needs nothing else.
+    pub html: String,
+}
+
+/// Examines a model of the collection on the test split.
+///
+/// # Errors
+/// [`SearchError::NotEnough`] if the split is empty; or if the catalog or the model's files fail.
+pub async fn report_page(
+    library: &Library,
+    encoders: &Encoders,
+    record: &ModelRecord,
+) -> Result<ReportPage, SearchError> {
+    let seed = record.settings["seed"].as_u64().unwrap_or(0);
+    let material = load_material(library, encoders, seed).await?;
+    let folder = library.folder.model(&record.version);
+    let (data, model, examination) = blocking(move || {
+        let model = Model::load(&folder)?;
+        let examination = dscmr::examine(&model, &material.data, Split::Test)?;
+        Ok::<_, SearchError>((material, model, examination))
+    })
+    .await??;
+    let mut keys: Vec<i64> = places(&examination)
+        .map(|place| data.items[item_of(&data.data, place)])
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .collect();
+    let items = library.catalog.items(&keys).await?;
+    let pictured: BTreeSet<usize> = pictured(&examination).map(|place| item_of(&data.data, place)).collect();
+    keys.retain(|key| pictured.iter().any(|&item| data.items[item] == *key));
+    let paths: Vec<(i64, Item)> = keys.iter().filter_map(|key| Some((*key, items.get(key)?.clone()))).collect();
+    let (library, version) = (library.clone(), record.version.clone());
+    let facts = facts(record, &model);
+    blocking(move || {
+        let pictures: HashMap<i64, String> =
+            paths.iter().filter_map(|(key, item)| Some((*key, small(&library, item)?))).collect();
+        let shown = |place: Place| {
+            let row = item_of(&data.data, place);
+            let Some(item) = items.get(&data.items[row]) else { return Shown::default() };
+            let caption = match place {
+                Place::Picture(_) => item.captions.first(),
+                Place::Caption(text) => item.captions.iter().find(|caption| caption.key == data.captions[text]),
+            };
+            Shown {
+                id: item.id.clone(),
+                text: caption.map(|caption| caption.text.clone()).unwrap_or_default(),
+                labels: item.labels.join(", "),
+                picture: pictures.get(&item.key).cloned(),
+            }
+        };
+        finish(&version, &facts, examination, &shown)
+    })
+    .await?
+}
+
+/// Examines a model of given features on their test split. There are no pictures and captions to show: rows have numbers.
+///
+/// # Errors
+/// [`SearchError::Features`]; or if the model's files fail.
+pub async fn report_page_of_features(folder: &Path, model: &Path) -> Result<ReportPage, SearchError> {
+    let (name, path) = (model.display().to_string(), model.to_owned());
+    let model = blocking(move || Model::load(&path)).await??;
+    let data = given::load_features(folder, model.seed()).await?;
+    blocking(move || {
+        let examination = dscmr::examine(&model, &data, Split::Test)?;
+        let facts = vec![("parts in a cosine", parts(&model))];
+        let shown = |place: Place| {
+            let row = item_of(&data, place);
+            let labels: Vec<&str> =
+                data.labels[row].iter().map(|&class| data.classes[class as usize].as_str()).collect();
+            Shown { id: format!("row {row}"), text: format!("row {row}"), labels: labels.join(", "), picture: None }
+        };
+        finish(&name, &facts, examination, &shown)
+    })
+    .await?
+}
+
+fn finish(
+    model: &str,
+    facts: &[(&str, String)],
+    examination: Examination,
+    shown: &dyn Fn(Place) -> Shown,
+) -> Result<ReportPage, SearchError> {
+    let html = page(&Page { model, facts, examination: &examination }, shown).map_err(SearchError::Background)?;
+    Ok(ReportPage { report: examination.report, html })
+}
+
+fn item_of(data: &TrainingData, place: Place) -> usize {
+    match place {
+        Place::Picture(item) => item,
+        Place::Caption(text) => data.text_items[text] as usize,
+    }
+}
+
+/// All that the page names.
+fn places(examination: &Examination) -> impl Iterator<Item = Place> {
+    examination.map.iter().map(|point| point.place).chain(pictured(examination))
+}
+
+/// All whose pictures the page shows.
+fn pictured(examination: &Examination) -> impl Iterator<Item = Place> {
+    let worst = examination
+        .worst
+        .iter()
+        .flat_map(|worst| std::iter::once(worst.query).chain(worst.found.iter().map(|found| found.place)));
+    let suspects = examination.suspects.iter().map(|suspect| Place::Picture(suspect.item));
+    worst.chain(suspects).chain(examination.mismatches.iter().map(|mismatch| Place::Picture(mismatch.item)))
+}
+
+/// A small copy of an item's picture as a `data:` address; `None` if it can no longer be read.
+fn small(library: &Library, item: &Item) -> Option<String> {
+    let limits: PictureLimits = library.limits;
+    // The thumbnail is quicker to read than the picture, and large enough.
+    let kept = library.folder.thumbnail(item.content_hash.as_deref()?, THUMBNAIL_SIDE);
+    let bytes = std::fs::read(kept).ok().or_else(|| {
+        let path = item.image_path.as_deref()?;
+        dataset::read_file(Path::new(path), &limits).ok()
+    })?;
+    let picture = dataset::decode(&bytes, &limits).ok()?.picture;
+    let jpeg = dataset::thumbnail(&picture, SIDE);
+    Some(format!("data:image/jpeg;base64,{}", BASE64_STANDARD.encode(jpeg)))
+}
+
+fn parts(model: &Model) -> String {
+    let parts: Vec<String> = model.parts().map(|(part, weight)| format!("{} {weight:.2}", part.name())).collect();
+    parts.join(", ")
+}
+
+fn facts(record: &ModelRecord, model: &Model) -> Vec<(&'static str, String)> {
+    let day = time::OffsetDateTime::from_unix_timestamp(record.created_at / 1000).map(|at| at.date().to_string());
+    vec![
+        ("trained", format!("{}, {:.0} s", day.unwrap_or_default(), record.seconds)),
+        ("encoder of pictures", record.image_encoder.clone()),
+        ("encoder of sentences", record.text_encoder.clone()),
+        ("parts in a cosine", parts(model)),
+        ("dimensions", model.dims().to_string()),
+        ("seed", record.settings["seed"].to_string()),
+    ]
+}
