@@ -69,7 +69,7 @@ async fn on_features(folder: &Path, args: &EvaluateArgs) -> anyhow::Result<ExitC
 
 fn keep(file: &Path, html: &str) -> anyhow::Result<()> {
     DataFolder::write_whole(file, html.as_bytes()).with_context(|| format!("{} cannot be written", file.display()))?;
-    println!("the page is in {}", file.display());
+    eprintln!("the page is in {}", file.display());
     Ok(())
 }
 

@@ -10,6 +10,7 @@ mod demo;
 mod errors;
 mod index;
 mod killed;
+mod learning;
 mod live;
 mod reindex;
 mod rooms;
