@@ -5,6 +5,10 @@ use std::process::ExitCode;
 use clap::Parser;
 use diptych::{cli, config::Config, telemetry};
 
+/// Steps of a training take and give back tens of megabytes; the system's allocator asks the kernel for fresh pages each time.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let config = Config::parse();
     let run = || -> anyhow::Result<ExitCode> {

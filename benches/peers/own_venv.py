@@ -1,12 +1,12 @@
-"""A peer runs in a virtual environment of its own, which is made at its first run, on one thread."""
+"""A peer runs in a virtual environment of its own, which is made at its first run."""
 
 import os
 import subprocess
 import sys
 
 
-def enter(venv, packages):
-    """Goes on in `venv` with `packages`; returns only there."""
+def enter(venv, packages, threads="1"):
+    """Goes on in `venv` with `packages`, on so many threads; returns only there."""
     if os.path.realpath(sys.prefix) == os.path.realpath(venv):
         return
     python = os.path.join(venv, "bin", "python")
@@ -17,5 +17,5 @@ def enter(venv, packages):
         subprocess.run(pip + packages, check=True, stdout=sys.stderr)
         open(done, "w").close()
     # Read when the libraries are loaded.
-    threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    threads = {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads}
     os.execve(python, [python, *sys.argv], {**os.environ, **threads})

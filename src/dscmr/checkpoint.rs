@@ -127,9 +127,7 @@ pub(super) fn fingerprint(data: &TrainingData, settings: &TrainSettings, encoder
     text(serde_json::json!(data.splits));
     text(serde_json::json!(data.text_items));
     for matrix in [&data.images, &data.texts] {
-        for value in matrix.values() {
-            hasher.update(&value.to_le_bytes());
-        }
+        hasher.update(bytemuck::cast_slice(matrix.values()));
     }
     hasher.finalize().to_hex().to_string()
 }

@@ -20,7 +20,6 @@ use super::{
     regularise::{Dropout, add_noise},
     train::Inputs,
 };
-use crate::dataset::Split;
 
 /// How often a running training is kept on disk.
 const KEEP_EVERY: Duration = Duration::from_secs(10);
@@ -224,7 +223,7 @@ impl<'a> Run<'a> {
             epoch: self.place.epoch,
             total: mean(self.place.total),
             terms: (self.part == Part::Class).then(|| Terms { j1: mean(j1), j2: mean(j2), j3: mean(j3) }),
-            validation: Points::of(&model, self.inputs.data, Split::Validation)?.quality(),
+            validation: Points::of_validation(&model, self.inputs.data)?.quality(),
             seconds: began.elapsed().as_secs_f64(),
         };
         let best = self.place.epochs.iter().map(Epoch::score).fold(f64::NEG_INFINITY, f64::max);

@@ -65,7 +65,8 @@ impl TrainingData {
     pub(super) fn reads(&self, texts: impl Iterator<Item = usize>) -> Vec<u32> {
         let mut known = HashMap::new();
         let read = |text| {
-            let bits: Vec<u32> = self.texts.row(text).iter().map(|x| x.to_bits()).collect();
+            // A hash, because all sentences' features once more would be much memory.
+            let bits = blake3::hash(bytemuck::cast_slice(self.texts.row(text)));
             let next = known.len() as u32;
             *known.entry(bits).or_insert(next)
         };

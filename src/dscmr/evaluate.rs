@@ -17,7 +17,7 @@ use crate::{
 
 /// Fits relevance and label probabilities on the validation split.
 pub(super) fn calibrate(model: &mut Model, data: &TrainingData) -> Result<(), DscmrError> {
-    let points = Points::of(model, data, Split::Validation)?;
+    let points = Points::of_validation(model, data)?;
     let fit = |direction| Logistic::fit(&points.pairs(direction));
     let calibration = Calibration {
         image_to_text: fit(Direction::ImageToText),

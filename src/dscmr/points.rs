@@ -14,6 +14,9 @@ use crate::{
 /// Pairs that a calibration is fitted to or measured on, at most; beyond, they are taken at equal distances.
 const PAIRS: usize = 400_000;
 
+/// Pictures of the validation split that judge, at most; beyond, they are taken at equal distances.
+const JUDGING: usize = 2000;
+
 /// How good a space is on a split, in short.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Quality {
@@ -46,10 +49,23 @@ pub(super) struct Points<'a> {
 }
 
 impl<'a> Points<'a> {
+    /// All points of a split.
     pub(super) fn of(model: &Model, data: &'a TrainingData, split: Split) -> Result<Self, DscmrError> {
-        let items: Vec<usize> = (0..data.splits.len()).filter(|&item| data.splits[item] == split).collect();
-        let texts: Vec<usize> =
-            (0..data.text_items.len()).filter(|&text| data.splits[data.text_items[text] as usize] == split).collect();
+        Self::at_most(model, data, split, usize::MAX)
+    }
+
+    /// Those of the validation split by which choices are made: of a large one some, because all of them against all would
+    /// take longer than the epoch that they judge.
+    pub(super) fn of_validation(model: &Model, data: &'a TrainingData) -> Result<Self, DscmrError> {
+        Self::at_most(model, data, Split::Validation, JUDGING)
+    }
+
+    fn at_most(model: &Model, data: &'a TrainingData, split: Split, most: usize) -> Result<Self, DscmrError> {
+        let mut items: Vec<usize> = (0..data.splits.len()).filter(|&item| data.splits[item] == split).collect();
+        items = items.iter().copied().step_by(items.len().div_ceil(most).max(1)).collect();
+        let texts: Vec<usize> = (0..data.text_items.len())
+            .filter(|&text| items.binary_search(&(data.text_items[text] as usize)).is_ok())
+            .collect();
         if items.is_empty() || texts.is_empty() {
             return Err(DscmrError::NotEnough(format!("the {split:?} split has no pictures with captions")));
         }

@@ -47,7 +47,12 @@ impl Standardisation {
 
 /// sign(x)·|x|^power
 fn raised(x: f32, power: f64) -> f32 {
-    if power == 1.0 { x } else { x.signum() * x.abs().powf(power as f32) }
+    match power {
+        1.0 => x,
+        // The default, and many times faster than a power.
+        0.5 => x.signum() * x.abs().sqrt(),
+        _ => x.signum() * x.abs().powf(power as f32),
+    }
 }
 
 #[cfg(test)]

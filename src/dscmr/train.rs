@@ -96,12 +96,12 @@ pub fn train(
 ) -> Result<Model, DscmrError> {
     settings.check()?;
     check(data)?;
-    let inputs = Inputs::new(data, settings, encoders)?;
+    let inputs = Inputs::new(data, settings, encoders);
     let mut learn = |part| Run::begin(&inputs, part, checkpoints)?.learn(checkpoints, stop, report);
     let mut parts = vec![learn(Part::Class)?];
     if settings.objective == Objective::ClassAndPair {
         let pair = learn(Part::Pair)?;
-        let points = |part: &Learned| Points::of(&inputs.model(vec![part.clone()]), data, Split::Validation);
+        let points = |part: &Learned| Points::of_validation(&inputs.model(vec![part.clone()]), data);
         let weight = weigh(&points(&parts[0])?, &points(&pair)?, settings.pair.keep);
         // A part without weight would only make points longer.
         if weight < 1.0 {
@@ -146,41 +146,34 @@ pub(super) struct Inputs<'a> {
     pub(super) data: &'a TrainingData,
     pub(super) settings: &'a TrainSettings,
     encoders: &'a (String, String),
-    pub(super) images: Features,
-    pub(super) texts: Features,
+    pub(super) images: Features<'a>,
+    pub(super) texts: Features<'a>,
     /// (picture's row, caption's row) of every caption of the training split.
     pub(super) pairs: Vec<(usize, usize)>,
     /// Names data and settings.
     pub(super) fingerprint: String,
 }
 
-/// Standardised features of all rows.
-pub(super) struct Features {
+/// Features that are standardised as they are taken: a second copy of all of them would be the largest thing in memory.
+pub(super) struct Features<'a> {
     scale: Standardisation,
-    rows: Tensor,
+    matrix: &'a FeatureMatrix,
 }
 
-impl Features {
-    fn new(matrix: &FeatureMatrix, learned_from: &[usize], power: f64) -> Result<Self, DscmrError> {
-        let scale = Standardisation::measure(matrix, learned_from, power);
-        let rows = tensor(scale.apply(matrix, 0..matrix.rows()), (matrix.rows(), matrix.cols()))?;
-        Ok(Self { scale, rows })
+impl<'a> Features<'a> {
+    fn new(matrix: &'a FeatureMatrix, learned_from: &[usize], power: f64) -> Self {
+        Self { scale: Standardisation::measure(matrix, learned_from, power), matrix }
     }
 
-    /// Some rows, in the order given.
-    pub(super) fn take(&self, rows: impl Iterator<Item = usize>) -> Result<Tensor, DscmrError> {
-        let rows: Vec<u32> = rows.map(|row| row as u32).collect();
-        let count = rows.len();
-        Ok(self.rows.index_select(&Tensor::from_vec(rows, count, self.rows.device())?, 0)?)
+    /// Some rows, standardised, in the order given.
+    pub(super) fn take(&self, rows: impl ExactSizeIterator<Item = usize>) -> Result<Tensor, DscmrError> {
+        let shape = (rows.len(), self.matrix.cols());
+        Ok(tensor(self.scale.apply(self.matrix, rows), shape)?)
     }
 }
 
 impl<'a> Inputs<'a> {
-    fn new(
-        data: &'a TrainingData,
-        settings: &'a TrainSettings,
-        encoders: &'a (String, String),
-    ) -> Result<Self, DscmrError> {
+    fn new(data: &'a TrainingData, settings: &'a TrainSettings, encoders: &'a (String, String)) -> Self {
         let pairs: Vec<(usize, usize)> = (0usize..)
             .zip(&data.text_items)
             .map(|(text, &item)| (item as usize, text))
@@ -189,10 +182,10 @@ impl<'a> Inputs<'a> {
         // Each picture counts once, however many captions it has.
         let image_rows: Vec<usize> = pairs.iter().map(|(item, _)| *item).collect::<BTreeSet<_>>().into_iter().collect();
         let text_rows: Vec<usize> = pairs.iter().map(|(_, text)| *text).collect();
-        let images = Features::new(&data.images, &image_rows, settings.image_power)?;
-        let texts = Features::new(&data.texts, &text_rows, 1.0)?;
+        let images = Features::new(&data.images, &image_rows, settings.image_power);
+        let texts = Features::new(&data.texts, &text_rows, 1.0);
         let fingerprint = fingerprint(data, settings, encoders);
-        Ok(Self { data, settings, encoders, images, texts, pairs, fingerprint })
+        Self { data, settings, encoders, images, texts, pairs, fingerprint }
     }
 
     /// A space of these parts, without calibration.

@@ -1,5 +1,6 @@
 //! The common space on a sheet of paper: neighbours stay neighbours, distances between far ones mean nothing.
 
+use bhtsne::Neighbor;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
@@ -31,15 +32,37 @@ pub fn layout(points: &[UnitVector]) -> Vec<[f32; 2]> {
     let spread = components.iter().map(|row| row[0].abs()).fold(1e-6, f32::max);
     let beginning: Vec<f32> = components.iter().flat_map(|row| [row[0], row[1]]).map(|x| 1e-2 * x / spread).collect();
     let rows: Vec<&[f32]> = components.iter().map(Vec::as_slice).collect();
-    let distance = |a: &&[f32], b: &&[f32]| a.iter().zip(*b).map(|(x, y)| (x - y).powi(2)).sum::<f32>().sqrt();
-    let mut tsne = bhtsne::tSNE::<f32, &[f32], 2>::new(&rows);
-    tsne.perplexity(PERPLEXITY.min((points.len() - 1) as f32 / 4.0))
-        .epochs(750)
-        .initial_embedding(beginning)
-        .barnes_hut(0.5, distance);
-    let places = tsne.embedding();
+    let perplexity = PERPLEXITY.min((points.len() - 1) as f32 / 4.0);
+    let neighbours = nearest(&rows, (3.0 * perplexity) as usize);
+    let fit = || {
+        let mut tsne = bhtsne::tSNE::<f32, &[f32], 2>::new(&rows);
+        tsne.perplexity(perplexity)
+            .epochs(750)
+            .initial_embedding(beginning)
+            .barnes_hut_with_neighbors(0.5, &neighbours);
+        tsne.embedding()
+    };
+    // Several threads would add in the order in which they come, and the sheet would be another one each time.
+    let alone = rayon::ThreadPoolBuilder::new().num_threads(1).build();
+    let places = alone.expect("the system has a thread to spare").install(fit);
     let most = places.iter().map(|x| x.abs()).fold(1e-6, f32::max);
-    places.as_chunks::<2>().0.iter().map(|[x, y]| [x / most, y / most]).collect()
+    // Points that are all the same repel each other in no direction; they share a place.
+    let side = |x: f32| if x.is_finite() { x / most } else { 0.0 };
+    places.as_chunks::<2>().0.iter().map(|place| place.map(side)).collect()
+}
+
+/// The nearest others of each row with their distances, nearest first. Every row has as many.
+fn nearest(rows: &[&[f32]], count: usize) -> Vec<Vec<Neighbor<f32>>> {
+    let of_row = |(at, row): (usize, &&[f32])| {
+        let distance = |other: &[f32]| row.iter().zip(other).map(|(x, y)| (x - y).powi(2)).sum::<f32>().sqrt();
+        let others = rows.iter().enumerate().filter(|(index, _)| *index != at);
+        let mut found: Vec<Neighbor<f32>> =
+            others.map(|(index, other)| Neighbor { index, distance: distance(other) }).collect();
+        found.sort_by(|a, b| a.distance.total_cmp(&b.distance).then(a.index.cmp(&b.index)));
+        found.truncate(count);
+        found
+    };
+    rows.par_iter().enumerate().map(of_row).collect()
 }
 
 /// Points in the directions in which they differ most, `[n][kept]`, by subspace iteration (Rutishauser 1969) that begins in
