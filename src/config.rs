@@ -79,9 +79,19 @@ pub enum Verb {
         /// Where the model of given features goes [default: model in their folder]
         #[arg(long, value_name = "DIR", requires = "features")]
         out: Option<PathBuf>,
+        /// How much worse than the model that answers a new one may be, in points of validation mAP from 0 to 1, to take its
+        /// place [default: 0.02]
+        #[arg(long, value_name = "X", conflicts_with_all = ["features", "ablate"])]
+        margin: Option<f64>,
+        /// Make the new model answer whatever speaks against it
+        #[arg(long, conflicts_with_all = ["features", "ablate"])]
+        force: bool,
     },
     /// Say how good the active model is
     Evaluate(EvaluateArgs),
+    /// Say which models there are, and which one answers
+    #[command(subcommand)]
+    Models(ModelsVerb),
     /// Build the index anew and compare it with exact scans
     #[command(args_conflicts_with_subcommands = true)]
     Index {
@@ -98,6 +108,20 @@ pub enum Verb {
     Search(SearchArgs),
     /// Say what the collection holds
     Status,
+}
+
+/// Verbs for the trained models.
+#[derive(Debug, Subcommand)]
+pub enum ModelsVerb {
+    /// List all models with what was measured of them
+    List,
+    /// Make a model answer
+    Activate {
+        /// Its name
+        version: String,
+    },
+    /// Make the model answer that did before
+    Rollback,
 }
 
 /// Verbs for the index.

@@ -65,7 +65,7 @@ pub(crate) fn print(
     let mut opening = Vec::new();
     for _ in 0..5 {
         let began = Instant::now();
-        let opened = store.open_current(Space { model: "bench", dims })?;
+        let opened = store.open_newest(Space { model: "bench", dims })?;
         let index = opened.indexes.get("points").ok_or("it was written")?;
         index.search(&data.queries[0], &SearchParams::top(10))?;
         opening.push(began.elapsed().as_secs_f64() * 1e3);

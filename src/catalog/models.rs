@@ -1,11 +1,8 @@
 //! Which models were trained, how good they are, and which one answers.
 
-use sqlx::FromRow;
+use sqlx::{FromRow, QueryBuilder, Sqlite};
 
 use super::{Catalog, CatalogError, from_json, now_ms};
-
-/// Name of the fact that says which model answers.
-const ACTIVE_MODEL: &str = "active_model";
 
 /// A trained model. Its weights lie in `models/<version>/` of the data folder.
 #[derive(Debug, Clone)]
@@ -24,6 +21,10 @@ pub struct ModelRecord {
     pub report: serde_json::Value,
     /// How long the training took.
     pub seconds: f64,
+    /// What was measured before it might answer; null for a model from before there was a gate.
+    pub gate: serde_json::Value,
+    /// What it was made of; null for a model from before manifests were kept.
+    pub manifest: serde_json::Value,
 }
 
 #[derive(FromRow)]
@@ -35,18 +36,32 @@ struct ModelRow {
     settings: String,
     report: String,
     seconds: f64,
+    gate: Option<String>,
+    manifest: Option<String>,
 }
 
+/// The version that answers.
+const ACTIVE: &str = "select version from activations order by number desc limit 1";
+
+/// Makes a version answer from a moment on.
+const ACTIVATE: &str = "insert into activations (version, at) values (?, ?)";
+
+/// All columns of a model, as [`ModelRow`] has them.
+const COLUMNS: &str =
+    "select version, created_at, image_encoder, text_encoder, settings, report, seconds, gate, manifest
+                       from models m ";
+
 impl Catalog {
-    /// Keeps a finished model and makes it the active one, both or neither.
+    /// Keeps a finished model and, if it may answer, makes it the active one; both or neither.
     ///
     /// # Errors
     /// If the database fails.
-    pub async fn add_model(&self, model: &ModelRecord) -> Result<(), CatalogError> {
+    pub async fn add_model(&self, model: &ModelRecord, active: bool) -> Result<(), CatalogError> {
         let mut tx = self.writer.begin_with("begin immediate").await?;
         sqlx::query(
-            "insert into models (version, created_at, image_encoder, text_encoder, settings, report, seconds)
-             values (?, ?, ?, ?, ?, ?, ?)",
+            "insert into models
+                 (version, created_at, image_encoder, text_encoder, settings, report, seconds, gate, manifest)
+             values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(&model.version)
         .bind(model.created_at)
@@ -55,14 +70,42 @@ impl Catalog {
         .bind(model.settings.to_string())
         .bind(model.report.to_string())
         .bind(model.seconds)
+        .bind(model.gate.to_string())
+        .bind(model.manifest.to_string())
         .execute(&mut *tx)
         .await?;
-        sqlx::query("insert into facts (name, value) values (?, ?) on conflict do update set value = excluded.value")
-            .bind(ACTIVE_MODEL)
-            .bind(&model.version)
-            .execute(&mut *tx)
-            .await?;
+        if active {
+            sqlx::query(ACTIVATE).bind(&model.version).bind(now_ms()).execute(&mut *tx).await?;
+        }
         tx.commit().await?;
+        Ok(())
+    }
+
+    /// Makes a known model the active one. Nothing changes if it is already.
+    ///
+    /// # Errors
+    /// If the database fails, or does not know the model.
+    pub async fn activate_model(&self, version: &str) -> Result<(), CatalogError> {
+        let mut tx = self.writer.begin_with("begin immediate").await?;
+        let active: Option<String> = sqlx::query_scalar(ACTIVE).fetch_optional(&mut *tx).await?;
+        if active.as_deref() != Some(version) {
+            sqlx::query(ACTIVATE).bind(version).bind(now_ms()).execute(&mut *tx).await?;
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Forgets the last activation, if there is one before: the model of that is the active one again.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn deactivate_model(&self) -> Result<(), CatalogError> {
+        sqlx::query(
+            "delete from activations where number = (select max(number) from activations)
+                                       and (select count(*) from activations) > 1",
+        )
+        .execute(&self.writer)
+        .await?;
         Ok(())
     }
 
@@ -84,14 +127,54 @@ impl Catalog {
     /// # Errors
     /// If the database fails.
     pub async fn active_model(&self) -> Result<Option<ModelRecord>, CatalogError> {
-        let row: Option<ModelRow> = sqlx::query_as(
-            "select version, created_at, image_encoder, text_encoder, settings, report, seconds from models
-             where version = (select value from facts where name = ?)",
-        )
-        .bind(ACTIVE_MODEL)
-        .fetch_optional(&self.readers)
-        .await?;
+        self.activated(0).await
+    }
+
+    /// The model that answered before the active one.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn model_before(&self) -> Result<Option<ModelRecord>, CatalogError> {
+        self.activated(1).await
+    }
+
+    /// The model of an activation, the last one being 0.
+    async fn activated(&self, back: i64) -> Result<Option<ModelRecord>, CatalogError> {
+        let row: Option<ModelRow> = QueryBuilder::<Sqlite>::new(COLUMNS)
+            .push("where version = (select version from activations order by number desc limit 1 offset ")
+            .push_bind(back)
+            .push(")")
+            .build_query_as()
+            .fetch_optional(&self.readers)
+            .await?;
         row.map(ModelRecord::try_from).transpose()
+    }
+
+    /// A model by its name.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn model(&self, version: &str) -> Result<Option<ModelRecord>, CatalogError> {
+        let row: Option<ModelRow> = QueryBuilder::<Sqlite>::new(COLUMNS)
+            .push("where version = ")
+            .push_bind(version)
+            .build_query_as()
+            .fetch_optional(&self.readers)
+            .await?;
+        row.map(ModelRecord::try_from).transpose()
+    }
+
+    /// All models, the oldest first.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn models(&self) -> Result<Vec<ModelRecord>, CatalogError> {
+        let rows: Vec<ModelRow> = QueryBuilder::<Sqlite>::new(COLUMNS)
+            .push("order by created_at, version")
+            .build_query_as()
+            .fetch_all(&self.readers)
+            .await?;
+        rows.into_iter().map(ModelRecord::try_from).collect()
     }
 
     /// A version name that no model has: the day and a number.
@@ -124,6 +207,8 @@ impl TryFrom<ModelRow> for ModelRecord {
             settings: from_json("models.settings", &row.settings)?,
             report: from_json("models.report", &row.report)?,
             seconds: row.seconds,
+            gate: from_json("models.gate", row.gate.as_deref().unwrap_or("null"))?,
+            manifest: from_json("models.manifest", row.manifest.as_deref().unwrap_or("null"))?,
         })
     }
 }

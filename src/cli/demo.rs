@@ -10,7 +10,7 @@ use crate::{
     config::DemoArgs,
     dataset::{self, Record, demo::FetchProgress},
     dscmr::TrainSettings,
-    search::{Encoders, Library, Progress, import},
+    search::{Encoders, Gate, Library, Progress, import},
 };
 
 /// The fact that says which demo collection is in the catalog.
@@ -123,9 +123,12 @@ async fn model(
     }
     stages.did("encode", began);
     let began = Instant::now();
-    let trained = train::learn(shared, library, encoders, settings).await?;
+    let trained = train::learn(shared, library, encoders, settings, Gate { force: true, ..Gate::default() }).await?;
     stages.did("train", began);
-    Ok(trained.is_some())
+    let Some(trained) = trained else { return Ok(false) };
+    // Nothing answers without a first model, so what speaks against it has to be said.
+    train::passed(&trained.record.version, &trained.verdict);
+    Ok(true)
 }
 
 /// What the demo made: how much, how long, how good.

@@ -6,6 +6,7 @@ mod encoders;
 mod evaluate;
 mod import;
 mod index;
+mod models;
 mod search;
 mod serve;
 mod signals;
@@ -19,7 +20,7 @@ use anyhow::Context;
 use crate::{
     config::{Common, Config, Verb},
     dataset::PictureLimits,
-    search::{Encoders, Library},
+    search::{DEFAULT_MARGIN, Encoders, Gate, Library},
 };
 
 use bars::Bars;
@@ -37,7 +38,12 @@ pub async fn run(config: Config) -> anyhow::Result<ExitCode> {
         Verb::Encoders(verb) => encoders::run(&shared, verb).await,
         Verb::Import(args) => import::run(&shared, &args).await,
         Verb::Train { args, features: Some(folder), out, .. } => train::on_features(&shared, &args, &folder, out).await,
-        Verb::Train { args, ablate, .. } => train::run(&shared, args, ablate).await,
+        Verb::Train { args, ablate: true, .. } => train::ablation(&shared, args).await,
+        Verb::Train { args, margin, force, .. } => {
+            let gate = Gate { margin: margin.unwrap_or(DEFAULT_MARGIN), force };
+            train::run(&shared, args, gate).await
+        }
+        Verb::Models(verb) => models::run(&shared, verb).await,
         Verb::Evaluate(args) => evaluate::run(&shared, args).await,
         Verb::Index { verb, reproducible } => index::run(&shared, verb, reproducible).await,
         Verb::Serve(args) => serve::run(&shared, &args).await,

@@ -13,27 +13,45 @@ use crate::{
     config::TrainArgs,
     dscmr::{Part, TrainSettings},
     evaluation::Report,
-    search::{Encoders, Library, Progress, SearchError, Trained, ablate, encode_missing, train, train_on_features},
+    search::{
+        Encoders, Gate, Library, Progress, SearchError, Trained, Verdict, ablate, encode_missing, train,
+        train_on_features,
+    },
 };
 
-pub(super) async fn run(shared: &Shared, mut args: TrainArgs, ablate: bool) -> anyhow::Result<ExitCode> {
-    if ablate {
-        args.objective = Some("dscmr".into());
-    }
+pub(super) async fn run(shared: &Shared, args: TrainArgs, gate: Gate) -> anyhow::Result<ExitCode> {
     let settings = settings(&args)?;
+    if !(gate.margin >= 0.0 && gate.margin <= 1.0) {
+        anyhow::bail!("--margin is {}; allowed are points of mAP from 0 to 1", gate.margin);
+    }
     let library = shared.library().await?;
     let encoders = shared.encoders().await?;
-    if ablate {
-        return ablation(shared, &library, &encoders, settings).await;
-    }
     let trained = match encode(shared, &library, &encoders).await? {
-        true => learn(shared, &library, &encoders, settings).await?,
+        true => learn(shared, &library, &encoders, settings, gate).await?,
         false => None,
     };
     let Some(trained) = trained else { return Ok(stopped("the same command goes on from here")) };
-    tell(&trained.record.version, trained.record.seconds, trained.parts.iter().copied(), &trained.report);
+    let version = &trained.record.version;
+    tell(version, trained.record.seconds, trained.parts.iter().copied(), &trained.report);
     library.catalog.close().await;
-    Ok(ExitCode::SUCCESS)
+    Ok(passed(version, &trained.verdict))
+}
+
+/// Says what the gate found, if that is anything. A failure if the model does not answer.
+pub(super) fn passed(version: &str, verdict: &Verdict) -> ExitCode {
+    if verdict.objections.is_empty() {
+        return ExitCode::SUCCESS;
+    }
+    let (objections, live) = (verdict.objections.join("; "), verdict.live.as_deref().unwrap_or("none"));
+    if verdict.promoted {
+        eprintln!("model {version} answers because that was forced, although {objections}");
+        return ExitCode::SUCCESS;
+    }
+    eprintln!(
+        "model {version} is kept but does not answer, because {objections}; {live} answers on. `diptych models activate \
+         {version}` makes it answer"
+    );
+    ExitCode::FAILURE
 }
 
 /// Trains on matrices alone.
@@ -65,17 +83,16 @@ fn tell(name: &str, seconds: f64, parts: impl Iterator<Item = (Part, f64)>, repo
 }
 
 /// Prints what each term of J is worth.
-async fn ablation(
-    shared: &Shared,
-    library: &Library,
-    encoders: &Encoders,
-    settings: TrainSettings,
-) -> anyhow::Result<ExitCode> {
-    if !encode(shared, library, encoders).await? {
+pub(super) async fn ablation(shared: &Shared, mut args: TrainArgs) -> anyhow::Result<ExitCode> {
+    args.objective = Some("dscmr".into());
+    let settings = settings(&args)?;
+    let library = shared.library().await?;
+    let encoders = shared.encoders().await?;
+    if !encode(shared, &library, &encoders).await? {
         return Ok(stopped("the same command goes on from here"));
     }
     let progress: Arc<dyn Progress> = Arc::clone(&shared.bars) as Arc<dyn Progress>;
-    let rows = ablate(library, encoders, settings, progress, shared.stop.flag()).await;
+    let rows = ablate(&library, &encoders, settings, progress, shared.stop.flag()).await;
     shared.bars.finish();
     let rows = match rows {
         Ok(rows) => rows,
@@ -141,9 +158,10 @@ pub(super) async fn learn(
     library: &Library,
     encoders: &Encoders,
     settings: TrainSettings,
+    gate: Gate,
 ) -> anyhow::Result<Option<Trained>> {
     let progress: Arc<dyn Progress> = Arc::clone(&shared.bars) as Arc<dyn Progress>;
-    let trained = train(library, encoders, settings, progress, shared.stop.flag()).await;
+    let trained = train(library, encoders, settings, gate, progress, shared.stop.flag()).await;
     shared.bars.finish();
     match trained {
         Ok(trained) => Ok(Some(trained)),

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     DscmrError, Epoch, Part, TrainSettings, TrainingData,
+    data::Hasher,
     loss::Terms,
     model::write_synced,
     network::{Shape, Weights},
@@ -114,20 +115,9 @@ impl Checkpoint {
 
 /// Names data and settings: two trainings with one fingerprint take the same course.
 pub(super) fn fingerprint(data: &TrainingData, settings: &TrainSettings, encoders: &(String, String)) -> String {
-    let mut hasher = blake3::Hasher::new();
-    let mut text = |value: serde_json::Value| {
-        let value = value.to_string();
-        hasher.update(&(value.len() as u64).to_le_bytes());
-        hasher.update(value.as_bytes());
-    };
-    text(serde_json::json!(settings));
-    text(serde_json::json!([encoders.0, encoders.1]));
-    text(serde_json::json!(data.classes));
-    text(serde_json::json!(data.labels));
-    text(serde_json::json!(data.splits));
-    text(serde_json::json!(data.text_items));
-    for matrix in [&data.images, &data.texts] {
-        hasher.update(bytemuck::cast_slice(matrix.values()));
-    }
-    hasher.finalize().to_hex().to_string()
+    let mut hasher = Hasher::default();
+    hasher.json(&serde_json::json!(settings));
+    hasher.json(&serde_json::json!([encoders.0, encoders.1]));
+    hasher.json(&serde_json::json!([data.labels_hash(), data.features_hash()]));
+    hasher.finish()
 }

@@ -61,6 +61,24 @@ pub struct TrainingData {
 }
 
 impl TrainingData {
+    /// blake3 of what the items are: classes, labels, splits and who describes whom.
+    pub fn labels_hash(&self) -> String {
+        let mut hasher = Hasher::default();
+        hasher.json(&serde_json::json!([self.classes, self.labels]));
+        hasher.json(&serde_json::json!([self.splits, self.text_items]));
+        hasher.finish()
+    }
+
+    /// blake3 of all features.
+    pub fn features_hash(&self) -> String {
+        let mut hasher = Hasher::default();
+        for matrix in [&self.images, &self.texts] {
+            hasher.json(&serde_json::json!([matrix.rows(), matrix.cols()]));
+            hasher.0.update(bytemuck::cast_slice(matrix.values()));
+        }
+        hasher.finish()
+    }
+
     /// A number for what each caption reads: captions with equal features read the same.
     pub(super) fn reads(&self, texts: impl Iterator<Item = usize>) -> Vec<u32> {
         let mut known = HashMap::new();
@@ -71,5 +89,21 @@ impl TrainingData {
             *known.entry(bits).or_insert(next)
         };
         texts.map(read).collect()
+    }
+}
+
+/// A hash of several things in order.
+#[derive(Default)]
+pub(super) struct Hasher(blake3::Hasher);
+
+impl Hasher {
+    /// Adds a value, with its length, so that no two lists of values read the same.
+    pub(super) fn json(&mut self, value: &serde_json::Value) {
+        let text = value.to_string();
+        self.0.update(&(text.len() as u64).to_le_bytes()).update(text.as_bytes());
+    }
+
+    pub(super) fn finish(&self) -> String {
+        self.0.finalize().to_hex().to_string()
     }
 }

@@ -2,15 +2,17 @@
 
 use std::collections::HashMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::{
-    Calibration, Direction, DscmrError, Model, TrainingData,
+    Calibration, Direction, DscmrError, Model, Quality, TrainingData,
     model::{View, softmax},
     points::Points,
 };
 use crate::{
     dataset::Split,
     evaluation::{
-        ClassPrecision, Logistic, Recall, ReliabilityBin, Report, Retrieval, bootstrap_interval,
+        ClassPrecision, Logistic, Recall, ReliabilityBin, Report, Retrieval, Spread, bootstrap_interval,
         chance_average_precision, expected_calibration_error, reliability,
     },
 };
@@ -43,6 +45,24 @@ fn sharpness(outputs: &[Vec<f32>], truth: &[&[u32]]) -> f64 {
     };
     let grid = (0..=24).map(|n| 2f64.powf(f64::from(n) / 4.0));
     grid.max_by(|&a, &b| likelihood(a).total_cmp(&likelihood(b))).unwrap_or(1.0)
+}
+
+/// A model on the validation split: what decides whether it may answer.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Validation {
+    /// How good it is.
+    pub quality: Quality,
+    /// How its pictures lie in the space.
+    pub spread: Spread,
+}
+
+/// Measures a model on the validation split of `data`; of a large one, on some of it.
+///
+/// # Errors
+/// As [`evaluate`].
+pub fn validate(model: &Model, data: &TrainingData) -> Result<Validation, DscmrError> {
+    let points = Points::of_validation(model, data)?;
+    Ok(Validation { quality: points.quality(), spread: Spread::of(&points.image_points) })
 }
 
 /// How good `model` is on a split of `data`, by the protocol of [`crate::evaluation`]. Every caption is a query and a gallery

@@ -38,7 +38,7 @@ mod train;
 pub use crate::evaluation::Direction;
 pub use data::{FeatureMatrix, TrainingData};
 pub use error::DscmrError;
-pub use evaluate::evaluate;
+pub use evaluate::{Validation, evaluate, validate};
 pub use examine::{examine, mislabelled};
 pub use loss::Terms;
 pub use model::{Calibration, Model};

@@ -8,6 +8,7 @@ mod layout;
 mod page;
 mod ranking;
 mod report;
+mod spread;
 mod suspects;
 
 pub use calibration::{Logistic, ReliabilityBin, expected_calibration_error, reliability};
@@ -17,4 +18,5 @@ pub use layout::layout;
 pub use page::{Page, Shown, page};
 pub use ranking::{RECALL_LEVELS, Retrieval, average_precision, chance_average_precision, rank_of_first, retrieve};
 pub use report::{ClassPrecision, Direction, Recall, Report};
+pub use spread::Spread;
 pub use suspects::{Suspect, suspects};

@@ -152,6 +152,8 @@ impl From<SearchError> for Problem {
             SearchError::ItemExists(_) => Code::ItemExists,
             SearchError::Picture(_) => Code::ImageDecodeFailed,
             SearchError::OtherEncoder { .. }
+            | SearchError::NoSuchModel(_)
+            | SearchError::NoModelBefore(_)
             | SearchError::NotEnough(_)
             | SearchError::Features(_)
             | SearchError::Stopped

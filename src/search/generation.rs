@@ -14,7 +14,7 @@ use std::{
     },
 };
 
-use super::{Encoders, Library, Progress, SearchError, blocking};
+use super::{Encoders, Library, Progress, SearchError, blocking, versions::check_encoders};
 use crate::{
     catalog::{Changes, FeatureKinds, KeyedFeatures, ModelRecord, Watermark},
     dscmr::{FeatureMatrix, Model},
@@ -79,7 +79,7 @@ impl Generation {
         let collection = library.catalog.collection_name().await?;
         let (store, version) = (store(library), record.version.clone());
         let dims = model.dims();
-        let opened = blocking(move || store.open_current(Space { model: &version, dims })).await?;
+        let opened = blocking(move || store.open_newest(Space { model: &version, dims })).await?;
         let mut opened = match opened {
             Ok(opened) => opened,
             // Another model was made active since; that is the course of things.
@@ -230,18 +230,7 @@ pub(super) fn feature_kinds(encoders: &Encoders) -> FeatureKinds<'_> {
 /// The active model, if it learned from what these encoders give.
 async fn active_model(library: &Library, encoders: &Encoders) -> Result<(ModelRecord, Model), SearchError> {
     let record = library.catalog.active_model().await?.ok_or(SearchError::NoModel)?;
-    let pairs =
-        [("picture", &record.image_encoder, encoders.image.id()), ("text", &record.text_encoder, encoders.text.id())];
-    for (kind, trained, given) in pairs {
-        if trained != given {
-            return Err(SearchError::OtherEncoder {
-                version: record.version.clone(),
-                kind,
-                trained: trained.clone(),
-                given: given.to_owned(),
-            });
-        }
-    }
+    check_encoders(encoders, &record)?;
     let folder = library.folder.model(&record.version);
     let model = blocking(move || Model::load(&folder)).await??;
     Ok((record, model))

@@ -61,7 +61,7 @@ pub async fn train_on_features(
     blocking(move || {
         let encoders = (GIVEN.to_owned(), GIVEN.to_owned());
         let (model, report) = train::learn(&data, &settings, &encoders, Some(&training), progress.as_ref(), &stop)?;
-        train::put_model(&model, &beside(&out, "finishing"), &out)?;
+        train::put_model(&model, None, &beside(&out, "finishing"), &out)?;
         train::remove(&training)?;
         Ok(TrainedOnFeatures { model, report, seconds: began.elapsed().as_secs_f64() })
     })

@@ -8,6 +8,7 @@ mod encode;
 mod engine;
 mod everyday;
 mod folder;
+mod gate;
 mod generation;
 mod given;
 mod import;
@@ -20,6 +21,7 @@ mod report;
 mod selftest;
 mod train;
 mod tune;
+mod versions;
 
 use std::{path::Path, sync::Arc};
 
@@ -36,6 +38,7 @@ pub use encode::{EncodeSummary, encode_missing};
 pub use engine::{Engine, EngineLimits};
 pub use everyday::{Everyday, EverydayQuery, PictureRow, WordRow, precision_at_10};
 pub use folder::DataFolder;
+pub use gate::{DEFAULT_MARGIN, Gate, Verdict};
 pub use generation::{Generation, IndexKind, index_parameters};
 pub use given::{TrainedOnFeatures, load_features, train_on_features};
 pub use import::{ImportSummary, Records, import};
@@ -45,6 +48,7 @@ pub use query::{Answer, Direction, Filter, Found, PredictedLabel, Query, Target,
 pub use report::{ReportPage, report_page, report_page_of_features};
 pub use train::{Material, Trained, ablate, load_material, train};
 pub use tune::tune_index;
+pub use versions::{activate, roll_back};
 
 /// Longer side of the thumbnails that an import makes, in pixels.
 pub const THUMBNAIL_SIDE: u32 = 320;
@@ -70,6 +74,12 @@ pub enum SearchError {
         /// The encoder at hand.
         given: String,
     },
+    /// There is no model of this name.
+    #[error("there is no model {0:?}; `diptych models list` names those that there are")]
+    NoSuchModel(String),
+    /// There is nothing to go back to.
+    #[error("no other model answered before {0}; `diptych models activate` makes any of them answer")]
+    NoModelBefore(String),
     /// The index is still being built.
     #[error("the service is starting; its index is not built yet")]
     Starting,

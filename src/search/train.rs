@@ -13,13 +13,22 @@ use std::{
     time::Instant,
 };
 
-use super::{Encoders, Library, Progress, SearchError, blocking, generation::feature_kinds};
+use serde_json::json;
+
+use super::{
+    DataFolder, Encoders, Gate, Library, Progress, SearchError, Verdict, blocking, gate::judge,
+    generation::feature_kinds,
+};
 use crate::{
     catalog::{ModelRecord, TrainingItem},
+    compute,
     dataset::{Split, SplitFractions, SplitMember, assign_splits},
     dscmr::{self, Event, FeatureMatrix, Model, Part, TrainSettings, TrainingData},
     evaluation::Report,
 };
+
+/// The file beside a model that says what it was made of.
+const MANIFEST: &str = "manifest.json";
 
 /// What a training made.
 #[derive(Debug, Clone)]
@@ -30,10 +39,12 @@ pub struct Trained {
     pub parts: Vec<(Part, f64)>,
     /// How good it is, on the test split.
     pub report: Report,
+    /// What the gate found, and whether it answers.
+    pub verdict: Verdict,
 }
 
 /// Learns a common space from everything in the catalog that has a picture, a caption, a label and features, and makes
-/// it the active model.
+/// it the active model if the gate lets it through; else the model is kept and the one before answers on.
 ///
 /// # Errors
 /// [`SearchError::NotEnough`], [`SearchError::Stopped`] (the next call goes on from there),
@@ -42,34 +53,58 @@ pub async fn train(
     library: &Library,
     encoders: &Encoders,
     settings: TrainSettings,
+    gate: Gate,
     progress: Arc<dyn Progress>,
     stop: Arc<AtomicBool>,
 ) -> Result<Trained, SearchError> {
     let began = Instant::now();
     let _lock = lock(library)?;
-    let data = load_material(library, encoders, settings.seed).await?.data;
+    let data = Arc::new(load_material(library, encoders, settings.seed).await?.data);
     let training = library.folder.training();
     let (fresh, given) = (settings.clone(), (encoders.image.id().to_owned(), encoders.text.id().to_owned()));
-    let checkpoints = training.clone();
+    let (checkpoints, material) = (training.clone(), Arc::clone(&data));
     let (model, report) =
-        blocking(move || learn(&data, &fresh, &given, Some(&checkpoints), progress.as_ref(), &stop)).await??;
+        blocking(move || learn(&material, &fresh, &given, Some(&checkpoints), progress.as_ref(), &stop)).await??;
+    let verdict = judge(library, &model, Arc::clone(&data), gate).await?;
 
+    let version = free_version(library).await?;
+    let seconds = began.elapsed().as_secs_f64();
+    let manifest = json!({
+        "model": version,
+        "program": env!("CARGO_PKG_VERSION"),
+        "machine": format!("{} {}, {:?}", std::env::consts::OS, std::env::consts::ARCH, compute::Isa::best()),
+        "learned_from": {
+            "items": data.splits.len(),
+            "captions": data.text_items.len(),
+            "labels_blake3": data.labels_hash(),
+            "features_blake3": data.features_hash(),
+            "image_encoder": encoders.image.id(),
+            "text_encoder": encoders.text.id(),
+        },
+        "settings": settings,
+        "validation": verdict.validation,
+        "test": report,
+        "seconds": seconds,
+    });
     let record = ModelRecord {
-        version: free_version(library).await?,
+        version,
         created_at: crate::catalog::now_ms(),
         image_encoder: encoders.image.id().to_owned(),
         text_encoder: encoders.text.id().to_owned(),
-        settings: serde_json::json!(settings),
-        report: serde_json::json!(report),
-        seconds: began.elapsed().as_secs_f64(),
+        settings: json!(settings),
+        report: json!(report),
+        seconds,
+        gate: json!(verdict),
+        manifest,
     };
     let parts = model.parts().collect();
     let folder = library.folder.model(&record.version);
     let unnamed = library.folder.models().join("finishing");
-    blocking(move || put_model(&model, &unnamed, &folder)).await??;
-    library.catalog.add_model(&record).await?;
+    let manifest = format!("{:#}\n", record.manifest);
+    blocking(move || put_model(&model, Some(&manifest), &unnamed, &folder)).await??;
+    library.catalog.add_model(&record, verdict.promoted).await?;
     remove(&training)?;
-    Ok(Trained { record, parts, report })
+    Ok(Trained { record, parts, report, verdict })
 }
 
 /// Learns, and looks at the test split once.
@@ -88,11 +123,21 @@ pub(super) fn learn(
     Ok((model, report))
 }
 
-/// Writes a model so that `folder` holds all of it or is not there; `unnamed` lies beside it and is used meanwhile.
-pub(super) fn put_model(model: &Model, unnamed: &Path, folder: &Path) -> Result<(), SearchError> {
+/// Writes a model with its manifest so that `folder` holds all of it or is not there; `unnamed` lies beside it and is used
+/// meanwhile.
+pub(super) fn put_model(
+    model: &Model,
+    manifest: Option<&str>,
+    unnamed: &Path,
+    folder: &Path,
+) -> Result<(), SearchError> {
     remove(unnamed)?;
     std::fs::create_dir_all(unnamed).map_err(SearchError::io("the model could not be kept in", unnamed))?;
     model.save(unnamed)?;
+    if let Some(manifest) = manifest {
+        let path = unnamed.join(MANIFEST);
+        DataFolder::write_synced(&path, manifest.as_bytes()).map_err(SearchError::io("cannot be written:", &path))?;
+    }
     remove(folder)?;
     std::fs::rename(unnamed, folder).map_err(SearchError::io("the model could not be kept in", folder))
 }

@@ -13,7 +13,7 @@ use diptych::{
 };
 use npyz::WriterBuilder;
 
-use crate::support::{diptych, models, own_copy, said, succeed, trained_collection};
+use crate::support::{Server, diptych, models, own_copy, said, succeed, trained_collection};
 
 /// A collection that is not part of the repository. Says so where it is not there.
 fn beside(name: &str) -> Option<PathBuf> {
@@ -136,4 +136,61 @@ async fn wrong_labels_are_found() {
     let right = found.iter().take(50).filter(|suspect| wrong.contains(&suspect.item)).count();
     eprintln!("{} of {} wrong labels are among the first 50 of the list", right, wrong.len());
     assert!(right >= 35, "{right} of the first 50 bear a wrong label");
+}
+
+/// A second model that learned next to nothing does not take the first one's place, unless told to; and the first one comes
+/// back, with its index.
+#[tokio::test]
+async fn a_worse_model_stops_at_the_gate_and_the_one_before_comes_back() {
+    let Some(collection) = trained_collection() else { return };
+    let data = own_copy(collection);
+    let run = |arguments: &[&str]| diptych(data.path()).args(arguments).output().expect("the binary starts");
+    let answers = || {
+        let list = said(&run(&["models", "list"]));
+        let line =
+            list.lines().find(|line| line.contains("| yes |")).unwrap_or_else(|| panic!("none answers:\n{list}"));
+        line.split('|').nth(1).expect("a name").trim().to_owned()
+    };
+    let generation = |server: &str| {
+        let address = format!("{server}/v1/info");
+        async move {
+            let info: serde_json::Value = reqwest::get(address).await.expect("an answer").json().await.expect("JSON");
+            (info["model"].clone(), info["index_generation"].clone())
+        }
+    };
+    let first = answers();
+    assert!(data.path().join("models").join(&first).join("manifest.json").exists());
+    let server = Server::start(data.path()).await;
+    let before = generation(&server.base).await;
+    server.terminate();
+
+    let settings = data.path().join("poor.toml");
+    std::fs::write(&settings, "objective = \"dscmr\"\n[class.course]\nlearning_rate = 1e-9\nmax_epochs = 1\n")
+        .expect("written");
+    let train = ["train", "--settings", settings.to_str().expect("a name")];
+    let refused = run(&train);
+    assert!(!refused.status.success() && said(&refused).contains("does not answer"), "{}", said(&refused));
+    assert_eq!(answers(), first);
+
+    let forced = run(&[&train[..], &["--force"]].concat());
+    assert!(forced.status.success() && said(&forced).contains("because that was forced"), "{}", said(&forced));
+    let poor = answers();
+    assert_ne!(poor, first);
+    succeed(diptych(data.path()).arg("index"));
+
+    succeed(diptych(data.path()).args(["models", "rollback"]));
+    assert_eq!(answers(), first);
+    let server = Server::start(data.path()).await;
+    assert_eq!(generation(&server.base).await, before, "the index that was kept is the one that answers");
+    server.terminate();
+
+    let nothing = run(&["models", "rollback"]);
+    assert!(
+        !nothing.status.success() && said(&nothing).contains("no other model answered before"),
+        "{}",
+        said(&nothing)
+    );
+    assert!(said(&run(&["models", "activate", "m-none"])).contains("there is no model \"m-none\""));
+    succeed(diptych(data.path()).args(["models", "activate", &poor]));
+    assert_eq!(answers(), poor);
 }

@@ -137,13 +137,20 @@ impl GenerationStore {
         Ok(self.current()?.0.into_iter().map(|(number, _)| number).collect())
     }
 
-    /// Opens the current generation, if it is of `space`.
+    /// Opens the newest generation of `space`: the current one or, where an older model answers again, one that was kept.
     ///
     /// # Errors
-    /// [`GenerationError::Missing`] without one; else as [`Self::open`].
-    pub fn open_current(&self, space: Space<'_>) -> Result<Opened, GenerationError> {
-        let number = *self.numbers()?.first().ok_or(GenerationError::Missing)?;
-        self.open(number, space)
+    /// [`GenerationError::Missing`] without any; [`GenerationError::OtherModel`] if all are of others; else as
+    /// [`Self::open`].
+    pub fn open_newest(&self, space: Space<'_>) -> Result<Opened, GenerationError> {
+        let mut other = None;
+        for number in self.numbers()? {
+            match self.open(number, space) {
+                Err(error @ GenerationError::OtherModel { .. }) => other = other.or(Some(error)),
+                opened => return opened,
+            }
+        }
+        Err(other.unwrap_or(GenerationError::Missing))
     }
 
     /// Opens a generation, if it is of `space`: every byte is verified before it is used.
@@ -174,7 +181,7 @@ impl GenerationStore {
         Ok(Opened { number, manifest, indexes })
     }
 
-    /// Writes a generation and makes it the current one. `keep` older ones stay, to be rolled back to; those beyond them
+    /// Writes a generation and makes it the current one. `keep` older ones stay, to be gone back to; those beyond them
     /// and what an interrupted write left are removed. All indexes are of `space`.
     ///
     /// # Errors
@@ -194,7 +201,7 @@ impl GenerationStore {
             }
         }
         let _lock = self.lock()?;
-        // What cannot be read is not kept; it could not be rolled back to either.
+        // What cannot be read is not kept; it could not be gone back to either.
         let mut current = self.current().unwrap_or_default();
         let number = self.folders()?.into_iter().chain(current.0.iter().map(|(n, _)| *n)).max().unwrap_or(0) + 1;
         let unfinished = self.root.join(format!("{UNFINISHED}{number}"));
@@ -218,21 +225,6 @@ impl GenerationStore {
         sync_folder(&self.root)?;
         current.0.insert(0, (number, blake3::hash(&text).to_hex().to_string()));
         current.0.truncate(keep + 1);
-        self.replace_current(&current)?;
-        self.collect(&current)?;
-        Ok(number)
-    }
-
-    /// Makes the generation before the current one current, and removes the one that was. Gives its number.
-    ///
-    /// # Errors
-    /// [`GenerationError::Missing`] if there is none before; [`GenerationError::Busy`], [`GenerationError::Damaged`],
-    /// [`GenerationError::Io`].
-    pub fn roll_back(&self) -> Result<u64, GenerationError> {
-        let _lock = self.lock()?;
-        let mut current = self.current()?;
-        let Some(&(number, _)) = current.0.get(1) else { return Err(GenerationError::Missing) };
-        current.0.remove(0);
         self.replace_current(&current)?;
         self.collect(&current)?;
         Ok(number)

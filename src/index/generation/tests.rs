@@ -43,7 +43,7 @@ impl Kept {
 
     /// Opens, and holds what opens to the answers that were given before.
     fn open(&self) -> Result<(), GenerationError> {
-        let opened = self.store.open_current(SPACE)?;
+        let opened = self.store.open_newest(SPACE)?;
         assert_eq!((opened.manifest.watermark.as_str(), opened.indexes.len()), ("17", 2));
         for (name, expected) in ["pictures", "captions"].iter().zip(&self.answers) {
             assert_eq!(answers(&opened.indexes[*name], &self.queries), *expected, "another answer");
@@ -94,11 +94,11 @@ fn answers(index: &StaticIndex, queries: &[UnitVector]) -> Answers {
 fn what_was_written_is_opened_and_answers_the_same() {
     let kept = Kept::new();
     kept.open().expect("it is whole");
-    let opened = kept.store.open_current(SPACE).expect("it is whole");
+    let opened = kept.store.open_newest(SPACE).expect("it is whole");
     let strategies: Vec<Strategy> = opened.indexes.values().map(VectorIndex::strategy).collect();
     assert_eq!(strategies, [Strategy::Exact, Strategy::Graph], "captions, pictures");
     for other in [Space { model: "two", ..SPACE }, Space { dims: 25, ..SPACE }] {
-        let error = kept.store.open_current(other).expect_err("another space");
+        let error = kept.store.open_newest(other).expect_err("another space");
         assert!(matches!(error, GenerationError::OtherModel { .. }), "{error}");
     }
 }
@@ -114,11 +114,10 @@ fn a_serial_build_is_the_same_to_the_byte() {
 }
 
 #[test]
-fn older_generations_are_kept_rolled_back_to_and_collected() {
+fn older_generations_are_kept_gone_back_to_and_collected() {
     let folder = TempDir::new().expect("a folder");
     let store = GenerationStore::new(folder.path().join("not/there/yet"));
-    assert!(matches!(store.open_current(SPACE), Err(GenerationError::Missing)));
-    assert!(matches!(store.roll_back(), Err(GenerationError::Missing)));
+    assert!(matches!(store.open_newest(SPACE), Err(GenerationError::Missing)));
     let index = built(20, 3);
     for number in 1..=4 {
         assert_eq!(store.write(SPACE, &format!("at {number}"), &[("pictures", &index)], 1).expect("written"), number);
@@ -127,13 +126,15 @@ fn older_generations_are_kept_rolled_back_to_and_collected() {
     assert_eq!(store.open(3, SPACE).expect("kept").manifest.watermark, "at 3");
     assert!(matches!(store.open(2, SPACE), Err(GenerationError::Missing)));
     fs::create_dir(store.root.join("unfinished-9")).expect("as a crash leaves it");
-    assert_eq!(store.roll_back().expect("there is one"), 3);
-    assert_eq!(store.open_current(SPACE).expect("whole").number, 3);
-    assert!(matches!(store.roll_back(), Err(GenerationError::Missing)));
+    // Another model's generation comes, and the one before answers again.
+    let other = Space { model: "another", ..SPACE };
+    assert_eq!(store.write(other, "", &[("pictures", &index)], 1).expect("written"), 5);
+    assert_eq!(store.open_newest(other).expect("whole").number, 5);
+    assert_eq!(store.open_newest(SPACE).expect("whole").number, 4);
     let names: BTreeSet<String> = store.entries().expect("readable").into_iter().collect();
-    assert_eq!(names, ["3", CURRENT, "LOCK"].map(str::to_owned).into());
-    assert_eq!(store.write(SPACE, "", &[("pictures", &index)], 0).expect("written"), 4);
-    assert_eq!(store.numbers().expect("readable"), [4]);
+    assert_eq!(names, ["4", "5", CURRENT, "LOCK"].map(str::to_owned).into());
+    assert_eq!(store.write(SPACE, "", &[("pictures", &index)], 0).expect("written"), 6);
+    assert_eq!(store.numbers().expect("readable"), [6]);
 }
 
 #[test]
@@ -149,7 +150,7 @@ fn one_writes_at_a_time_and_only_what_fits() {
     }
     let other = Space { dims: 23, ..SPACE };
     assert!(matches!(store.write(other, "", &[("pictures", &index)], 1), Err(GenerationError::Index(_))));
-    assert!(matches!(store.open_current(SPACE), Err(GenerationError::Missing)));
+    assert!(matches!(store.open_newest(SPACE), Err(GenerationError::Missing)));
 }
 
 /// Damages one file after another in many ways. What opens must answer as before; everything else must be an error, and
@@ -228,7 +229,7 @@ fn another_format_and_lying_manifests_are_errors() {
         lie(&mut manifest);
         kept.write_manifest(&serde_json::to_vec(&manifest).expect("JSON"));
         let space = Space { dims: manifest.dims, ..SPACE };
-        let opened = kept.store.open_current(space);
+        let opened = kept.store.open_newest(space);
         assert!(matches!(opened, Err(GenerationError::Damaged { .. })), "lie {n}: {opened:?}");
     }
 }
@@ -270,7 +271,7 @@ fn wrong_content_under_a_right_checksum_is_an_error_or_a_valid_index() {
         link.copy_from_slice(&rng.random_range(0u32..400).to_le_bytes());
     }
     kept.replace("pictures", "links", &links);
-    let opened = kept.store.open_current(SPACE).expect("it is a graph");
+    let opened = kept.store.open_newest(SPACE).expect("it is a graph");
     for query in &kept.queries {
         let hits = opened.indexes["pictures"].search(query, &SearchParams::top(20)).expect("a valid query").hits;
         assert_eq!(hits.len(), 20);

@@ -88,7 +88,7 @@ proptest! {
                 Step::Reopen => {
                     // As a service starts: the last generation, and then what the catalog has beyond it.
                     store.write(SPACE, "", &[("pictures", &base(live.snapshot().points()))], 1).expect("written");
-                    let mut opened = store.open_current(SPACE).expect("whole");
+                    let mut opened = store.open_newest(SPACE).expect("whole");
                     live = LiveIndex::new(opened.indexes.remove("pictures").expect("there"), FoldLimits::default());
                 }
                 Step::Search(seed, k, filter) => {

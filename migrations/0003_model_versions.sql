@@ -1,0 +1,13 @@
+-- What was measured of a model before it might answer, and what it was made of. Null for models from before.
+alter table models add column gate text;                 -- JSON: validation, verdict
+alter table models add column manifest text;             -- JSON: hashes of what it learned from, versions
+
+-- Which models answered, in order. The last one answers; going back removes it.
+create table activations (
+    number  integer primary key autoincrement,
+    version text    not null references models (version),
+    at      integer not null                             -- Unix milliseconds
+) strict;
+insert into activations (version, at)
+    select m.version, m.created_at from models m join facts f on f.value = m.version where f.name = 'active_model';
+delete from facts where name = 'active_model';

@@ -1,0 +1,60 @@
+//! `diptych models`
+
+use std::process::ExitCode;
+
+use super::Shared;
+use crate::{
+    config::ModelsVerb,
+    evaluation::Report,
+    search::{Verdict, activate, roll_back},
+};
+
+pub(super) async fn run(shared: &Shared, verb: ModelsVerb) -> anyhow::Result<ExitCode> {
+    let library = shared.library().await?;
+    match verb {
+        ModelsVerb::List => {
+            let active = library.catalog.active_model().await?.map(|model| model.version);
+            println!(
+                "| model | answers | validation mAP | test mAP picture → text, text → picture | mR | s | at the gate |"
+            );
+            println!("|---|---|---|---|---|---|---|");
+            for model in library.catalog.models().await? {
+                let verdict: Option<Verdict> = serde_json::from_value(model.gate.clone()).ok();
+                let report: Option<Report> = serde_json::from_value(model.report.clone()).ok();
+                let validation = verdict.as_ref().map(|v| format!("{:.3}", v.validation.quality.map()));
+                let test = report.map(|r| {
+                    (
+                        format!("{:.3}, {:.3}", r.map_image_to_text, r.map_text_to_image),
+                        format!("{:.2}", r.mean_recall()),
+                    )
+                });
+                let (test, recall) = test.unwrap_or_default();
+                let gate = verdict.map_or_else(String::new, |v| match v.objections.is_empty() {
+                    true => "let through".to_owned(),
+                    false => v.objections.join("; "),
+                });
+                println!(
+                    "| {} | {} | {} | {test} | {recall} | {:.0} | {gate} |",
+                    model.version,
+                    if active.as_ref() == Some(&model.version) { "yes" } else { "" },
+                    validation.unwrap_or_default(),
+                    model.seconds,
+                );
+            }
+        }
+        ModelsVerb::Activate { version } => {
+            let encoders = shared.encoders().await?;
+            tell(&activate(&library, &encoders, &version).await?.version);
+        }
+        ModelsVerb::Rollback => {
+            let encoders = shared.encoders().await?;
+            tell(&roll_back(&library, &encoders).await?.version);
+        }
+    }
+    library.catalog.close().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn tell(version: &str) {
+    println!("model {version} answers; a service that runs takes it up when it starts or reindexes");
+}
