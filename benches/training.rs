@@ -60,6 +60,9 @@ fn main() -> Outcome<()> {
     compare(&threads)
 }
 
+/// Seconds of wall and CPU of an epoch here, of PyTorch's Adam and of its fused Adam.
+type Round = [(f64, f64); 3];
+
 /// Interleaved rounds of an epoch here and there.
 fn compare(threads: &str) -> Outcome<()> {
     let settings = authors();
@@ -75,7 +78,7 @@ fn compare(threads: &str) -> Outcome<()> {
         peers.push(peer);
     }
     let data = synthetic(PAIRS);
-    let mut rounds: Vec<[(f64, f64); 3]> = Vec::new();
+    let mut rounds: Vec<Round> = Vec::new();
     // The first round warms up.
     for _ in 0..=ROUNDS {
         let ours = epochs(&data, &settings)?[0];
@@ -86,7 +89,7 @@ fn compare(threads: &str) -> Outcome<()> {
         };
         rounds.push([(ours.wall.as_secs_f64(), ours.cpu.as_secs_f64()), theirs(0)?, theirs(1)?]);
     }
-    let middle = |of: &dyn Fn(&[(f64, f64); 3]) -> f64| {
+    let middle = |of: &dyn Fn(&Round) -> f64| {
         let mut values: Vec<f64> = rounds[1..].iter().map(of).collect();
         values.sort_by(f64::total_cmp);
         values[values.len() / 2]

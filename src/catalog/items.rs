@@ -83,7 +83,7 @@ pub struct TrainingItem {
     pub content_hash: Vec<u8>,
     /// The split its owner gave it.
     pub given_split: Option<String>,
-    /// Its class names, in alphabetical order.
+    /// Its class names, in alphabetical order; none if nobody labelled it.
     pub labels: Vec<String>,
     /// Keys of its captions, in order.
     pub captions: Vec<i64>,
@@ -220,7 +220,8 @@ impl Catalog {
             .await?)
     }
 
-    /// Everything that can be learned from: items with a readable picture, a caption and a label, by owner's id.
+    /// Everything that can be learned from: items with a readable picture and a caption, by owner's id. Those without a label
+    /// teach which caption belongs to which picture, and nothing of classes.
     ///
     /// # Errors
     /// If the database fails.
@@ -229,7 +230,6 @@ impl Catalog {
             "select key, id, content_hash, given_split from items
              where content_hash is not null and image_error is null
                and exists (select 1 from captions where item = items.key)
-               and exists (select 1 from item_labels where item = items.key)
              order by id",
         )
         .fetch_all(&self.readers)

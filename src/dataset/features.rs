@@ -281,7 +281,8 @@ mod tests {
 
     #[test]
     fn what_cannot_be_used_is_named() {
-        let spoil: [(&dyn Fn(&Path), &str); 9] = [
+        type Spoil<'a> = &'a dyn Fn(&Path);
+        let spoil: [(Spoil<'_>, &str); 9] = [
             (&|f| std::fs::remove_file(f.join("test_texts.npy")).expect("removed"), "test_texts.npy"),
             (&|f| std::fs::write(f.join("train_images.npy"), "no").expect("written"), "a NumPy .npy file is read"),
             (&|f| write(f, "train_texts", &[39, 2], &[0f32; 78]), "it has 39 rows where"),

@@ -29,6 +29,7 @@ pub(super) struct Run<'a> {
     inputs: &'a Inputs<'a>,
     part: Part,
     course: &'a Course,
+    pairs: Vec<(usize, usize)>,
     /// At most.
     epochs: usize,
     shape: Shape,
@@ -105,12 +106,14 @@ impl<'a> Run<'a> {
             }
         };
         let weights = optimizer.weights()?;
+        let pairs = inputs.pairs(part);
         let best = best.map_or_else(|| optimizer.snapshot(), Ok)?;
         Ok(Self {
             inputs,
             part,
             course,
-            epochs: course.epochs(inputs.pairs.len()),
+            epochs: course.epochs(pairs.len()),
+            pairs,
             shape,
             optimizer,
             weights,
@@ -164,7 +167,7 @@ impl<'a> Run<'a> {
 
     /// The pairs of the epoch at work: all of them, in a random order.
     fn order(&self) -> Vec<(usize, usize)> {
-        let mut pairs = self.inputs.pairs.clone();
+        let mut pairs = self.pairs.clone();
         pairs.shuffle(&mut self.generator(&format!("epoch {}", self.place.epoch)));
         pairs
     }
@@ -186,7 +189,7 @@ impl<'a> Run<'a> {
         let rng = self.generator(&format!("dropout {epoch} {batches}"));
         let dropout = Dropout::draw(self.course.dropout, (2 * pairs.len(), self.shape.hidden), rng)?;
         let found = step(&self.weights, &batch, dropout.as_ref(), &goal)?;
-        let in_an_epoch = self.inputs.pairs.len().div_ceil(self.course.batch);
+        let in_an_epoch = self.pairs.len().div_ceil(self.course.batch);
         // The first step is the first of the rise and not of no length.
         let done = ((epoch - 1) * in_an_epoch + batches + 1) as f64 / (self.epochs * in_an_epoch + 1) as f64;
         self.optimizer.update(&found.gradients, self.course, done)?;

@@ -52,7 +52,8 @@ pub struct TrainingData {
     pub texts: FeatureMatrix,
     /// For each caption the item that it describes, `[captions]`.
     pub text_items: Vec<u32>,
-    /// For each item its classes, as positions in `classes`; at least one.
+    /// For each item its classes, as positions in `classes`. One without any is of the training split, and only the pair part
+    /// learns from it.
     pub labels: Vec<Vec<u32>>,
     /// For each item its part in learning.
     pub splits: Vec<Split>,

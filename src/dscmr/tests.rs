@@ -136,3 +136,25 @@ fn a_model_on_disk_is_the_model_in_memory_and_a_torn_one_is_refused() {
     let fault = Model::load(folder.path()).expect_err("another version").to_string();
     assert!(fault.contains("version 2") && fault.contains("train again"), "{fault}");
 }
+
+/// Captions without a class still teach pairs; and what has no class cannot be measured by.
+#[test]
+fn what_has_no_class_is_learned_from_and_not_measured_by() {
+    let mut data = data();
+    for item in 0..ITEMS {
+        if data.splits[item] == Split::Train && item % 3 != 0 {
+            data.labels[item].clear();
+        }
+    }
+    let run = |data: &TrainingData| {
+        let encoders = ("image".to_owned(), "text".to_owned());
+        train(data, &settings(), &encoders, None, &AtomicBool::new(false), &mut |_| {})
+    };
+    let model = run(&data).expect("a model");
+    let with = evaluate(&model, &data, Split::Test).expect("a report");
+    assert!(with.map() > 0.8, "{with}");
+    let held_out = (0..ITEMS).find(|&item| data.splits[item] == Split::Test).expect("some are");
+    data.labels[held_out].clear();
+    let refused = run(&data).expect_err("it cannot be measured").to_string();
+    assert!(refused.contains(&format!("item {held_out} of the test split has no class")), "{refused}");
+}

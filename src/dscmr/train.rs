@@ -122,11 +122,18 @@ fn check(data: &TrainingData) -> Result<(), DscmrError> {
             "a training tells classes apart and needs at least two, but the collection has {found}; label more items"
         ));
     }
-    let count = |split| data.splits.iter().filter(|&&s| s == split).count();
-    if count(Split::Train) < 2 {
-        return refuse(format!("the training split has {} items; at least 2 are needed", count(Split::Train)));
+    if let Some(item) = (0..data.splits.len()).find(|&i| data.splits[i] != Split::Train && data.labels[i].is_empty()) {
+        return refuse(format!(
+            "item {item} of the {} split has no class, so nothing can be measured by it",
+            data.splits[item].name()
+        ));
     }
-    if count(Split::Validation) == 0 {
+    let labelled = |split| (0..data.splits.len()).filter(move |&i| data.splits[i] == split && !data.labels[i].is_empty());
+    if labelled(Split::Train).count() < 2 {
+        let found = labelled(Split::Train).count();
+        return refuse(format!("the training split has {found} labelled items; at least 2 are needed"));
+    }
+    if labelled(Split::Validation).next().is_none() {
         return refuse(
             "the validation split is empty, so no epoch can be chosen; give each class at least three items, or name a \
              validation split"
@@ -149,7 +156,7 @@ pub(super) struct Inputs<'a> {
     pub(super) images: Features<'a>,
     pub(super) texts: Features<'a>,
     /// (picture's row, caption's row) of every caption of the training split.
-    pub(super) pairs: Vec<(usize, usize)>,
+    pairs: Vec<(usize, usize)>,
     /// Names data and settings.
     pub(super) fingerprint: String,
 }
@@ -186,6 +193,13 @@ impl<'a> Inputs<'a> {
         let texts = Features::new(&data.texts, &text_rows, 1.0);
         let fingerprint = fingerprint(data, settings, encoders);
         Self { data, settings, encoders, images, texts, pairs, fingerprint }
+    }
+
+    /// What a part learns from: (picture's row, caption's row) of every caption of the training split, for the class part of
+    /// labelled items alone.
+    pub(super) fn pairs(&self, part: Part) -> Vec<(usize, usize)> {
+        let of_part = |(item, _): &&(usize, usize)| part == Part::Pair || !self.data.labels[*item].is_empty();
+        self.pairs.iter().filter(of_part).copied().collect()
     }
 
     /// A space of these parts, without calibration.

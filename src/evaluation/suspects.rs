@@ -26,9 +26,10 @@ pub struct Suspect {
 }
 
 /// Items whose neighbours agree better on a label that the item does not bear, by how much, most first. `views` each hold a
-/// point of every item, `labels` each item's classes. A neighbour's vote counts as its cosine.
+/// point of every item, `labels` each item's classes; an item without any neither judges nor is judged. A neighbour's vote counts as its cosine.
 pub fn suspects(views: &[&[UnitVector]], labels: &[Vec<u32>], classes: usize) -> Vec<Suspect> {
-    let judges: Vec<usize> = (0..labels.len()).step_by(labels.len().div_ceil(JUDGES).max(1)).collect();
+    let labelled: Vec<usize> = (0..labels.len()).filter(|&item| !labels[item].is_empty()).collect();
+    let judges: Vec<usize> = labelled.iter().copied().step_by(labelled.len().div_ceil(JUDGES).max(1)).collect();
     let judged = |item: usize| {
         let mut votes = vec![0.0; classes];
         for view in views {
@@ -41,7 +42,7 @@ pub fn suspects(views: &[&[UnitVector]], labels: &[Vec<u32>], classes: usize) ->
         let lead = share(suggested) - own;
         (lead > 0.0).then_some(Suspect { item, suggested, lead })
     };
-    let mut found: Vec<Suspect> = (0..labels.len()).into_par_iter().filter_map(judged).collect();
+    let mut found: Vec<Suspect> = labelled.par_iter().copied().filter_map(judged).collect();
     found.sort_by(|a, b| b.lead.total_cmp(&a.lead).then(a.item.cmp(&b.item)));
     found
 }

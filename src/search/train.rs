@@ -6,7 +6,7 @@
 //! the catalog knows is always whole.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fs::{File, TryLockError},
     path::Path,
     sync::{Arc, atomic::AtomicBool},
@@ -43,8 +43,8 @@ pub struct Trained {
     pub verdict: Verdict,
 }
 
-/// Learns a common space from everything in the catalog that has a picture, a caption, a label and features, and makes
-/// it the active model if the gate lets it through; else the model is kept and the one before answers on.
+/// Learns a common space from everything in the catalog that has a picture, a caption and features, and makes it
+///  the active model if the gate lets it through; else the model is kept and the one before answers on.
 ///
 /// # Errors
 /// [`SearchError::NotEnough`], [`SearchError::Stopped`] (the next call goes on from there),
@@ -246,10 +246,10 @@ fn gather(
     (image_dims, text_dims): (usize, usize),
     seed: u64,
 ) -> Result<Material, SearchError> {
-    let usable: Vec<&TrainingItem> = items
-        .iter()
-        .filter(|item| images.contains_key(&item.key) && item.captions.iter().all(|c| texts.contains_key(c)))
-        .collect();
+    let has_features =
+        |item: &&TrainingItem| images.contains_key(&item.key) && item.captions.iter().all(|c| texts.contains_key(c));
+    let usable: Vec<&TrainingItem> = items.iter().filter(has_features).collect();
+    let (usable, splits): (Vec<&TrainingItem>, Vec<Split>) = with_splits(usable, seed).into_iter().unzip();
     let mut classes: Vec<String> = usable.iter().flat_map(|item| item.labels.iter().cloned()).collect();
     classes.sort_unstable();
     classes.dedup();
@@ -267,25 +267,71 @@ fn gather(
             text_items.push(row);
         }
     }
-    let members: Vec<SplitMember<'_>> = usable
-        .iter()
-        .map(|item| SplitMember {
-            id: &item.id,
-            content: item.content_hash.as_slice().try_into().ok(),
-            labels: &item.labels,
-            given: item.given_split.as_deref().and_then(|name| name.parse().ok()),
-        })
-        .collect();
-    let splits = assign_splits(&members, SplitFractions::default(), seed);
     let matrices = FeatureMatrix::new(image_dims, image_values).zip(FeatureMatrix::new(text_dims, text_values));
     let (images, texts) = matrices.filter(|_| !usable.is_empty()).ok_or_else(|| {
         SearchError::NotEnough(
-            "there is nothing to learn from: a training needs items with a picture, a caption and a label; \
-             `diptych status` says what the collection holds"
+            "there is nothing to learn from: a training needs items with a picture and a caption, and labels for most of \
+             them; `diptych status` says what the collection holds"
                 .into(),
         )
     })?;
     let captions = usable.iter().flat_map(|item| item.captions.iter().copied()).collect();
     let items = usable.iter().map(|item| item.key).collect();
     Ok(Material { data: TrainingData { images, texts, text_items, labels, splits, classes }, items, captions })
+}
+
+/// Items with their splits. Nothing can be measured by what nobody labelled, so it is learned from, unless its owner or an equal
+/// picture holds it out: then it is left aside.
+fn with_splits(items: Vec<&TrainingItem>, seed: u64) -> Vec<(&TrainingItem, Split)> {
+    let member = |item: &TrainingItem| -> (Option<[u8; 32]>, Option<Split>) {
+        (item.content_hash.as_slice().try_into().ok(), item.given_split.as_deref().and_then(|name| name.parse().ok()))
+    };
+    let members: Vec<SplitMember<'_>> = items
+        .iter()
+        .map(|item| {
+            let (content, given) = member(item);
+            SplitMember { id: &item.id, content, labels: &item.labels, given }
+        })
+        .collect();
+    let splits = assign_splits(&members, SplitFractions::default(), seed);
+    let held_out: HashSet<Option<[u8; 32]>> = members
+        .iter()
+        .zip(&splits)
+        .filter(|(member, split)| **split != Split::Train && (!member.labels.is_empty() || member.given.is_some()))
+        .map(|(member, _)| member.content)
+        .collect();
+    let place = |(item, split): (&&TrainingItem, &Split)| match item.labels.is_empty() {
+        false => Some(*split),
+        true => (!held_out.contains(&member(item).0)).then_some(Split::Train),
+    };
+    let places: Vec<Option<Split>> = items.iter().zip(&splits).map(place).collect();
+    items.into_iter().zip(places).filter_map(|(item, split)| Some((item, split?))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nobody_labelled_is_learned_from_unless_it_is_held_out() {
+        let item = |n: u8, content: u8, label: Option<&str>, given: Option<&str>| TrainingItem {
+            key: i64::from(n),
+            id: n.to_string(),
+            content_hash: vec![content; 32],
+            given_split: given.map(str::to_owned),
+            labels: label.map(str::to_owned).into_iter().collect(),
+            captions: vec![i64::from(n)],
+        };
+        let mut items: Vec<TrainingItem> = (0..100).map(|n| item(n, n, Some("barns"), None)).collect();
+        items.extend((100..200).map(|n| item(n, n, None, None)));
+        items.push(item(200, 200, None, Some("test")));
+        let labelled = with_splits(items.iter().take(100).collect(), 0);
+        let tested = labelled.iter().find(|(_, split)| *split == Split::Test).expect("a tenth is").0.clone();
+        items.push(item(201, tested.content_hash[0], None, None));
+        let placed = with_splits(items.iter().collect(), 0);
+        let of = |key: i64| placed.iter().find(|(item, _)| item.key == key).map(|(_, split)| *split);
+        assert!((100..200).all(|key| of(key) == Some(Split::Train)));
+        assert_eq!((of(200), of(201)), (None, None));
+        assert_eq!(of(tested.key), Some(Split::Test));
+    }
 }

@@ -3,6 +3,7 @@
 use std::{
     fs::File,
     path::{Path, PathBuf},
+    sync::OnceLock,
 };
 
 use diptych::{
@@ -13,7 +14,7 @@ use diptych::{
 };
 use npyz::WriterBuilder;
 
-use crate::support::{Server, diptych, models, own_copy, said, succeed, trained_collection};
+use crate::support::{Server, cache, diptych, models, own_copy, said, succeed, trained_collection};
 
 /// A collection that is not part of the repository. Says so where it is not there.
 fn beside(name: &str) -> Option<PathBuf> {
@@ -109,15 +110,68 @@ fn shallow_wikipedia_features_are_learned_from() {
     assert!(there > 0.294 && back > 0.211, "{said}");
 }
 
+/// UCM-Captions, trained once; `None` where it is not on this machine.
+fn trained_ucm() -> Option<&'static Path> {
+    static FOLDER: OnceLock<Option<PathBuf>> = OnceLock::new();
+    let make = || {
+        let ucm = beside("ucm-captions/data.jsonl")?;
+        let folder = cache().join("trained-ucm");
+        let _ = std::fs::remove_dir_all(&folder);
+        succeed(diptych(&folder).arg("import").arg(ucm));
+        let said = succeed(diptych(&folder).args(["train", "--seed", "0"]));
+        std::fs::write(folder.join("said"), said).expect("written");
+        Some(folder)
+    };
+    FOLDER.get_or_init(make).as_deref()
+}
+
+/// What is promised is kept: relevance means what it says, captions find something, and sentences about anything else are
+/// told that nothing was found.
+#[tokio::test]
+async fn promises_are_kept_and_what_is_not_there_is_not_found() {
+    let Some(folder) = trained_ucm() else { return };
+    let said = std::fs::read_to_string(folder.join("said")).expect("it was trained");
+    for row in said.lines().filter(|line| line.starts_with("| picture →") || line.starts_with("| text →")) {
+        let error: f64 = row.split('|').nth(8).and_then(|cell| cell.trim().parse().ok()).expect("a number");
+        assert!(error <= 0.05, "{said}");
+    }
+    let text = std::fs::read_to_string(beside("ucm-captions/data.jsonl").expect("it is there")).expect("readable");
+    let records = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON"));
+    let captions: Vec<String> = records
+        .filter(|record| record["split"] == "test")
+        .map(|record| record["captions"][0].as_str().expect("a caption").to_owned())
+        .collect();
+    let elsewhere: Vec<String> = include_str!("../fixtures/off-topic.txt").lines().map(str::to_owned).collect();
+
+    let server = Server::start(folder).await;
+    let client = reqwest::Client::new();
+    let address = format!("{}/v1/search/text", server.base);
+    let unsure = async |sentences: &[String]| {
+        let mut count = 0;
+        for sentence in sentences {
+            let question = serde_json::json!({"query": sentence, "limit": 1});
+            let answer = client.post(&address).json(&question).send().await.expect("an answer");
+            let answer: serde_json::Value = answer.json().await.expect("JSON");
+            count += usize::from(answer["no_confident_match"].as_bool().expect("a truth"));
+        }
+        count
+    };
+    let (missed, warned) = (unsure(&captions).await, unsure(&elsewhere).await);
+    eprintln!(
+        "{missed} of {} captions and {warned} of {} other sentences find nothing",
+        captions.len(),
+        elsewhere.len()
+    );
+    assert!(missed * 20 <= captions.len(), "{missed} of {} test captions find nothing", captions.len());
+    assert!(warned * 10 >= elsewhere.len() * 9, "{warned} of {} other sentences find nothing", elsewhere.len());
+    server.terminate();
+}
+
 /// Wrong labels in the training split of UCM-Captions are at the head of the list.
 #[tokio::test]
 async fn wrong_labels_are_found() {
-    let Some(ucm) = beside("ucm-captions/data.jsonl") else { return };
-    let folder = tempfile::tempdir().expect("a folder");
-    succeed(diptych(folder.path()).arg("import").arg(ucm));
-    succeed(diptych(folder.path()).args(["train", "--epochs", "1", "--objective", "dscmr"]));
-
-    let library = Library::open(folder.path(), PictureLimits::default()).await.expect("a collection");
+    let Some(folder) = trained_ucm() else { return };
+    let library = Library::open(folder, PictureLimits::default()).await.expect("a collection");
     let registry = Registry::open(models()).expect("encoders");
     let defaults = registry.defaults();
     let encoders = Encoders {

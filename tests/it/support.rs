@@ -30,7 +30,8 @@ pub(crate) fn models() -> PathBuf {
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("models"), PathBuf::from)
 }
 
-fn cache() -> &'static Path {
+/// Where tests keep what is made once.
+pub(crate) fn cache() -> &'static Path {
     Path::new(env!("CARGO_TARGET_TMPDIR"))
 }
 
