@@ -128,7 +128,8 @@ fn check(data: &TrainingData) -> Result<(), DscmrError> {
             data.splits[item].name()
         ));
     }
-    let labelled = |split| (0..data.splits.len()).filter(move |&i| data.splits[i] == split && !data.labels[i].is_empty());
+    let labelled =
+        |split| (0..data.splits.len()).filter(move |&i| data.splits[i] == split && !data.labels[i].is_empty());
     if labelled(Split::Train).count() < 2 {
         let found = labelled(Split::Train).count();
         return refuse(format!("the training split has {found} labelled items; at least 2 are needed"));
