@@ -26,11 +26,11 @@ const SUSPECTED: usize = 100;
 /// Captions that go through a subnetwork at once.
 const ROWS: usize = 1024;
 
-/// Looks closely at `model`: the numbers of [`super::evaluate`] on a split, the curves behind them, the queries that fared
+/// Looks closely at `model`: the numbers of [`super::evaluate()`] on a split, the curves behind them, the queries that fared
 /// worst, a map; and, over all splits, items that seem to bear a wrong label and captions that seem to belong elsewhere.
 ///
 /// # Errors
-/// As [`super::evaluate`].
+/// As [`super::evaluate()`].
 pub fn examine(model: &Model, data: &TrainingData, split: Split) -> Result<Examination, DscmrError> {
     let measured = Measured::of(model, data, split)?;
     let mut found = mislabelled(data, model.image_power());
