@@ -19,7 +19,7 @@ use diptych::{
 };
 use serde_json::{Value, json};
 
-use peers::Peer;
+use peers::{Peer, median};
 
 const ROUNDS: usize = 15;
 const IMAGE: &str = "efficientnet-lite0";
@@ -158,11 +158,6 @@ fn status(key: &str) -> Outcome<u64> {
     let status = fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix(key)).ok_or("the line is there")?;
     Ok(line.trim().trim_end_matches(" kB").parse::<u64>()? * 1024)
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }
 
 fn cosine(a: &[f32], b: &[f32]) -> f32 {

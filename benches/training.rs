@@ -22,7 +22,7 @@ use diptych::{
 use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
 
-use peers::Peer;
+use peers::{Peer, median};
 
 /// What the program allocates with.
 #[global_allocator]
@@ -89,11 +89,7 @@ fn compare(threads: &str) -> Outcome<()> {
         };
         rounds.push([(ours.wall.as_secs_f64(), ours.cpu.as_secs_f64()), theirs(0)?, theirs(1)?]);
     }
-    let middle = |of: &dyn Fn(&Round) -> f64| {
-        let mut values: Vec<f64> = rounds[1..].iter().map(of).collect();
-        values.sort_by(f64::total_cmp);
-        values[values.len() / 2]
-    };
+    let middle = |of: &dyn Fn(&Round) -> f64| median(rounds[1..].iter().map(of).collect());
     let cell = |at: usize| format!("{:.2}; {:.2}", middle(&|r| r[at].0), middle(&|r| r[at].1));
     // Of each round by itself, so that what else the machine does weighs on both.
     let ratio = |at: usize| format!("{:.2}", middle(&|r| r[0].1 / r[at].1));

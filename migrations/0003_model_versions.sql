@@ -1,6 +1,5 @@
--- What was measured of a model before it might answer, and what it was made of. Null for models from before.
+-- What was measured of a model before it might answer. Null for models from before.
 alter table models add column gate text;                 -- JSON: validation, verdict
-alter table models add column manifest text;             -- JSON: hashes of what it learned from, versions
 
 -- Which models answered, in order. The last one answers; going back removes it.
 create table activations (

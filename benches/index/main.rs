@@ -28,6 +28,7 @@ use diptych::index::{SearchParams, Traversal, VectorIndex};
 
 use data::Data;
 use engines::{Engine, Files, Ours, Peers, Raw};
+use peers::median;
 
 const ROUNDS: usize = 5;
 
@@ -184,9 +185,4 @@ fn timed<T>(work: impl FnOnce() -> T) -> (T, f64) {
     let before = ThreadTime::now();
     let result = work();
     (result, before.elapsed().as_secs_f64())
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }

@@ -9,6 +9,12 @@ use std::{
 
 use serde_json::Value;
 
+/// The middle of some measurements.
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
 /// The process; it ends with this.
 pub(crate) struct Peer {
     process: Child,

@@ -23,8 +23,6 @@ pub struct ModelRecord {
     pub seconds: f64,
     /// What was measured before it might answer; null for a model from before there was a gate.
     pub gate: serde_json::Value,
-    /// What it was made of; null for a model from before manifests were kept.
-    pub manifest: serde_json::Value,
 }
 
 #[derive(FromRow)]
@@ -37,7 +35,6 @@ struct ModelRow {
     report: String,
     seconds: f64,
     gate: Option<String>,
-    manifest: Option<String>,
 }
 
 /// The version that answers.
@@ -48,8 +45,7 @@ const ACTIVATE: &str = "insert into activations (version, at) values (?, ?)";
 
 /// All columns of a model, as [`ModelRow`] has them.
 const COLUMNS: &str =
-    "select version, created_at, image_encoder, text_encoder, settings, report, seconds, gate, manifest
-                       from models m ";
+    "select version, created_at, image_encoder, text_encoder, settings, report, seconds, gate from models m ";
 
 impl Catalog {
     /// Keeps a finished model and, if it may answer, makes it the active one; both or neither.
@@ -60,8 +56,8 @@ impl Catalog {
         let mut tx = self.writer.begin_with("begin immediate").await?;
         sqlx::query(
             "insert into models
-                 (version, created_at, image_encoder, text_encoder, settings, report, seconds, gate, manifest)
-             values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                 (version, created_at, image_encoder, text_encoder, settings, report, seconds, gate)
+             values (?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(&model.version)
         .bind(model.created_at)
@@ -71,7 +67,6 @@ impl Catalog {
         .bind(model.report.to_string())
         .bind(model.seconds)
         .bind(model.gate.to_string())
-        .bind(model.manifest.to_string())
         .execute(&mut *tx)
         .await?;
         if active {
@@ -208,7 +203,6 @@ impl TryFrom<ModelRow> for ModelRecord {
             report: from_json("models.report", &row.report)?,
             seconds: row.seconds,
             gate: from_json("models.gate", row.gate.as_deref().unwrap_or("null"))?,
-            manifest: from_json("models.manifest", row.manifest.as_deref().unwrap_or("null"))?,
         })
     }
 }

@@ -8,10 +8,11 @@ use super::Shared;
 use crate::{
     config::EvaluateArgs,
     dataset::Split,
-    dscmr::{self, Model},
+    dscmr::{self, Model, TrainingData},
+    evaluation::Report,
     search::{
-        DataFolder, EverydayQuery, PictureRow, ReportPage, SearchError, WordRow, load_material, precision_at_10,
-        report_page, report_page_of_features,
+        DataFolder, EverydayQuery, PictureRow, ReportPage, SearchError, WordRow, load_features, load_material,
+        precision_at_10, report_page, report_page_of_features,
     },
 };
 
@@ -31,8 +32,8 @@ pub(super) async fn run(shared: &Shared, args: EvaluateArgs) -> anyhow::Result<E
         None => {
             let seed = record.settings["seed"].as_u64().unwrap_or(0);
             let data = load_material(&library, &encoders, seed).await?.data;
-            let folder = library.folder.model(&record.version);
-            tokio::task::spawn_blocking(move || dscmr::evaluate(&Model::load(&folder)?, &data, Split::Test)).await??
+            let model = Model::load(&library.folder.model(&record.version))?;
+            measure(model, data).await?
         }
     };
     library.catalog.set_report(&record.version, &serde_json::json!(report)).await?;
@@ -59,12 +60,26 @@ pub(super) async fn run(shared: &Shared, args: EvaluateArgs) -> anyhow::Result<E
 /// Looks at a model of matrices.
 async fn on_features(folder: &Path, args: &EvaluateArgs) -> anyhow::Result<ExitCode> {
     let model = args.model.clone().unwrap_or_else(|| folder.join("model"));
-    let ReportPage { report, html } = report_page_of_features(folder, &model).await?;
-    println!("model {}, test split\n{report}", model.display());
-    if let Some(file) = &args.report {
-        keep(file, &html)?;
-    }
+    let name = model.display();
+    let report = match &args.report {
+        Some(file) => {
+            let ReportPage { report, html } = report_page_of_features(folder, &model).await?;
+            keep(file, &html)?;
+            report
+        }
+        None => {
+            let model = Model::load(&model)?;
+            let data = load_features(folder, model.settings().seed).await?;
+            measure(model, data).await?
+        }
+    };
+    println!("model {name}, test split\n{report}");
     Ok(ExitCode::SUCCESS)
+}
+
+/// The numbers alone.
+async fn measure(model: Model, data: TrainingData) -> anyhow::Result<Report> {
+    Ok(tokio::task::spawn_blocking(move || dscmr::evaluate(&model, &data, Split::Test)).await??)
 }
 
 fn keep(file: &Path, html: &str) -> anyhow::Result<()> {

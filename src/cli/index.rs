@@ -1,12 +1,12 @@
 //! `diptych index`, `diptych index check` and `diptych index tune`
 
-use std::{process::ExitCode, sync::Arc, time::Instant};
+use std::{process::ExitCode, time::Instant};
 
 use super::{Shared, stopped};
 use crate::{
     config::IndexVerb,
     index::{SelfTest, Trial},
-    search::{Generation, IndexKind, Progress, SearchError, index_parameters, tune_index},
+    search::{Generation, IndexKind, index_parameters, tune_index},
 };
 
 /// Below this recall@10 a graph is not what it should be, and `check` ends with a failure.
@@ -25,18 +25,14 @@ async fn build(shared: &Shared, reproducible: bool) -> anyhow::Result<ExitCode> 
     let library = shared.library().await?;
     let encoders = shared.encoders().await?;
     let began = Instant::now();
-    let progress: Arc<dyn Progress> = Arc::clone(&shared.bars) as Arc<dyn Progress>;
     let mut parameters = index_parameters(&library).await?;
     if reproducible {
         parameters.graph.threads = 1;
     }
     let kind = IndexKind::Kept(parameters);
-    let built = Generation::build(&library, &encoders, kind, progress, shared.stop.flag()).await;
-    shared.bars.finish();
-    let generation = match built {
-        Ok(generation) => generation,
-        Err(SearchError::Stopped) => return Ok(stopped("the index on disk is the one that was there")),
-        Err(error) => return Err(error.into()),
+    let built = Generation::build(&library, &encoders, kind, shared.progress(), shared.stop.flag()).await;
+    let Some(generation) = shared.finished(built)? else {
+        return Ok(stopped("the index on disk is the one that was there"));
     };
     let (number, took) = (generation.number, super::seconds(began.elapsed().as_secs_f64()));
     println!("generation {number} of model {}, built in {took}", generation.record.version);
@@ -65,13 +61,9 @@ async fn check(shared: &Shared) -> anyhow::Result<ExitCode> {
 async fn tune(shared: &Shared) -> anyhow::Result<ExitCode> {
     let library = shared.library().await?;
     let encoders = shared.encoders().await?;
-    let progress: Arc<dyn Progress> = Arc::clone(&shared.bars) as Arc<dyn Progress>;
-    let tuned = tune_index(&library, &encoders, progress, shared.stop.flag()).await;
-    shared.bars.finish();
-    let (parameters, tunings) = match tuned {
-        Ok(tuned) => tuned,
-        Err(SearchError::Stopped) => return Ok(stopped("the parameters are what they were")),
-        Err(error) => return Err(error.into()),
+    let tuned = tune_index(&library, &encoders, shared.progress(), shared.stop.flag()).await;
+    let Some((parameters, tunings)) = shared.finished(tuned)? else {
+        return Ok(stopped("the parameters are what they were"));
     };
     println!("| index | points | candidates | recall@10 | walk, µs | scan, µs |\n|---|---|---|---|---|---|");
     let micros = |time: std::time::Duration| time.as_secs_f64() * 1e6;

@@ -20,7 +20,7 @@ use anyhow::Context;
 use crate::{
     config::{Common, Config, Verb},
     dataset::PictureLimits,
-    search::{DEFAULT_MARGIN, Encoders, Gate, Library},
+    search::{DEFAULT_MARGIN, Encoders, Gate, Library, Progress, SearchError},
 };
 
 use bars::Bars;
@@ -67,6 +67,21 @@ impl Shared {
         Library::open(&self.common.data, limits)
             .await
             .with_context(|| format!("the collection in {} could not be opened", self.common.data.display()))
+    }
+
+    /// Who hears of long work.
+    fn progress(&self) -> Arc<dyn Progress> {
+        Arc::clone(&self.bars) as Arc<dyn Progress>
+    }
+
+    /// Takes down the bars of work that has ended. `None` if somebody stopped it.
+    fn finished<T>(&self, ended: Result<T, SearchError>) -> anyhow::Result<Option<T>> {
+        self.bars.finish();
+        match ended {
+            Ok(made) => Ok(Some(made)),
+            Err(SearchError::Stopped) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Loads the encoders, fetching what is missing.

@@ -3,7 +3,6 @@
 use std::{
     path::{Path, PathBuf},
     process::ExitCode,
-    sync::Arc,
 };
 
 use anyhow::Context as _;
@@ -11,12 +10,9 @@ use anyhow::Context as _;
 use super::{Shared, stopped};
 use crate::{
     config::TrainArgs,
-    dscmr::{Part, TrainSettings},
+    dscmr::TrainSettings,
     evaluation::Report,
-    search::{
-        Encoders, Gate, Library, Progress, SearchError, Trained, Verdict, ablate, encode_missing, train,
-        train_on_features,
-    },
+    search::{Encoders, Gate, Library, Trained, Verdict, ablate, encode_missing, train, train_on_features},
 };
 
 pub(super) async fn run(shared: &Shared, args: TrainArgs, gate: Gate) -> anyhow::Result<ExitCode> {
@@ -32,7 +28,7 @@ pub(super) async fn run(shared: &Shared, args: TrainArgs, gate: Gate) -> anyhow:
     };
     let Some(trained) = trained else { return Ok(stopped("the same command goes on from here")) };
     let version = &trained.record.version;
-    tell(version, trained.record.seconds, trained.parts.iter().copied(), &trained.report);
+    tell(version, trained.record.seconds, &trained.parts, &trained.report);
     library.catalog.close().await;
     Ok(passed(version, &trained.verdict))
 }
@@ -63,23 +59,15 @@ pub(super) async fn on_features(
 ) -> anyhow::Result<ExitCode> {
     let settings = settings(args)?;
     let out = out.unwrap_or_else(|| folder.join("model"));
-    let progress: Arc<dyn Progress> = Arc::clone(&shared.bars) as Arc<dyn Progress>;
-    let trained = train_on_features(folder, &out, settings, progress, shared.stop.flag()).await;
-    shared.bars.finish();
-    match trained {
-        Ok(trained) => {
-            tell(&out.display().to_string(), trained.seconds, trained.model.parts(), &trained.report);
-            Ok(ExitCode::SUCCESS)
-        }
-        Err(SearchError::Stopped) => Ok(stopped("the same command goes on from here")),
-        Err(error) => Err(error.into()),
-    }
+    let trained = train_on_features(folder, &out, settings, shared.progress(), shared.stop.flag()).await;
+    let Some(trained) = shared.finished(trained)? else { return Ok(stopped("the same command goes on from here")) };
+    tell(&out.display().to_string(), trained.seconds, &trained.parts, &trained.report);
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Says what a training made.
-fn tell(name: &str, seconds: f64, parts: impl Iterator<Item = (Part, f64)>, report: &Report) {
-    let parts: Vec<String> = parts.map(|(part, weight)| format!("{} part {weight:.2}", part.name())).collect();
-    println!("model {name} after {}; weights in a cosine: {}\n{report}", super::seconds(seconds), parts.join(", "));
+fn tell(name: &str, seconds: f64, parts: &str, report: &Report) {
+    println!("model {name} after {}; weights in a cosine: {parts}\n{report}", super::seconds(seconds));
 }
 
 /// Prints what each term of J is worth.
@@ -91,14 +79,8 @@ pub(super) async fn ablation(shared: &Shared, mut args: TrainArgs) -> anyhow::Re
     if !encode(shared, &library, &encoders).await? {
         return Ok(stopped("the same command goes on from here"));
     }
-    let progress: Arc<dyn Progress> = Arc::clone(&shared.bars) as Arc<dyn Progress>;
-    let rows = ablate(&library, &encoders, settings, progress, shared.stop.flag()).await;
-    shared.bars.finish();
-    let rows = match rows {
-        Ok(rows) => rows,
-        Err(SearchError::Stopped) => return Ok(stopped("an ablation begins anew")),
-        Err(error) => return Err(error.into()),
-    };
+    let rows = ablate(&library, &encoders, settings, shared.progress(), shared.stop.flag()).await;
+    let Some(rows) = shared.finished(rows)? else { return Ok(stopped("an ablation begins anew")) };
     println!("| objective | mAP picture → text | mAP text → picture | mean |\n|---|---|---|---|");
     for (name, report) in &rows {
         let (there, back, mean) = (report.map_image_to_text, report.map_text_to_image, report.map());
@@ -160,12 +142,5 @@ pub(super) async fn learn(
     settings: TrainSettings,
     gate: Gate,
 ) -> anyhow::Result<Option<Trained>> {
-    let progress: Arc<dyn Progress> = Arc::clone(&shared.bars) as Arc<dyn Progress>;
-    let trained = train(library, encoders, settings, gate, progress, shared.stop.flag()).await;
-    shared.bars.finish();
-    match trained {
-        Ok(trained) => Ok(Some(trained)),
-        Err(SearchError::Stopped) => Ok(None),
-        Err(error) => Err(error.into()),
-    }
+    shared.finished(train(library, encoders, settings, gate, shared.progress(), shared.stop.flag()).await)
 }

@@ -1,12 +1,14 @@
 //! A close look at a model: everything that the page for people shows.
 
 use super::{
-    Direction, DscmrError, Epoch, Model, TrainingData, evaluate::Measured, points::Points, standardise::Standardisation,
+    Direction, DscmrError, Epoch, FeatureMatrix, Model, TrainingData, evaluate::Measured, points::Points,
+    standardise::Standardisation,
 };
 use crate::{
     dataset::Split,
     evaluation::{
-        Examination, Found, MapPoint, Mismatch, Place, Retrieval, Suspect, TrainingCurve, WorstQuery, layout, suspects,
+        Examination, Found, MapPoint, Mismatch, Place, Retrieval, Suspect, TrainingCurve, WorstQuery, layout,
+        spread_out, suspects,
     },
     vector::UnitVector,
 };
@@ -20,8 +22,8 @@ const WORST: usize = 8;
 /// Results that are shown of a query.
 const SHOWN: usize = 6;
 
-/// Items of a list of suspects.
-const SUSPECTED: usize = 100;
+/// Items of the lists of what may be wrong.
+const LISTED: usize = 60;
 
 /// Captions that go through a subnetwork at once.
 const ROWS: usize = 1024;
@@ -33,8 +35,8 @@ const ROWS: usize = 1024;
 /// As [`super::evaluate()`].
 pub fn examine(model: &Model, data: &TrainingData, split: Split) -> Result<Examination, DscmrError> {
     let measured = Measured::of(model, data, split)?;
-    let mut found = mislabelled(data, model.image_power());
-    found.truncate(SUSPECTED);
+    let mut found = mislabelled(data, model.settings().image_power);
+    found.truncate(LISTED);
     Ok(Examination {
         split: split.name(),
         report: measured.report(model),
@@ -66,8 +68,8 @@ pub fn mislabelled(data: &TrainingData, image_power: f64) -> Vec<Suspect> {
         let sum = &mut sums[item as usize * data.texts.cols()..][..data.texts.cols()];
         sum.iter_mut().zip(data.texts.row(text)).for_each(|(sum, x)| *sum += x);
     }
-    let Some(texts) = super::FeatureMatrix::new(data.texts.cols(), sums) else { return Vec::new() };
-    let view = |matrix: &super::FeatureMatrix, power| -> Option<Vec<UnitVector>> {
+    let Some(texts) = FeatureMatrix::new(data.texts.cols(), sums) else { return Vec::new() };
+    let view = |matrix: &FeatureMatrix, power| -> Option<Vec<UnitVector>> {
         let scale = Standardisation::measure(matrix, &items, power);
         // One row at a time: a second copy of all features would be the largest thing in memory.
         items
@@ -122,22 +124,11 @@ fn training(model: &Model) -> Vec<TrainingCurve> {
 }
 
 fn map(points: &Points<'_>) -> Vec<MapPoint> {
-    let some = |count: usize| count.div_ceil(ON_THE_MAP).max(1);
-    let (of_images, of_texts) = (some(points.items.len()), some(points.texts.len()));
-    let (mut rank, mut caption_rank) = (0, 0);
-    let taken: Vec<_> = points
-        .all()
-        .filter(|(place, _, _)| {
-            let (rank, step) = match place {
-                Place::Picture(_) => (&mut rank, of_images),
-                Place::Caption(_) => (&mut caption_rank, of_texts),
-            };
-            *rank += 1;
-            (*rank - 1) % step == 0
-        })
-        .collect();
+    let all: Vec<_> = points.all().collect();
+    let (images, texts) = all.split_at(points.items.len());
+    let taken: Vec<_> = spread_out(images, ON_THE_MAP).chain(spread_out(texts, ON_THE_MAP)).collect();
     let places = layout(&taken.iter().map(|(_, _, point)| (*point).clone()).collect::<Vec<_>>());
-    let on_the_map = |((place, item, _), at): (&(Place, usize, &UnitVector), [f32; 2])| MapPoint {
+    let on_the_map = |((place, item, _), at): (&&(Place, usize, &UnitVector), [f32; 2])| MapPoint {
         place: *place,
         class: points.data.labels[*item].first().copied().unwrap_or(0),
         at,
@@ -187,6 +178,6 @@ fn mismatches(model: &Model, data: &TrainingData) -> Result<Vec<Mismatch>, Dscmr
     }
     let mut found: Vec<Mismatch> = farthest.into_iter().flatten().collect();
     found.sort_by(|a, b| b.distance.total_cmp(&a.distance).then(a.item.cmp(&b.item)));
-    found.truncate(SUSPECTED);
+    found.truncate(LISTED);
     Ok(found)
 }

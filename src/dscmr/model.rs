@@ -157,14 +157,20 @@ impl Model {
         &self.description.calibration
     }
 
-    /// The seed of its training and of its split.
-    pub fn seed(&self) -> u64 {
-        self.description.settings.seed
+    /// The settings of its training.
+    pub fn settings(&self) -> &TrainSettings {
+        &self.description.settings
     }
 
-    /// The power to which picture features are raised.
-    pub(super) fn image_power(&self) -> f64 {
-        self.description.settings.image_power
+    /// Ids of the encoders whose features of pictures and of sentences it learned from.
+    pub fn encoders(&self) -> (&str, &str) {
+        (&self.description.image_encoder, &self.description.text_encoder)
+    }
+
+    /// The parts of the space with the weight of each in a cosine, for people.
+    pub fn parts_in_words(&self) -> String {
+        let parts: Vec<String> = self.parts().map(|(part, weight)| format!("{} {weight:.2}", part.name())).collect();
+        parts.join(", ")
     }
 
     /// The parts of the space with the weight of each in a cosine, which sum to 1.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Direction, DscmrError, Model, TrainingData, parts::side_by_side};
 use crate::{
     dataset::Split,
-    evaluation::{Place, Retrieval, retrieve},
+    evaluation::{Place, Retrieval, retrieve, spread_out},
     vector::UnitVector,
 };
 
@@ -61,8 +61,8 @@ impl<'a> Points<'a> {
     }
 
     fn at_most(model: &Model, data: &'a TrainingData, split: Split, most: usize) -> Result<Self, DscmrError> {
-        let mut items: Vec<usize> = (0..data.splits.len()).filter(|&item| data.splits[item] == split).collect();
-        items = items.iter().copied().step_by(items.len().div_ceil(most).max(1)).collect();
+        let items: Vec<usize> = (0..data.splits.len()).filter(|&item| data.splits[item] == split).collect();
+        let items: Vec<usize> = spread_out(&items, most).copied().collect();
         let texts: Vec<usize> = (0..data.text_items.len())
             .filter(|&text| items.binary_search(&(data.text_items[text] as usize)).is_ok())
             .collect();

@@ -4,6 +4,8 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
+use super::ranking::mean;
+
 /// Means that are drawn.
 const RESAMPLES: u64 = 1000;
 
@@ -12,13 +14,12 @@ const RESAMPLES: u64 = 1000;
 /// values.
 pub fn bootstrap_interval(values: &[f64]) -> [f64; 2] {
     let count = values.len();
-    let mean = values.iter().sum::<f64>() / count.max(1) as f64;
     if count < 2 {
-        return [mean, mean];
+        return [mean(values.iter().copied()); 2];
     }
     let resampled = |seed: u64| {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        (0..count).map(|_| values[rng.random_range(0..count)]).sum::<f64>() / count as f64
+        mean((0..count).map(|_| values[rng.random_range(0..count)]))
     };
     let mut means: Vec<f64> = (0..RESAMPLES).into_par_iter().map(resampled).collect();
     means.sort_by(f64::total_cmp);

@@ -20,3 +20,8 @@ pub use ranking::{RECALL_LEVELS, Retrieval, average_precision, chance_average_pr
 pub use report::{ClassPrecision, Direction, Recall, Report};
 pub use spread::Spread;
 pub use suspects::{Suspect, suspects};
+
+/// Some of many, `most` at most, at equal distances.
+pub fn spread_out<T>(all: &[T], most: usize) -> impl Iterator<Item = &T> {
+    all.iter().step_by(all.len().div_ceil(most.max(1)).max(1))
+}

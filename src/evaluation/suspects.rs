@@ -6,6 +6,7 @@
 
 use rayon::prelude::*;
 
+use super::spread_out;
 use crate::vector::UnitVector;
 
 /// Neighbours that judge an item, in each view.
@@ -29,7 +30,7 @@ pub struct Suspect {
 /// point of every item, `labels` each item's classes; an item without any neither judges nor is judged. A neighbour's vote counts as its cosine.
 pub fn suspects(views: &[&[UnitVector]], labels: &[Vec<u32>], classes: usize) -> Vec<Suspect> {
     let labelled: Vec<usize> = (0..labels.len()).filter(|&item| !labels[item].is_empty()).collect();
-    let judges: Vec<usize> = labelled.iter().copied().step_by(labelled.len().div_ceil(JUDGES).max(1)).collect();
+    let judges: Vec<usize> = spread_out(&labelled, JUDGES).copied().collect();
     let judged = |item: usize| {
         let mut votes = vec![0.0; classes];
         for view in views {

@@ -156,6 +156,7 @@ impl From<SearchError> for Problem {
             | SearchError::NoModelBefore(_)
             | SearchError::NotEnough(_)
             | SearchError::Features(_)
+            | SearchError::BadOutput(_)
             | SearchError::Stopped
             | SearchError::TrainingElsewhere
             | SearchError::Encoder(_)

@@ -12,8 +12,8 @@ use std::{
 use arc_swap::ArcSwapOption;
 
 use super::{
-    Answer, DataFolder, Encoders, Generation, IndexKind, Library, Progress, Query, SearchError, Silent, THUMBNAIL_SIDE,
-    Target, blocking, encode_one,
+    Answer, Encoders, Generation, IndexKind, Library, Progress, Query, SearchError, Silent, Target, blocking,
+    encode_one,
     generation::index_parameters,
     one,
     query::{Encoded, answer},
@@ -265,22 +265,8 @@ impl Engine {
     /// # Errors
     /// If the picture can no longer be read.
     pub async fn thumbnail(&self, item: &Item) -> Result<Option<Vec<u8>>, SearchError> {
-        let (Some(hash), Some(path)) = (&item.content_hash, &item.image_path) else { return Ok(None) };
-        let kept = self.library.folder.thumbnail(hash, THUMBNAIL_SIDE);
-        let (path, limits) = (path.clone(), self.library.limits);
-        blocking(move || {
-            if let Ok(bytes) = std::fs::read(&kept) {
-                return Ok(Some(bytes));
-            }
-            let bytes = dataset::read_file(Path::new(&path), &limits)?;
-            let jpeg = dataset::thumbnail(&dataset::decode(&bytes, &limits)?.picture, THUMBNAIL_SIDE);
-            // A thumbnail that cannot be kept is made again next time.
-            if let Err(error) = DataFolder::write_whole(&kept, &jpeg) {
-                tracing::warn!(%error, path = %kept.display(), "a thumbnail could not be kept");
-            }
-            Ok(Some(jpeg))
-        })
-        .await?
+        let (library, item) = (self.library.clone(), item.clone());
+        blocking(move || library.thumbnail(&item)).await?
     }
 
     /// The bytes of an item's picture, as its owner has them.

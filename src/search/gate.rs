@@ -1,9 +1,11 @@
 //! The gate between training and answering: a new model answers only if it is no worse than the one that does, and if its
 //! space has not collapsed. Judged on the validation split; the test split decides nothing.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
-use super::{Library, SearchError, blocking};
+use super::{Library, SearchError, blocking, train::Learned};
 use crate::{
     catalog::ModelRecord,
     dscmr::{Model, TrainingData, Validation, validate},
@@ -51,25 +53,24 @@ pub struct Verdict {
 /// Judges a model that was learned from `data` against the one that answers now.
 pub(super) async fn judge(
     library: &Library,
-    model: &Model,
-    data: std::sync::Arc<TrainingData>,
+    learned: &Learned,
+    data: Arc<TrainingData>,
     gate: Gate,
 ) -> Result<Verdict, SearchError> {
     let live = library.catalog.active_model().await?;
-    let (fresh, seed) = (model.clone(), model.seed());
-    let same_split = live.as_ref().filter(|live| live.settings["seed"] == serde_json::json!(seed));
+    let Learned { model, validation, .. } = learned;
+    let same_split = live.as_ref().filter(|live| live.settings["seed"] == serde_json::json!(model.settings().seed));
     let folder = same_split.map(|live| library.folder.model(&live.version));
-    let (validation, measured) = blocking(move || {
-        let validation = validate(&fresh, &data)?;
-        // A live model that can no longer be read, or reads other features, was measured when it was trained.
+    // A live model that can no longer be read, or reads other features, was measured when it was trained.
+    let measured = blocking(move || {
         let live = folder.and_then(|folder| Model::load(&folder).ok()).and_then(|live| validate(&live, &data).ok());
-        Ok::<_, SearchError>((validation, live.map(|live| live.quality.map())))
+        live.map(|live| live.quality.map())
     })
-    .await??;
+    .await?;
     let live_map = measured.or_else(|| live.as_ref().and_then(recorded));
-    let objections = objections(validation, model.classes().len(), live_map, gate.margin);
+    let objections = objections(*validation, model.classes().len(), live_map, gate.margin);
     let promoted = objections.is_empty() || gate.force;
-    Ok(Verdict { validation, live: live.map(|live| live.version), live_map, objections, promoted })
+    Ok(Verdict { validation: *validation, live: live.map(|live| live.version), live_map, objections, promoted })
 }
 
 /// What was measured of a model when it was trained.

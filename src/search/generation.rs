@@ -14,7 +14,7 @@ use std::{
     },
 };
 
-use super::{Encoders, Library, Progress, SearchError, blocking, versions::check_encoders};
+use super::{Encoders, Library, Progress, SearchError, blocking, versions::load};
 use crate::{
     catalog::{Changes, FeatureKinds, KeyedFeatures, ModelRecord, Watermark},
     dscmr::{FeatureMatrix, Model},
@@ -230,9 +230,7 @@ pub(super) fn feature_kinds(encoders: &Encoders) -> FeatureKinds<'_> {
 /// The active model, if it learned from what these encoders give.
 async fn active_model(library: &Library, encoders: &Encoders) -> Result<(ModelRecord, Model), SearchError> {
     let record = library.catalog.active_model().await?.ok_or(SearchError::NoModel)?;
-    check_encoders(encoders, &record)?;
-    let folder = library.folder.model(&record.version);
-    let model = blocking(move || Model::load(&folder)).await??;
+    let model = load(library, encoders, &record).await?;
     Ok((record, model))
 }
 

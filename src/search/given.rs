@@ -7,10 +7,13 @@ use std::{
     time::Instant,
 };
 
-use super::{Progress, SearchError, blocking, train};
+use super::{
+    Progress, SearchError, blocking,
+    train::{learn, remove},
+};
 use crate::{
-    dataset::GivenFeatures,
-    dscmr::{FeatureMatrix, Model, TrainSettings, TrainingData},
+    dataset::{GivenFeatures, Rows},
+    dscmr::{FeatureMatrix, TrainSettings, TrainingData},
     evaluation::Report,
 };
 
@@ -20,8 +23,8 @@ const GIVEN: &str = "given";
 /// What a training on given features made.
 #[derive(Debug)]
 pub struct TrainedOnFeatures {
-    /// The space.
-    pub model: Model,
+    /// The parts of its space with the weight of each in a cosine, for people.
+    pub parts: String,
     /// How good it is, on the test split.
     pub report: Report,
     /// How long the training took.
@@ -36,7 +39,7 @@ pub async fn load_features(folder: &Path, seed: u64) -> Result<TrainingData, Sea
     let folder = folder.to_owned();
     blocking(move || {
         let GivenFeatures { images, texts, labels, splits, classes } = GivenFeatures::read(&folder, seed)?;
-        let matrix = |rows: crate::dataset::Rows| FeatureMatrix::new(rows.cols, rows.values).expect("whole rows");
+        let matrix = |rows: Rows| FeatureMatrix::new(rows.cols, rows.values).expect("whole rows");
         let text_items = (0..labels.len() as u32).collect();
         Ok(TrainingData { images: matrix(images), texts: matrix(texts), text_items, labels, splits, classes })
     })
@@ -47,7 +50,8 @@ pub async fn load_features(folder: &Path, seed: u64) -> Result<TrainingData, Sea
 /// a model that is there. A training that was stopped goes on from `out`'s neighbour `<out>.training`.
 ///
 /// # Errors
-/// [`SearchError::Features`], [`SearchError::NotEnough`], [`SearchError::Stopped`]; or if the file system refuses.
+/// [`SearchError::BadOutput`] if `out` holds something else; [`SearchError::Features`], [`SearchError::NotEnough`],
+/// [`SearchError::Stopped`]; or if the file system refuses.
 pub async fn train_on_features(
     folder: &Path,
     out: &Path,
@@ -56,16 +60,29 @@ pub async fn train_on_features(
     stop: Arc<AtomicBool>,
 ) -> Result<TrainedOnFeatures, SearchError> {
     let began = Instant::now();
+    // Without a slash at its end, so that what lies beside it does not lie in it.
+    let out: PathBuf = out.components().collect();
+    if !replaceable(&out) {
+        let reason = format!("{} is there and is no model; a model would replace all of it", out.display());
+        return Err(SearchError::BadOutput(reason));
+    }
     let data = load_features(folder, settings.seed).await?;
-    let (out, training) = (out.to_owned(), beside(out, "training"));
+    let training = beside(&out, "training");
     blocking(move || {
         let encoders = (GIVEN.to_owned(), GIVEN.to_owned());
-        let (model, report) = train::learn(&data, &settings, &encoders, Some(&training), progress.as_ref(), &stop)?;
-        train::put_model(&model, None, &beside(&out, "finishing"), &out)?;
-        train::remove(&training)?;
-        Ok(TrainedOnFeatures { model, report, seconds: began.elapsed().as_secs_f64() })
+        let learned = learn(&data, &settings, &encoders, Some(&training), progress.as_ref(), &stop)?;
+        let seconds = began.elapsed().as_secs_f64();
+        learned.put(&data, seconds, &beside(&out, "finishing"), &out)?;
+        remove(&training)?;
+        Ok(TrainedOnFeatures { parts: learned.model.parts_in_words(), report: learned.report, seconds })
     })
     .await?
+}
+
+/// Whether nothing is lost where a model takes this place.
+fn replaceable(out: &Path) -> bool {
+    let empty = || std::fs::read_dir(out).is_ok_and(|mut entries| entries.next().is_none());
+    !out.exists() || out.join("model.json").is_file() || empty()
 }
 
 /// A neighbour of a folder, of its name and another ending.

@@ -26,8 +26,8 @@ mod versions;
 use std::{path::Path, sync::Arc};
 
 use crate::{
-    catalog::{Catalog, CatalogError},
-    dataset::{DatasetError, PictureError, PictureLimits},
+    catalog::{Catalog, CatalogError, Item},
+    dataset::{self, DatasetError, PictureError, PictureLimits},
     dscmr::DscmrError,
     encoders::{EncoderError, ImageEncoder, TextEncoder},
     index::IndexError,
@@ -108,6 +108,9 @@ pub enum SearchError {
     /// There is not enough to learn from.
     #[error("{0}")]
     NotEnough(String),
+    /// A model cannot be put where it should go.
+    #[error("{0}")]
+    BadOutput(String),
     /// Given features cannot be read.
     #[error(transparent)]
     Features(#[from] DatasetError),
@@ -194,6 +197,25 @@ impl Library {
         let folder = DataFolder::create(root).map_err(SearchError::io("the data folder could not be made:", root))?;
         let catalog = Catalog::open(folder.root()).await?;
         Ok(Self { folder, catalog, limits })
+    }
+
+    /// The thumbnail of an item's picture as JPEG bytes, made now if it is not there. `None` without a picture.
+    ///
+    /// # Errors
+    /// If the picture can no longer be read.
+    fn thumbnail(&self, item: &Item) -> Result<Option<Vec<u8>>, SearchError> {
+        let (Some(hash), Some(path)) = (&item.content_hash, &item.image_path) else { return Ok(None) };
+        let kept = self.folder.thumbnail(hash, THUMBNAIL_SIDE);
+        if let Ok(bytes) = std::fs::read(&kept) {
+            return Ok(Some(bytes));
+        }
+        let bytes = dataset::read_file(Path::new(path), &self.limits)?;
+        let jpeg = dataset::thumbnail(&dataset::decode(&bytes, &self.limits)?.picture, THUMBNAIL_SIDE);
+        // A thumbnail that cannot be kept is made again next time.
+        if let Err(error) = DataFolder::write_whole(&kept, &jpeg) {
+            tracing::warn!(%error, path = %kept.display(), "a thumbnail could not be kept");
+        }
+        Ok(Some(jpeg))
     }
 }
 

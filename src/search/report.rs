@@ -8,10 +8,10 @@ use std::{
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 
-use super::{Encoders, Library, SearchError, THUMBNAIL_SIDE, blocking, given, train::load_material};
+use super::{Encoders, Library, Material, SearchError, blocking, given, train::load_material, versions::load};
 use crate::{
     catalog::{Item, ModelRecord},
-    dataset::{self, PictureLimits, Split},
+    dataset::{self, Split},
     dscmr::{self, Model, TrainingData},
     evaluation::{Examination, Page, Place, Report, Shown, page},
 };
@@ -38,34 +38,27 @@ pub async fn report_page(
     record: &ModelRecord,
 ) -> Result<ReportPage, SearchError> {
     let seed = record.settings["seed"].as_u64().unwrap_or(0);
-    let material = load_material(library, encoders, seed).await?;
-    let folder = library.folder.model(&record.version);
-    let (data, model, examination) = blocking(move || {
-        let model = Model::load(&folder)?;
-        let examination = dscmr::examine(&model, &material.data, Split::Test)?;
-        Ok::<_, SearchError>((material, model, examination))
+    let Material { data, items: item_keys, captions: caption_keys } = load_material(library, encoders, seed).await?;
+    let model = load(library, encoders, record).await?;
+    let facts = facts(record, &model);
+    let (data, examination) = blocking(move || {
+        let examination = dscmr::examine(&model, &data, Split::Test)?;
+        Ok::<_, SearchError>((data, examination))
     })
     .await??;
-    let mut keys: Vec<i64> = places(&examination)
-        .map(|place| data.items[item_of(&data.data, place)])
-        .collect::<BTreeSet<_>>()
-        .into_iter()
-        .collect();
-    let items = library.catalog.items(&keys).await?;
-    let pictured: BTreeSet<usize> = pictured(&examination).map(|place| item_of(&data.data, place)).collect();
-    keys.retain(|key| pictured.iter().any(|&item| data.items[item] == *key));
-    let paths: Vec<(i64, Item)> = keys.iter().filter_map(|key| Some((*key, items.get(key)?.clone()))).collect();
+    let key_of = move |place: Place| item_keys[item_of(&data, place)];
+    let keys: BTreeSet<i64> = places(&examination).map(&key_of).collect();
+    let items = library.catalog.items(&keys.into_iter().collect::<Vec<i64>>()).await?;
     let (library, version) = (library.clone(), record.version.clone());
-    let facts = facts(record, &model);
     blocking(move || {
+        let pictured: BTreeSet<i64> = pictured(&examination).map(&key_of).collect();
         let pictures: HashMap<i64, String> =
-            paths.iter().filter_map(|(key, item)| Some((*key, small(&library, item)?))).collect();
+            pictured.into_iter().filter_map(|key| Some((key, small(&library, items.get(&key)?)?))).collect();
         let shown = |place: Place| {
-            let row = item_of(&data.data, place);
-            let Some(item) = items.get(&data.items[row]) else { return Shown::default() };
+            let Some(item) = items.get(&key_of(place)) else { return Shown::default() };
             let caption = match place {
                 Place::Picture(_) => item.captions.first(),
-                Place::Caption(text) => item.captions.iter().find(|caption| caption.key == data.captions[text]),
+                Place::Caption(text) => item.captions.iter().find(|caption| caption.key == caption_keys[text]),
             };
             Shown {
                 id: item.id.clone(),
@@ -86,10 +79,10 @@ pub async fn report_page(
 pub async fn report_page_of_features(folder: &Path, model: &Path) -> Result<ReportPage, SearchError> {
     let (name, path) = (model.display().to_string(), model.to_owned());
     let model = blocking(move || Model::load(&path)).await??;
-    let data = given::load_features(folder, model.seed()).await?;
+    let data = given::load_features(folder, model.settings().seed).await?;
     blocking(move || {
         let examination = dscmr::examine(&model, &data, Split::Test)?;
-        let facts = vec![("parts in a cosine", parts(&model))];
+        let facts = vec![("parts in a cosine", model.parts_in_words())];
         let shown = |place: Place| {
             let row = item_of(&data, place);
             let labels: Vec<&str> =
@@ -135,21 +128,11 @@ fn pictured(examination: &Examination) -> impl Iterator<Item = Place> {
 
 /// A small copy of an item's picture as a `data:` address; `None` if it can no longer be read.
 fn small(library: &Library, item: &Item) -> Option<String> {
-    let limits: PictureLimits = library.limits;
     // The thumbnail is quicker to read than the picture, and large enough.
-    let kept = library.folder.thumbnail(item.content_hash.as_deref()?, THUMBNAIL_SIDE);
-    let bytes = std::fs::read(kept).ok().or_else(|| {
-        let path = item.image_path.as_deref()?;
-        dataset::read_file(Path::new(path), &limits).ok()
-    })?;
-    let picture = dataset::decode(&bytes, &limits).ok()?.picture;
+    let bytes = library.thumbnail(item).ok().flatten()?;
+    let picture = dataset::decode(&bytes, &library.limits).ok()?.picture;
     let jpeg = dataset::thumbnail(&picture, SIDE);
     Some(format!("data:image/jpeg;base64,{}", BASE64_STANDARD.encode(jpeg)))
-}
-
-fn parts(model: &Model) -> String {
-    let parts: Vec<String> = model.parts().map(|(part, weight)| format!("{} {weight:.2}", part.name())).collect();
-    parts.join(", ")
 }
 
 fn facts(record: &ModelRecord, model: &Model) -> Vec<(&'static str, String)> {
@@ -158,7 +141,7 @@ fn facts(record: &ModelRecord, model: &Model) -> Vec<(&'static str, String)> {
         ("trained", format!("{}, {:.0} s", day.unwrap_or_default(), record.seconds)),
         ("encoder of pictures", record.image_encoder.clone()),
         ("encoder of sentences", record.text_encoder.clone()),
-        ("parts in a cosine", parts(model)),
+        ("parts in a cosine", model.parts_in_words()),
         ("dimensions", model.dims().to_string()),
         ("seed", record.settings["seed"].to_string()),
     ]

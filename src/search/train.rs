@@ -23,7 +23,7 @@ use crate::{
     catalog::{ModelRecord, TrainingItem},
     compute,
     dataset::{Split, SplitFractions, SplitMember, assign_splits},
-    dscmr::{self, Event, FeatureMatrix, Model, Part, TrainSettings, TrainingData},
+    dscmr::{self, Event, FeatureMatrix, Model, TrainSettings, TrainingData, Validation},
     evaluation::Report,
 };
 
@@ -35,16 +35,16 @@ const MANIFEST: &str = "manifest.json";
 pub struct Trained {
     /// The model's place in the catalog.
     pub record: ModelRecord,
-    /// The parts of its space with the weight of each in a cosine.
-    pub parts: Vec<(Part, f64)>,
+    /// The parts of its space with the weight of each in a cosine, for people.
+    pub parts: String,
     /// How good it is, on the test split.
     pub report: Report,
     /// What the gate found, and whether it answers.
     pub verdict: Verdict,
 }
 
-/// Learns a common space from everything in the catalog that has a picture, a caption and features, and makes it
-///  the active model if the gate lets it through; else the model is kept and the one before answers on.
+/// Learns a common space from everything in the catalog that has a picture, a caption and features, and makes it the active
+/// model if the gate lets it through; else the model is kept and the one before answers on.
 ///
 /// # Errors
 /// [`SearchError::NotEnough`], [`SearchError::Stopped`] (the next call goes on from there),
@@ -61,50 +61,40 @@ pub async fn train(
     let _lock = lock(library)?;
     let data = Arc::new(load_material(library, encoders, settings.seed).await?.data);
     let training = library.folder.training();
-    let (fresh, given) = (settings.clone(), (encoders.image.id().to_owned(), encoders.text.id().to_owned()));
+    let (image_encoder, text_encoder) = (encoders.image.id().to_owned(), encoders.text.id().to_owned());
+    let given = (image_encoder.clone(), text_encoder.clone());
     let (checkpoints, material) = (training.clone(), Arc::clone(&data));
-    let (model, report) =
-        blocking(move || learn(&material, &fresh, &given, Some(&checkpoints), progress.as_ref(), &stop)).await??;
-    let verdict = judge(library, &model, Arc::clone(&data), gate).await?;
+    let learned =
+        blocking(move || learn(&material, &settings, &given, Some(&checkpoints), progress.as_ref(), &stop)).await??;
+    let verdict = judge(library, &learned, Arc::clone(&data), gate).await?;
 
-    let version = free_version(library).await?;
-    let seconds = began.elapsed().as_secs_f64();
-    let manifest = json!({
-        "model": version,
-        "program": env!("CARGO_PKG_VERSION"),
-        "machine": format!("{} {}, {:?}", std::env::consts::OS, std::env::consts::ARCH, compute::Isa::best()),
-        "learned_from": {
-            "items": data.splits.len(),
-            "captions": data.text_items.len(),
-            "labels_blake3": data.labels_hash(),
-            "features_blake3": data.features_hash(),
-            "image_encoder": encoders.image.id(),
-            "text_encoder": encoders.text.id(),
-        },
-        "settings": settings,
-        "validation": verdict.validation,
-        "test": report,
-        "seconds": seconds,
-    });
+    let version = library.catalog.next_model_version().await?;
     let record = ModelRecord {
-        version,
         created_at: crate::catalog::now_ms(),
-        image_encoder: encoders.image.id().to_owned(),
-        text_encoder: encoders.text.id().to_owned(),
-        settings: json!(settings),
-        report: json!(report),
-        seconds,
+        image_encoder,
+        text_encoder,
+        settings: json!(learned.model.settings()),
+        report: json!(learned.report),
+        seconds: began.elapsed().as_secs_f64(),
         gate: json!(verdict),
-        manifest,
+        version,
     };
-    let parts = model.parts().collect();
+    let (parts, report) = (learned.model.parts_in_words(), learned.report.clone());
     let folder = library.folder.model(&record.version);
     let unnamed = library.folder.models().join("finishing");
-    let manifest = format!("{:#}\n", record.manifest);
-    blocking(move || put_model(&model, Some(&manifest), &unnamed, &folder)).await??;
+    let seconds = record.seconds;
+    // A run that was killed before its row came left a folder of this name; it is replaced.
+    blocking(move || learned.put(&data, seconds, &unnamed, &folder)).await??;
     library.catalog.add_model(&record, verdict.promoted).await?;
     remove(&training)?;
     Ok(Trained { record, parts, report, verdict })
+}
+
+/// A model with what was measured of it.
+pub(super) struct Learned {
+    pub(super) model: Model,
+    pub(super) validation: Validation,
+    pub(super) report: Report,
 }
 
 /// Learns, and looks at the test split once.
@@ -115,31 +105,56 @@ pub(super) fn learn(
     checkpoints: Option<&Path>,
     progress: &dyn Progress,
     stop: &AtomicBool,
-) -> Result<(Model, Report), SearchError> {
+) -> Result<Learned, SearchError> {
     let model = dscmr::train(data, settings, encoders, checkpoints, stop, &mut told(progress))?;
-    progress.begin("evaluate", "split", Some(1));
-    let report = dscmr::evaluate(&model, data, Split::Test)?;
+    progress.begin("evaluate", "split", Some(2));
+    let validation = dscmr::validate(&model, data)?;
     progress.advance(1);
-    Ok((model, report))
+    let report = dscmr::evaluate(&model, data, Split::Test)?;
+    progress.advance(2);
+    Ok(Learned { model, validation, report })
 }
 
-/// Writes a model with its manifest so that `folder` holds all of it or is not there; `unnamed` lies beside it and is used
-/// meanwhile.
-pub(super) fn put_model(
-    model: &Model,
-    manifest: Option<&str>,
-    unnamed: &Path,
-    folder: &Path,
-) -> Result<(), SearchError> {
-    remove(unnamed)?;
-    std::fs::create_dir_all(unnamed).map_err(SearchError::io("the model could not be kept in", unnamed))?;
-    model.save(unnamed)?;
-    if let Some(manifest) = manifest {
+impl Learned {
+    /// Writes the model with its manifest so that `folder` holds all of it or is not there; `unnamed` lies beside it and is
+    /// used meanwhile.
+    pub(super) fn put(
+        &self,
+        data: &TrainingData,
+        seconds: f64,
+        unnamed: &Path,
+        folder: &Path,
+    ) -> Result<(), SearchError> {
+        remove(unnamed)?;
+        std::fs::create_dir_all(unnamed).map_err(SearchError::io("the model could not be kept in", unnamed))?;
+        self.model.save(unnamed)?;
         let path = unnamed.join(MANIFEST);
+        let manifest = format!("{:#}\n", self.manifest(data, seconds));
         DataFolder::write_synced(&path, manifest.as_bytes()).map_err(SearchError::io("cannot be written:", &path))?;
+        remove(folder)?;
+        std::fs::rename(unnamed, folder).map_err(SearchError::io("the model could not be kept in", folder))
     }
-    remove(folder)?;
-    std::fs::rename(unnamed, folder).map_err(SearchError::io("the model could not be kept in", folder))
+
+    /// What the model was made of.
+    fn manifest(&self, data: &TrainingData, seconds: f64) -> serde_json::Value {
+        let (image_encoder, text_encoder) = self.model.encoders();
+        json!({
+            "program": env!("CARGO_PKG_VERSION"),
+            "machine": format!("{} {}, {:?}", std::env::consts::OS, std::env::consts::ARCH, compute::Isa::best()),
+            "learned_from": {
+                "items": data.splits.len(),
+                "captions": data.text_items.len(),
+                "labels_blake3": data.labels_hash(),
+                "features_blake3": data.features_hash(),
+                "image_encoder": image_encoder,
+                "text_encoder": text_encoder,
+            },
+            "settings": self.model.settings(),
+            "validation": self.validation,
+            "test": self.report,
+            "seconds": seconds,
+        })
+    }
 }
 
 /// Removes a folder that may not be there.
@@ -175,8 +190,7 @@ pub async fn ablate(
             let mut some = settings.clone();
             some.class.lambda *= second;
             some.class.eta *= third;
-            let (_, report) = learn(&data, &some, &given, None, progress.as_ref(), &stop)?;
-            rows.push((name, report));
+            rows.push((name, learn(&data, &some, &given, None, progress.as_ref(), &stop)?.report));
         }
         Ok(rows)
     })
@@ -206,13 +220,6 @@ fn lock(library: &Library) -> Result<File, SearchError> {
         Err(TryLockError::WouldBlock) => Err(SearchError::TrainingElsewhere),
         Err(TryLockError::Error(source)) => Err(SearchError::io("the lock could not be taken:", &path)(source)),
     }
-}
-
-/// A version that neither the catalog nor the folder knows; a run that was killed between the two leaves a folder.
-async fn free_version(library: &Library) -> Result<String, SearchError> {
-    let version = library.catalog.next_model_version().await?;
-    remove(&library.folder.model(&version))?;
-    Ok(version)
 }
 
 /// What can be learned from, with the catalog's keys.

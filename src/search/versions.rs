@@ -11,7 +11,7 @@ use crate::{catalog::ModelRecord, dscmr::Model};
 pub async fn activate(library: &Library, encoders: &Encoders, version: &str) -> Result<ModelRecord, SearchError> {
     let record = library.catalog.model(version).await?;
     let record = record.ok_or_else(|| SearchError::NoSuchModel(version.to_owned()))?;
-    usable(library, encoders, &record).await?;
+    load(library, encoders, &record).await?;
     library.catalog.activate_model(version).await?;
     Ok(record)
 }
@@ -23,30 +23,23 @@ pub async fn activate(library: &Library, encoders: &Encoders, version: &str) -> 
 pub async fn roll_back(library: &Library, encoders: &Encoders) -> Result<ModelRecord, SearchError> {
     let active = library.catalog.active_model().await?.ok_or(SearchError::NoModel)?;
     let before = library.catalog.model_before().await?.ok_or(SearchError::NoModelBefore(active.version))?;
-    usable(library, encoders, &before).await?;
+    load(library, encoders, &before).await?;
     library.catalog.deactivate_model().await?;
     Ok(before)
 }
 
-/// Whether a model can answer, with these encoders; else why not.
-async fn usable(library: &Library, encoders: &Encoders, record: &ModelRecord) -> Result<(), SearchError> {
-    check_encoders(encoders, record)?;
-    let folder = library.folder.model(&record.version);
-    blocking(move || Model::load(&folder)).await??;
-    Ok(())
-}
-
-/// Whether a model learned from what these encoders give.
-pub(super) fn check_encoders(encoders: &Encoders, record: &ModelRecord) -> Result<(), SearchError> {
+/// Loads a model, if it learned from what these encoders give.
+pub(super) async fn load(library: &Library, encoders: &Encoders, record: &ModelRecord) -> Result<Model, SearchError> {
     let pairs =
         [("picture", &record.image_encoder, encoders.image.id()), ("text", &record.text_encoder, encoders.text.id())];
-    match pairs.into_iter().find(|(_, trained, given)| trained != given) {
-        None => Ok(()),
-        Some((kind, trained, given)) => Err(SearchError::OtherEncoder {
+    if let Some((kind, trained, given)) = pairs.into_iter().find(|(_, trained, given)| trained != given) {
+        return Err(SearchError::OtherEncoder {
             version: record.version.clone(),
             kind,
             trained: trained.clone(),
             given: given.to_owned(),
-        }),
+        });
     }
+    let folder = library.folder.model(&record.version);
+    Ok(blocking(move || Model::load(&folder)).await??)
 }

@@ -79,6 +79,12 @@ fn matrices_alone_are_learned_from_measured_and_shown() {
     let html = std::fs::read_to_string(&page).expect("a page");
     assert!(html.contains("barns") && html.contains("class=\"map\"") && html.contains("</html>"));
 
+    // With a slash at its end as well, and never in place of something else.
+    succeed(features("train").arg("--out").arg(folder.path().join("second").join("")));
+    assert!(folder.path().join("second/model.json").exists() && folder.path().join("second/manifest.json").exists());
+    let refused = features("train").arg("--out").arg(folder.path()).output().expect("the binary starts");
+    assert!(!refused.status.success() && said(&refused).contains("is no model"), "{}", said(&refused));
+
     std::fs::remove_file(folder.path().join("test_labels.npy")).expect("removed");
     let output = features("train").output().expect("the binary starts");
     assert!(!output.status.success() && said(&output).contains("test_labels.npy"), "{}", said(&output));
