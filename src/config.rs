@@ -189,6 +189,10 @@ pub struct TrainArgs {
     /// Seed of the split, the initial weights and the order
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
+    /// Where to compute: auto (a GPU if this build was made with `--features cuda` and one is there), cpu or cuda
+    /// [default: auto]
+    #[arg(long, env = "DIPTYCH_DEVICE", value_name = "NAME")]
+    pub device: Option<String>,
     /// Weight of J2, the paper's λ
     #[arg(long, value_name = "X")]
     pub lambda: Option<f64>,

@@ -101,9 +101,10 @@ pub(super) fn settings(args: &TrainArgs) -> anyhow::Result<TrainSettings> {
     };
     let whole = |number: u64| toml::Value::Integer(number.cast_signed());
     let count = |number: usize| whole(number as u64);
-    let flags: [(&[&str], Option<toml::Value>); 11] = [
+    let flags: [(&[&str], Option<toml::Value>); 12] = [
         (&["objective"], args.objective.clone().map(Into::into)),
         (&["seed"], args.seed.map(whole)),
+        (&["device"], args.device.clone().map(Into::into)),
         (&["image_power"], args.image_power.map(Into::into)),
         (&["class", "lambda"], args.lambda.map(Into::into)),
         (&["class", "eta"], args.eta.map(Into::into)),

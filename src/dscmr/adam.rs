@@ -1,9 +1,10 @@
-//! Adam (Kingma & Ba 2015), fused: one pass over memory updates a variable and both of its moments in place.
+//! Adam (Kingma & Ba 2015), fused on the CPU: one pass over memory updates a variable and both of its moments in place.
+//! Elsewhere it is tensor operations.
 //!
 //! A variable lives with its moments in one tensor, `[3, elements]`: values, first moment, second moment. That makes the
 //! update one in-place operation of two tensors, and a checkpoint one tensor for each variable.
 
-use candle_core::{CpuStorage, InplaceOp2, Layout, Result, Tensor, bail};
+use candle_core::{CpuStorage, Device, InplaceOp2, Layout, Result, Tensor, bail};
 use rayon::prelude::*;
 
 use super::{
@@ -35,19 +36,20 @@ struct Update {
 
 impl Optimizer {
     /// Freshly drawn variables, moments 0. Networks of other names begin with other values.
-    pub(super) fn new(shape: Shape, seed: u64, network: &str) -> Result<Self> {
+    pub(super) fn new(shape: Shape, seed: u64, network: &str, device: &Device) -> Result<Self> {
         let state = |name: &&'static str| {
             let mut values = initial(&shape, network, name, seed);
             let elements = values.len();
             values.resize(3 * elements, 0.0);
-            tensor(values, (3, elements))
+            tensor(values, (3, elements))?.to_device(device)
         };
         Ok(Self { shape, steps: 0, states: shape.names().iter().map(state).collect::<Result<_>>()? })
     }
 
     /// Takes up where a checkpoint left off.
-    pub(super) fn restore(shape: Shape, steps: u64, states: Vec<Tensor>) -> Self {
-        Self { shape, steps, states }
+    pub(super) fn restore(shape: Shape, steps: u64, states: Vec<Tensor>, device: &Device) -> Result<Self> {
+        let states = states.iter().map(|state| state.to_device(device)).collect::<Result<_>>()?;
+        Ok(Self { shape, steps, states })
     }
 
     pub(super) fn steps(&self) -> u64 {
@@ -69,9 +71,9 @@ impl Optimizer {
             .collect()
     }
 
-    /// The variables as they are now, in memory of their own.
+    /// The variables as they are now, in memory of their own, the CPU's.
     pub(super) fn snapshot(&self) -> Result<Weights> {
-        self.weights()?.into_iter().map(|(name, weight)| Ok((name, weight.copy()?))).collect()
+        self.weights()?.into_iter().map(|(name, weight)| Ok((name, weight.copy()?.to_device(&Device::Cpu)?))).collect()
     }
 
     /// One step along the gradients, when `done`, in [0, 1), of all steps are.
@@ -85,7 +87,11 @@ impl Optimizer {
             correction: (1.0 - course.beta2.powi(steps)).sqrt() as f32,
         };
         for (name, state) in self.shape.names().iter().zip(&self.states) {
-            state.inplace_op2(&gradients[name].contiguous()?, &update)?;
+            let gradient = gradients[name].contiguous()?;
+            match state.device() {
+                Device::Cpu => state.inplace_op2(&gradient, &update)?,
+                _ => update.by_tensors(state, &gradient)?,
+            }
         }
         Ok(())
     }
@@ -129,6 +135,21 @@ impl InplaceOp2 for Update {
 }
 
 impl Update {
+    /// The same in tensor operations, for devices that the fused pass is not written for.
+    fn by_tensors(&self, state: &Tensor, gradient: &Tensor) -> Result<()> {
+        let gradient = gradient.flatten_all()?;
+        let (value, first, second) = (state.get(0)?, state.get(1)?, state.get(2)?);
+        let towards = |moment: Tensor, decay: f32, gradient: &Tensor| {
+            (moment * f64::from(decay))? + (gradient * f64::from(1.0 - decay))?
+        };
+        let first = towards(first, self.beta1, &gradient)?;
+        let second = towards(second, self.beta2, &gradient.sqr()?)?;
+        let root = ((second.sqrt()? / f64::from(self.correction))? + f64::from(EPSILON))?;
+        let value = (value - ((&first * f64::from(self.rate))? / root)?)?;
+        // In place, because the network's variables are views of this memory.
+        state.slice_set(&Tensor::stack(&[value, first, second], 0)?, 0, 0)
+    }
+
     fn chunk(&self, values: &mut [f32], first: &mut [f32], second: &mut [f32], gradient: &[f32]) {
         for (((value, m), v), &g) in values.iter_mut().zip(first).zip(second).zip(gradient) {
             *m = self.beta1 * *m + (1.0 - self.beta1) * g;
@@ -153,7 +174,7 @@ mod tests {
             beta1: 0.5,
             ..super::super::TrainSettings::default().class.course
         };
-        let mut ours = Optimizer::new(shape, 1, "test").expect("an optimizer");
+        let mut ours = Optimizer::new(shape, 1, "test", &Device::Cpu).expect("an optimizer");
         let vars: Vec<candle_core::Var> = ours
             .snapshot()
             .expect("weights")
@@ -183,5 +204,23 @@ mod tests {
             let difference = difference.to_scalar::<f32>().expect("a number");
             assert!(difference < 2e-5, "{name}: {difference}");
         }
+    }
+
+    #[test]
+    fn tensor_operations_do_what_the_fused_pass_does() {
+        let update = Update { beta1: 0.9, beta2: 0.999, rate: 1e-2, correction: 0.2 };
+        let gradient = tensor((0..12).map(|i| (i as f32 - 5.5) * 0.3).collect(), (4, 3)).expect("a gradient");
+        let drawn = || tensor((0..36).map(|i| ((i * 7 % 11) as f32) * 0.1).collect(), (3, 12)).expect("a state");
+        let (fused, plain) = (drawn(), drawn());
+        let view = plain.get(0).and_then(|value| value.reshape((4, 3))).expect("a view");
+        for _ in 0..5 {
+            fused.inplace_op2(&gradient, &update).expect("a step");
+            update.by_tensors(&plain, &gradient).expect("a step");
+        }
+        let values = |t: &Tensor| t.flatten_all().and_then(|t| t.to_vec1::<f32>()).expect("values");
+        for (ours, theirs) in values(&fused).iter().zip(values(&plain)) {
+            assert!((ours - theirs).abs() < 1e-5, "{ours} and {theirs}");
+        }
+        assert_eq!(values(&view), values(&plain)[..12], "the network sees the step");
     }
 }

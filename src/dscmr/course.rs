@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use candle_core::Tensor;
+use candle_core::{Device, Tensor};
 use rand::seq::SliceRandom;
 
 use super::{
@@ -89,7 +89,7 @@ impl<'a> Run<'a> {
         let (optimizer, best, place) = match found {
             Some(Checkpoint { place, states, best }) => {
                 tracing::info!(part = part.name(), epoch = place.epoch, "the training goes on from its checkpoint");
-                (Optimizer::restore(shape, place.steps, states), Some(best), place)
+                (Optimizer::restore(shape, place.steps, states, &inputs.device)?, Some(best), place)
             }
             None => {
                 let place = Place {
@@ -102,7 +102,7 @@ impl<'a> Run<'a> {
                     epochs: Vec::new(),
                     best_epoch: 0,
                 };
-                (Optimizer::new(shape, settings.seed, part.name())?, None, place)
+                (Optimizer::new(shape, settings.seed, part.name(), &inputs.device)?, None, place)
             }
         };
         let weights = optimizer.weights()?;
@@ -175,19 +175,22 @@ impl<'a> Run<'a> {
     fn step(&mut self, pairs: &[(usize, usize)]) -> Result<(), DscmrError> {
         // Drawn anew from the place in the course, so that a training that was interrupted takes the same course.
         let Place { epoch, batches, .. } = self.place;
+        let device = &self.inputs.device;
         let images = self.inputs.images.take(pairs.iter().map(|(item, _)| *item))?;
         let batch = Batch {
-            images: add_noise(&images, self.course.noise, self.generator(&format!("noise {epoch} {batches}")))?,
-            texts: self.inputs.texts.take(pairs.iter().map(|(_, text)| *text))?,
+            images: add_noise(&images, self.course.noise, self.generator(&format!("noise {epoch} {batches}")))?
+                .to_device(device)?,
+            texts: self.inputs.texts.take(pairs.iter().map(|(_, text)| *text))?.to_device(device)?,
         };
         let goal = match &self.lesson {
-            Lesson::Class(part) => Goal::Class { y: self.labels(pairs)?, part },
+            Lesson::Class(part) => Goal::Class { y: self.labels(pairs)?.to_device(device)?, part },
             Lesson::Pair { temperature, reads, reads_of } => {
-                Goal::Pair { together: together(pairs, reads, reads_of)?, temperature: *temperature }
+                let together = together(pairs, reads, reads_of)?.to_device(device)?;
+                Goal::Pair { together, temperature: *temperature }
             }
         };
         let rng = self.generator(&format!("dropout {epoch} {batches}"));
-        let dropout = Dropout::draw(self.course.dropout, (2 * pairs.len(), self.shape.hidden), rng)?;
+        let dropout = Dropout::draw(self.course.dropout, (2 * pairs.len(), self.shape.hidden), rng, device)?;
         let found = step(&self.weights, &batch, dropout.as_ref(), &goal)?;
         let in_an_epoch = self.pairs.len().div_ceil(self.course.batch);
         // The first step is the first of the rise and not of no length.
@@ -220,7 +223,7 @@ impl<'a> Run<'a> {
     fn end_epoch(&mut self, pairs: usize, began: Instant) -> Result<Epoch, DscmrError> {
         let mean = |sum: f64| sum / pairs as f64;
         let Terms { j1, j2, j3 } = self.place.sums;
-        let model = self.inputs.model(vec![self.learned(self.weights.clone())]);
+        let model = self.inputs.model(vec![self.learned(on_cpu(&self.weights)?)]);
         let epoch = Epoch {
             part: self.part,
             epoch: self.place.epoch,
@@ -260,6 +263,11 @@ impl<'a> Run<'a> {
             epochs: self.place.epochs.clone(),
         }
     }
+}
+
+/// Weights where models have them; a copy only if they are elsewhere.
+fn on_cpu(weights: &Weights) -> Result<Weights, DscmrError> {
+    weights.iter().map(|(name, weight)| Ok((*name, weight.to_device(&Device::Cpu)?))).collect()
 }
 
 /// T: 1 where a caption is one of the picture's or reads the same as one, `[n, n]`, a row for each picture.

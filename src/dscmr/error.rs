@@ -11,6 +11,9 @@ pub enum DscmrError {
     /// A setting cannot be used.
     #[error("the settings of the training: {0}")]
     Settings(String),
+    /// A GPU was asked for and cannot be used.
+    #[error("training on a GPU: {0}")]
+    Device(String),
     /// A feature is NaN or infinite.
     #[error("{what} features, row {row}: a value is not finite")]
     NotFinite {

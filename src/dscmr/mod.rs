@@ -22,6 +22,7 @@ mod checkpoint;
 mod contrast;
 mod course;
 mod data;
+mod device;
 mod error;
 mod evaluate;
 mod examine;
@@ -37,6 +38,7 @@ mod train;
 
 pub use crate::evaluation::Direction;
 pub use data::{FeatureMatrix, TrainingData};
+pub use device::Device;
 pub use error::DscmrError;
 pub use evaluate::{Validation, evaluate, validate};
 pub use examine::{examine, mislabelled};

@@ -238,7 +238,9 @@ mod tests {
         let vars: BTreeMap<&'static str, Var> = shape.names().iter().map(variable).collect();
         let weights: Weights = vars.iter().map(|(name, var)| (*name, var.as_tensor().clone())).collect();
         let batch = batch();
-        let dropout = Dropout::draw(0.4, (16, shape.hidden), generator(2, "dropout")).expect("drawn").expect("some");
+        let dropout = Dropout::draw(0.4, (16, shape.hidden), generator(2, "dropout"), &Device::Cpu)
+            .expect("drawn")
+            .expect("some");
         let ours = step(&weights, &batch, Some(&dropout), goal).expect("a step");
 
         let points = |view: &str, rows: &Tensor, row: usize| {

@@ -1,6 +1,6 @@
 //! What keeps a network from learning a small collection by heart.
 
-use candle_core::{Result, Tensor};
+use candle_core::{Device, Result, Tensor};
 use rand::RngExt;
 
 use super::network::tensor;
@@ -11,7 +11,12 @@ pub(super) struct Dropout(pub(super) Tensor);
 
 impl Dropout {
     /// Leaves out each unit with the probability `part`. `None` if that is 0.
-    pub(super) fn draw(part: f64, (rows, cols): (usize, usize), mut rng: impl RngExt) -> Result<Option<Self>> {
+    pub(super) fn draw(
+        part: f64,
+        (rows, cols): (usize, usize),
+        mut rng: impl RngExt,
+        device: &Device,
+    ) -> Result<Option<Self>> {
         if part == 0.0 {
             return Ok(None);
         }
@@ -21,7 +26,8 @@ impl Dropout {
         let mut bytes = vec![0u8; 2 * rows * cols];
         rng.fill(bytes.as_mut_slice());
         let unit = |pair: &[u8; 2]| if u16::from_le_bytes(*pair) < threshold { 0.0 } else { kept };
-        Ok(Some(Self(tensor(bytes.as_chunks::<2>().0.iter().map(unit).collect(), (rows, cols))?)))
+        let mask = tensor(bytes.as_chunks::<2>().0.iter().map(unit).collect(), (rows, cols))?;
+        Ok(Some(Self(mask.to_device(device)?)))
     }
 }
 
@@ -42,19 +48,19 @@ pub(super) fn add_noise(rows: &Tensor, deviation: f64, mut rng: impl RngExt) -> 
 
 #[cfg(test)]
 mod tests {
-    use candle_core::{DType, Device};
+    use candle_core::DType;
 
     use super::{super::network::generator, *};
 
     #[test]
     fn dropout_leaves_out_its_part_and_keeps_the_mean() {
-        let mask = Dropout::draw(0.3, (100, 1000), generator(4, "mask")).expect("drawn").expect("some").0;
+        let mask = Dropout::draw(0.3, (100, 1000), generator(4, "mask"), &Device::Cpu).expect("drawn").expect("some").0;
         let values: Vec<f32> = mask.flatten_all().and_then(|m| m.to_vec1()).expect("values");
         let (out, mean) =
             (values.iter().filter(|&&v| v == 0.0).count(), values.iter().sum::<f32>() / values.len() as f32);
         assert!((29_000..31_000).contains(&out), "{out} of 100 000 are left out");
         assert!((mean - 1.0).abs() < 0.02, "{mean}");
-        assert!(Dropout::draw(0.0, (1, 1), generator(4, "mask")).expect("drawn").is_none());
+        assert!(Dropout::draw(0.0, (1, 1), generator(4, "mask"), &Device::Cpu).expect("drawn").is_none());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::DscmrError;
+use super::{Device, DscmrError};
 
 /// What a common space is learned for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,6 +71,9 @@ pub struct TrainSettings {
     /// them as they are. On the validation split of UCM-Captions with eight views, seeds 0 and 1, ½ gave a mean mAP of .979
     /// and .977, 1 gave .967 and .968, and 0.3, seed 0, gave .977.
     pub image_power: f64,
+    /// Where it is computed. What a model holds is where that was.
+    #[serde(default)]
+    pub device: Device,
     /// The part in which classes lie together.
     pub class: ClassPart,
     /// The part in which a picture finds its captions.
@@ -181,6 +184,7 @@ impl TrainSettings {
             objective,
             seed: 0,
             image_power: 0.5,
+            device: Device::Auto,
             pair: PairPart {
                 temperature: 0.05,
                 keep: 0.98,
@@ -315,6 +319,7 @@ mod tests {
             ("[class]\nlamda = 1.0", "lamda"),
             ("seed = \"one\"", "seed"),
             ("objective = \"best\"", "class-and-pair"),
+            ("device = \"tpu\"", "cuda"),
         ] {
             let fault = TrainSettings::from_tables([text.parse().expect("TOML")]).expect_err(text).to_string();
             assert!(fault.contains(name), "{text}: {fault}");

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fmt, path::Path, sync::atomic::AtomicBool};
 
-use candle_core::Tensor;
+use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -84,8 +84,8 @@ impl fmt::Display for Epoch {
 /// call with the same data and settings goes on from there and ends with the same weights.
 ///
 /// # Errors
-/// [`DscmrError::NotEnough`], [`DscmrError::NotFinite`], [`DscmrError::Settings`], [`DscmrError::Stopped`]; or if a checkpoint
-/// cannot be written.
+/// [`DscmrError::NotEnough`], [`DscmrError::NotFinite`], [`DscmrError::Settings`], [`DscmrError::Device`],
+/// [`DscmrError::Stopped`]; or if a checkpoint cannot be written.
 pub fn train(
     data: &TrainingData,
     settings: &TrainSettings,
@@ -96,7 +96,9 @@ pub fn train(
 ) -> Result<Model, DscmrError> {
     settings.check()?;
     check(data)?;
-    let inputs = Inputs::new(data, settings, encoders);
+    let (device, computer) = settings.device.open()?;
+    let settings = &TrainSettings { device, ..settings.clone() };
+    let inputs = Inputs::new(data, settings, encoders, computer);
     let mut learn = |part| Run::begin(&inputs, part, checkpoints)?.learn(checkpoints, stop, report);
     let mut parts = vec![learn(Part::Class)?];
     if settings.objective == Objective::ClassAndPair {
@@ -158,6 +160,8 @@ pub(super) struct Inputs<'a> {
     pub(super) texts: Features<'a>,
     /// (picture's row, caption's row) of every caption of the training split.
     pairs: Vec<(usize, usize)>,
+    /// Where steps are taken.
+    pub(super) device: Device,
     /// Names data and settings.
     pub(super) fingerprint: String,
 }
@@ -181,7 +185,12 @@ impl<'a> Features<'a> {
 }
 
 impl<'a> Inputs<'a> {
-    fn new(data: &'a TrainingData, settings: &'a TrainSettings, encoders: &'a (String, String)) -> Self {
+    fn new(
+        data: &'a TrainingData,
+        settings: &'a TrainSettings,
+        encoders: &'a (String, String),
+        device: Device,
+    ) -> Self {
         let pairs: Vec<(usize, usize)> = (0usize..)
             .zip(&data.text_items)
             .map(|(text, &item)| (item as usize, text))
@@ -193,7 +202,7 @@ impl<'a> Inputs<'a> {
         let images = Features::new(&data.images, &image_rows, settings.image_power);
         let texts = Features::new(&data.texts, &text_rows, 1.0);
         let fingerprint = fingerprint(data, settings, encoders);
-        Self { data, settings, encoders, images, texts, pairs, fingerprint }
+        Self { data, settings, encoders, images, texts, pairs, device, fingerprint }
     }
 
     /// What a part learns from: (picture's row, caption's row) of every caption of the training split, for the class part of
