@@ -177,5 +177,6 @@ fn synthetic(pairs: usize) -> TrainingData {
         labels: (0..items).map(|item| vec![(item % CLASSES) as u32]).collect(),
         splits: (0..items).map(|item| if item < training { Split::Train } else { Split::Validation }).collect(),
         classes: (0..CLASSES).map(|class| class.to_string()).collect(),
+        token_embeddings: None,
     }
 }

@@ -25,10 +25,11 @@ pub struct Common {
     /// Folder that holds the encoders' weights
     #[arg(long, global = true, env = "DIPTYCH_MODELS", default_value = "models", value_name = "DIR")]
     pub models: PathBuf,
-    /// Encoder of pictures; `diptych encoders list` names them and the default
+    /// Encoder of pictures; `diptych encoders list` names them. Unless asked otherwise, that of the model that answers, else the
+    /// default
     #[arg(long, global = true, env = "DIPTYCH_IMAGE_ENCODER", value_name = "NAME")]
     pub image_encoder: Option<String>,
-    /// Encoder of sentences
+    /// Encoder of sentences: all-minilm-l6-v2, which knows English, or sentence-cnn, which learns from the captions what words mean
     #[arg(long, global = true, env = "DIPTYCH_TEXT_ENCODER", value_name = "NAME")]
     pub text_encoder: Option<String>,
     /// Largest picture that is read, in millions of pixels

@@ -29,7 +29,7 @@ pub(super) async fn run(shared: &Shared, args: DemoArgs) -> anyhow::Result<ExitC
     let mut stages = Stages::load(&library).await?;
 
     let began = Instant::now();
-    let encoders = shared.encoders().await?;
+    let encoders = shared.encoders(&library).await?;
     stages.did("encoders", began);
 
     if !collection(shared, &library, &args, &mut stages).await? {

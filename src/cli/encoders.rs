@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use super::{Bars, Shared};
 use crate::{
+    catalog::ModelRecord,
     config::{Common, EncodersVerb},
     encoders::{PullProgress, PullStage, Registry},
     search::{Encoders, Progress},
@@ -22,7 +23,7 @@ pub(super) async fn run(shared: &Shared, verb: EncodersVerb) -> anyhow::Result<E
 fn pull_all(common: &Common, mut names: Vec<String>, bars: &Bars) -> anyhow::Result<ExitCode> {
     let registry = Registry::open(&common.models)?;
     if names.is_empty() {
-        let (image, text) = in_use(common, &registry);
+        let (image, text) = in_use(common, &registry, None);
         names = vec![image, text];
     }
     for name in names {
@@ -34,7 +35,7 @@ fn pull_all(common: &Common, mut names: Vec<String>, bars: &Bars) -> anyhow::Res
 
 fn list(common: &Common) -> anyhow::Result<ExitCode> {
     let registry = Registry::open(&common.models)?;
-    let (image, text) = in_use(common, &registry);
+    let (image, text) = in_use(common, &registry, None);
     for manifest in registry.manifests() {
         let there = if registry.missing(&manifest.id)?.is_empty() { "here" } else { "not fetched" };
         let used = if [&image, &text].contains(&&manifest.id) { "in use" } else { "" };
@@ -54,21 +55,30 @@ fn list(common: &Common) -> anyhow::Result<ExitCode> {
 }
 
 /// Loads the encoders in use, fetching what is missing.
-pub(super) fn open(common: &Common, bars: &Bars) -> anyhow::Result<Encoders> {
+pub(super) fn open(common: &Common, model: Option<&ModelRecord>, bars: &Bars) -> anyhow::Result<Encoders> {
     let registry = Registry::open(&common.models)?;
-    let (image, text) = in_use(common, &registry);
+    let (image, text) = in_use(common, &registry, model);
     for name in [&image, &text] {
         pull(&registry, name, bars)?;
     }
     Ok(Encoders { image: registry.open_image(&image)?, text: registry.open_text(&text)? })
 }
 
-/// The encoders that the owner asked for, else the default ones.
-fn in_use(common: &Common, registry: &Registry) -> (String, String) {
+/// The encoders that the owner asked for, else those of a model, else the default ones.
+fn in_use(common: &Common, registry: &Registry, model: Option<&ModelRecord>) -> (String, String) {
+    // What a model remembers begins with the encoder's name and goes on with what its files hash to.
+    let named = |of_model: &str| {
+        let names = registry.manifests().iter().map(|manifest| manifest.id.as_str());
+        let fits = |name: &&str| of_model.strip_prefix(name).is_some_and(|rest| rest.starts_with('-'));
+        names.filter(fits).max_by_key(|name| name.len()).map(str::to_owned)
+    };
+    let choose = |asked: &Option<String>, of_model: Option<&String>, default: &String| {
+        asked.clone().or_else(|| named(of_model?)).unwrap_or_else(|| default.clone())
+    };
     let defaults = registry.defaults();
     (
-        common.image_encoder.clone().unwrap_or_else(|| defaults.image.clone()),
-        common.text_encoder.clone().unwrap_or_else(|| defaults.text.clone()),
+        choose(&common.image_encoder, model.map(|model| &model.image_encoder), &defaults.image),
+        choose(&common.text_encoder, model.map(|model| &model.text_encoder), &defaults.text),
     )
 }
 

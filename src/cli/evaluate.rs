@@ -21,7 +21,7 @@ pub(super) async fn run(shared: &Shared, args: EvaluateArgs) -> anyhow::Result<E
         return on_features(folder, &args).await;
     }
     let library = shared.library().await?;
-    let encoders = shared.encoders().await?;
+    let encoders = shared.encoders(&library).await?;
     let record = library.catalog.active_model().await?.ok_or(SearchError::NoModel)?;
     let report = match &args.report {
         Some(file) => {

@@ -23,7 +23,7 @@ pub(super) async fn run(shared: &Shared, verb: Option<IndexVerb>, reproducible: 
 /// Builds the next generation and writes it to disk.
 async fn build(shared: &Shared, reproducible: bool) -> anyhow::Result<ExitCode> {
     let library = shared.library().await?;
-    let encoders = shared.encoders().await?;
+    let encoders = shared.encoders(&library).await?;
     let began = Instant::now();
     let mut parameters = index_parameters(&library).await?;
     if reproducible {
@@ -44,7 +44,7 @@ async fn build(shared: &Shared, reproducible: bool) -> anyhow::Result<ExitCode> 
 /// Opens the generation on disk as the service would, and compares it with scans.
 async fn check(shared: &Shared) -> anyhow::Result<ExitCode> {
     let library = shared.library().await?;
-    let encoders = shared.encoders().await?;
+    let encoders = shared.encoders(&library).await?;
     let began = Instant::now();
     let Some(generation) = Generation::open(&library, &encoders).await? else {
         println!("there is no index on disk; `diptych index` builds one, and so does `diptych serve`");
@@ -60,7 +60,7 @@ async fn check(shared: &Shared) -> anyhow::Result<ExitCode> {
 /// Measures, prints what was measured and keeps what follows from it.
 async fn tune(shared: &Shared) -> anyhow::Result<ExitCode> {
     let library = shared.library().await?;
-    let encoders = shared.encoders().await?;
+    let encoders = shared.encoders(&library).await?;
     let tuned = tune_index(&library, &encoders, shared.progress(), shared.stop.flag()).await;
     let Some((parameters, tunings)) = shared.finished(tuned)? else {
         return Ok(stopped("the parameters are what they were"));

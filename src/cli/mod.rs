@@ -18,6 +18,7 @@ use std::{process::ExitCode, sync::Arc};
 use anyhow::Context;
 
 use crate::{
+    catalog::ModelRecord,
     config::{Common, Config, Verb},
     dataset::PictureLimits,
     search::{DEFAULT_MARGIN, Encoders, Gate, Library, Progress, SearchError},
@@ -84,10 +85,17 @@ impl Shared {
         }
     }
 
-    /// Loads the encoders, fetching what is missing.
-    async fn encoders(&self) -> anyhow::Result<Encoders> {
+    /// Loads the encoders that the owner asked for, else those of the model that answers, else the default ones, fetching what
+    /// is missing.
+    async fn encoders(&self, library: &Library) -> anyhow::Result<Encoders> {
+        let active = library.catalog.active_model().await?;
+        self.encoders_of(active).await
+    }
+
+    /// As [`Self::encoders`], for a model that need not answer yet.
+    async fn encoders_of(&self, model: Option<ModelRecord>) -> anyhow::Result<Encoders> {
         let (common, bars) = (self.common.clone(), Arc::clone(&self.bars));
-        tokio::task::spawn_blocking(move || encoders::open(&common, &bars)).await?
+        tokio::task::spawn_blocking(move || encoders::open(&common, model.as_ref(), &bars)).await?
     }
 }
 

@@ -43,11 +43,11 @@ pub(super) async fn run(shared: &Shared, verb: ModelsVerb) -> anyhow::Result<Exi
             }
         }
         ModelsVerb::Activate { version } => {
-            let encoders = shared.encoders().await?;
+            let encoders = shared.encoders_of(library.catalog.model(&version).await?).await?;
             tell(&activate(&library, &encoders, &version).await?.version);
         }
         ModelsVerb::Rollback => {
-            let encoders = shared.encoders().await?;
+            let encoders = shared.encoders_of(library.catalog.model_before().await?).await?;
             tell(&roll_back(&library, &encoders).await?.version);
         }
     }

@@ -15,7 +15,7 @@ pub(super) async fn run(shared: &Shared, args: SearchArgs) -> anyhow::Result<Exi
     let library = shared.library().await?;
     let catalog = library.catalog.clone();
     let limits = library.limits;
-    let encoders = shared.encoders().await?;
+    let encoders = shared.encoders(&library).await?;
     let engine = Engine::new(library, encoders, EngineLimits::default())?;
     engine.open().await?;
     let query =

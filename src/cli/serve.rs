@@ -16,7 +16,7 @@ use crate::{
 pub(super) async fn run(shared: &Shared, args: &ServeArgs) -> anyhow::Result<ExitCode> {
     check_address(args)?;
     let library = shared.library().await?;
-    let encoders = shared.encoders().await?;
+    let encoders = shared.encoders(&library).await?;
     serve(shared, args, library, encoders).await
 }
 

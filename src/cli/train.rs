@@ -21,7 +21,7 @@ pub(super) async fn run(shared: &Shared, args: TrainArgs, gate: Gate) -> anyhow:
         anyhow::bail!("--margin is {}; allowed are points of mAP from 0 to 1", gate.margin);
     }
     let library = shared.library().await?;
-    let encoders = shared.encoders().await?;
+    let encoders = shared.encoders(&library).await?;
     let trained = match encode(shared, &library, &encoders).await? {
         true => learn(shared, &library, &encoders, settings, gate).await?,
         false => None,
@@ -75,7 +75,7 @@ pub(super) async fn ablation(shared: &Shared, mut args: TrainArgs) -> anyhow::Re
     args.objective = Some("dscmr".into());
     let settings = settings(&args)?;
     let library = shared.library().await?;
-    let encoders = shared.encoders().await?;
+    let encoders = shared.encoders(&library).await?;
     if !encode(shared, &library, &encoders).await? {
         return Ok(stopped("the same command goes on from here"));
     }

@@ -10,6 +10,7 @@ use rayon::prelude::*;
 use super::{
     Course,
     network::{Shape, Weights, initial, tensor},
+    sentence::EMBEDDING,
 };
 
 /// Added to the root of the second moment, as PyTorch's default.
@@ -35,10 +36,19 @@ struct Update {
 }
 
 impl Optimizer {
-    /// Freshly drawn variables, moments 0. Networks of other names begin with other values.
-    pub(super) fn new(shape: Shape, seed: u64, network: &str, device: &Device) -> Result<Self> {
+    /// Freshly drawn variables, moments 0. Networks of other names begin with other values; tokens begin with `embeddings`.
+    pub(super) fn new(
+        shape: Shape,
+        seed: u64,
+        network: &str,
+        embeddings: Option<&[f32]>,
+        device: &Device,
+    ) -> Result<Self> {
         let state = |name: &&'static str| {
-            let mut values = initial(&shape, network, name, seed);
+            let mut values = match embeddings {
+                Some(embeddings) if *name == EMBEDDING => embeddings.to_vec(),
+                _ => initial(&shape, network, name, seed),
+            };
             let elements = values.len();
             values.resize(3 * elements, 0.0);
             tensor(values, (3, elements))?.to_device(device)
@@ -167,14 +177,14 @@ mod tests {
 
     #[test]
     fn agrees_with_candles_adamw_without_decay() {
-        let shape = Shape { image: 3, text: 4, hidden: 5, dims: 2, classes: 2 };
+        let shape = Shape { image: 3, text: 4, hidden: 5, dims: 2, classes: 2, sentence: None };
         let course = Course {
             learning_rate: 1e-2,
             schedule: super::super::Schedule::Constant,
             beta1: 0.5,
             ..super::super::TrainSettings::default().class.course
         };
-        let mut ours = Optimizer::new(shape, 1, "test", &Device::Cpu).expect("an optimizer");
+        let mut ours = Optimizer::new(shape, 1, "test", None, &Device::Cpu).expect("an optimizer");
         let vars: Vec<candle_core::Var> = ours
             .snapshot()
             .expect("weights")

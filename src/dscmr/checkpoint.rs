@@ -104,7 +104,7 @@ impl Checkpoint {
         };
         let mut states = Vec::new();
         let mut best = Weights::new();
-        for &name in shape.names() {
+        for name in shape.names() {
             let (rows, cols) = shape.of(name);
             states.push(take(format!("state.{name}"), 3, rows * cols)?);
             best.insert(name, take(format!("best.{name}"), rows, cols)?);

@@ -14,11 +14,12 @@ use super::{
     ClassPart, Course, DscmrError, Epoch, Event, Part, Terms,
     adam::Optimizer,
     checkpoint::{Checkpoint, Place},
-    network::{Batch, Goal, Shape, Weights, generator, step, tensor},
+    network::{Batch, Goal, Shape, Texts, Weights, generator, step, tensor},
     parts::Learned,
     points::Points,
     regularise::{Dropout, add_noise},
-    train::Inputs,
+    sentence::{SentenceShape, Sentences},
+    train::{Inputs, Words},
 };
 
 /// How often a running training is kept on disk.
@@ -80,10 +81,11 @@ impl<'a> Run<'a> {
         };
         let shape = Shape {
             image: data.images.cols(),
-            text: data.texts.cols(),
+            text: inputs.words.as_ref().map_or(data.texts.cols(), |_| SentenceShape::OUTPUTS),
             hidden: course.hidden,
             dims: course.dims,
             classes,
+            sentence: inputs.words.as_ref().map(Words::shape),
         };
         let found = checkpoints.and_then(|folder| Checkpoint::load(folder, part, &shape, fingerprint));
         let (optimizer, best, place) = match found {
@@ -102,7 +104,8 @@ impl<'a> Run<'a> {
                     epochs: Vec::new(),
                     best_epoch: 0,
                 };
-                (Optimizer::new(shape, settings.seed, part.name(), &inputs.device)?, None, place)
+                let embeddings = inputs.words.as_ref().map(|words| words.embeddings.as_slice());
+                (Optimizer::new(shape, settings.seed, part.name(), embeddings, &inputs.device)?, None, place)
             }
         };
         let weights = optimizer.weights()?;
@@ -180,7 +183,7 @@ impl<'a> Run<'a> {
         let batch = Batch {
             images: add_noise(&images, self.course.noise, self.generator(&format!("noise {epoch} {batches}")))?
                 .to_device(device)?,
-            texts: self.inputs.texts.take(pairs.iter().map(|(_, text)| *text))?.to_device(device)?,
+            texts: self.texts(pairs)?,
         };
         let goal = match &self.lesson {
             Lesson::Class(part) => Goal::Class { y: self.labels(pairs)?.to_device(device)?, part },
@@ -205,6 +208,19 @@ impl<'a> Run<'a> {
         }
         place.batches += 1;
         Ok(())
+    }
+
+    /// The sentences of some pairs.
+    fn texts(&self, pairs: &[(usize, usize)]) -> Result<Texts, DscmrError> {
+        let Inputs { data, texts, words, device, .. } = self.inputs;
+        let rows = pairs.iter().map(|(_, text)| *text);
+        Ok(match words {
+            Some(words) => {
+                let features: Vec<f32> = rows.flat_map(|row| data.texts.row(row).iter().copied()).collect();
+                Texts::Tokens(Sentences::new(&features, data.texts.cols(), &words.vocabulary, device)?)
+            }
+            None => Texts::Features(texts.take(rows)?.to_device(device)?),
+        })
     }
 
     /// Y: 1 where a pair bears a class, `[n, classes]`.

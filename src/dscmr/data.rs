@@ -1,8 +1,11 @@
 //! What the trainer learns from: features of pictures and sentences, who describes whom, and what they show.
 
-use std::collections::HashMap;
+use std::{borrow::Cow, collections::HashMap};
 
-use crate::dataset::Split;
+use crate::{
+    dataset::Split,
+    encoders::{TokenEmbeddings, token_ids},
+};
 
 /// A row-major matrix of finite numbers, one feature vector a row.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,6 +62,8 @@ pub struct TrainingData {
     pub splits: Vec<Split>,
     /// Class names.
     pub classes: Vec<String>,
+    /// Where `texts` are tokens: what these mean before anything is learned.
+    pub token_embeddings: Option<TokenEmbeddings>,
 }
 
 impl TrainingData {
@@ -77,7 +82,21 @@ impl TrainingData {
             hasher.json(&serde_json::json!([matrix.rows(), matrix.cols()]));
             hasher.0.update(bytemuck::cast_slice(matrix.values()));
         }
+        if let Some(embeddings) = &self.token_embeddings {
+            hasher.0.update(bytemuck::cast_slice(&embeddings.values));
+        }
         hasher.finish()
+    }
+
+    /// What a caption says without anything learned: its features, or the sum of what its tokens mean.
+    pub(super) fn plain_text(&self, text: usize) -> Cow<'_, [f32]> {
+        let row = self.texts.row(text);
+        let Some(embeddings) = &self.token_embeddings else { return Cow::Borrowed(row) };
+        let mut sum = vec![0f32; embeddings.dims];
+        for token in token_ids(row).filter_map(|id| embeddings.row(id)) {
+            sum.iter_mut().zip(token).for_each(|(sum, x)| *sum += x);
+        }
+        Cow::Owned(sum)
     }
 
     /// A number for what each caption reads: captions with equal features read the same.

@@ -63,12 +63,13 @@ pub fn examine(model: &Model, data: &TrainingData, split: Split) -> Result<Exami
 /// view, by the mean of their features.
 pub fn mislabelled(data: &TrainingData, image_power: f64) -> Vec<Suspect> {
     let items: Vec<usize> = (0..data.splits.len()).collect();
-    let mut sums = vec![0f32; items.len() * data.texts.cols()];
+    let cols = data.token_embeddings.as_ref().map_or(data.texts.cols(), |embeddings| embeddings.dims);
+    let mut sums = vec![0f32; items.len() * cols];
     for (text, &item) in data.text_items.iter().enumerate() {
-        let sum = &mut sums[item as usize * data.texts.cols()..][..data.texts.cols()];
-        sum.iter_mut().zip(data.texts.row(text)).for_each(|(sum, x)| *sum += x);
+        let sum = &mut sums[item as usize * cols..][..cols];
+        sum.iter_mut().zip(data.plain_text(text).as_ref()).for_each(|(sum, x)| *sum += x);
     }
-    let Some(texts) = FeatureMatrix::new(data.texts.cols(), sums) else { return Vec::new() };
+    let Some(texts) = FeatureMatrix::new(cols, sums) else { return Vec::new() };
     let view = |matrix: &FeatureMatrix, power| -> Option<Vec<UnitVector>> {
         let scale = Standardisation::measure(matrix, &items, power);
         // One row at a time: a second copy of all features would be the largest thing in memory.

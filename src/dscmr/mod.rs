@@ -14,6 +14,9 @@
 //! captions from all others. A point is both parts' unit vectors in one, each scaled by its weight, so that one cosine
 //! answers for class and pair; [`Objective::Dscmr`] leaves the pair part out and is the paper to the letter.
 //!
+//! Where sentences come as tokens (`--text-encoder sentence-cnn`), the paper's sentence CNN reads them and is learned with the
+//! rest (`sentence.rs`); each part has its own.
+//!
 //! `loss.rs` has the three terms of J = J1 + λJ2 + ηJ3 and `contrast.rs` the loss of the pair part, `network.rs` a step of
 //! either, `course.rs` the way through the epochs, [`train()`] the whole; [`Model`] is what comes out.
 
@@ -32,6 +35,7 @@ mod network;
 mod parts;
 mod points;
 mod regularise;
+mod sentence;
 mod settings;
 mod standardise;
 mod train;

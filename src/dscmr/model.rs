@@ -12,12 +12,16 @@ use super::{
     Direction, DscmrError, Epoch, FeatureMatrix, TrainSettings,
     network::{Shape, Weights, hidden, linear, tensor},
     parts::{Learned, Part, side_by_side},
+    sentence::{Sentences, Vocabulary},
     standardise::Standardisation,
 };
 use crate::{evaluation::Logistic, vector::UnitVector};
 
 const WEIGHTS: &str = "model.safetensors";
 const DESCRIPTION: &str = "model.json";
+
+/// Sentences that the CNN reads at once: what it makes of each token takes memory.
+const READ_AT_ONCE: usize = 256;
 
 /// Version of the two files' form.
 const FORMAT: u32 = 3;
@@ -58,6 +62,9 @@ struct Description {
     calibration: Calibration,
     /// The scale that turns outputs of the label layer into probabilities.
     sharpness: f64,
+    /// The tokens that the sentence CNN knows, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    vocabulary: Option<Vocabulary>,
     /// blake3 of the weights' file.
     weights_hash: String,
 }
@@ -97,6 +104,7 @@ pub(super) struct Origin {
     pub(super) settings: TrainSettings,
     pub(super) images: Standardisation,
     pub(super) texts: Standardisation,
+    pub(super) vocabulary: Option<Vocabulary>,
 }
 
 impl Model {
@@ -119,6 +127,7 @@ impl Model {
                 settings: origin.settings,
                 calibration: Calibration::default(),
                 sharpness: 1.0,
+                vocabulary: origin.vocabulary,
                 weights_hash: String::new(),
             },
             weights,
@@ -145,6 +154,11 @@ impl Model {
     /// Length of the sentence features that it learned from.
     pub fn text_features(&self) -> usize {
         self.texts.mean.len()
+    }
+
+    /// The part of a sentence's tokens that it never saw in training, in [0, 1]. `None` where that is for the encoder to say.
+    pub fn unknown_token_ratio(&self, features: &[f32]) -> Option<f32> {
+        self.description.vocabulary.as_ref().map(|vocabulary| vocabulary.unknown(features))
     }
 
     /// Class names, in the order of probabilities.
@@ -221,8 +235,7 @@ impl Model {
         self.probabilities(View::Text, features)
     }
 
-    /// Standardised features, `[n, d]`.
-    fn rows(&self, view: View, features: &FeatureMatrix) -> Result<Tensor, DscmrError> {
+    fn rows(&self, view: View, features: &FeatureMatrix) -> Result<Rows, DscmrError> {
         let scale = match view {
             View::Image => &self.images,
             View::Text => &self.texts,
@@ -231,7 +244,14 @@ impl Model {
             let (what, expected, found) = (view.what(), scale.mean.len(), features.cols());
             return Err(DscmrError::WrongDims { what, expected, found });
         }
-        Ok(tensor(scale.apply(features, 0..features.rows()), (features.rows(), features.cols()))?)
+        if let (View::Text, Some(vocabulary)) = (view, &self.description.vocabulary) {
+            let cols = features.cols();
+            let read = |some: &[f32]| Sentences::new(some, cols, vocabulary, &Device::Cpu);
+            return Ok(Rows::Tokens(
+                features.values().chunks(READ_AT_ONCE * cols).map(read).collect::<Result<_, _>>()?,
+            ));
+        }
+        Ok(Rows::Features(tensor(scale.apply(features, 0..features.rows()), (features.rows(), features.cols()))?))
     }
 
     fn embed(&self, view: View, features: &FeatureMatrix) -> Result<Vec<UnitVector>, DscmrError> {
@@ -303,12 +323,16 @@ impl Model {
         let Some(first) = description.parts.first().filter(|first| first.part == Part::Class) else {
             return Err(DscmrError::file(&path, "its first part is not the class part"));
         };
-        let features = (first.shape.image, first.shape.text);
-        if description.parts.iter().any(|part| (part.shape.image, part.shape.text) != features) {
+        let features = (first.shape.image, first.shape.text_features());
+        if description.parts.iter().any(|part| (part.shape.image, part.shape.text_features()) != features) {
             return Err(DscmrError::file(&path, "its parts learned from features of different lengths"));
         }
         if description.classes.len() != first.shape.classes {
             return Err(DscmrError::file(&path, "it names another number of classes than its shape has"));
+        }
+        let known = description.vocabulary.as_ref().map(Vocabulary::len);
+        if description.parts.iter().any(|part| part.shape.sentence.map(|sentence| sentence.tokens) != known) {
+            return Err(DscmrError::file(&path, "it knows another number of tokens than its shape has"));
         }
         let path = folder.join(WEIGHTS);
         let bytes = std::fs::read(&path).map_err(|e| DscmrError::file(&path, e))?;
@@ -331,8 +355,8 @@ impl Model {
         };
         let mut weights = Vec::new();
         for part in &description.parts {
-            let named = |name: &&'static str| Ok((*name, take(&part.tensor(name), part.shape.of(name))?));
-            weights.push(part.shape.names().iter().map(named).collect::<Result<Weights, DscmrError>>()?);
+            let named = |name: &'static str| Ok((name, take(&part.tensor(name), part.shape.of(name))?));
+            weights.push(part.shape.names().into_iter().map(named).collect::<Result<Weights, DscmrError>>()?);
         }
         let mut scale = |view: &str, cols: usize, power: f64| -> Result<Standardisation, DscmrError> {
             let mut part = |part: &str| -> Result<Vec<f32>, DscmrError> {
@@ -370,13 +394,29 @@ impl View {
     }
 }
 
-/// Standardised features through a network, `[n, dims]`.
-fn points(weights: &Weights, view: View, rows: &Tensor) -> Result<Tensor, DscmrError> {
+/// Features as subnetworks take them.
+enum Rows {
+    /// Standardised, `[n, d]`.
+    Features(Tensor),
+    /// For the sentence CNN, some at a time.
+    Tokens(Vec<Sentences>),
+}
+
+/// Features through a network, `[n, dims]`.
+fn points(weights: &Weights, view: View, rows: &Rows) -> Result<Tensor, DscmrError> {
     let name = match view {
         View::Image => "image",
         View::Text => "text",
     };
-    Ok(linear(&hidden(weights, name, rows)?, &weights["shared.weight"], &weights["shared.bias"])?)
+    let rows = match rows {
+        Rows::Features(rows) => rows.clone(),
+        Rows::Tokens(some) => {
+            let read: Vec<Tensor> =
+                some.iter().map(|sentences| sentences.features(weights)).collect::<Result<_, _>>()?;
+            Tensor::cat(&read, 0)?
+        }
+    };
+    Ok(linear(&hidden(weights, name, &rows)?, &weights["shared.weight"], &weights["shared.bias"])?)
 }
 
 /// exp(sharpness · x) scaled to sum 1.

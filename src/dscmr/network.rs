@@ -14,6 +14,7 @@ use super::{
     contrast::contrast,
     loss::{self, Term, Terms},
     regularise::Dropout,
+    sentence::{self, FILTERS, SentenceShape, Sentences},
 };
 
 /// Lengths that make the network's shape.
@@ -21,7 +22,7 @@ use super::{
 pub(super) struct Shape {
     /// Length of a picture's features.
     pub(super) image: usize,
-    /// Length of a sentence's features.
+    /// Length of a sentence's features, or what the sentence CNN makes of it.
     pub(super) text: usize,
     /// Units of each subnetwork's own layer.
     pub(super) hidden: usize,
@@ -29,6 +30,9 @@ pub(super) struct Shape {
     pub(super) dims: usize,
     /// Outputs of the label layer; 0 where there is none.
     pub(super) classes: usize,
+    /// The sentence CNN, where sentences come as tokens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) sentence: Option<SentenceShape>,
 }
 
 /// Names of the variables. Those of the label layer come last.
@@ -45,12 +49,31 @@ const NAMES: [&str; 8] = [
 
 impl Shape {
     /// Names of the variables, in the order in which steps visit them.
-    pub(super) fn names(&self) -> &'static [&'static str] {
-        if self.classes == 0 { &NAMES[..6] } else { &NAMES }
+    pub(super) fn names(&self) -> Vec<&'static str> {
+        let mut names: Vec<&'static str> = if self.classes == 0 { NAMES[..6].to_vec() } else { NAMES.to_vec() };
+        if self.sentence.is_some() {
+            names.extend(sentence::names());
+        }
+        names
     }
 
-    /// `[out, in]` of a weight, `[1, out]` of a bias.
+    /// Length of the sentence features that come in.
+    pub(super) fn text_features(&self) -> usize {
+        self.sentence.map_or(self.text, |sentence| sentence.features)
+    }
+
+    /// `[out, in]` of a weight, `[1, out]` of a bias; those of the sentence CNN are as [`sentence`] says.
     pub(super) fn of(&self, name: &str) -> (usize, usize) {
+        let SentenceShape { tokens, embedding, .. } =
+            self.sentence.unwrap_or(SentenceShape { features: 0, tokens: 0, embedding: 0 });
+        if name == sentence::EMBEDDING {
+            return (tokens, embedding);
+        }
+        if let Some((width, weight, _)) =
+            sentence::WIDTHS.iter().find(|(_, weight, bias)| [*weight, *bias].contains(&name))
+        {
+            return if *weight == name { (width * FILTERS, embedding) } else { (1, FILTERS) };
+        }
         let (layer, kind) = name.split_once('.').unwrap_or((name, ""));
         let (outputs, inputs) = match layer {
             "image" => (self.hidden, self.image),
@@ -64,7 +87,9 @@ impl Shape {
     /// Inputs of the layer that a variable belongs to.
     fn fan_in(&self, name: &str) -> usize {
         let layer = name.split('.').next().unwrap_or(name);
-        self.of(&format!("{layer}.weight")).1
+        let (rows, cols) = self.of(&format!("{layer}.weight"));
+        // A filter takes several tokens in.
+        if layer.starts_with("filters") { rows / FILTERS * cols } else { cols }
     }
 }
 
@@ -102,8 +127,15 @@ pub(super) fn linear(rows: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Te
 pub(super) struct Batch {
     /// Standardised picture features, `[n, image]`.
     pub(super) images: Tensor,
-    /// Standardised sentence features, `[n, text]`.
-    pub(super) texts: Tensor,
+    pub(super) texts: Texts,
+}
+
+/// The sentences of a batch.
+pub(super) enum Texts {
+    /// Standardised features, `[n, text]`.
+    Features(Tensor),
+    /// What the sentence CNN reads.
+    Tokens(Sentences),
 }
 
 /// What a step goes towards.
@@ -132,7 +164,15 @@ pub(super) struct Step {
 /// The loss of a batch and its gradient by every variable.
 pub(super) fn step(weights: &Weights, batch: &Batch, dropout: Option<&Dropout>, goal: &Goal<'_>) -> Result<Step> {
     let n = batch.images.dim(0)?;
-    let full = Tensor::cat(&[&hidden(weights, "image", &batch.images)?, &hidden(weights, "text", &batch.texts)?], 0)?;
+    let (read, texts) = match &batch.texts {
+        Texts::Features(rows) => (None, rows.clone()),
+        Texts::Tokens(sentences) => {
+            let read = sentences.read(weights)?;
+            let features = read.features();
+            (Some(read), features)
+        }
+    };
+    let full = Tensor::cat(&[&hidden(weights, "image", &batch.images)?, &hidden(weights, "text", &texts)?], 0)?;
     let stacked = match dropout {
         Some(Dropout(mask)) => (&full * mask)?,
         None => full,
@@ -157,10 +197,13 @@ pub(super) fn step(weights: &Weights, batch: &Batch, dropout: Option<&Dropout>, 
     };
     let by_stacked = (by_points.matmul(&weights["shared.weight"])? * open)?;
     let (by_images, by_texts) = (by_stacked.narrow(0, 0, n)?, by_stacked.narrow(0, n, n)?);
+    if let Some(read) = read {
+        gradients.extend(read.backward(&by_texts.matmul(&weights["text.weight"])?)?);
+    }
     gradients.extend([
         ("image.weight", by_images.t()?.matmul(&batch.images)?),
         ("image.bias", by_images.sum_keepdim(0)?),
-        ("text.weight", by_texts.t()?.matmul(&batch.texts)?),
+        ("text.weight", by_texts.t()?.matmul(&texts)?),
         ("text.bias", by_texts.sum_keepdim(0)?),
         ("shared.weight", by_points.t()?.matmul(&stacked)?),
         ("shared.bias", by_points.sum_keepdim(0)?),
@@ -218,7 +261,7 @@ mod tests {
         *,
     };
 
-    const SHAPE: Shape = Shape { image: 7, text: 5, hidden: 11, dims: 6, classes: 3 };
+    const SHAPE: Shape = Shape { image: 7, text: 5, hidden: 11, dims: 6, classes: 3, sentence: None };
 
     fn batch() -> Batch {
         let mut rng = generator(1, "test batch");
@@ -226,7 +269,7 @@ mod tests {
             let values = (0..rows * cols).map(|_| rng.random_range(-1.0f32..1.0)).collect();
             tensor(values, (rows, cols)).expect("a matrix")
         };
-        Batch { images: random(8, SHAPE.image), texts: random(8, SHAPE.text) }
+        Batch { images: random(8, SHAPE.image), texts: Texts::Features(random(8, SHAPE.text)) }
     }
 
     /// Holds the gradients of a step against autograd's of the loss that `loss` makes of both halves of the points.
@@ -238,6 +281,7 @@ mod tests {
         let vars: BTreeMap<&'static str, Var> = shape.names().iter().map(variable).collect();
         let weights: Weights = vars.iter().map(|(name, var)| (*name, var.as_tensor().clone())).collect();
         let batch = batch();
+        let Texts::Features(texts) = &batch.texts else { panic!("features") };
         let dropout = Dropout::draw(0.4, (16, shape.hidden), generator(2, "dropout"), &Device::Cpu)
             .expect("drawn")
             .expect("some");
@@ -247,7 +291,7 @@ mod tests {
             let kept = (hidden(&weights, view, rows)? * dropout.0.narrow(0, row, 8)?)?;
             linear(&kept, &weights["shared.weight"], &weights["shared.bias"])
         };
-        let (u, v) = (points("image", &batch.images, 0).expect("u"), points("text", &batch.texts, 8).expect("v"));
+        let (u, v) = (points("image", &batch.images, 0).expect("u"), points("text", texts, 8).expect("v"));
         let value = loss(&weights, &u, &v).expect("a loss");
         assert!((ours.loss.total - f64::from(value.to_scalar::<f32>().expect("a number"))).abs() < 1e-5);
         let oracle = value.backward().expect("autograd");

@@ -34,6 +34,11 @@ impl Standardisation {
         }
     }
 
+    /// The one that changes nothing.
+    pub(super) fn none(cols: usize) -> Self {
+        Self { power: 1.0, mean: vec![0.0; cols], deviation: vec![1.0; cols] }
+    }
+
     /// (x^power - mean) / deviation for the given rows, `[rows, cols]`.
     pub(super) fn apply(&self, features: &FeatureMatrix, rows: impl Iterator<Item = usize>) -> Vec<f32> {
         let scaled = |row| {

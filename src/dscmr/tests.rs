@@ -11,7 +11,7 @@ use super::{
     DscmrError, Event, FeatureMatrix, Model, Objective, Part, TrainSettings, TrainingData, evaluate,
     network::generator, train,
 };
-use crate::dataset::Split;
+use crate::{dataset::Split, encoders::TokenEmbeddings};
 
 const CLASSES: usize = 4;
 const ITEMS: usize = 240;
@@ -45,6 +45,7 @@ fn data() -> TrainingData {
         labels: (0..ITEMS).map(|item| vec![(item % CLASSES) as u32]).collect(),
         splits: (0..ITEMS).map(split).collect(),
         classes: (0..CLASSES).map(|class| format!("class {class}")).collect(),
+        token_embeddings: None,
     }
 }
 
@@ -157,4 +158,50 @@ fn what_has_no_class_is_learned_from_and_not_measured_by() {
     data.labels[held_out].clear();
     let refused = run(&data).expect_err("it cannot be measured").to_string();
     assert!(refused.contains(&format!("item {held_out} of the test split has no class")), "{refused}");
+}
+
+/// The same collection with captions in a language that nobody knows: a word for the class, one for a property of the item, and
+/// others that say nothing, in any order.
+fn spoken() -> TrainingData {
+    const LENGTH: usize = 8;
+    let mut rng = generator(5, "words");
+    let mut texts = Vec::new();
+    for caption in 0..ITEMS * CAPTIONS {
+        let item = caption / CAPTIONS;
+        let meant = [100 + item % CLASSES * 3 + rng.random_range(0..3), 200 + item / CLASSES % 20];
+        let mut words: Vec<usize> = meant.into_iter().chain((0..4).map(|_| rng.random_range(2060..2080))).collect();
+        words.rotate_left(rng.random_range(0..6));
+        let mut row: Vec<f32> = words.iter().flat_map(|id| [(id / 2048) as f32, (id % 2048) as f32]).collect();
+        row.resize(2 * LENGTH, 0.0);
+        texts.extend(row);
+    }
+    let values = (0..3000 * 6).map(|_| rng.random_range(-0.1..0.1)).collect();
+    TrainingData {
+        texts: FeatureMatrix::new(2 * LENGTH, texts).expect("a matrix"),
+        token_embeddings: Some(TokenEmbeddings { dims: 6, values }),
+        ..data()
+    }
+}
+
+#[test]
+fn a_sentence_cnn_learns_what_words_mean() {
+    let data = spoken();
+    let run = || {
+        let encoders = ("image".to_owned(), "tokens".to_owned());
+        train(&data, &settings(), &encoders, None, &AtomicBool::new(false), &mut |_| {}).expect("it learns")
+    };
+    let model = run();
+    let report = evaluate(&model, &data, Split::Test).expect("a report");
+    assert!(report.map() > 0.8 && report.label_accuracy_text > 0.9, "{report}");
+    assert!(bytes(&run()) == bytes(&model), "trained again");
+
+    let folder = tempfile::tempdir().expect("a folder");
+    model.save(folder.path()).expect("it is kept");
+    let loaded = Model::load(folder.path()).expect("it is read");
+    assert_eq!(loaded.text_features(), 16);
+    assert_eq!(loaded.embed_texts(&data.texts).expect("points"), model.embed_texts(&data.texts).expect("points"));
+    let sentence = |ids: [f32; 3]| [&[0.0, ids[0], 0.0, ids[1], 0.0, ids[2]], &[0.0; 10][..]].concat();
+    assert_eq!(loaded.unknown_token_ratio(&sentence([100.0, 9.0, 0.0])), Some(0.5));
+    let nothing = FeatureMatrix::new(16, sentence([7.0, 8.0, 9.0])).expect("a row");
+    assert_eq!(loaded.embed_texts(&nothing).expect("a point of unknown words alone").len(), 1);
 }

@@ -14,6 +14,7 @@ use super::{
     network::tensor,
     parts::{Learned, weigh},
     points::Points,
+    sentence::{SentenceShape, Vocabulary},
     standardise::Standardisation,
 };
 use crate::dataset::Split;
@@ -158,12 +159,37 @@ pub(super) struct Inputs<'a> {
     encoders: &'a (String, String),
     pub(super) images: Features<'a>,
     pub(super) texts: Features<'a>,
+    /// Where sentences come as tokens.
+    pub(super) words: Option<Words>,
     /// (picture's row, caption's row) of every caption of the training split.
     pairs: Vec<(usize, usize)>,
     /// Where steps are taken.
     pub(super) device: Device,
     /// Names data and settings.
     pub(super) fingerprint: String,
+}
+
+/// The tokens that a training knows.
+pub(super) struct Words {
+    pub(super) vocabulary: Vocabulary,
+    /// What they mean at first, `[tokens, dims]`.
+    pub(super) embeddings: Vec<f32>,
+    /// Length of a sentence's features.
+    features: usize,
+    /// Length of an embedding.
+    dims: usize,
+}
+
+impl Words {
+    fn of(data: &TrainingData, rows: &[usize]) -> Option<Self> {
+        let embeddings = data.token_embeddings.as_ref()?;
+        let (vocabulary, table) = Vocabulary::of(&data.texts, rows, embeddings);
+        Some(Self { vocabulary, embeddings: table, features: data.texts.cols(), dims: embeddings.dims })
+    }
+
+    pub(super) fn shape(&self) -> SentenceShape {
+        SentenceShape { features: self.features, tokens: self.vocabulary.len(), embedding: self.dims }
+    }
 }
 
 /// Features that are standardised as they are taken: a second copy of all of them would be the largest thing in memory.
@@ -200,9 +226,14 @@ impl<'a> Inputs<'a> {
         let image_rows: Vec<usize> = pairs.iter().map(|(item, _)| *item).collect::<BTreeSet<_>>().into_iter().collect();
         let text_rows: Vec<usize> = pairs.iter().map(|(_, text)| *text).collect();
         let images = Features::new(&data.images, &image_rows, settings.image_power);
-        let texts = Features::new(&data.texts, &text_rows, 1.0);
+        let words = Words::of(data, &text_rows);
+        // Tokens are what they are.
+        let texts = match words {
+            Some(_) => Features { scale: Standardisation::none(data.texts.cols()), matrix: &data.texts },
+            None => Features::new(&data.texts, &text_rows, 1.0),
+        };
         let fingerprint = fingerprint(data, settings, encoders);
-        Self { data, settings, encoders, images, texts, pairs, device, fingerprint }
+        Self { data, settings, encoders, images, texts, words, pairs, device, fingerprint }
     }
 
     /// What a part learns from: (picture's row, caption's row) of every caption of the training split, for the class part of
@@ -220,6 +251,7 @@ impl<'a> Inputs<'a> {
             settings: self.settings.clone(),
             images: self.images.scale.clone(),
             texts: self.texts.scale.clone(),
+            vocabulary: self.words.as_ref().map(|words| words.vocabulary.clone()),
         };
         Model::new(origin, parts)
     }

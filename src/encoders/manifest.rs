@@ -7,10 +7,11 @@ use serde::Deserialize;
 use super::EncoderError;
 
 /// Manifests that every binary carries, so that it works in a folder without any.
-const EMBEDDED: [(&str, &str); 3] = [
+const EMBEDDED: [(&str, &str); 4] = [
     ("efficientnet-lite0.toml", include_str!("../../models/efficientnet-lite0.toml")),
     ("efficientnet-lite2.toml", include_str!("../../models/efficientnet-lite2.toml")),
     ("all-minilm-l6-v2.toml", include_str!("../../models/all-minilm-l6-v2.toml")),
+    ("sentence-cnn.toml", include_str!("../../models/sentence-cnn.toml")),
 ];
 const EMBEDDED_DEFAULTS: &str = include_str!("../../models/default.toml");
 
@@ -57,6 +58,13 @@ pub enum Architecture {
     Bert {
         /// Tokens after which a sentence is cut, with the two special ones.
         max_tokens: usize,
+    },
+    /// The tokens of a sentence, two numbers each, for a network that is trained with the rest of the model.
+    Tokens {
+        /// Tokens after which a sentence is cut.
+        max_tokens: usize,
+        /// Ids that the tokenizer gives, and rows of the embeddings that they begin with.
+        vocabulary: usize,
     },
 }
 
@@ -190,7 +198,7 @@ impl Manifest {
     pub fn modality(&self) -> Modality {
         match self.architecture {
             Architecture::EfficientnetLite { .. } => Modality::Image,
-            Architecture::Bert { .. } => Modality::Text,
+            Architecture::Bert { .. } | Architecture::Tokens { .. } => Modality::Text,
         }
     }
 
@@ -244,8 +252,14 @@ impl Manifest {
                 3..=512 => Ok(()),
                 _ => Err(format!("architecture.max_tokens is {max_tokens}; allowed are 3 to 512")),
             },
+            (Architecture::Tokens { max_tokens, vocabulary }, None) => match (max_tokens, vocabulary) {
+                (1..=512, 1..=1_000_000) if self.dims == 2 * max_tokens => Ok(()),
+                _ => Err("max_tokens is 1 to 512, vocabulary 1 to 1000000, and dims twice max_tokens".into()),
+            },
             (Architecture::EfficientnetLite { .. }, None) => Err("a picture encoder needs a table [input]".into()),
-            (Architecture::Bert { .. }, Some(_)) => Err("a sentence encoder has no table [input]".into()),
+            (Architecture::Bert { .. } | Architecture::Tokens { .. }, Some(_)) => {
+                Err("a sentence encoder has no table [input]".into())
+            }
         }
     }
 }
@@ -302,7 +316,7 @@ mod tests {
         for dir in [dir.path().to_owned(), dir.path().join("absent")] {
             let (manifests, defaults) = read(&dir).expect("embedded manifests are valid");
             let ids: Vec<_> = manifests.iter().map(|m| m.id.as_str()).collect();
-            assert_eq!(ids, ["all-minilm-l6-v2", "efficientnet-lite0", "efficientnet-lite2"]);
+            assert_eq!(ids, ["all-minilm-l6-v2", "efficientnet-lite0", "efficientnet-lite2", "sentence-cnn"]);
             assert_eq!((defaults.image.as_str(), defaults.text.as_str()), ("efficientnet-lite0", "all-minilm-l6-v2"));
         }
     }

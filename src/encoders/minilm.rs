@@ -6,11 +6,12 @@
 use std::{ops::Range, path::Path};
 
 use rayon::prelude::*;
-use tokenizers::{Encoding, Tokenizer, TruncationParams};
+use tokenizers::Encoding;
 
 use super::{
     EncoderError, Manifest, TextEncoder,
     bert::{Bert, Config},
+    cut::{Cutter, MAX_CHARACTERS},
     weights::{self, Weights},
 };
 use crate::compute::Isa;
@@ -19,16 +20,11 @@ use crate::compute::Isa;
 /// and few enough that their activations take some ten megabytes.
 const BATCH_TOKENS: usize = 512;
 
-/// Characters that are looked at. Two hundred and fifty-six tokens of prose take about 1300; a text without spaces or of
-/// unknown words alone could take any number, and time and memory of the tokenizer grow with it.
-const MAX_CHARACTERS: usize = 8192;
-
 /// The sentence encoder.
 pub(super) struct MiniLm {
     id: String,
     dims: usize,
-    tokenizer: Tokenizer,
-    unknown_token: Option<u32>,
+    cutter: Cutter,
     network: Bert,
 }
 
@@ -61,26 +57,10 @@ impl MiniLm {
             );
             return Err(EncoderError::damaged(&config_path, reason));
         }
-        let mut tokenizer =
-            Tokenizer::from_bytes(&tokenizer_bytes).map_err(|e| EncoderError::damaged(&tokenizer_path, e))?;
-        let truncation = TruncationParams { max_length: max_tokens, ..TruncationParams::default() };
-        tokenizer.with_truncation(Some(truncation)).map_err(|e| EncoderError::damaged(&tokenizer_path, e))?;
-        // The file pads every sentence to 128 tokens; the network needs no padding at all.
-        tokenizer.with_padding(None);
-        if let Some(largest) =
-            tokenizer.get_vocab(true).into_values().max().filter(|&id| id as usize >= config.vocab_size)
-        {
-            let reason = format!("it has a token of id {largest}, the network knows {} tokens", config.vocab_size);
-            return Err(EncoderError::damaged(&tokenizer_path, reason));
-        }
-        let unknown_token = tokenizer.token_to_id("[UNK]");
+        let cutter = Cutter::parse(&tokenizer_path, &tokenizer_bytes, max_tokens, config.vocab_size)?;
         let weights = Weights::parse(&weights_path, &weights_bytes)?;
         let network = Bert::load(&weights, config, Isa::best())?;
-        Ok(Self { id, dims: manifest.dims, tokenizer, unknown_token, network })
-    }
-
-    fn tokens(&self, sentence: &str) -> Result<Encoding, EncoderError> {
-        self.tokenizer.encode_fast(looked_at(sentence), true).map_err(|e| EncoderError::Tokenizer(e.to_string()))
+        Ok(Self { id, dims: manifest.dims, cutter, network })
     }
 
     /// The features of some sentences' tokens.
@@ -127,15 +107,6 @@ fn pooled(hidden: &[f32], dims: usize) -> Vec<f32> {
     mean
 }
 
-/// The part of a sentence that can matter: [`MAX_CHARACTERS`] from the first that is not white space.
-fn looked_at(sentence: &str) -> &str {
-    let sentence = sentence.trim_start();
-    match sentence.char_indices().nth(MAX_CHARACTERS) {
-        Some((end, _)) => &sentence[..end],
-        None => sentence,
-    }
-}
-
 impl TextEncoder for MiniLm {
     fn id(&self) -> &str {
         &self.id
@@ -146,7 +117,8 @@ impl TextEncoder for MiniLm {
     }
 
     fn encode(&self, sentences: &[&str]) -> Result<Vec<Vec<f32>>, EncoderError> {
-        let tokens: Vec<_> = sentences.par_iter().map(|sentence| self.tokens(sentence)).collect::<Result<_, _>>()?;
+        let tokens: Vec<_> =
+            sentences.par_iter().map(|sentence| self.cutter.cut(sentence, true)).collect::<Result<_, _>>()?;
         let ids: Vec<_> = tokens.iter().map(Encoding::get_ids).collect();
         let lengths: Vec<_> = ids.iter().map(|ids| ids.len()).collect();
         let batches = batches(&lengths, rayon::current_num_threads());
@@ -154,14 +126,7 @@ impl TextEncoder for MiniLm {
     }
 
     fn unknown_token_ratio(&self, sentence: &str) -> f32 {
-        let Ok(tokens) = self.tokens(sentence) else { return 1.0 };
-        let words = tokens.get_ids().iter().zip(tokens.get_special_tokens_mask()).filter(|(_, special)| **special == 0);
-        let (mut all, mut unknown) = (0u32, 0u32);
-        for (&id, _) in words {
-            all += 1;
-            unknown += u32::from(Some(id) == self.unknown_token);
-        }
-        if all == 0 { 0.0 } else { unknown as f32 / all as f32 }
+        self.cutter.unknown_token_ratio(sentence)
     }
 }
 
@@ -169,14 +134,6 @@ impl TextEncoder for MiniLm {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-
-    #[test]
-    fn what_is_looked_at_ends_between_characters() {
-        assert_eq!(looked_at(" \n a bird "), "a bird ");
-        let birds = "🐦".repeat(MAX_CHARACTERS + 5);
-        assert_eq!(looked_at(&birds).chars().count(), MAX_CHARACTERS);
-        assert_eq!(looked_at(""), "");
-    }
 
     proptest! {
         #[test]

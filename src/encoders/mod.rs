@@ -20,6 +20,7 @@
 //! 24 ms at batch 1; it is the test oracle of ours.)
 
 mod bert;
+mod cut;
 mod efficientnet;
 mod error;
 mod kernels;
@@ -29,6 +30,7 @@ mod pickle;
 mod preprocess;
 mod pull;
 mod registry;
+mod tokens;
 mod torch_legacy;
 mod weights;
 mod wheel;
@@ -39,6 +41,7 @@ pub use error::EncoderError;
 pub use manifest::{Architecture, Defaults, File, Format, Manifest, Modality, PictureInput, Resize, Source, Views};
 pub use pull::{Progress as PullProgress, Stage as PullStage};
 pub use registry::Registry;
+pub use tokens::{TokenEmbeddings, token_ids};
 
 /// Turns pictures into features.
 ///
@@ -70,6 +73,14 @@ pub trait TextEncoder: Send + Sync {
     fn encode(&self, sentences: &[&str]) -> Result<Vec<Vec<f32>>, EncoderError>;
     /// The part of the sentence's tokens that the encoder does not know, in [0, 1].
     fn unknown_token_ratio(&self, sentence: &str) -> f32;
+    /// What tokens mean before anything is learned, if the features are tokens ([`token_ids`]): then what learns from them
+    /// has to learn what sentences mean.
+    ///
+    /// # Errors
+    /// [`EncoderError::Missing`], [`EncoderError::Damaged`] and [`EncoderError::Io`].
+    fn token_embeddings(&self) -> Result<Option<TokenEmbeddings>, EncoderError> {
+        Ok(None)
+    }
 }
 
 #[cfg(test)]

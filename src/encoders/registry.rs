@@ -11,6 +11,7 @@ use super::{
     manifest::{self, Architecture, Defaults, Manifest, Modality, Views},
     minilm::MiniLm,
     pull::{self, Progress},
+    tokens::Tokens,
 };
 
 /// The encoders of one models folder.
@@ -117,6 +118,9 @@ impl Registry {
         let manifest = self.manifest(id)?;
         match manifest.architecture {
             Architecture::Bert { max_tokens } => Ok(Arc::new(MiniLm::open(&self.dir, manifest, max_tokens)?)),
+            Architecture::Tokens { max_tokens, vocabulary } => {
+                Ok(Arc::new(Tokens::open(&self.dir, manifest, max_tokens, vocabulary)?))
+            }
             Architecture::EfficientnetLite { .. } => Err(wrong(manifest, Modality::Text)),
         }
     }

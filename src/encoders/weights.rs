@@ -22,6 +22,12 @@ impl<'a> Weights<'a> {
         Ok(Self { path: path.to_owned(), tensors })
     }
 
+    /// As [`Self::take`], of so many rows of whatever length; the numbers with that length.
+    pub(super) fn take_rows(&self, name: &str, rows: usize) -> Result<(Vec<f32>, usize), EncoderError> {
+        let length = self.tensors.tensor(name).ok().and_then(|tensor| tensor.shape().get(1).copied()).unwrap_or(1);
+        Ok((self.take(name, &[rows, length])?, length))
+    }
+
     /// The numbers of a tensor of f32, all finite, whose shape must be `shape`; row-major.
     pub(super) fn take(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, EncoderError> {
         let damaged = |reason: String| EncoderError::damaged(&self.path, reason);

@@ -41,7 +41,15 @@ pub async fn load_features(folder: &Path, seed: u64) -> Result<TrainingData, Sea
         let GivenFeatures { images, texts, labels, splits, classes } = GivenFeatures::read(&folder, seed)?;
         let matrix = |rows: Rows| FeatureMatrix::new(rows.cols, rows.values).expect("whole rows");
         let text_items = (0..labels.len() as u32).collect();
-        Ok(TrainingData { images: matrix(images), texts: matrix(texts), text_items, labels, splits, classes })
+        Ok(TrainingData {
+            images: matrix(images),
+            texts: matrix(texts),
+            text_items,
+            labels,
+            splits,
+            classes,
+            token_embeddings: None,
+        })
     })
     .await?
 }

@@ -144,6 +144,10 @@ pub(super) async fn answer(
 ) -> Result<Answer, SearchError> {
     let began = Instant::now();
     let Encoded { source, features, unknown_token_ratio } = encoded;
+    let unknown_token_ratio = match source {
+        Target::Text => generation.model.unknown_token_ratio(&features).unwrap_or(unknown_token_ratio),
+        Target::Image => unknown_token_ratio,
+    };
     let placed = place(generation, source, features)?;
     let encode = encode_ms + ms(began);
     let direction = direction(source, query.target);

@@ -238,12 +238,17 @@ pub struct Material {
 /// # Errors
 /// [`SearchError::NotEnough`] if nothing can be learned from; or if the catalog fails.
 pub async fn load_material(library: &Library, encoders: &Encoders, seed: u64) -> Result<Material, SearchError> {
-    let (image_dims, text_dims) = (encoders.image.dims(), encoders.text.dims());
+    let (image_dims, text_dims, encoder) = (encoders.image.dims(), encoders.text.dims(), Arc::clone(&encoders.text));
     let items = library.catalog.training_items().await?;
     let (_, features) = library.catalog.all_features(feature_kinds(encoders)).await?;
     let images: HashMap<i64, Vec<f32>> = features.images.into_iter().collect();
     let texts: HashMap<i64, Vec<f32>> = features.texts.into_iter().collect();
-    blocking(move || gather(&items, &images, &texts, (image_dims, text_dims), seed)).await?
+    blocking(move || {
+        let mut material = gather(&items, &images, &texts, (image_dims, text_dims), seed)?;
+        material.data.token_embeddings = encoder.token_embeddings()?;
+        Ok(material)
+    })
+    .await?
 }
 
 fn gather(
@@ -284,7 +289,8 @@ fn gather(
     })?;
     let captions = usable.iter().flat_map(|item| item.captions.iter().copied()).collect();
     let items = usable.iter().map(|item| item.key).collect();
-    Ok(Material { data: TrainingData { images, texts, text_items, labels, splits, classes }, items, captions })
+    let data = TrainingData { images, texts, text_items, labels, splits, classes, token_embeddings: None };
+    Ok(Material { data, items, captions })
 }
 
 /// Items with their splits. Nothing can be measured by what nobody labelled, so it is learned from, unless its owner or an equal

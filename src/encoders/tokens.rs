@@ -1,0 +1,117 @@
+//! Sentences as their tokens: what [`crate::dscmr`]'s sentence CNN learns from.
+//!
+//! A token is two numbers, its id's digits to the base 2048: features are kept as f16, which holds no larger whole numbers
+//! exactly. Behind the last token all is 0, the id of padding.
+
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+
+use super::{
+    EncoderError, Manifest, TextEncoder,
+    cut::{Cutter, MAX_CHARACTERS},
+    weights::{self, Weights},
+};
+
+/// The base in which ids are written.
+const BASE: u32 = 2048;
+
+/// The tensor that says what each token means to the network that the tokenizer is of.
+const TABLE: &str = "embeddings.word_embeddings.weight";
+
+/// What tokens mean before anything is learned: row `id` is that of the token `id`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TokenEmbeddings {
+    /// Length of a row.
+    pub dims: usize,
+    /// `[ids, dims]`
+    pub values: Vec<f32>,
+}
+
+impl TokenEmbeddings {
+    /// The row of a token; none if there is none of this id.
+    pub fn row(&self, id: u32) -> Option<&[f32]> {
+        let begin = id as usize * self.dims;
+        self.values.get(begin..begin + self.dims)
+    }
+}
+
+/// The ids of the tokens that features stand for.
+pub fn token_ids(features: &[f32]) -> impl Iterator<Item = u32> {
+    let (digits, _) = features.as_chunks::<2>();
+    digits.iter().map(|[high, low]| *high as u32 * BASE + *low as u32).take_while(|&id| id != 0)
+}
+
+/// The encoder.
+pub(super) struct Tokens {
+    id: String,
+    max_tokens: usize,
+    cutter: Cutter,
+    weights_path: PathBuf,
+    vocabulary: usize,
+}
+
+impl Tokens {
+    /// Reads the tokenizer that `manifest` describes from `dir/<id>/`.
+    pub(super) fn open(
+        dir: &Path,
+        manifest: &Manifest,
+        max_tokens: usize,
+        vocabulary: usize,
+    ) -> Result<Self, EncoderError> {
+        let home = dir.join(&manifest.id);
+        let path = home.join("tokenizer.json");
+        let bytes = weights::read_file(&manifest.id, &path)?;
+        let id = format!("{}-{}-t{max_tokens}c{MAX_CHARACTERS}", manifest.id, weights::fingerprint(&[&bytes]));
+        let cutter = Cutter::parse(&path, &bytes, max_tokens, vocabulary)?;
+        Ok(Self { id, max_tokens, cutter, weights_path: home.join("model.safetensors"), vocabulary })
+    }
+
+    fn features(&self, sentence: &str) -> Result<Vec<f32>, EncoderError> {
+        let mut features = Vec::with_capacity(2 * self.max_tokens);
+        for &id in self.cutter.cut(sentence, false)?.get_ids() {
+            features.extend([(id / BASE) as f32, (id % BASE) as f32]);
+        }
+        features.resize(2 * self.max_tokens, 0.0);
+        Ok(features)
+    }
+}
+
+impl TextEncoder for Tokens {
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn dims(&self) -> usize {
+        2 * self.max_tokens
+    }
+
+    fn encode(&self, sentences: &[&str]) -> Result<Vec<Vec<f32>>, EncoderError> {
+        sentences.par_iter().map(|sentence| self.features(sentence)).collect()
+    }
+
+    fn unknown_token_ratio(&self, sentence: &str) -> f32 {
+        self.cutter.unknown_token_ratio(sentence)
+    }
+
+    fn token_embeddings(&self) -> Result<Option<TokenEmbeddings>, EncoderError> {
+        let bytes = weights::read_file(&self.id, &self.weights_path)?;
+        let weights = Weights::parse(&self.weights_path, &bytes)?;
+        let (values, dims) = weights.take_rows(TABLE, self.vocabulary)?;
+        Ok(Some(TokenEmbeddings { dims, values }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_end_at_the_padding() {
+        assert_eq!(
+            token_ids(&[0.0, 7.0, 14.0, 1849.0, 1.0, 0.0, 0.0, 0.0, 0.0, 3.0]).collect::<Vec<_>>(),
+            [7, 30521, 2048]
+        );
+        assert_eq!(token_ids(&[0.0; 8]).count(), 0);
+    }
+}
