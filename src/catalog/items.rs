@@ -187,28 +187,6 @@ impl Catalog {
         Ok(rows.into_iter().collect())
     }
 
-    /// Keys of the items that bear at least one of these classes.
-    ///
-    /// # Errors
-    /// If the database fails.
-    pub async fn items_with_labels(&self, labels: &[String]) -> Result<Vec<i64>, CatalogError> {
-        let items = "select distinct il.item from item_labels il join labels l on l.key = il.label
-                     where l.name in (select value from json_each(?))";
-        let list = serde_json::Value::from(labels).to_string();
-        Ok(sqlx::query_scalar(items).bind(list).fetch_all(&self.readers).await?)
-    }
-
-    /// Keys of the captions of items that bear at least one of these classes.
-    ///
-    /// # Errors
-    /// If the database fails.
-    pub async fn captions_with_labels(&self, labels: &[String]) -> Result<Vec<i64>, CatalogError> {
-        let captions = "select distinct c.key from item_labels il join labels l on l.key = il.label
-                        join captions c on c.item = il.item where l.name in (select value from json_each(?))";
-        let list = serde_json::Value::from(labels).to_string();
-        Ok(sqlx::query_scalar(captions).bind(list).fetch_all(&self.readers).await?)
-    }
-
     /// Whether an item has this caption, word for word, case aside.
     ///
     /// # Errors
@@ -260,19 +238,6 @@ impl Catalog {
                 captions: captions.remove(&key).unwrap_or_default(),
             })
             .collect())
-    }
-
-    /// Classes by how many items bear them, most first.
-    ///
-    /// # Errors
-    /// If the database fails.
-    pub async fn label_counts(&self) -> Result<Vec<LabelCount>, CatalogError> {
-        Ok(sqlx::query_as(
-            "select l.name as label, count(*) as count from item_labels il join labels l on l.key = il.label
-             group by l.key order by count(*) desc, l.name",
-        )
-        .fetch_all(&self.readers)
-        .await?)
     }
 
     /// How much there is of everything.

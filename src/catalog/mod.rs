@@ -6,10 +6,12 @@
 
 mod changes;
 mod features;
+mod filter;
 mod import;
 mod items;
 mod models;
 mod tasks;
+mod words;
 
 use std::{path::Path, time::Duration};
 
@@ -20,10 +22,12 @@ use sqlx::{
 
 pub use changes::{Changes, FeatureKinds, KeyedFeatures, Watermark};
 pub use features::{MissingPicture, MissingText};
+pub use filter::{Bound, Clause, Field, Filter, Scalar, Test};
 pub use import::{KnownRecord, NewFeatures, NewItem, NewPicture, NewRejection, Put};
 pub use items::{Caption, Counts, Item, LabelCount, TrainingItem};
 pub use models::ModelRecord;
 pub use tasks::{Step, Task, TaskStatus};
+pub use words::words;
 
 /// Why the catalog could not answer.
 #[derive(Debug, thiserror::Error)]

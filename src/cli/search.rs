@@ -8,7 +8,7 @@ use super::Shared;
 use crate::{
     config::SearchArgs,
     dataset,
-    search::{Engine, EngineLimits, Filter, Query, Target},
+    search::{Engine, EngineLimits, Query, Target},
 };
 
 pub(super) async fn run(shared: &Shared, args: SearchArgs) -> anyhow::Result<ExitCode> {
@@ -18,8 +18,7 @@ pub(super) async fn run(shared: &Shared, args: SearchArgs) -> anyhow::Result<Exi
     let encoders = shared.encoders(&library).await?;
     let engine = Engine::new(library, encoders, EngineLimits::default())?;
     engine.open().await?;
-    let query =
-        |target| Query { target, limit: args.limit, min_relevance: None, exact: true, filter: Filter::default() };
+    let query = |target| Query { exact: true, ..Query::top(target, args.limit) };
     let answer = match &args.image {
         Some(file) => {
             let bytes = dataset::read_file(file, &limits).with_context(|| file.display().to_string())?;

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use super::Shared;
+use crate::catalog::Filter;
 
 /// Rejections that are listed.
 const LISTED: u32 = 50;
@@ -15,7 +16,7 @@ pub(super) async fn run(shared: &Shared) -> anyhow::Result<ExitCode> {
     println!("pictures     {} readable", counts.pictures);
     println!("captions     {}", counts.captions);
     println!("classes      {}", counts.labels);
-    for label in library.catalog.label_counts().await? {
+    for label in library.catalog.label_counts(&Filter::default()).await? {
         println!("             {:>6}  {}", label.count, label.label);
     }
     match library.catalog.active_model().await? {

@@ -22,6 +22,9 @@ pub(super) enum Code {
     BodyTooLarge,
     UnsupportedMediaType,
     InvalidQuery,
+    InvalidFilter,
+    BadBase64,
+    CursorExpired,
     InvalidItem,
     ItemExists,
     ImageDecodeFailed,
@@ -52,6 +55,9 @@ impl Code {
                 "The request's body is of a type that is not read here",
             ),
             Self::InvalidQuery => ("invalid_query", StatusCode::UNPROCESSABLE_ENTITY, "The query cannot be answered"),
+            Self::InvalidFilter => ("invalid_filter", StatusCode::UNPROCESSABLE_ENTITY, "The filter cannot be applied"),
+            Self::BadBase64 => ("bad_base64", StatusCode::UNPROCESSABLE_ENTITY, "A picture is no base64"),
+            Self::CursorExpired => ("cursor_expired", StatusCode::GONE, "The cursor is no longer known"),
             Self::InvalidItem => ("invalid_item", StatusCode::UNPROCESSABLE_ENTITY, "The item cannot be taken"),
             Self::ItemExists => ("item_exists", StatusCode::CONFLICT, "There is an item of this id already"),
             Self::ImageDecodeFailed => {
@@ -74,6 +80,8 @@ impl Code {
 pub(super) struct Problem {
     code: Code,
     detail: String,
+    /// Where in the request (RFC 6901), if that is a place.
+    pointer: Option<String>,
     retry_after: Option<u32>,
 }
 
@@ -86,7 +94,18 @@ impl Problem {
             Code::Overloaded | Code::Starting => Some(1),
             _ => None,
         };
-        Self { code, detail: detail.into(), retry_after }
+        Self { code, detail: detail.into(), pointer: None, retry_after }
+    }
+
+    /// Says where in the request it is.
+    pub(super) fn at(mut self, pointer: &str) -> Self {
+        self.pointer = (!pointer.is_empty()).then(|| pointer.to_owned());
+        self
+    }
+
+    #[cfg(test)]
+    pub(super) fn detail(&self) -> &str {
+        &self.detail
     }
 
     pub(super) fn item_not_found(id: &str) -> Self {
@@ -113,7 +132,7 @@ impl Problem {
     /// The response that a client sees.
     pub(super) fn render(&self, instance: &str, request_id: &str) -> Response {
         let (code, status, title) = self.code.row();
-        let body = json!({
+        let mut body = json!({
             "type": format!("/problems/{code}"),
             "title": title,
             "status": status.as_u16(),
@@ -122,6 +141,9 @@ impl Problem {
             "instance": instance,
             "request_id": request_id,
         });
+        if let Some(pointer) = &self.pointer {
+            body["errors"] = json!([{ "pointer": pointer, "code": code, "detail": self.detail }]);
+        }
         let mut response = (status, Json(body)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
@@ -147,7 +169,10 @@ impl From<SearchError> for Problem {
             SearchError::NoModel => Code::NoModel,
             SearchError::Starting => Code::Starting,
             SearchError::Overloaded => Code::Overloaded,
+            SearchError::BadQuery { field, .. } if field == "filter" => Code::InvalidFilter,
             SearchError::BadQuery { .. } => Code::InvalidQuery,
+            SearchError::CursorExpired => Code::CursorExpired,
+            SearchError::NoSuchItem(_) => Code::NotFound,
             SearchError::BadItem { .. } => Code::InvalidItem,
             SearchError::ItemExists(_) => Code::ItemExists,
             SearchError::Picture(_) => Code::ImageDecodeFailed,
@@ -172,7 +197,12 @@ impl From<SearchError> for Problem {
             tracing::error!(%error, "a request failed");
             return Self::of_status(StatusCode::INTERNAL_SERVER_ERROR, "", "");
         }
-        Self::new(code, error.to_string())
+        let problem = Self::new(code, error.to_string());
+        match &error {
+            SearchError::BadQuery { field, .. } => problem.at(&format!("/{field}")),
+            SearchError::BadItem { field, .. } => problem.at(&format!("/{field}")),
+            _ => problem,
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use axum::{Json, extract::State, http::header, response::IntoResponse};
 use serde_json::{Value, json};
 
 use super::{App, error::Outcome};
-use crate::{search::SearchError, telemetry};
+use crate::{catalog::Filter, search::SearchError, telemetry};
 
 /// `GET /healthz`: the process is alive.
 pub(super) async fn healthz() -> &'static str {
@@ -59,7 +59,7 @@ pub(super) async fn info(State(app): State<App>) -> Outcome<Json<Value>> {
 
 /// `GET /v1/labels`: classes and how many items bear them.
 pub(super) async fn labels(State(app): State<App>) -> Outcome<Json<Value>> {
-    let labels = app.engine.library().catalog.label_counts().await.map_err(SearchError::from)?;
+    let labels = app.engine.library().catalog.label_counts(&Filter::default()).await.map_err(SearchError::from)?;
     let labels: Vec<Value> = labels.iter().map(|l| json!({ "label": l.label, "count": l.count })).collect();
     Ok(Json(json!({ "labels": labels })))
 }

@@ -3,11 +3,13 @@
 
 mod admin;
 mod error;
+mod filter;
 mod form;
 mod info;
 mod ingest;
 mod items;
 mod linger;
+mod options;
 mod pages;
 mod request;
 mod search;
@@ -68,6 +70,9 @@ struct App {
 pub fn router(engine: Arc<Engine>, limits: HttpLimits) -> Router {
     let pictures = Router::new()
         .route("/v1/search/image", post(search::image))
+        .route("/v1/search", get(search::by_address).post(search::composed))
+        .route("/v1/classify", post(search::classify))
+        .route("/v1/embed", post(search::embed))
         .route("/v1/items", post(ingest::create))
         .route("/v1/items/{id}", get(items::item).put(ingest::replace).delete(ingest::delete))
         .layer(DefaultBodyLimit::max(limits.picture_bytes));
@@ -80,7 +85,9 @@ pub fn router(engine: Arc<Engine>, limits: HttpLimits) -> Router {
         .route("/metrics", get(info::metrics))
         .route("/v1/info", get(info::info))
         .route("/v1/labels", get(info::labels))
+        .route("/v1/facets", get(search::facets))
         .route("/v1/search/text", post(search::text))
+        .route("/v1/items/{id}/similar", get(search::similar))
         .route("/v1/items/{id}/image", get(items::image))
         .route("/v1/items/{id}/thumbnail", get(items::thumbnail))
         .route("/v1/admin/reindex", post(admin::reindex))

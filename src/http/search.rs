@@ -1,159 +1,256 @@
-//! `POST /v1/search/text` and `POST /v1/search/image`.
+//! Searches by words, by a picture, by an item, by several of them, and what else is made of words and pictures.
+
+use std::sync::Arc;
 
 use axum::{
     Extension, Json,
     body::Bytes,
     extract::{
-        FromRequest, Query as Parameters, Request, State,
-        rejection::{JsonRejection, QueryRejection},
+        FromRequest, Path, Request, State,
+        rejection::{JsonRejection, PathRejection},
     },
     http::header,
 };
-use serde::Deserialize;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde_json::{Map, Value, json};
 
 use super::{
     App,
     error::{Code, Outcome, Problem},
+    filter::kind,
+    options::{AddressParameters, Options, Wishes, as_json, read},
     request::RequestId,
     view::AnswerView,
 };
-use crate::search::{Filter, Query, Target};
+use crate::search::{Answer, SearchError, Target, Term};
 
-/// Results of an answer unless the query says otherwise.
-const DEFAULT_LIMIT: usize = 20;
+/// A body that is a JSON object.
+type Body = Result<Json<Map<String, Value>>, JsonRejection>;
 
-/// Parts of a query that words and pictures share.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Options {
-    target: Option<TargetName>,
-    limit: Option<usize>,
-    min_relevance: Option<f32>,
-    #[serde(default)]
-    exact: bool,
-    #[serde(default)]
-    filter: FilterBody,
-}
-
-/// The body of a text query. Its fields are spelt out because an unknown one must be an error that lists them.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct TextBody {
-    query: String,
-    target: Option<TargetName>,
-    limit: Option<usize>,
-    min_relevance: Option<f32>,
-    #[serde(default)]
-    exact: bool,
-    #[serde(default)]
-    filter: FilterBody,
-}
-
-/// Which items may be in the answer: all conditions of `must` hold.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FilterBody {
-    #[serde(default)]
-    must: Vec<Condition>,
-}
-
-/// A condition on one field.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Condition {
-    key: FilterKey,
-    r#match: Match,
-}
-
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum FilterKey {
-    Label,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Match {
-    any: Vec<String>,
-}
-
-impl FilterBody {
-    fn filter(self) -> Filter {
-        let labels = |Condition { key: FilterKey::Label, r#match }| r#match.any;
-        Filter { any_of: self.must.into_iter().map(labels).collect() }
-    }
-}
-
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum TargetName {
-    Image,
-    Text,
-}
-
-impl Options {
-    fn query(self, default: Target) -> Query {
-        let target = match self.target {
-            Some(TargetName::Image) => Target::Image,
-            Some(TargetName::Text) => Target::Text,
-            None => default,
-        };
-        Query {
-            target,
-            limit: self.limit.unwrap_or(DEFAULT_LIMIT),
-            min_relevance: self.min_relevance,
-            exact: self.exact,
-            filter: self.filter.filter(),
-        }
-    }
-}
-
-/// Words in, pictures (or captions) out.
+/// `POST /v1/search/text`: words in, pictures (or captions) out.
 pub(super) async fn text(
     State(app): State<App>,
     Extension(RequestId(id)): Extension<RequestId>,
-    body: Result<Json<TextBody>, JsonRejection>,
+    body: Body,
 ) -> Outcome<Json<AnswerView>> {
-    let Json(TextBody { query: words, target, limit, min_relevance, exact, filter }) = body?;
-    let query = Options { target, limit, min_relevance, exact, filter }.query(Target::Image);
-    let answer = app.engine.search_text(&words, query).await?;
-    Ok(Json(AnswerView::new(answer, id)))
+    let Json(mut body) = body?;
+    let words = body.remove("query");
+    let wishes = Options::of(body)?.wishes(Target::Image, false)?;
+    let term = match words {
+        Some(words) => Some(Term::Text(as_text("query", words)?)),
+        None if wishes.cursor.is_some() => None,
+        None => return Err(malformed("the field \"query\" is missing")),
+    };
+    answer(&app, term.into_iter().map(|term| (term, 1.0)).collect(), wishes, id).await
 }
 
-/// A picture in, captions (or pictures) out.
+/// `GET /v1/search?q=`: as [`text`], for a link. Keywords count as well, unless `hybrid=false`.
+pub(super) async fn by_address(
+    State(app): State<App>,
+    Extension(RequestId(id)): Extension<RequestId>,
+    parameters: AddressParameters,
+) -> Outcome<Json<AnswerView>> {
+    let axum::extract::Query(parameters) = parameters?;
+    let mut parameters = as_json(parameters);
+    let words = parameters.remove("q");
+    let wishes = Options::of(parameters)?.wishes(Target::Image, true)?;
+    let term = match words {
+        Some(words) => Some(Term::Text(as_text("q", words)?)),
+        None if wishes.cursor.is_some() => None,
+        None => return Err(malformed("the parameter \"q\" is missing: /v1/search?q=words")),
+    };
+    answer(&app, term.into_iter().map(|term| (term, 1.0)).collect(), wishes, id).await
+}
+
+/// `POST /v1/search/image`: a picture in, captions (or pictures) out.
 pub(super) async fn image(
     State(app): State<App>,
     Extension(RequestId(id)): Extension<RequestId>,
-    parameters: Result<Parameters<Options>, QueryRejection>,
+    parameters: AddressParameters,
     request: Request,
 ) -> Outcome<Json<AnswerView>> {
-    let Parameters(options) = parameters?;
-    let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
-    let media_type = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    let (bytes, options) = if media_type == "multipart/form-data" {
-        from_form(&app, request, options).await?
-    } else if media_type.starts_with("image/") || media_type == "application/octet-stream" {
-        let body = Bytes::from_request(request, &()).await.map_err(|e| app.body_problem(&e.body_text(), e.status()))?;
-        (body.to_vec(), options)
-    } else {
-        let found = if content_type.is_empty() { "none".to_owned() } else { format!("{content_type:?}") };
-        let detail = format!(
-            "the Content-Type is {found}; accepted are multipart/form-data with a field \"image\", image/* and \
-             application/octet-stream with the picture's bytes"
-        );
-        return Err(Problem::new(Code::UnsupportedMediaType, detail));
-    };
-    let answer = app.engine.search_image(bytes, options.query(Target::Text)).await?;
-    Ok(Json(AnswerView::new(answer, id)))
+    let axum::extract::Query(parameters) = parameters?;
+    let (picture, fields) = picture(&app, request, as_json(parameters)).await?;
+    let wishes = Options::of(fields)?.wishes(Target::Text, false)?;
+    answer(&app, vec![(Term::Picture(picture), 1.0)], wishes, id).await
 }
 
-/// The field `image`, and `params` (JSON) instead of the parameters in the address.
-async fn from_form(app: &App, request: Request, mut options: Options) -> Outcome<(Vec<u8>, Options)> {
-    let malformed = |detail: String| Problem::new(Code::MalformedRequest, detail);
-    let [picture, params] = app.form(request, ["image", "params"]).await?;
-    if let Some(params) = params {
-        options = serde_json::from_slice(&params).map_err(|e| malformed(format!("field \"params\": {e}")))?;
+/// `POST /v1/search`: several terms at once, each with its weight.
+pub(super) async fn composed(
+    State(app): State<App>,
+    Extension(RequestId(id)): Extension<RequestId>,
+    body: Body,
+) -> Outcome<Json<AnswerView>> {
+    let Json(mut body) = body?;
+    let terms = match body.remove("terms") {
+        Some(Value::Array(terms)) => terms,
+        Some(other) => return Err(malformed(&format!("the field \"terms\" is {}; a list is expected", kind(&other)))),
+        None if body.contains_key("cursor") => Vec::new(),
+        None => return Err(malformed("the field \"terms\" is missing")),
+    };
+    let wishes = Options::of(body)?.wishes(Target::Image, false)?;
+    let terms = terms.into_iter().enumerate().map(|(at, term)| weighed(at, term)).collect::<Outcome<_>>()?;
+    answer(&app, terms, wishes, id).await
+}
+
+/// `GET /v1/items/{id}/similar`: what lies near an item.
+pub(super) async fn similar(
+    State(app): State<App>,
+    Extension(RequestId(id)): Extension<RequestId>,
+    item: Result<Path<String>, PathRejection>,
+    parameters: AddressParameters,
+) -> Outcome<Json<AnswerView>> {
+    let Path(item) = item?;
+    let wishes = Options::of_parameters(parameters)?.wishes(Target::Image, false)?;
+    answer(&app, vec![(Term::Item(item), 1.0)], wishes, id).await
+}
+
+/// `POST /v1/classify`: words or a picture in, classes with their probabilities out.
+pub(super) async fn classify(State(app): State<App>, request: Request) -> Outcome<Json<Value>> {
+    let term = if media_type(&request) == "application/json" {
+        let Json(body) = Json::<Value>::from_request(request, &()).await?;
+        one_term(body, "")?
+    } else {
+        let (picture, fields) = picture(&app, request, Map::new()).await?;
+        if let Some(name) = fields.keys().next() {
+            return Err(malformed(&format!("the field {name:?} is unknown")));
+        }
+        Term::Picture(picture)
+    };
+    let (model, labels) = app.engine.classify(term).await?;
+    Ok(Json(json!({ "model": model, "labels": labels })))
+}
+
+/// `POST /v1/embed`: words, pictures and items in, unit vectors of the common space out.
+pub(super) async fn embed(State(app): State<App>, body: Body) -> Outcome<Json<Value>> {
+    let Json(mut body) = body?;
+    let inputs = match body.remove("inputs") {
+        Some(Value::Array(inputs)) if body.is_empty() => inputs,
+        _ => {
+            return Err(malformed(
+                "the body is {\"inputs\": [{\"text\": …} or {\"image_base64\": …} or {\"item\": …}]}",
+            ));
+        }
+    };
+    let terms = inputs.into_iter().enumerate().map(|(at, input)| one_term(input, &format!("/inputs/{at}")));
+    let (model, points) = app.engine.embed(terms.collect::<Outcome<_>>()?).await?;
+    let dims = points.first().map(|point| point.dims());
+    let vectors: Vec<&[f32]> = points.iter().map(|point| point.as_slice()).collect();
+    Ok(Json(json!({ "model": model, "dims": dims, "vectors": vectors })))
+}
+
+/// `GET /v1/facets?filter=`: how many items that a filter lets through bear each class.
+pub(super) async fn facets(State(app): State<App>, parameters: AddressParameters) -> Outcome<Json<Value>> {
+    let Wishes { query, .. } = Options::of_parameters(parameters)?.wishes(Target::Image, false)?;
+    let facets = app.engine.facets(&query.filter).await?;
+    let labels: Map<String, Value> = facets.into_iter().map(|l| (l.label, l.count.into())).collect();
+    Ok(Json(json!({ "facets": { "label": labels } })))
+}
+
+async fn answer(app: &App, terms: Vec<(Term, f32)>, wishes: Wishes, id: String) -> Outcome<Json<AnswerView>> {
+    let engine = Arc::clone(&app.engine);
+    let Wishes { query, cursor, timeout, explain } = wishes;
+    let work = async move {
+        match cursor {
+            // The ranking is there already; what the query says beside its cursor was said when it was made.
+            Some(cursor) => engine.next_page(&cursor, query.limit).await,
+            None => engine.search(terms, query).await,
+        }
+    };
+    let found: Result<Answer, SearchError> = match timeout {
+        Some(most) => tokio::time::timeout(most, work).await.map_err(|_| {
+            Problem::new(
+                Code::Timeout,
+                format!("the query was not answered within its timeout_ms of {}", most.as_millis()),
+            )
+        })?,
+        None => work.await,
+    };
+    Ok(Json(AnswerView::new(found?, id, explain)))
+}
+
+/// The picture of a request, and what else it says: a form with `image` and `params`, JSON with `image_base64`, or the bytes.
+async fn picture(
+    app: &App,
+    request: Request,
+    mut fields: Map<String, Value>,
+) -> Outcome<(Vec<u8>, Map<String, Value>)> {
+    let media_type = media_type(&request);
+    if media_type == "multipart/form-data" {
+        let [picture, params] = app.form(request, ["image", "params"]).await?;
+        if let Some(params) = params {
+            let params: Map<String, Value> =
+                serde_json::from_slice(&params).map_err(|e| malformed(&format!("field \"params\": {e}")))?;
+            fields.extend(params);
+        }
+        let picture = picture.ok_or_else(|| malformed("the form has no field \"image\""))?;
+        return Ok((picture.to_vec(), fields));
     }
-    let picture = picture.ok_or_else(|| malformed("the form has no field \"image\"".into()))?;
-    Ok((picture.to_vec(), options))
+    if media_type == "application/json" {
+        let Json(mut body) = Json::<Map<String, Value>>::from_request(request, &()).await?;
+        let picture = body.remove("image_base64").ok_or_else(|| malformed("the field \"image_base64\" is missing"))?;
+        fields.extend(body);
+        return Ok((decoded(picture, "/image_base64")?, fields));
+    }
+    if media_type.starts_with("image/") || media_type == "application/octet-stream" {
+        let body = Bytes::from_request(request, &()).await.map_err(|e| app.body_problem(&e.body_text(), e.status()))?;
+        return Ok((body.to_vec(), fields));
+    }
+    let found = if media_type.is_empty() { "none".to_owned() } else { format!("{media_type:?}") };
+    let detail = format!(
+        "the Content-Type is {found}; accepted are multipart/form-data with a field \"image\", application/json with \
+         \"image_base64\", and image/* or application/octet-stream with the picture's bytes"
+    );
+    Err(Problem::new(Code::UnsupportedMediaType, detail))
+}
+
+/// The media type of a request's body, without parameters, in lower case.
+pub(super) fn media_type(request: &Request) -> String {
+    let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+/// A term with its weight, 1 unless it says otherwise.
+fn weighed(at: usize, value: Value) -> Outcome<(Term, f32)> {
+    let at = format!("/terms/{at}");
+    let Value::Object(mut fields) = value else {
+        return Err(malformed(&format!("{at} is {}; an object is expected", kind(&value))).at(&at));
+    };
+    let weight = fields.remove("weight").map(read).transpose()?.unwrap_or(1.0);
+    Ok((one_term(Value::Object(fields), &at)?, weight))
+}
+
+/// `{"text": …}`, `{"image_base64": …}` or `{"item": …}`
+fn one_term(value: Value, at: &str) -> Outcome<Term> {
+    let expected = || {
+        let place = if at.is_empty() { "the body" } else { at };
+        malformed(&format!("{place} is none of {{\"text\": …}}, {{\"image_base64\": …}} and {{\"item\": …}}")).at(at)
+    };
+    let Value::Object(fields) = value else { return Err(expected()) };
+    let mut fields = fields.into_iter();
+    match (fields.next(), fields.next()) {
+        (Some((name, value)), None) => match name.as_str() {
+            "text" => Ok(Term::Text(as_text("text", value)?)),
+            "item" => Ok(Term::Item(as_text("item", value)?)),
+            "image_base64" => Ok(Term::Picture(decoded(value, &format!("{at}/image_base64"))?)),
+            _ => Err(expected()),
+        },
+        _ => Err(expected()),
+    }
+}
+
+fn decoded(value: Value, at: &str) -> Outcome<Vec<u8>> {
+    let text = as_text("image_base64", value)?;
+    STANDARD.decode(text.trim()).map_err(|e| Problem::new(Code::BadBase64, format!("{at} is no base64: {e}")).at(at))
+}
+
+fn as_text(name: &str, value: Value) -> Outcome<String> {
+    match value {
+        Value::String(text) => Ok(text),
+        other => Err(malformed(&format!("the field {name:?} is {}; a text is expected", kind(&other)))),
+    }
+}
+
+fn malformed(detail: &str) -> Problem {
+    Problem::new(Code::MalformedRequest, detail)
 }

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     catalog::{Item, Task},
-    search::{Answer, Direction, Found, PredictedLabel, THUMBNAIL_SIDE, Timings},
+    search::{Answer, Found, Kind, LeftOut, PredictedLabel, THUMBNAIL_SIDE, Target, Timings},
 };
 
 #[derive(Serialize)]
@@ -18,40 +18,62 @@ pub(super) struct AnswerView {
     results: Vec<Value>,
     total: usize,
     no_confident_match: bool,
+    filtered: LeftOut,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    facets: Option<Value>,
+    next_cursor: Option<String>,
     took_ms: Timings,
     strategy: crate::index::Strategy,
 }
 
 #[derive(Serialize)]
 struct QueryView {
-    direction: Direction,
+    direction: String,
     unknown_token_ratio: f32,
     predicted_labels: Vec<PredictedLabel>,
 }
 
 impl AnswerView {
-    pub(super) fn new(answer: Answer, request_id: String) -> Self {
+    pub(super) fn new(answer: Answer, request_id: String, explain: bool) -> Self {
+        let direction = direction(answer.source, answer.target);
         Self {
             request_id,
             model: answer.model,
             index_generation: answer.generation,
             query: QueryView {
-                direction: answer.direction,
+                direction,
                 unknown_token_ratio: answer.unknown_token_ratio,
                 predicted_labels: answer.predicted_labels,
             },
-            results: answer.results.iter().zip(1..).map(|(found, rank)| result(found, rank)).collect(),
+            results: answer.results.iter().map(|found| result(found, explain)).collect(),
             total: answer.total,
             no_confident_match: answer.no_confident_match,
+            filtered: answer.left_out,
+            facets: answer.facets.map(|labels| json!({ "label": labels })),
+            next_cursor: answer.next_cursor,
             took_ms: answer.took,
             strategy: answer.strategy,
         }
     }
 }
 
-fn result(found: &Found, rank: usize) -> Value {
+/// `text_to_image` and its like.
+fn direction(source: Kind, target: Target) -> String {
+    let source = match source {
+        Kind::Image => "image",
+        Kind::Text => "text",
+    };
+    let target = match target {
+        Target::Image => "image",
+        Target::Text => "text",
+        Target::Any => "any",
+    };
+    format!("{source}_to_{target}")
+}
+
+fn result(found: &Found, explain: bool) -> Value {
     let mut view = item_fields(&found.item);
-    view.insert("rank".into(), json!(rank));
+    view.insert("rank".into(), json!(found.rank));
     view.insert("score".into(), json!(found.score));
     view.insert("relevance".into(), json!(found.relevance));
     match found.caption {
@@ -63,6 +85,11 @@ fn result(found: &Found, rank: usize) -> Value {
         None => {
             view.insert("kind".into(), json!("image"));
         }
+    }
+    if explain {
+        let keyword = found.keyword_rank.map(|rank| json!({ "rank": rank, "matched": found.matched }));
+        let vector = json!({ "cosine": found.score, "rank": found.vector_rank });
+        view.insert("explain".into(), json!({ "vector": vector, "keyword": keyword }));
     }
     Value::Object(view)
 }

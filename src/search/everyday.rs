@@ -73,7 +73,7 @@ pub async fn precision_at_10(
         if library.catalog.has_caption(&query.query).await? {
             let reason =
                 format!("{:?} is a caption of the collection, word for word; that would measure memory", query.query);
-            return Err(SearchError::BadQuery { field: "query", reason });
+            return Err(SearchError::BadQuery { field: "query".into(), reason });
         }
     }
     let encoder = Arc::clone(&encoders.text);
@@ -131,7 +131,7 @@ impl<'a> TestSplit<'a> {
             let class = classes.iter().position(|c| *c == query.label).ok_or_else(|| {
                 let reason =
                     format!("{:?} is no class of the collection; there are {}", query.label, classes.join(", "));
-                SearchError::BadQuery { field: "label", reason }
+                SearchError::BadQuery { field: "label".into(), reason }
             })?;
             let relevant = self.images.iter().filter(|(item, _)| self.bears(*item, class)).count();
             Ok(WordRow { query, relevant, precision: precision(&point, &self.images, |item| self.bears(item, class)) })

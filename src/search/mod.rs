@@ -14,6 +14,8 @@ mod given;
 mod import;
 mod ingest;
 mod metrics;
+mod pages;
+mod probe;
 mod progress;
 mod query;
 mod reindex;
@@ -35,7 +37,7 @@ use crate::{
 };
 
 pub use encode::{EncodeSummary, encode_missing};
-pub use engine::{Engine, EngineLimits};
+pub use engine::{Engine, EngineLimits, Term};
 pub use everyday::{Everyday, EverydayQuery, PictureRow, WordRow, precision_at_10};
 pub use folder::DataFolder;
 pub use gate::{DEFAULT_MARGIN, Gate, Verdict};
@@ -44,7 +46,7 @@ pub use given::{TrainedOnFeatures, load_features, train_on_features};
 pub use import::{ImportSummary, Records, import};
 pub use ingest::ItemDraft;
 pub use progress::{Progress, Silent};
-pub use query::{Answer, Direction, Filter, Found, PredictedLabel, Query, Target, Timings};
+pub use query::{Answer, Direction, Found, Kind, LeftOut, PredictedLabel, Query, Target, Timings};
 pub use report::{ReportPage, report_page, report_page_of_features};
 pub use train::{Material, Trained, ablate, load_material, train};
 pub use tune::tune_index;
@@ -90,10 +92,16 @@ pub enum SearchError {
     #[error("{field}: {reason}")]
     BadQuery {
         /// The field of the query.
-        field: &'static str,
+        field: String,
         /// What was wrong, what was found, what is allowed.
         reason: String,
     },
+    /// A cursor whose ranking is no longer kept.
+    #[error("the cursor is older than ten minutes, or the service was started since; ask again without it")]
+    CursorExpired,
+    /// There is no item of this id.
+    #[error("there is no item with the id {0:?}")]
+    NoSuchItem(String),
     /// An item that cannot be taken.
     #[error("{field}: {reason}")]
     BadItem {

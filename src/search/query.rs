@@ -3,28 +3,43 @@
 //! How many candidates the index is asked for does not depend on how many the caller wants: a longer page must begin like
 //! a shorter one. Captions that read the same are one result, for nobody wants "a piece of farmland" forty times.
 
-use std::{collections::HashSet, time::Instant};
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    time::Instant,
+};
 
 use serde::Serialize;
 
-use super::{Generation, SearchError};
+use super::{Generation, SearchError, probe::Probe};
 use crate::{
-    catalog::{Catalog, Item},
-    dscmr::FeatureMatrix,
-    index::{Hit, KeySet, Neighbours, SearchParams, Strategy, VectorIndex},
-    vector::UnitVector,
+    catalog::{Catalog, Filter, Item, words},
+    index::{KeySet, LiveIndex, Neighbours, SearchParams, Strategy, VectorIndex},
 };
 
+pub use super::probe::PredictedLabel;
 pub use crate::dscmr::Direction;
 
 /// Neighbours that the index is asked for.
 const CANDIDATES: usize = 200;
 
-/// Labels that an answer predicts for its query.
-const PREDICTED_LABELS: usize = 3;
+/// Items that keywords may bring in.
+const BY_WORDS: u32 = 100;
+
+/// k of reciprocal rank fusion, as its authors chose it (Cormack, Clarke and Büttcher, SIGIR 2009).
+const FUSION: f32 = 60.0;
 
 /// Below this probability of the best result, an answer says that it found nothing that it would vouch for.
 const CONFIDENT: f32 = 0.5;
+
+/// What a result, or a query, is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// A picture.
+    Image,
+    /// Words: a caption, or what somebody typed.
+    Text,
+}
 
 /// What is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -34,13 +49,18 @@ pub enum Target {
     Image,
     /// Captions.
     Text,
+    /// Both, by how probably they are relevant.
+    Any,
 }
 
-/// Which items may be in an answer.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Filter {
-    /// For each of these lists: the item bears at least one of its classes.
-    pub any_of: Vec<Vec<String>>,
+impl Target {
+    fn kinds(self) -> &'static [Kind] {
+        match self {
+            Self::Image => &[Kind::Image],
+            Self::Text => &[Kind::Text],
+            Self::Any => &[Kind::Image, Kind::Text],
+        }
+    }
 }
 
 /// How a query wants to be answered.
@@ -54,17 +74,30 @@ pub struct Query {
     pub min_relevance: Option<f32>,
     /// Look at every point, whatever the index.
     pub exact: bool,
+    /// Candidates that a walk through the graph keeps.
+    pub ef: Option<usize>,
     /// Which items may be in the answer.
     pub filter: Filter,
+    /// How much the ranking by the query's words counts beside that by the common space, in [0, 1].
+    pub keyword_weight: f32,
+    /// Count the classes of all results.
+    pub facets: bool,
 }
 
-/// A class that the query seems to belong to.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct PredictedLabel {
-    /// The class.
-    pub label: String,
-    /// How sure the label layer is, in [0, 1].
-    pub probability: f32,
+impl Query {
+    /// The best `limit` results of a kind, without further wishes.
+    pub fn top(target: Target, limit: usize) -> Self {
+        Self {
+            target,
+            limit,
+            min_relevance: None,
+            exact: false,
+            ef: None,
+            filter: Filter::default(),
+            keyword_weight: 0.0,
+            facets: false,
+        }
+    }
 }
 
 /// A result.
@@ -74,6 +107,14 @@ pub struct Found {
     pub score: f32,
     /// Calibrated probability that it is relevant.
     pub relevance: f32,
+    /// Its place in the whole answer, from 1.
+    pub rank: usize,
+    /// Its place in the ranking by the common space alone, from 1, if that brought it in.
+    pub vector_rank: Option<usize>,
+    /// Its place in the ranking by keywords alone, from 1, if that brought it in.
+    pub keyword_rank: Option<usize>,
+    /// The query's words that its item holds, if keywords were asked for.
+    pub matched: Vec<String>,
     /// The item.
     pub item: Item,
     /// For a caption: its place among the item's captions.
@@ -93,6 +134,15 @@ pub struct Timings {
     pub hydrate: f64,
 }
 
+/// Candidates that are no results, by why.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct LeftOut {
+    /// They are less probably relevant than `min_relevance` asks.
+    pub below_threshold: usize,
+    /// They are no longer in the collection.
+    pub deleted: usize,
+}
+
 /// An answer.
 #[derive(Debug, Clone)]
 pub struct Answer {
@@ -100,178 +150,291 @@ pub struct Answer {
     pub model: String,
     /// The generation that answered.
     pub generation: u64,
-    /// From which modality to which.
-    pub direction: Direction,
-    /// The part of the query's tokens that the encoder does not know; 0 for a picture.
+    /// What the query was.
+    pub source: Kind,
+    /// What was wanted.
+    pub target: Target,
+    /// The part of the query's tokens that nobody knows; 0 for a picture.
     pub unknown_token_ratio: f32,
     /// Classes that the query seems to belong to, most probable first.
     pub predicted_labels: Vec<PredictedLabel>,
-    /// Results, best first.
+    /// Results of this page, best first.
     pub results: Vec<Found>,
-    /// How many of the candidates are left after `min_relevance` and after equal captions became one.
+    /// How many of the candidates are results, on all pages.
     pub total: usize,
+    /// How many are not, and why.
+    pub left_out: LeftOut,
+    /// Classes of all results with how many bear them, if that was asked for.
+    pub facets: Option<BTreeMap<String, usize>>,
     /// Whether even the best result is probably not relevant.
     pub no_confident_match: bool,
+    /// Where the next page is found, if there is one.
+    pub next_cursor: Option<String>,
     /// Where the time went.
     pub took: Timings,
     /// How the index found it.
     pub strategy: Strategy,
 }
 
-/// A query that went through its encoder.
+/// All results of a query, in order, with what an answer says beside them.
+#[derive(Debug)]
+pub(super) struct Ranking {
+    /// All but results and times.
+    head: Answer,
+    ranked: Vec<Ranked>,
+    /// The query's words, if keywords counted.
+    words: Vec<String>,
+}
+
+/// A result before anything but its place is known of it.
 #[derive(Debug, Clone)]
-pub(super) struct Encoded {
-    /// Where it came from.
-    pub(super) source: Target,
-    /// The encoder's features, `[d]`.
-    pub(super) features: Vec<f32>,
-    /// As in [`Answer`].
-    pub(super) unknown_token_ratio: f32,
+struct Ranked {
+    kind: Kind,
+    /// The key of an item or of a caption.
+    key: i64,
+    score: f32,
+    relevance: f32,
+    vector_rank: Option<usize>,
+    keyword_rank: Option<usize>,
 }
 
-struct Placed {
-    point: UnitVector,
-    predicted_labels: Vec<PredictedLabel>,
+impl Ranked {
+    /// By reciprocal rank fusion.
+    fn fused(&self, keyword_weight: f32) -> f32 {
+        let part = |weight: f32, rank: Option<usize>| rank.map_or(0.0, |rank| weight / (FUSION + rank as f32));
+        part(1.0 - keyword_weight, self.vector_rank) + part(keyword_weight, self.keyword_rank)
+    }
 }
 
-/// Answers an encoded query from one generation. `encode_ms` is how long the encoder took.
-pub(super) async fn answer(
+/// Ranks what is near a probe. `text` holds the query's words, `encode_ms` is how long the encoder took.
+pub(super) async fn rank(
     generation: &Generation,
     catalog: &Catalog,
-    encoded: Encoded,
-    query: Query,
+    probe: Probe,
+    text: Option<&str>,
+    query: &Query,
     encode_ms: f64,
-) -> Result<Answer, SearchError> {
+) -> Result<Ranking, SearchError> {
     let began = Instant::now();
-    let Encoded { source, features, unknown_token_ratio } = encoded;
-    let unknown_token_ratio = match source {
-        Target::Text => generation.model.unknown_token_ratio(&features).unwrap_or(unknown_token_ratio),
-        Target::Image => unknown_token_ratio,
+    let text = text.filter(|_| query.keyword_weight > 0.0);
+    let mut ranked = Vec::new();
+    let mut strategy = Strategy::Exact;
+    for &kind in query.target.kinds() {
+        let allowed = allowed(catalog, &query.filter, kind).await?;
+        let index = index_of(generation, kind);
+        let filter: Option<KeySet> = allowed.as_ref().map(|keys| keys.iter().map(|key| key.cast_unsigned()).collect());
+        let params =
+            SearchParams { exact: query.exact, ef: query.ef, filter: filter.as_ref(), ..SearchParams::top(CANDIDATES) };
+        let Neighbours { hits, strategy: found_by } = index.search(&probe.point, &params)?;
+        strategy = if ranked.is_empty() { found_by } else { strategy };
+        let direction = direction(probe.source, kind);
+        let calibration = generation.model.calibration();
+        let placed = |key: i64, score: f32| Ranked {
+            kind,
+            key,
+            score,
+            relevance: calibration.relevance(direction, score),
+            vector_rank: None,
+            keyword_rank: None,
+        };
+        let mut known = HashMap::new();
+        for hit in hits {
+            known.insert(hit.key, ranked.len());
+            ranked.push(Ranked { vector_rank: Some(0), ..placed(hit.key.cast_signed(), hit.score) });
+        }
+        let Some(text) = text else { continue };
+        let keys = match kind {
+            Kind::Image => catalog.pictures_with_words(text, allowed.as_deref(), BY_WORDS).await?,
+            Kind::Text => catalog.captions_with_words(text, allowed.as_deref(), BY_WORDS).await?,
+        };
+        for (key, rank) in keys.into_iter().zip(1..) {
+            match known.get(&key.cast_unsigned()) {
+                Some(&at) => ranked[at].keyword_rank = Some(rank),
+                // What has no point yet cannot be told how relevant it is.
+                None => {
+                    let Some(point) = index.get(key.cast_unsigned()) else { continue };
+                    ranked.push(Ranked { keyword_rank: Some(rank), ..placed(key, probe.point.cosine(&point)) });
+                }
+            }
+        }
+    }
+    // Two kinds have calibrations of their own, so it is their relevance that compares.
+    let nearer = |a: &Ranked, b: &Ranked| match query.target {
+        Target::Any => b.relevance.total_cmp(&a.relevance).then(b.score.total_cmp(&a.score)),
+        _ => b.score.total_cmp(&a.score),
     };
-    let placed = place(generation, source, features)?;
-    let encode = encode_ms + ms(began);
-    let direction = direction(source, query.target);
-
-    let searching = Instant::now();
-    let index = match query.target {
-        Target::Image => &generation.images,
-        Target::Text => &generation.texts,
-    };
-    let allowed = allowed(catalog, &query).await?;
-    let params = SearchParams { exact: query.exact, filter: allowed.as_ref(), ..SearchParams::top(CANDIDATES) };
-    let Neighbours { hits, strategy } = index.search(&placed.point, &params)?;
-    let search = ms(searching);
+    ranked.sort_by(nearer);
+    ranked.iter_mut().filter(|r| r.vector_rank.is_some()).zip(1..).for_each(|(r, rank)| r.vector_rank = Some(rank));
+    if text.is_some() {
+        let fused = |r: &Ranked| r.fused(query.keyword_weight);
+        ranked.sort_by(|a, b| fused(b).total_cmp(&fused(a)).then_with(|| nearer(a, b)));
+    }
+    let search = ms(began);
 
     let hydrating = Instant::now();
-    let scored = hits.into_iter().map(|hit| (hit, generation.model.calibration().relevance(direction, hit.score)));
-    let scored: Vec<(Hit, f32)> = scored.filter(|(_, r)| query.min_relevance.is_none_or(|min| *r >= min)).collect();
-    let (results, total) = hydrate(catalog, scored, &query).await?;
-    let hydrate = ms(hydrating);
-
-    Ok(Answer {
+    let mut left_out = LeftOut::default();
+    let before = ranked.len();
+    ranked.retain(|r| query.min_relevance.is_none_or(|min| r.relevance >= min));
+    left_out.below_threshold = before - ranked.len();
+    let facets = distinct(catalog, &mut ranked, &mut left_out, probe.own_item).await?;
+    let best = ranked.iter().map(|r| r.relevance).fold(0.0, f32::max);
+    let head = Answer {
         model: generation.record.version.clone(),
         generation: generation.number,
-        direction,
-        unknown_token_ratio,
-        predicted_labels: placed.predicted_labels,
-        no_confident_match: results.first().is_none_or(|best| best.relevance < CONFIDENT),
-        results,
-        total,
-        took: Timings { total: encode_ms + ms(began), encode, search, hydrate },
+        source: probe.source,
+        target: query.target,
+        unknown_token_ratio: probe.unknown_token_ratio,
+        predicted_labels: probe.predicted_labels,
+        results: Vec::new(),
+        total: ranked.len(),
+        left_out,
+        facets: query.facets.then_some(facets),
+        no_confident_match: best < CONFIDENT,
+        next_cursor: None,
+        took: Timings { total: encode_ms + ms(began), encode: encode_ms, search, hydrate: ms(hydrating) },
         strategy,
-    })
+    };
+    Ok(Ranking { head, ranked, words: text.map(words).unwrap_or_default() })
+}
+
+impl Ranking {
+    pub(super) fn len(&self) -> usize {
+        self.ranked.len()
+    }
+
+    /// The page that begins at a place, and the place after it. What has gone since is passed over.
+    pub(super) async fn page(
+        &self,
+        catalog: &Catalog,
+        begin: usize,
+        limit: usize,
+    ) -> Result<(Answer, usize), SearchError> {
+        let began = Instant::now();
+        let mut results = Vec::new();
+        let mut next = begin.min(self.ranked.len());
+        while results.len() < limit && next < self.ranked.len() {
+            let some = &self.ranked[next..self.ranked.len().min(next + limit - results.len())];
+            let known = Known::of(catalog, some).await?;
+            for (ranked, rank) in some.iter().zip(next + 1..) {
+                let Some((item, caption)) = known.get(ranked) else { continue };
+                let said = words(&format!("{} {} {}", texts(item), item.labels.join(" "), item.id));
+                let Ranked { score, relevance, vector_rank, keyword_rank, .. } = *ranked;
+                let matched = self.words.iter().filter(|word| said.contains(word)).cloned().collect();
+                results.push(Found {
+                    score,
+                    relevance,
+                    rank,
+                    vector_rank,
+                    keyword_rank,
+                    matched,
+                    item: item.clone(),
+                    caption,
+                });
+            }
+            next += some.len();
+        }
+        let mut answer = Answer { results, ..self.head.clone() };
+        let took = ms(began);
+        if begin > 0 {
+            answer.took = Timings { total: took, hydrate: took, ..Timings::default() };
+        } else {
+            answer.took.hydrate += took;
+            answer.took.total += took;
+        }
+        Ok((answer, next))
+    }
+}
+
+fn texts(item: &Item) -> String {
+    item.captions.iter().map(|caption| caption.text.as_str()).collect::<Vec<_>>().join(" ")
 }
 
 fn ms(since: Instant) -> f64 {
     since.elapsed().as_secs_f64() * 1000.0
 }
 
-fn direction(source: Target, target: Target) -> Direction {
-    match (source, target) {
-        (Target::Text, Target::Image) => Direction::TextToImage,
-        (Target::Image, Target::Text) => Direction::ImageToText,
-        (Target::Image, Target::Image) => Direction::ImageToImage,
-        (Target::Text, Target::Text) => Direction::TextToText,
+fn index_of(generation: &Generation, kind: Kind) -> &LiveIndex {
+    match kind {
+        Kind::Image => &generation.images,
+        Kind::Text => &generation.texts,
     }
 }
 
-/// From features to a point of the common space and to classes.
-fn place(generation: &Generation, source: Target, features: Vec<f32>) -> Result<Placed, SearchError> {
-    let cols = features.len();
-    let matrix = FeatureMatrix::new(cols, features)
-        .ok_or_else(|| SearchError::Background("an encoder gave features of length 0".into()))?;
-    let model = &generation.model;
-    let (mut points, mut probabilities) = match source {
-        Target::Image => (model.embed_images(&matrix)?, model.classify_images(&matrix)?),
-        Target::Text => (model.embed_texts(&matrix)?, model.classify_texts(&matrix)?),
-    };
-    let (Some(point), Some(probabilities)) = (points.pop(), probabilities.pop()) else {
-        return Err(SearchError::Background("the model gave no point for its input".into()));
-    };
-    let mut predicted_labels: Vec<PredictedLabel> = model
-        .classes()
-        .iter()
-        .zip(probabilities)
-        .map(|(label, probability)| PredictedLabel { label: label.clone(), probability })
-        .collect();
-    predicted_labels.sort_by(|a, b| b.probability.total_cmp(&a.probability));
-    predicted_labels.truncate(PREDICTED_LABELS);
-    Ok(Placed { point, predicted_labels })
-}
-
-/// Keys of all that the filter lets through; `None` if it lets everything through.
-async fn allowed(catalog: &Catalog, query: &Query) -> Result<Option<KeySet>, SearchError> {
-    let mut allowed: Option<KeySet> = None;
-    for labels in &query.filter.any_of {
-        let keys = match query.target {
-            Target::Image => catalog.items_with_labels(labels).await?,
-            Target::Text => catalog.captions_with_labels(labels).await?,
-        };
-        let keys: KeySet = keys.into_iter().map(i64::cast_unsigned).collect();
-        allowed = Some(match allowed {
-            Some(before) => before & keys,
-            None => keys,
-        });
+fn direction(source: Kind, kind: Kind) -> Direction {
+    match (source, kind) {
+        (Kind::Text, Kind::Image) => Direction::TextToImage,
+        (Kind::Image, Kind::Text) => Direction::ImageToText,
+        (Kind::Image, Kind::Image) => Direction::ImageToImage,
+        (Kind::Text, Kind::Text) => Direction::TextToText,
     }
-    Ok(allowed)
 }
 
-/// Fills in what the catalog knows of the hits. A hit whose item is gone since the index was built is left out.
-async fn hydrate(
+/// Keys of all that a filter lets through; `None` if it lets everything through.
+async fn allowed(catalog: &Catalog, filter: &Filter, kind: Kind) -> Result<Option<Vec<i64>>, SearchError> {
+    if filter.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(match kind {
+        Kind::Image => catalog.pictures_that(filter).await?,
+        Kind::Text => catalog.captions_that(filter).await?,
+    }))
+}
+
+/// Leaves one of each: captions that read the same are one result, and what is gone or the query itself is none. Counts the
+/// classes of what is left.
+async fn distinct(
     catalog: &Catalog,
-    scored: Vec<(Hit, f32)>,
-    query: &Query,
-) -> Result<(Vec<Found>, usize), SearchError> {
-    let keys: Vec<i64> = scored.iter().map(|(hit, _)| hit.key.cast_signed()).collect();
-    // (item, caption) of each hit that still exists.
-    let places: Vec<Option<(i64, Option<i64>)>> = match query.target {
-        Target::Image => keys.iter().map(|&key| Some((key, None))).collect(),
-        Target::Text => {
-            let items = catalog.caption_items(&keys).await?;
-            keys.iter().map(|key| items.get(key).map(|&item| (item, Some(*key)))).collect()
-        }
-    };
-    let items: Vec<i64> = places.iter().flatten().map(|(item, _)| *item).collect();
-    let items = catalog.items(&items).await?;
-
-    let mut results = Vec::new();
-    let mut total = 0;
+    ranked: &mut Vec<Ranked>,
+    left_out: &mut LeftOut,
+    own_item: Option<i64>,
+) -> Result<BTreeMap<String, usize>, SearchError> {
+    let known = Known::of(catalog, ranked).await?;
+    let mut facets = BTreeMap::new();
     let mut seen = HashSet::new();
-    for ((hit, relevance), place) in scored.into_iter().zip(places) {
-        let Some((item, caption)) = place.and_then(|(item, caption)| Some((items.get(&item)?, caption))) else {
-            continue;
+    ranked.retain(|candidate| {
+        let Some((item, caption)) = known.get(candidate) else {
+            left_out.deleted += 1;
+            return false;
         };
-        let caption = match caption {
-            Some(key) => match item.captions.iter().position(|c| c.key == key) {
-                Some(position) if seen.insert(item.captions[position].text.as_str()) => Some(position),
-                _ => continue,
-            },
-            None => None,
-        };
-        total += 1;
-        if results.len() < query.limit {
-            results.push(Found { score: hit.score, relevance, item: item.clone(), caption });
+        if Some(item.key) == own_item {
+            return false;
+        }
+        let fresh = caption.is_none_or(|at| seen.insert(item.captions[at].text.clone()));
+        if fresh {
+            for label in &item.labels {
+                *facets.entry(label.clone()).or_insert(0) += 1;
+            }
+        }
+        fresh
+    });
+    Ok(facets)
+}
+
+/// What the catalog knows of some results.
+struct Known {
+    items: HashMap<i64, Item>,
+    /// The item of each caption.
+    owners: HashMap<i64, i64>,
+}
+
+impl Known {
+    async fn of(catalog: &Catalog, ranked: &[Ranked]) -> Result<Self, SearchError> {
+        let keys = |kind| ranked.iter().filter(move |r| r.kind == kind).map(|r| r.key);
+        let captions: Vec<i64> = keys(Kind::Text).collect();
+        let owners = if captions.is_empty() { HashMap::new() } else { catalog.caption_items(&captions).await? };
+        let items: Vec<i64> = keys(Kind::Image).chain(owners.values().copied()).collect();
+        Ok(Self { items: catalog.items(&items).await?, owners })
+    }
+
+    /// The item of a result, and for a caption its place among the item's. `None` if it is gone.
+    fn get(&self, ranked: &Ranked) -> Option<(&Item, Option<usize>)> {
+        match ranked.kind {
+            Kind::Image => Some((self.items.get(&ranked.key).filter(|item| item.content_hash.is_some())?, None)),
+            Kind::Text => {
+                let item = self.items.get(self.owners.get(&ranked.key)?)?;
+                let at = item.captions.iter().position(|caption| caption.key == ranked.key)?;
+                Some((item, Some(at)))
+            }
         }
     }
-    Ok((results, total))
 }

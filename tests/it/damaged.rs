@@ -25,7 +25,7 @@ async fn answer(data: &Path) -> String {
     use diptych::{
         dataset::PictureLimits,
         encoders::Registry,
-        search::{Encoders, Engine, EngineLimits, Filter, Library, Query, Target},
+        search::{Encoders, Engine, EngineLimits, Library, Query, Target},
     };
     let library = Library::open(data, PictureLimits::default()).await.expect("the catalog is whole");
     static ENCODERS: std::sync::OnceLock<Encoders> = std::sync::OnceLock::new();
@@ -38,7 +38,7 @@ async fn answer(data: &Path) -> String {
     let catalog = library.catalog.clone();
     let engine = Engine::new(library, encoders.clone(), EngineLimits::default()).expect("threads");
     let (_, due) = engine.open().await.expect("it opens, whatever is on disk");
-    let query = Query { target: Target::Image, limit: 10, min_relevance: None, exact: true, filter: Filter::default() };
+    let query = Query { exact: true, ..Query::top(Target::Image, 10) };
     let answer = engine.search_text(QUERY, query).await.expect("it answers, whatever is on disk");
     catalog.close().await;
     let found: Vec<_> = answer.results.iter().map(|r| json!([r.item.id, (r.score * 1e4).round()])).collect();

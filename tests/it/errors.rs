@@ -54,6 +54,40 @@ async fn every_bad_request_gets_its_problem() {
     let form = client.post(format!("{base}/v1/search/text")).header("content-type", "text/plain").body("x");
     problem(form, 415, "unsupported_media_type").await;
 
+    let detail =
+        problem(words(r#"{"query": "x", "filter": {"must": [{"key": "colour"}]}}"#), 422, "invalid_filter").await;
+    assert_eq!(detail["errors"][0]["pointer"], "/filter/must/0/key", "{detail}");
+    let unknown = r#"{"query": "x", "filter": {"must": [{"key": "meta.no_such", "match": {"value": 1}}]}}"#;
+    problem(words(unknown), 422, "invalid_filter").await;
+    problem(words(r#"{"query": "x", "cursor": "next"}"#), 422, "invalid_query").await;
+    problem(words(&format!(r#"{{"query": "x", "cursor": "{:032x}.7"}}"#, 5)), 410, "cursor_expired").await;
+    problem(words(r#"{"query": "x", "hybrid": {"keyword_weight": 2}}"#), 422, "invalid_query").await;
+    problem(words(r#"{"query": "x", "hybrid": "yes"}"#), 400, "malformed_request").await;
+    problem(words(r#"{"query": "x", "ef": 0}"#), 422, "invalid_query").await;
+    problem(words(r#"{"query": "x", "timeout_ms": 0}"#), 422, "invalid_query").await;
+    problem(words(r#"{"query": "x", "facets": ["colour"]}"#), 400, "malformed_request").await;
+    problem(words(r#"{"query": "\ud800"}"#), 400, "malformed_request").await;
+    problem(words(r#"{"query": "x", "min_relevance": NaN}"#), 400, "malformed_request").await;
+    problem(words(r#"{"query": "x", "limit": 99999999999999999999}"#), 400, "malformed_request").await;
+    problem(words(&"[".repeat(100_000)), 400, "malformed_request").await;
+    let terms = |body: &str| {
+        let post = client.post(format!("{base}/v1/search")).header("content-type", "application/json");
+        post.body(body.to_owned())
+    };
+    problem(terms("{}"), 400, "malformed_request").await;
+    problem(terms(r#"{"terms": []}"#), 422, "invalid_query").await;
+    problem(terms(r#"{"terms": [{"text": "x", "weight": -1}]}"#), 422, "invalid_query").await;
+    problem(terms(r#"{"terms": [{"text": "x", "weight": 1e30}]}"#), 422, "invalid_query").await;
+    problem(terms(r#"{"terms": [{"text": "x"}, {"text": "x", "weight": -1}]}"#), 422, "invalid_query").await;
+    problem(terms(r#"{"terms": [{"item": "no such"}]}"#), 404, "not_found").await;
+    problem(terms(r#"{"terms": [{"sound": "x"}]}"#), 400, "malformed_request").await;
+    let detail = problem(terms(r#"{"terms": [{"text": "x"}, {"image_base64": "?"}]}"#), 422, "bad_base64").await;
+    assert_eq!(detail["errors"][0]["pointer"], "/terms/1/image_base64", "{detail}");
+    problem(at(Method::GET, "/v1/search"), 400, "malformed_request").await;
+    problem(at(Method::GET, "/v1/search?q=x&limit=many"), 400, "malformed_request").await;
+    problem(at(Method::GET, "/v1/items/no-such-item/similar"), 404, "not_found").await;
+    problem(at(Method::GET, "/v1/facets?filter=%7B"), 422, "invalid_filter").await;
+
     problem(picture(Vec::new()), 422, "image_decode_failed").await;
     problem(picture(b"this is no picture".to_vec()), 422, "image_decode_failed").await;
     let mut torn = crate::search::drawn_picture();

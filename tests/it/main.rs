@@ -12,6 +12,7 @@ mod index;
 mod killed;
 mod learning;
 mod live;
+mod queries;
 mod reindex;
 mod rooms;
 mod search;

@@ -1,0 +1,257 @@
+//! What a query can ask for: filters, keywords, pages, several terms, neighbours of an item; and what else is made of words and
+//! pictures.
+
+use std::collections::HashSet;
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use reqwest::{Client, Method, multipart::Form};
+use serde_json::{Value, json};
+
+use crate::{
+    search::drawn_picture,
+    support::{Server, own_copy, shared_server, trained_collection, wait_for},
+};
+
+/// Sends JSON, or nothing, and insists on success.
+async fn ask(method: Method, address: String, body: Option<Value>) -> Value {
+    let request = Client::new().request(method, &address);
+    let request = match &body {
+        Some(body) => request.json(body),
+        None => request,
+    };
+    let answer = request.send().await.expect("an answer");
+    let (status, text) = (answer.status(), answer.text().await.expect("a body"));
+    assert!(status.is_success(), "{address} {body:?}: {status} {text}");
+    serde_json::from_str(&text).unwrap_or(Value::Null)
+}
+
+async fn post(address: String, body: Value) -> Value {
+    ask(Method::POST, address, Some(body)).await
+}
+
+async fn get(address: String) -> Value {
+    ask(Method::GET, address, None).await
+}
+
+fn results(answer: &Value) -> &[Value] {
+    answer["results"].as_array().expect("results")
+}
+
+fn ids(answer: &Value) -> Vec<String> {
+    results(answer).iter().map(|result| result["id"].as_str().expect("an id").to_owned()).collect()
+}
+
+fn has_label(result: &Value, label: &str) -> bool {
+    result["labels"].as_array().expect("labels").iter().any(|l| l == label)
+}
+
+#[tokio::test]
+async fn filters_let_through_what_they_say_on_pictures_and_captions() {
+    let Some(base) = shared_server().await else { return };
+    let labels = get(format!("{base}/v1/labels")).await;
+    let names: Vec<&str> =
+        labels["labels"].as_array().expect("labels").iter().map(|l| l["label"].as_str().expect("a name")).collect();
+    let (one, two) = (names[0], names[1]);
+    let of = |names: &[&str]| json!({"key": "label", "match": {"any": names}});
+    for target in ["image", "text", "any"] {
+        let asked = |filter: Value| {
+            post(
+                format!("{base}/v1/search/text"),
+                json!({"query": "a bird", "target": target, "limit": 100, "filter": filter}),
+            )
+        };
+        let answer = asked(json!({"must": [of(&[one])]})).await;
+        assert!(!results(&answer).is_empty() && results(&answer).iter().all(|r| has_label(r, one)), "{answer}");
+        let answer = asked(json!({"must_not": [of(&[one, two])]})).await;
+        assert!(results(&answer).iter().all(|r| !has_label(r, one) && !has_label(r, two)));
+        let answer =
+            asked(json!({"should": [of(&[one]), of(&[two])], "must": [{"key": "has", "match": {"value": "image"}}]}))
+                .await;
+        assert!(results(&answer).iter().all(|r| has_label(r, one) || has_label(r, two)));
+        let some = ids(&answer);
+        let answer = asked(json!({"must": [{"key": "id", "match": {"any": [some[0], some[1]]}}]})).await;
+        assert!(ids(&answer).iter().all(|id| *id == some[0] || *id == some[1]) && !ids(&answer).is_empty());
+        assert_eq!(asked(json!({"must": [of(&["no such class"])]})).await["total"], 0);
+    }
+
+    let facets = get(format!("{base}/v1/facets")).await;
+    assert_eq!(facets["facets"]["label"].as_object().map(serde_json::Map::len), Some(names.len()));
+    let filter = json!({"must": [of(&[one])]}).to_string();
+    let address =
+        reqwest::Url::parse_with_params(&format!("{base}/v1/facets"), [("filter", filter)]).expect("an address");
+    let facets = get(address.to_string()).await;
+    assert_eq!(facets["facets"]["label"][one], labels["labels"][0]["count"]);
+}
+
+#[tokio::test]
+async fn both_kinds_come_by_relevance_and_facets_count_all_results() {
+    let Some(base) = shared_server().await else { return };
+    let body = json!({"query": "a flower", "target": "any", "limit": 100, "facets": ["label"], "min_relevance": 0.05});
+    let answer = post(format!("{base}/v1/search/text"), body).await;
+    assert_eq!(answer["query"]["direction"], "text_to_any");
+    let kinds: HashSet<&str> = results(&answer).iter().map(|r| r["kind"].as_str().expect("a kind")).collect();
+    assert_eq!(kinds.len(), 2, "{answer}");
+    let relevance: Vec<f64> = results(&answer).iter().map(|r| r["relevance"].as_f64().expect("a number")).collect();
+    assert!(relevance.is_sorted_by(|a, b| a >= b), "{relevance:?}");
+    assert!(
+        relevance.iter().all(|r| *r >= 0.05) && answer["filtered"]["below_threshold"].as_u64() > Some(0),
+        "{answer}"
+    );
+    if answer["next_cursor"].is_null() {
+        let counted: u64 =
+            answer["facets"]["label"].as_object().expect("facets").values().filter_map(Value::as_u64).sum();
+        let borne: usize = results(&answer).iter().map(|r| r["labels"].as_array().map_or(0, Vec::len)).sum();
+        assert_eq!(counted, borne as u64);
+    }
+}
+
+#[tokio::test]
+async fn keywords_count_when_asked_for_and_are_explained() {
+    let Some(base) = shared_server().await else { return };
+    let plain = json!({"query": "flower", "limit": 50, "explain": true});
+    let answer = post(format!("{base}/v1/search/text"), plain.clone()).await;
+    assert!(results(&answer).iter().zip(1..).all(|(r, rank)| r["explain"]["vector"]["rank"] == rank
+        && r["explain"]["keyword"].is_null()
+        && r["explain"]["vector"]["cosine"] == r["score"]));
+
+    let mut hybrid = plain.clone();
+    hybrid["hybrid"] = json!({"keyword_weight": 1.0});
+    let answer = post(format!("{base}/v1/search/text"), hybrid).await;
+    let first = &results(&answer)[0];
+    assert_eq!(first["explain"]["keyword"]["rank"], 1, "{first}");
+    let said = format!("{} {} {}", first["captions"], first["labels"], first["id"]).to_lowercase();
+    assert!(said.contains("flower"), "{said}");
+
+    let by_address = get(format!("{base}/v1/search?q=flower&limit=50&explain=true")).await;
+    assert!(results(&by_address).iter().any(|r| !r["explain"]["keyword"].is_null()), "on by default here");
+    let without = get(format!("{base}/v1/search?q=flower&limit=50&hybrid=false")).await;
+    assert_eq!(ids(&without), ids(&post(format!("{base}/v1/search/text"), plain).await));
+    for syntax in ["\"", "a AND", "NEAR(a, b)", "captions:x", "*", "-", "^a", "'; drop table items; --"] {
+        let body = json!({"query": format!("flower {syntax}"), "hybrid": true});
+        assert!(!results(&post(format!("{base}/v1/search/text"), body).await).is_empty(), "{syntax}");
+    }
+}
+
+/// All pages after the first.
+async fn other_pages(base: &str, first: &Value, limit: usize) -> Vec<Value> {
+    let mut pages: Vec<Value> = Vec::new();
+    loop {
+        let last = pages.last().unwrap_or(first);
+        let Some(cursor) = last["next_cursor"].as_str() else { return pages };
+        pages.push(get(format!("{base}/v1/search?cursor={cursor}&limit={limit}")).await);
+    }
+}
+
+#[tokio::test]
+async fn pages_neither_repeat_nor_skip_while_items_come_go_and_are_indexed_anew() {
+    let Some(collection) = trained_collection() else { return };
+    let copy = own_copy(collection);
+    let server = Server::start(copy.path()).await;
+    let base = &server.base;
+    let asked = |limit: usize| post(format!("{base}/v1/search/text"), json!({"query": "a tree", "limit": limit}));
+    let all = asked(100).await;
+    let (whole, rest) = (ids(&all), other_pages(base, &all, 100).await);
+    let whole: Vec<String> = whole.into_iter().chain(rest.iter().flat_map(ids)).collect();
+    assert_eq!(whole.len() as u64, all["total"].as_u64().expect("a total"));
+
+    let first = asked(7).await;
+    assert_eq!(ids(&first), whole[..7]);
+    // One of a later page goes, one that would be first comes, and the index is built anew.
+    let gone = &whole[20];
+    ask(Method::DELETE, format!("{base}/v1/items/{}", gone.replace('/', "%2F")), None).await;
+    let new = Form::new().text("item", json!({"id": "new", "captions": ["a tree"]}).to_string());
+    let kept = Client::new().post(format!("{base}/v1/items")).multipart(new).send().await.expect("an answer");
+    assert_eq!(kept.status(), 201);
+    let task = post(format!("{base}/v1/admin/reindex"), json!({})).await;
+    let task = format!("{base}/v1/tasks/{}", task["id"]);
+    wait_for("the reindex", std::time::Duration::from_secs(120), async || {
+        (get(task.clone()).await["status"] == "succeeded").then_some(())
+    })
+    .await;
+
+    let pages = other_pages(base, &first, 7).await;
+    let paged: Vec<String> = ids(&first).into_iter().chain(pages.iter().flat_map(ids)).collect();
+    let expected: Vec<&String> = whole.iter().filter(|id| *id != gone).collect();
+    assert_eq!(paged.iter().collect::<Vec<_>>(), expected);
+    assert!(
+        pages.iter().all(|page| page["index_generation"] == first["index_generation"]),
+        "the ranking that was begun"
+    );
+    assert!(pages[..pages.len() - 1].iter().all(|page| results(page).len() == 7), "whole pages");
+
+    // A service that was started since knows no cursors of the one before.
+    drop(server);
+    let server = Server::start(copy.path()).await;
+    let cursor = first["next_cursor"].as_str().expect("a cursor");
+    let answer = reqwest::get(format!("{}/v1/search?cursor={cursor}", server.base)).await.expect("an answer");
+    assert_eq!(answer.status(), 410);
+    assert_eq!(answer.json::<Value>().await.expect("JSON")["code"], "cursor_expired");
+}
+
+#[tokio::test]
+async fn several_terms_meet_and_negative_ones_lead_away() {
+    let Some(base) = shared_server().await else { return };
+    let composed = |terms: Value| post(format!("{base}/v1/search"), json!({"terms": terms, "limit": 30}));
+    let alone = post(format!("{base}/v1/search/text"), json!({"query": "a bird", "limit": 30})).await;
+    let same = composed(json!([{"text": "a bird"}])).await;
+    assert_eq!(ids(&same), ids(&alone));
+    let scaled = composed(json!([{"text": "a bird", "weight": 2.5}, {"text": "a bird", "weight": 0.5}])).await;
+    assert_eq!(ids(&scaled)[..5], ids(&alone)[..5]);
+
+    let first = &ids(&alone)[0];
+    let score = |answer: &Value| results(answer).iter().find(|r| r["id"] == *first).map(|r| r["score"].as_f64());
+    let away = composed(json!([{"text": "a bird"}, {"item": first, "weight": -0.9}])).await;
+    assert!(score(&away).is_none_or(|s| s < score(&alone).expect("first")), "{away}");
+    let picture = STANDARD.encode(drawn_picture());
+    let mixed = composed(json!([{"text": "a red ball"}, {"image_base64": picture, "weight": 0.5}])).await;
+    assert!(!results(&mixed).is_empty());
+}
+
+#[tokio::test]
+async fn an_item_has_neighbours_and_is_none_of_them() {
+    let Some(base) = shared_server().await else { return };
+    let found = post(format!("{base}/v1/search/text"), json!({"query": "a bird", "limit": 1})).await;
+    let id = &ids(&found)[0];
+    let address = format!("{base}/v1/items/{}/similar", id.replace('/', "%2F"));
+    let similar = get(format!("{address}?limit=10")).await;
+    assert_eq!(similar["query"]["direction"], "image_to_image");
+    assert!(results(&similar).len() == 10 && !ids(&similar).contains(id), "{similar}");
+    let captions = get(format!("{address}?target=text&limit=5")).await;
+    assert_eq!(captions["query"]["direction"], "image_to_text");
+}
+
+#[tokio::test]
+async fn words_and_pictures_have_classes_and_points() {
+    let Some(base) = shared_server().await else { return };
+    let labels = |answer: &Value| answer["labels"].as_array().expect("labels").clone();
+    let sum = |answer: &Value| labels(answer).iter().filter_map(|l| l["probability"].as_f64()).sum::<f64>();
+    let words = post(format!("{base}/v1/classify"), json!({"text": "a bird"})).await;
+    assert!((sum(&words) - 1.0).abs() < 1e-3, "{words}");
+    let encoded = post(format!("{base}/v1/classify"), json!({"image_base64": STANDARD.encode(drawn_picture())})).await;
+    let raw =
+        Client::new().post(format!("{base}/v1/classify")).header("content-type", "image/bmp").body(drawn_picture());
+    let raw: Value = raw.send().await.expect("an answer").json().await.expect("JSON");
+    assert_eq!(encoded, raw);
+
+    let inputs =
+        json!({"inputs": [{"text": "a bird"}, {"image_base64": STANDARD.encode(drawn_picture())}, {"text": "a bird"}]});
+    let answer = post(format!("{base}/v1/embed"), inputs).await;
+    let vectors: Vec<Vec<f64>> = serde_json::from_value(answer["vectors"].clone()).expect("numbers");
+    assert_eq!((vectors.len(), vectors[0].len() as u64), (3, answer["dims"].as_u64().expect("dims")));
+    for vector in &vectors {
+        assert!((vector.iter().map(|x| x * x).sum::<f64>() - 1.0).abs() < 1e-4);
+    }
+    assert_eq!(vectors[0], vectors[2]);
+    assert_eq!(post(format!("{base}/v1/embed"), json!({"inputs": []})).await["vectors"], json!([]));
+}
+
+#[tokio::test]
+async fn a_picture_in_base64_is_the_picture() {
+    let Some(base) = shared_server().await else { return };
+    let raw = Client::new().post(format!("{base}/v1/search/image?limit=5&target=any"));
+    let raw = raw.header("content-type", "image/bmp").body(drawn_picture()).send().await.expect("an answer");
+    let raw: Value = raw.json().await.expect("JSON");
+    let body = json!({"image_base64": STANDARD.encode(drawn_picture()), "limit": 5, "target": "any"});
+    let encoded = post(format!("{base}/v1/search/image"), body).await;
+    assert_eq!(ids(&raw), ids(&encoded));
+}
