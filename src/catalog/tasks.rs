@@ -156,6 +156,67 @@ impl Catalog {
         Ok(done.rows_affected())
     }
 
+    /// Keeps what a task measured, behind what it measured before.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn add_task_metrics(&self, id: i64, metrics: &[serde_json::Value]) -> Result<(), CatalogError> {
+        if metrics.is_empty() {
+            return Ok(());
+        }
+        let mut tx = self.writer.begin_with("begin immediate").await?;
+        for metric in metrics {
+            sqlx::query(
+                "insert into task_metrics (task, number, metric)
+                 select ?1, coalesce(max(number), 0) + 1, ?2 from task_metrics where task = ?1",
+            )
+            .bind(id)
+            .bind(metric.to_string())
+            .execute(&mut *tx)
+            .await?;
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// What a task measured, with numbers from 1, behind the number `after`.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn task_metrics(&self, id: i64, after: i64) -> Result<Vec<(i64, serde_json::Value)>, CatalogError> {
+        let rows: Vec<(i64, String)> =
+            sqlx::query_as("select number, metric from task_metrics where task = ? and number > ? order by number")
+                .bind(id)
+                .bind(after)
+                .fetch_all(&self.readers)
+                .await?;
+        rows.into_iter().map(|(number, text)| Ok((number, from_json("task_metrics.metric", &text)?))).collect()
+    }
+
+    /// Tasks of a status and of a kind, or of any, the newest first; those with numbers below `before`.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn tasks(
+        &self,
+        status: Option<TaskStatus>,
+        kind: Option<&str>,
+        before: i64,
+        most: u32,
+    ) -> Result<Vec<Task>, CatalogError> {
+        let rows: Vec<TaskRow> = sqlx::query_as(
+            "select id, type, status, created_at, started_at, finished_at, steps, result, error from tasks
+             where (?1 is null or status = ?1) and (?2 is null or type = ?2) and id < ?3 order by id desc limit ?4",
+        )
+        .bind(status.map(TaskStatus::as_str))
+        .bind(kind)
+        .bind(before)
+        .bind(most)
+        .fetch_all(&self.readers)
+        .await?;
+        rows.into_iter().map(Task::try_from).collect()
+    }
+
     /// A task by number.
     ///
     /// # Errors

@@ -27,6 +27,10 @@ pub(super) enum Code {
     CursorExpired,
     InvalidItem,
     ItemExists,
+    InvalidSettings,
+    TaskEnded,
+    NoSuchModel,
+    NoModelBefore,
     ImageDecodeFailed,
     ImageUnavailable,
     NoModel,
@@ -60,6 +64,12 @@ impl Code {
             Self::CursorExpired => ("cursor_expired", StatusCode::GONE, "The cursor is no longer known"),
             Self::InvalidItem => ("invalid_item", StatusCode::UNPROCESSABLE_ENTITY, "The item cannot be taken"),
             Self::ItemExists => ("item_exists", StatusCode::CONFLICT, "There is an item of this id already"),
+            Self::InvalidSettings => {
+                ("invalid_settings", StatusCode::UNPROCESSABLE_ENTITY, "No training can use these settings")
+            }
+            Self::TaskEnded => ("task_ended", StatusCode::CONFLICT, "The task is not at work"),
+            Self::NoSuchModel => ("model_not_found", StatusCode::NOT_FOUND, "There is no such model"),
+            Self::NoModelBefore => ("no_model_before", StatusCode::CONFLICT, "There is no model to go back to"),
             Self::ImageDecodeFailed => {
                 ("image_decode_failed", StatusCode::UNPROCESSABLE_ENTITY, "Image could not be decoded")
             }
@@ -176,9 +186,10 @@ impl From<SearchError> for Problem {
             SearchError::BadItem { .. } => Code::InvalidItem,
             SearchError::ItemExists(_) => Code::ItemExists,
             SearchError::Picture(_) => Code::ImageDecodeFailed,
+            SearchError::NoSuchModel(_) => Code::NoSuchModel,
+            SearchError::NoModelBefore(_) => Code::NoModelBefore,
+            SearchError::Settings(_) => Code::InvalidSettings,
             SearchError::OtherEncoder { .. }
-            | SearchError::NoSuchModel(_)
-            | SearchError::NoModelBefore(_)
             | SearchError::NotEnough(_)
             | SearchError::Features(_)
             | SearchError::BadOutput(_)

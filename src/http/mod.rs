@@ -13,6 +13,7 @@ mod options;
 mod pages;
 mod request;
 mod search;
+mod tasks;
 mod view;
 
 use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
@@ -76,6 +77,9 @@ pub fn router(engine: Arc<Engine>, limits: HttpLimits) -> Router {
         .route("/v1/items", post(ingest::create))
         .route("/v1/items/{id}", get(items::item).put(ingest::replace).delete(ingest::delete))
         .layer(DefaultBodyLimit::max(limits.picture_bytes));
+    // Told as they come: the time of a request does not bound them.
+    let events =
+        Router::new().route("/v1/tasks/{id}/events", get(tasks::events)).layer(middleware::from_fn(request::context));
     telemetry::start_metrics();
     Router::new()
         .route("/", get(pages::index))
@@ -92,7 +96,16 @@ pub fn router(engine: Arc<Engine>, limits: HttpLimits) -> Router {
         .route("/v1/items/{id}/thumbnail", get(items::thumbnail))
         .route("/v1/admin/reindex", post(admin::reindex))
         .route("/v1/admin/selftest", post(admin::selftest))
-        .route("/v1/tasks/{id}", get(admin::task))
+        .route("/v1/admin/train", post(admin::train))
+        .route("/v1/admin/evaluate", post(admin::evaluate))
+        .route("/v1/admin/import", post(admin::import))
+        .route("/v1/models", get(admin::models))
+        .route("/v1/models/{id}/report", get(admin::report))
+        .route("/v1/models/{id}/activate", post(admin::activate))
+        .route("/v1/models/rollback", post(admin::roll_back))
+        .route("/v1/tasks", get(tasks::list))
+        .route("/v1/tasks/{id}", get(tasks::one))
+        .route("/v1/tasks/{id}/cancel", post(tasks::cancel))
         .layer(DefaultBodyLimit::max(limits.body_bytes))
         .merge(pictures)
         .layer(CatchPanicLayer::custom(error::panicked))
@@ -109,6 +122,7 @@ pub fn router(engine: Arc<Engine>, limits: HttpLimits) -> Router {
             HeaderValue::from_static("no-referrer"),
         ))
         .layer(CompressionLayer::new())
+        .merge(events)
         .with_state(App { engine, limits })
 }
 

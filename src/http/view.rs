@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    catalog::{Item, Task},
+    catalog::{Item, Task, TaskStatus, now_ms},
     search::{Answer, Found, Kind, LeftOut, PredictedLabel, THUMBNAIL_SIDE, Target, Timings},
 };
 
@@ -139,29 +139,46 @@ fn encode_segment(id: &str) -> String {
 }
 
 /// A task as `GET /v1/tasks/{id}` shows it.
-pub(super) fn task(task: &Task) -> Value {
+pub(super) fn task(task: &Task, metrics: Option<Value>) -> Value {
     // Steps weigh the same; what a step's amount is was known only when it began.
     let part = |done: u64, total: u64| if total == 0 { 1.0 } else { done.min(total) as f64 / total as f64 };
-    let planned = if task.kind == "reindex" { STEPS_OF_A_REINDEX } else { 1 }.max(task.steps.len());
+    let planned = planned_steps(&task.kind).max(task.steps.len());
     let percent = task.steps.iter().map(|s| part(s.done, s.total)).sum::<f64>() / planned as f64 * 100.0;
+    let percent = if task.status == TaskStatus::Succeeded { 100.0 } else { percent };
+    let running = task.started_at.filter(|_| task.status == TaskStatus::Running && percent >= 1.0);
+    let eta = running.map(|began| ((now_ms() - began) as f64 / 1000.0 * (100.0 - percent) / percent).round());
     json!({
         "id": task.id,
         "type": task.kind,
-        "status": task.status,
+        "status": status(task.status),
         "created_at": timestamp(task.created_at),
         "started_at": task.started_at.map(timestamp),
         "finished_at": task.finished_at.map(timestamp),
-        "progress": { "percent": (percent * 10.0).round() / 10.0, "steps": task.steps },
+        "progress": { "percent": (percent * 10.0).round() / 10.0, "eta_seconds": eta, "steps": task.steps },
+        "metrics": metrics,
         "result": task.result,
         "error": task.error.as_ref().map(|detail| json!({ "detail": detail })),
     })
 }
 
-/// Two modalities, each embedded and indexed.
-const STEPS_OF_A_REINDEX: usize = 4;
+/// A status as JSON has it.
+pub(super) fn status(status: TaskStatus) -> String {
+    json!(status).as_str().unwrap_or_default().to_owned()
+}
+
+/// Steps that a kind of task has in all. A reindex embeds and indexes two modalities; before it, a training encodes both,
+/// learns two parts and measures, and an import takes records and encodes both.
+fn planned_steps(kind: &str) -> usize {
+    match kind {
+        "reindex" => 4,
+        "train" => 5 + 4,
+        "import" => 3 + 4,
+        _ => 1,
+    }
+}
 
 /// RFC 3339 from Unix milliseconds.
-fn timestamp(ms: i64) -> String {
+pub(super) fn timestamp(ms: i64) -> String {
     time::OffsetDateTime::from_unix_timestamp_nanos(i128::from(ms) * 1_000_000)
         .ok()
         .and_then(|t| t.format(&time::format_description::well_known::Rfc3339).ok())

@@ -19,7 +19,7 @@ use super::{
     pages::{Pages, cursor},
     probe::{Encoded, Probe, classes, one_row},
     query::rank,
-    reindex::Running,
+    tasks::Tasks,
 };
 use crate::{
     catalog::{Filter, Item, LabelCount},
@@ -80,8 +80,10 @@ pub struct Engine {
     pub(super) changing: tokio::sync::Mutex<()>,
     /// When the last fold began by itself.
     pub(super) last_fold: Mutex<Option<Instant>>,
-    /// The reindex that is at work, if one is.
-    pub(super) reindexing: Mutex<Option<Running>>,
+    /// Long work.
+    pub(super) tasks: Tasks,
+    /// Held while a generation is built: one after the other, so that the last one is of the model that answers.
+    building: tokio::sync::Mutex<()>,
     /// Rankings that cursors point into.
     pages: Pages,
     /// Set once, when the service ends.
@@ -104,7 +106,8 @@ impl Engine {
             worker,
             changing: tokio::sync::Mutex::new(()),
             last_fold: Mutex::new(None),
-            reindexing: Mutex::new(None),
+            tasks: Tasks::default(),
+            building: tokio::sync::Mutex::new(()),
             pages: Pages::default(),
             closing: Arc::new(AtomicBool::new(false)),
         })
@@ -158,6 +161,7 @@ impl Engine {
         progress: Arc<dyn Progress>,
         stop: Arc<AtomicBool>,
     ) -> Result<Arc<Generation>, SearchError> {
+        let _building = self.building.lock().await;
         let kind = IndexKind::Kept(index_parameters(&self.library).await?);
         let built = Generation::build(&self.library, &self.encoders, kind, progress, stop).await?;
         let before = self.live().map_or(built.built_at(), |live| live.built_at());
@@ -198,7 +202,7 @@ impl Engine {
     /// Asks all long work to stop; the service is about to end.
     pub fn close(&self) {
         self.closing.store(true, Ordering::Relaxed);
-        self.stop_reindex();
+        self.tasks.stop_all();
     }
 
     /// Answers words.

@@ -36,6 +36,11 @@ impl DataFolder {
         self.models().join(version)
     }
 
+    /// Where the page for people on a model lies.
+    pub fn report_page(&self, version: &str) -> PathBuf {
+        self.model(version).join("report.html")
+    }
+
     /// All models.
     pub fn models(&self) -> PathBuf {
         self.root.join("models")

@@ -13,6 +13,7 @@ mod generation;
 mod given;
 mod import;
 mod ingest;
+mod jobs;
 mod metrics;
 mod pages;
 mod probe;
@@ -21,6 +22,8 @@ mod query;
 mod reindex;
 mod report;
 mod selftest;
+mod settings;
+mod tasks;
 mod train;
 mod tune;
 mod versions;
@@ -48,6 +51,7 @@ pub use ingest::ItemDraft;
 pub use progress::{Progress, Silent};
 pub use query::{Answer, Direction, Found, Kind, LeftOut, PredictedLabel, Query, Target, Timings};
 pub use report::{ReportPage, report_page, report_page_of_features};
+pub use settings::train_settings;
 pub use train::{Material, Trained, ablate, load_material, train};
 pub use tune::tune_index;
 pub use versions::{activate, roll_back};
@@ -113,6 +117,9 @@ pub enum SearchError {
     /// An item of this id is there already.
     #[error("there is an item {0:?} already; PUT replaces it")]
     ItemExists(String),
+    /// Settings that no training can use.
+    #[error("{0}")]
+    Settings(String),
     /// There is not enough to learn from.
     #[error("{0}")]
     NotEnough(String),
@@ -168,7 +175,11 @@ impl From<EncoderError> for SearchError {
 /// A stop is a stop, whoever noticed it.
 impl From<DscmrError> for SearchError {
     fn from(error: DscmrError) -> Self {
-        if matches!(error, DscmrError::Stopped) { Self::Stopped } else { Self::Space(error) }
+        match error {
+            DscmrError::Stopped => Self::Stopped,
+            DscmrError::Settings(_) => Self::Settings(error.to_string()),
+            other => Self::Space(other),
+        }
     }
 }
 

@@ -8,6 +8,8 @@ pub trait Progress: Send + Sync {
     fn advance(&self, done: u64);
     /// Something about the current step that is worth a line.
     fn note(&self, text: &str);
+    /// Something was measured that is worth keeping.
+    fn measured(&self, _metric: serde_json::Value) {}
 }
 
 /// Nobody listens.

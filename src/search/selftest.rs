@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
-use super::{Engine, SearchError, blocking, metrics};
-use crate::catalog::{Task, TaskStatus};
+use super::{Engine, SearchError, blocking, metrics, tasks::Job};
+use crate::catalog::Task;
 
 impl Engine {
     /// Starts a comparison of the live indexes with scans, as a task.
@@ -14,26 +14,14 @@ impl Engine {
     /// [`SearchError::NoModel`], [`SearchError::Starting`]; or if the catalog fails.
     pub async fn self_test(self: &Arc<Self>) -> Result<Task, SearchError> {
         let generation = self.ready().await?;
-        let catalog = self.library.catalog.clone();
-        let task = catalog.create_task("selftest").await?;
-        let accepted = catalog.task(task).await?;
-        tokio::spawn(async move {
+        self.start_task("selftest", async |_: Arc<Self>, _: Job| {
             let number = generation.number;
-            let tested = blocking(move || generation.self_test()).await.and_then(|tested| tested);
-            let (status, result, error) = match tested {
-                Ok(tests) => {
-                    tests.iter().for_each(|(name, test)| metrics::tested(name, test));
-                    let tests: serde_json::Map<String, serde_json::Value> =
-                        tests.iter().map(|(name, test)| ((*name).to_owned(), json!(test))).collect();
-                    (TaskStatus::Succeeded, Some(json!({ "index_generation": number, "indexes": tests })), None)
-                }
-                Err(error) => (TaskStatus::Failed, None, Some(error.to_string())),
-            };
-            let ended = catalog.task_ended(task, status, &[], result.as_ref(), error.as_deref()).await;
-            if let Err(error) = ended {
-                tracing::error!(task, %error, "a task's end could not be kept");
-            }
-        });
-        accepted.ok_or_else(|| SearchError::Background(format!("task {task} is gone")))
+            let tests = blocking(move || generation.self_test()).await??;
+            tests.iter().for_each(|(name, test)| metrics::tested(name, test));
+            let tests: Map<String, Value> =
+                tests.iter().map(|(name, test)| ((*name).to_owned(), json!(test))).collect();
+            Ok(json!({ "index_generation": number, "indexes": tests }))
+        })
+        .await
     }
 }

@@ -23,7 +23,7 @@ use crate::{
     catalog::{ModelRecord, TrainingItem},
     compute,
     dataset::{Split, SplitFractions, SplitMember, assign_splits},
-    dscmr::{self, Event, FeatureMatrix, Model, TrainSettings, TrainingData, Validation},
+    dscmr::{self, Epoch, Event, FeatureMatrix, Model, Terms, TrainSettings, TrainingData, Validation},
     evaluation::Report,
 };
 
@@ -207,8 +207,26 @@ fn told(progress: &dyn Progress) -> impl FnMut(Event<'_>) {
         Event::Epoch(epoch) => {
             progress.advance(epoch.epoch as u64);
             progress.note(&epoch.to_string());
+            progress.measured(metric(epoch));
         }
     }
+}
+
+/// What an epoch measured, as a task tells it.
+fn metric(epoch: &Epoch) -> serde_json::Value {
+    let mut loss = json!({ "total": epoch.total });
+    if let Some(Terms { j1, j2, j3 }) = epoch.terms {
+        loss = json!({ "total": epoch.total, "j1": j1, "j2": j2, "j3": j3 });
+    }
+    let quality = epoch.validation;
+    json!({
+        "part": epoch.part,
+        "epoch": epoch.epoch,
+        "loss": loss,
+        "validation_map": { "image_to_text": quality.map_image_to_text, "text_to_image": quality.map_text_to_image },
+        "validation_mean_recall": quality.mean_recall,
+        "seconds": epoch.seconds,
+    })
 }
 
 /// One training at a time on a data folder: two would write one checkpoint.

@@ -17,3 +17,4 @@ mod reindex;
 mod rooms;
 mod search;
 mod support;
+mod tasks;

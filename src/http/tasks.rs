@@ -1,0 +1,184 @@
+//! How far long work is: one task, all of them, their events as they come, and how to stop one.
+
+use std::{collections::VecDeque, convert::Infallible, time::Duration};
+
+use axum::{
+    Json,
+    extract::{Path, Query, State, rejection::PathRejection, rejection::QueryRejection},
+    http::HeaderMap,
+    response::sse::{Event, KeepAlive, Sse},
+};
+use futures_util::{Stream, stream};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{
+    App,
+    error::{Code, Outcome, Problem},
+    view,
+};
+use crate::{
+    catalog::{Catalog, Task, TaskStatus},
+    search::SearchError,
+};
+
+/// How often a task is looked at for events, and while somebody waits for its end.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// The longest that a request waits for a task's end, in seconds.
+const MAX_WAIT: u64 = 25;
+
+/// Tasks of a list, unless it says otherwise, and at most.
+const LISTED: u32 = 50;
+const MAX_LISTED: u32 = 500;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ListOptions {
+    status: Option<TaskStatus>,
+    r#type: Option<String>,
+    before: Option<i64>,
+    limit: Option<u32>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WaitOptions {
+    wait: Option<u64>,
+}
+
+/// `GET /v1/tasks?status=&type=&before=&limit=`
+pub(super) async fn list(
+    State(app): State<App>,
+    options: Result<Query<ListOptions>, QueryRejection>,
+) -> Outcome<Json<Value>> {
+    let Query(ListOptions { status, r#type, before, limit }) = options?;
+    let limit = limit.unwrap_or(LISTED);
+    if !(1..=MAX_LISTED).contains(&limit) {
+        let detail = format!("limit: it is {limit}; allowed are 1 to {MAX_LISTED}");
+        return Err(Problem::new(Code::InvalidQuery, detail).at("/limit"));
+    }
+    let catalog = &app.engine.library().catalog;
+    let before = before.unwrap_or(i64::MAX);
+    let tasks = catalog.tasks(status, r#type.as_deref(), before, limit).await.map_err(SearchError::from)?;
+    let next = tasks.last().filter(|_| tasks.len() == limit as usize).map(|task| task.id);
+    let tasks: Vec<Value> = tasks.iter().map(|task| view::task(task, None)).collect();
+    Ok(Json(json!({ "tasks": tasks, "next_before": next })))
+}
+
+/// `GET /v1/tasks/{id}?wait=SECONDS`: as it is, or as it is when it has ended or the time is over.
+pub(super) async fn one(
+    State(app): State<App>,
+    id: Result<Path<i64>, PathRejection>,
+    options: Result<Query<WaitOptions>, QueryRejection>,
+) -> Outcome<Json<Value>> {
+    let (Path(id), Query(WaitOptions { wait })) = (id?, options?);
+    let wait = wait.unwrap_or(0);
+    if wait > MAX_WAIT {
+        let detail = format!("wait: it is {wait} seconds; allowed are 0 to {MAX_WAIT}");
+        return Err(Problem::new(Code::InvalidQuery, detail).at("/wait"));
+    }
+    let catalog = &app.engine.library().catalog;
+    let until = tokio::time::Instant::now() + Duration::from_secs(wait);
+    let task = loop {
+        let task = find(catalog, id).await?;
+        if has_ended(&task) || tokio::time::Instant::now() >= until {
+            break task;
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    };
+    let last = catalog.task_metrics(id, 0).await.map_err(SearchError::from)?.pop();
+    Ok(Json(view::task(&task, last.map(|(_, metric)| metric))))
+}
+
+/// `POST /v1/tasks/{id}/cancel`: 409 if it has ended.
+pub(super) async fn cancel(State(app): State<App>, id: Result<Path<i64>, PathRejection>) -> Outcome<Json<Value>> {
+    let Path(id) = id?;
+    let task = find(&app.engine.library().catalog, id).await?;
+    if has_ended(&task) || !app.engine.cancel_task(id) {
+        let detail = format!("task {id} is not at work: it is {}", view::status(task.status));
+        return Err(Problem::new(Code::TaskEnded, detail));
+    }
+    Ok(Json(view::task(&task, None)))
+}
+
+/// `GET /v1/tasks/{id}/events`: `metric`, `progress` and at the end `status`, as they come. A client that comes back with
+/// Last-Event-ID hears the metrics that it missed.
+pub(super) async fn events(
+    State(app): State<App>,
+    id: Result<Path<i64>, PathRejection>,
+    headers: HeaderMap,
+) -> Outcome<Sse<impl Stream<Item = Result<Event, Infallible>>>> {
+    let Path(id) = id?;
+    let catalog = app.engine.library().catalog.clone();
+    find(&catalog, id).await?;
+    let last = headers.get("last-event-id").and_then(|v| v.to_str().ok()).and_then(|v| v.parse().ok()).unwrap_or(0);
+    let watch = Watch { catalog, task: id, heard: last, shown: None, waiting: VecDeque::new(), ended: false };
+    Ok(Sse::new(stream::unfold(watch, Watch::next)).keep_alive(KeepAlive::new().interval(Duration::from_secs(15))))
+}
+
+/// A client that hears of a task.
+struct Watch {
+    catalog: Catalog,
+    task: i64,
+    /// The last metric that was told.
+    heard: i64,
+    /// The progress that was told last.
+    shown: Option<Value>,
+    waiting: VecDeque<Event>,
+    ended: bool,
+}
+
+impl Watch {
+    async fn next(mut self) -> Option<(Result<Event, Infallible>, Self)> {
+        loop {
+            if let Some(event) = self.waiting.pop_front() {
+                return Some((Ok(event), self));
+            }
+            if self.ended {
+                return None;
+            }
+            if self.shown.is_some() {
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+            // Where the catalog fails there is nothing more to tell; the client asks again.
+            self.look().await.ok()?;
+        }
+    }
+
+    async fn look(&mut self) -> Result<(), SearchError> {
+        // The task before its metrics: what has ended has told all of them.
+        let Some(task) = self.catalog.task(self.task).await? else {
+            self.ended = true;
+            return Ok(());
+        };
+        for (number, metric) in self.catalog.task_metrics(self.task, self.heard).await? {
+            self.heard = number;
+            self.tell("metric", &metric);
+        }
+        let whole = view::task(&task, None);
+        let progress = json!({ "status": whole["status"], "progress": whole["progress"] });
+        if self.shown.as_ref() != Some(&progress) {
+            self.tell("progress", &progress);
+            self.shown = Some(progress);
+        }
+        if has_ended(&task) {
+            self.tell("status", &whole);
+            self.ended = true;
+        }
+        Ok(())
+    }
+
+    fn tell(&mut self, kind: &str, data: &Value) {
+        self.waiting.push_back(Event::default().event(kind).id(self.heard.to_string()).data(data.to_string()));
+    }
+}
+
+async fn find(catalog: &Catalog, id: i64) -> Outcome<Task> {
+    let task = catalog.task(id).await.map_err(SearchError::from)?;
+    task.ok_or_else(|| Problem::new(Code::NotFound, format!("there is no task {id}")))
+}
+
+fn has_ended(task: &Task) -> bool {
+    !matches!(task.status, TaskStatus::Enqueued | TaskStatus::Running)
+}

@@ -1,0 +1,203 @@
+//! Long work of a running service, as tasks: of each kind one at a time, with steps and metrics in the catalog, and stopped when
+//! somebody asks.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use serde_json::Value;
+
+use super::{Engine, Progress, SearchError};
+use crate::catalog::{Catalog, Step, Task, TaskStatus};
+
+/// How often a running task's progress is kept in the catalog.
+const KEEP_EVERY: Duration = Duration::from_millis(250);
+
+/// The tasks at work, by kind.
+#[derive(Debug, Default)]
+pub(super) struct Tasks(Mutex<HashMap<&'static str, Running>>);
+
+#[derive(Debug)]
+struct Running {
+    task: i64,
+    stop: Arc<AtomicBool>,
+}
+
+impl Tasks {
+    /// Asks all of them to stop.
+    pub(super) fn stop_all(&self) {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .values()
+            .for_each(|r| r.stop.store(true, Ordering::Relaxed));
+    }
+
+    /// The one of this kind that is at work.
+    fn of_kind(&self, kind: &str) -> Option<i64> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(kind).map(|running| running.task)
+    }
+
+    /// Takes the place of this kind, or says which task has it.
+    fn enter(&self, kind: &'static str, running: Running) -> Option<i64> {
+        let mut at_work = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match at_work.get(kind) {
+            Some(other) => Some(other.task),
+            None => {
+                at_work.insert(kind, running);
+                None
+            }
+        }
+    }
+
+    fn leave(&self, kind: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(kind);
+    }
+
+    fn stop(&self, task: i64) -> bool {
+        let at_work = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let running = at_work.values().find(|running| running.task == task);
+        running.map(|running| running.stop.store(true, Ordering::Relaxed)).is_some()
+    }
+}
+
+/// What a task has with it while it works.
+#[derive(Debug, Clone)]
+pub(super) struct Job {
+    pub(super) progress: Arc<Told>,
+    /// Set when somebody asks the task to stop.
+    pub(super) stop: Arc<AtomicBool>,
+}
+
+impl Job {
+    pub(super) fn listener(&self) -> Arc<dyn Progress> {
+        Arc::clone(&self.progress) as Arc<dyn Progress>
+    }
+}
+
+/// Keeps what a task tells until the catalog has it.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    steps: Mutex<Vec<Step>>,
+    metrics: Mutex<Vec<Value>>,
+}
+
+impl Told {
+    async fn keep(&self, catalog: &Catalog, task: i64) {
+        let steps = self.steps();
+        let metrics = std::mem::take(&mut *self.metrics.lock().unwrap_or_else(PoisonError::into_inner));
+        let kept = async {
+            catalog.task_running(task, &steps).await?;
+            catalog.add_task_metrics(task, &metrics).await
+        };
+        if let Err(error) = kept.await {
+            tracing::warn!(task, %error, "a task's progress could not be kept");
+        }
+    }
+
+    fn steps(&self) -> Vec<Step> {
+        self.steps.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Progress for Told {
+    fn begin(&self, step: &str, unit: &str, total: Option<u64>) {
+        let step = Step { name: step.to_owned(), done: 0, total: total.unwrap_or(0), unit: unit.to_owned() };
+        self.steps.lock().unwrap_or_else(PoisonError::into_inner).push(step);
+    }
+
+    fn advance(&self, done: u64) {
+        if let Some(step) = self.steps.lock().unwrap_or_else(PoisonError::into_inner).last_mut() {
+            step.done = done;
+        }
+    }
+
+    fn note(&self, text: &str) {
+        tracing::info!("{text}");
+    }
+
+    fn measured(&self, metric: Value) {
+        self.metrics.lock().unwrap_or_else(PoisonError::into_inner).push(metric);
+    }
+}
+
+impl Engine {
+    /// Starts work as a task and gives it; while one of its kind is at work, gives that one. What the work gives is the task's
+    /// result; [`SearchError::Stopped`] ends it as cancelled.
+    pub(super) async fn start_task<W>(
+        self: &Arc<Self>,
+        kind: &'static str,
+        work: impl FnOnce(Arc<Self>, Job) -> W + Send + 'static,
+    ) -> Result<Task, SearchError>
+    where
+        W: Future<Output = Result<Value, SearchError>> + Send + 'static,
+    {
+        let id = match self.tasks.of_kind(kind) {
+            Some(id) => id,
+            None => self.begin(kind, work).await?,
+        };
+        self.library.catalog.task(id).await?.ok_or_else(|| SearchError::Background(format!("task {id} is gone")))
+    }
+
+    async fn begin<W>(
+        self: &Arc<Self>,
+        kind: &'static str,
+        work: impl FnOnce(Arc<Self>, Job) -> W + Send + 'static,
+    ) -> Result<i64, SearchError>
+    where
+        W: Future<Output = Result<Value, SearchError>> + Send + 'static,
+    {
+        let task = self.library.catalog.create_task(kind).await?;
+        let stop = Arc::new(AtomicBool::new(self.closing.load(Ordering::Relaxed)));
+        if let Some(other) = self.tasks.enter(kind, Running { task, stop: Arc::clone(&stop) }) {
+            // Two requests came at once and the other one was first; this task ends before it begins.
+            let error = format!("task {other} is at work already");
+            self.library.catalog.task_ended(task, TaskStatus::Cancelled, &[], None, Some(&error)).await?;
+            return Ok(other);
+        }
+        let engine = Arc::clone(self);
+        tokio::spawn(async move {
+            let job = Job { progress: Arc::new(Told::default()), stop };
+            let told = Arc::clone(&job.progress);
+            // A task of its own, so that a panic in the work is an end like another.
+            let mut working = tokio::spawn(work(Arc::clone(&engine), job));
+            let mut tick = tokio::time::interval(KEEP_EVERY);
+            let ended = loop {
+                tokio::select! {
+                    ended = &mut working => break ended.unwrap_or_else(|e| Err(SearchError::Background(e.to_string()))),
+                    _ = tick.tick() => told.keep(&engine.library.catalog, task).await,
+                }
+            };
+            told.keep(&engine.library.catalog, task).await;
+            engine.end(kind, task, &told.steps(), ended).await;
+        });
+        Ok(task)
+    }
+
+    async fn end(&self, kind: &'static str, task: i64, steps: &[Step], ended: Result<Value, SearchError>) {
+        let (status, result, error) = match ended {
+            Ok(result) => (TaskStatus::Succeeded, Some(result), None),
+            Err(SearchError::Stopped) => (TaskStatus::Cancelled, None, Some(SearchError::Stopped.to_string())),
+            Err(error) => {
+                tracing::error!(task, kind, %error, "a task failed");
+                (TaskStatus::Failed, None, Some(error.to_string()))
+            }
+        };
+        // The next of this kind may begin only when this one's end is written, else a client could see two at work.
+        let kept = self.library.catalog.task_ended(task, status, steps, result.as_ref(), error.as_deref()).await;
+        if let Err(error) = kept {
+            tracing::error!(task, %error, "a task's end could not be kept");
+        }
+        self.tasks.leave(kind);
+    }
+
+    /// Asks a task to stop. `false` if it is not at work.
+    pub fn cancel_task(&self, id: i64) -> bool {
+        self.tasks.stop(id)
+    }
+}

@@ -1,0 +1,212 @@
+//! Long work of a running service: it is told as it goes, can be stopped, and no query fails meanwhile.
+
+use std::{path::Path, time::Duration};
+
+use reqwest::{Client, Method};
+use serde_json::{Value, json};
+
+use crate::{
+    search::drawn_picture,
+    support::{Server, own_copy, trained_collection},
+};
+
+async fn ask(method: Method, address: &str, body: Option<Value>) -> (u16, Value) {
+    let request = Client::new().request(method, address);
+    let request = match &body {
+        Some(body) => request.json(body),
+        None => request,
+    };
+    let answer = request.send().await.expect("an answer");
+    (answer.status().as_u16(), answer.json().await.unwrap_or(Value::Null))
+}
+
+/// Starts a task and gives its address.
+async fn start(base: &str, path: &str, body: Option<Value>) -> String {
+    let (status, task) = ask(Method::POST, &format!("{base}{path}"), body).await;
+    assert_eq!(status, 202, "{path}: {task}");
+    format!("{base}/v1/tasks/{}", task["id"])
+}
+
+/// The task when it has ended.
+async fn ended(address: &str) -> Value {
+    for _ in 0..12 {
+        let (status, task) = ask(Method::GET, &format!("{address}?wait=25"), None).await;
+        assert_eq!(status, 200);
+        if task["finished_at"].is_string() {
+            return task;
+        }
+    }
+    panic!("{address} has not ended in five minutes");
+}
+
+/// A training of few steps.
+fn short(epochs: usize) -> Value {
+    let course = json!({"course": {"max_epochs": epochs, "patience": epochs, "hidden": 64}});
+    json!({"class": course, "pair": course})
+}
+
+/// Asks all the while, and gives the answers.
+fn asking(base: &str) -> (tokio::sync::oneshot::Sender<()>, tokio::task::JoinHandle<Vec<(u16, Value)>>) {
+    let (stop, mut stopped) = tokio::sync::oneshot::channel();
+    let address = format!("{base}/v1/search/text");
+    let asking = tokio::spawn(async move {
+        let mut answers = Vec::new();
+        loop {
+            let body = json!({"query": format!("a bird number {}", answers.len()), "limit": 3});
+            tokio::select! {
+                _ = &mut stopped => return answers,
+                answer = ask(Method::POST, &address, Some(body)) => answers.push(answer),
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    });
+    (stop, asking)
+}
+
+#[tokio::test]
+async fn train_gate_swap_and_rollback_while_queries_are_answered() {
+    let Some(collection) = trained_collection() else { return };
+    let data = own_copy(collection);
+    let server = Server::start(data.path()).await;
+    let base = server.base.as_str();
+    let model = async || ask(Method::GET, &format!("{base}/v1/models"), None).await.1;
+    let first = model().await["active"].as_str().expect("a model").to_owned();
+    let (stop, asked) = asking(base);
+
+    // A poor model stops at the gate.
+    let refused = start(base, "/v1/admin/train", Some(json!({"settings": short(1), "margin": 0.0}))).await;
+    let task = ended(&refused).await;
+    assert_eq!(
+        (&task["status"], &task["result"]["verdict"]["promoted"]),
+        (&json!("succeeded"), &json!(false)),
+        "{task}"
+    );
+    assert!(
+        !task["result"]["verdict"]["objections"].as_array().expect("a list").is_empty()
+            && task["result"]["index"].is_null()
+    );
+    assert_eq!(model().await["active"], first.as_str());
+
+    // Forced, it answers, and its epochs were told as they came.
+    let forced = start(base, "/v1/admin/train", Some(json!({"settings": short(2), "force": true}))).await;
+    let told = reqwest::get(format!("{forced}/events")).await.expect("events").text().await.expect("all events");
+    let task = ended(&forced).await;
+    assert_eq!(task["status"], "succeeded", "{task}");
+    let second = task["result"]["model"].as_str().expect("a model").to_owned();
+    assert!(told.matches("event: metric").count() == 4 && told.contains("validation_map"), "{told}");
+    assert!(told.trim_end().rsplit("\n\n").next().expect("events").contains("event: status"), "{told}");
+    assert_eq!((&task["progress"]["percent"], &task["metrics"]["epoch"]), (&json!(100.0), &json!(2)), "{task}");
+    let later =
+        Client::new().get(format!("{forced}/events")).header("last-event-id", "3").send().await.expect("events");
+    assert_eq!(later.text().await.expect("events").matches("event: metric").count(), 1, "those that were missed");
+    let answer = ask(Method::GET, &format!("{base}/v1/search?q=bird"), None).await.1;
+    assert_eq!(answer["model"], second.as_str());
+
+    // Back, and forth again.
+    let back = ended(&start(base, "/v1/models/rollback", None).await).await;
+    assert_eq!((&back["status"], &back["result"]["model"]), (&json!("succeeded"), &json!(first)), "{back}");
+    assert_eq!(ask(Method::GET, &format!("{base}/v1/search?q=bird"), None).await.1["model"], first.as_str());
+    let forth = ended(&start(base, &format!("/v1/models/{second}/activate"), None).await).await;
+    assert_eq!(forth["result"]["model"], second.as_str(), "{forth}");
+
+    stop.send(()).expect("somebody asks");
+    let answers = asked.await.expect("answers");
+    let failed: Vec<_> = answers.iter().filter(|(status, _)| *status != 200).collect();
+    assert!(failed.is_empty() && answers.len() > 20, "{} of {}: {failed:?}", failed.len(), answers.len());
+    let answered: std::collections::BTreeSet<&str> = answers.iter().filter_map(|(_, a)| a["model"].as_str()).collect();
+    assert_eq!(answered.len(), 2, "both models answered: {answered:?}");
+
+    let (status, problem) = ask(Method::POST, &format!("{base}/v1/models/no-such/activate"), None).await;
+    assert_eq!((status, &problem["code"]), (404, &json!("model_not_found")));
+    let (status, problem) =
+        ask(Method::POST, &format!("{base}/v1/admin/train"), Some(json!({"settings": {"sed": 1}}))).await;
+    assert!(
+        status == 422 && problem["code"] == "invalid_settings" && problem["detail"].to_string().contains("sed"),
+        "{problem}"
+    );
+    let (status, problem) = ask(Method::POST, &format!("{base}/v1/admin/train"), Some(json!({"margin": 7}))).await;
+    assert_eq!((status, &problem["errors"][0]["pointer"]), (422, &json!("/margin")), "{problem}");
+}
+
+#[tokio::test]
+async fn a_task_stops_when_it_is_asked_to_and_all_are_listed() {
+    let Some(collection) = trained_collection() else { return };
+    let data = own_copy(collection);
+    let server = Server::start(data.path()).await;
+    let base = server.base.as_str();
+    let task = start(base, "/v1/admin/train", Some(json!({"settings": short(100_000)}))).await;
+    let twin = start(base, "/v1/admin/train", None).await;
+    assert_eq!(task, twin, "one training at a time");
+    crate::support::wait_for("the first epoch", Duration::from_secs(60), async || {
+        ask(Method::GET, &task, None).await.1["metrics"]["epoch"].as_u64()
+    })
+    .await;
+    let (status, _) = ask(Method::POST, &format!("{task}/cancel"), None).await;
+    assert_eq!(status, 200);
+    let stopped = ended(&task).await;
+    assert_eq!(stopped["status"], "cancelled", "{stopped}");
+    let (status, problem) = ask(Method::POST, &format!("{task}/cancel"), None).await;
+    assert_eq!((status, &problem["code"]), (409, &json!("task_ended")));
+
+    let of = async |parameters: &str| {
+        let (_, list) = ask(Method::GET, &format!("{base}/v1/tasks?{parameters}"), None).await;
+        list["tasks"].as_array().expect("tasks").clone()
+    };
+    assert_eq!(of("status=cancelled&type=train").await.len(), 1);
+    assert!(of("status=running").await.is_empty());
+    for (path, status) in [
+        ("/v1/tasks?status=lost", 400),
+        ("/v1/tasks?limit=0", 422),
+        ("/v1/tasks/99999/events", 404),
+        ("/v1/tasks/99999/cancel", 405),
+        ("/v1/tasks/1?wait=9999", 422),
+    ] {
+        assert_eq!(ask(Method::GET, &format!("{base}{path}"), None).await.0, status, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_folder_of_this_machine_is_taken_in_and_a_model_has_its_page() {
+    let Some(collection) = trained_collection() else { return };
+    let data = own_copy(collection);
+    let server = Server::start(data.path()).await;
+    let base = server.base.as_str();
+    let folder = tempfile::tempdir().expect("a folder");
+    write(&folder.path().join("disc.bmp"), &drawn_picture());
+    write(&folder.path().join("broken.png"), b"no picture");
+    let lines = "{\"id\": \"disc\", \"image\": \"disc.bmp\", \"captions\": [\"a red disc on white\"], \"label\": \"discs\"}\n\
+                 {\"id\": \"broken\", \"image\": \"broken.png\"}\n";
+    write(&folder.path().join("data.jsonl"), lines.as_bytes());
+    let body = json!({"path": folder.path().join("data.jsonl")});
+    let task = ended(&start(base, "/v1/admin/import", Some(body)).await).await;
+    assert_eq!(
+        (&task["status"], &task["result"]["taken"], &task["result"]["rejected"]),
+        (&json!("succeeded"), &json!(1), &json!(1)),
+        "{task}"
+    );
+    let filter = json!({"must": [{"key": "id", "match": {"value": "disc"}}]});
+    let found =
+        ask(Method::POST, &format!("{base}/v1/search/text"), Some(json!({"query": "a red disc", "filter": filter})))
+            .await
+            .1;
+    assert_eq!(found["results"][0]["id"], "disc", "{found}");
+    let (status, problem) =
+        ask(Method::POST, &format!("{base}/v1/admin/import"), Some(json!({"path": "/no/such/folder"}))).await;
+    assert_eq!((status, &problem["code"]), (422, &json!("invalid_query")), "{problem}");
+
+    let model =
+        ask(Method::GET, &format!("{base}/v1/models"), None).await.1["active"].as_str().expect("a model").to_owned();
+    let page = format!("{base}/v1/models/{model}/report?format=html");
+    assert_eq!(ask(Method::GET, &page, None).await.0, 404);
+    let task = ended(&start(base, "/v1/admin/evaluate", None).await).await;
+    assert_eq!(task["status"], "succeeded", "{task}");
+    let answer = reqwest::get(&page).await.expect("an answer");
+    assert!(answer.headers()["content-security-policy"].to_str().expect("text").contains("default-src 'none'"));
+    assert!(answer.text().await.expect("a page").contains("How good is it?"));
+    let report = ask(Method::GET, &format!("{base}/v1/models/{model}/report"), None).await.1;
+    assert!(report["report"]["map_image_to_text"].as_f64().is_some_and(|map| map > 0.0), "{report}");
+}
+
+fn write(path: &Path, bytes: &[u8]) {
+    std::fs::write(path, bytes).expect("a file");
+}
