@@ -109,6 +109,44 @@ pub enum Verb {
     Search(SearchArgs),
     /// Say what the collection holds
     Status,
+    /// Say who may use the service
+    #[command(subcommand)]
+    Key(KeyVerb),
+}
+
+/// Verbs for the service's keys.
+#[derive(Debug, Subcommand)]
+pub enum KeyVerb {
+    /// Make a key and print it, this once
+    Create {
+        /// What its holder may do: search, ingest (change items) or admin (everything); may be given more than once
+        #[arg(long, required = true, value_enum, value_name = "NAME")]
+        scope: Vec<ScopeName>,
+        /// What to call it
+        #[arg(long, default_value = "", value_name = "TEXT")]
+        name: String,
+        /// Days after which it no longer counts [default: never]
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=3650))]
+        expires_days: Option<u32>,
+    },
+    /// List all keys, without their secrets
+    List,
+    /// Make a key count no longer, also for a service that runs
+    Revoke {
+        /// The part between the underscores
+        id: String,
+    },
+}
+
+/// What the holder of a key may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ScopeName {
+    /// Ask and look.
+    Search,
+    /// Change items.
+    Ingest,
+    /// Everything.
+    Admin,
 }
 
 /// Verbs for the trained models.

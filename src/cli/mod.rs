@@ -6,6 +6,7 @@ mod encoders;
 mod evaluate;
 mod import;
 mod index;
+mod key;
 mod models;
 mod search;
 mod serve;
@@ -50,6 +51,7 @@ pub async fn run(config: Config) -> anyhow::Result<ExitCode> {
         Verb::Serve(args) => serve::run(&shared, &args).await,
         Verb::Search(args) => search::run(&shared, args).await,
         Verb::Status => status::run(&shared).await,
+        Verb::Key(verb) => key::run(&shared, verb).await,
     }
 }
 

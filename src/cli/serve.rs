@@ -14,18 +14,18 @@ use crate::{
 };
 
 pub(super) async fn run(shared: &Shared, args: &ServeArgs) -> anyhow::Result<ExitCode> {
-    check_address(args)?;
     let library = shared.library().await?;
+    check_address(args, &library).await?;
     let encoders = shared.encoders(&library).await?;
     serve(shared, args, library, encoders).await
 }
 
-/// The service has no keys yet, so whoever reaches it may do everything; it listens where only this machine reaches it.
-fn check_address(args: &ServeArgs) -> anyhow::Result<()> {
-    if !args.listen.ip().is_loopback() {
+/// Without keys whoever reaches the service may do everything, so it listens where only this machine reaches it.
+async fn check_address(args: &ServeArgs, library: &Library) -> anyhow::Result<()> {
+    if !args.listen.ip().is_loopback() && !library.catalog.has_admin_key().await? {
         bail!(
-            "--listen {}: the service has no access control, so it listens on loopback addresses alone (127.0.0.1 or \
-             [::1]); to reach it from elsewhere, put a reverse proxy with authentication before it",
+            "--listen {}: others may reach this address, and without keys they could do everything; make one for \
+             yourself with `diptych key create --scope admin`, or listen on 127.0.0.1 or [::1]",
             args.listen
         );
     }
@@ -38,7 +38,7 @@ pub(super) async fn serve(
     library: Library,
     encoders: Encoders,
 ) -> anyhow::Result<ExitCode> {
-    check_address(args)?;
+    check_address(args, &library).await?;
     let listener = TcpListener::bind(args.listen)
         .await
         .with_context(|| format!("{} cannot be listened on; --listen takes another address", args.listen))?;

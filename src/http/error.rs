@@ -17,6 +17,10 @@ use crate::search::SearchError;
 pub(super) enum Code {
     MalformedRequest,
     ForeignOrigin,
+    MissingKey,
+    InvalidKey,
+    InsufficientScope,
+    InvalidKeyRequest,
     NotFound,
     MethodNotAllowed,
     BodyTooLarge,
@@ -48,6 +52,12 @@ impl Code {
                 ("malformed_request", StatusCode::BAD_REQUEST, "The request could not be understood")
             }
             Self::ForeignOrigin => ("foreign_origin", StatusCode::FORBIDDEN, "Another site's page may not do this"),
+            Self::MissingKey => ("missing_key", StatusCode::UNAUTHORIZED, "A key is needed"),
+            Self::InvalidKey => ("invalid_key", StatusCode::UNAUTHORIZED, "The key does not count"),
+            Self::InsufficientScope => ("insufficient_scope", StatusCode::FORBIDDEN, "The key may not do this"),
+            Self::InvalidKeyRequest => {
+                ("invalid_key_request", StatusCode::UNPROCESSABLE_ENTITY, "No key can be made of this")
+            }
             Self::NotFound => ("not_found", StatusCode::NOT_FOUND, "There is nothing here"),
             Self::MethodNotAllowed => {
                 ("method_not_allowed", StatusCode::METHOD_NOT_ALLOWED, "This cannot be done here")
@@ -158,6 +168,9 @@ impl Problem {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"diptych\""));
+        }
         if let Some(seconds) = self.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }

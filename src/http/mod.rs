@@ -1,6 +1,7 @@
 //! How does the world talk to it? One file for each resource, one table of errors, one middleware that gives every
 //! request an id and every error its form.
 
+mod access;
 mod admin;
 mod error;
 mod filter;
@@ -8,6 +9,7 @@ mod form;
 mod info;
 mod ingest;
 mod items;
+mod keys;
 mod linger;
 mod options;
 mod pages;
@@ -69,6 +71,8 @@ struct App {
 
 /// All routes of the service over one engine.
 pub fn router(engine: Arc<Engine>, limits: HttpLimits) -> Router {
+    let app = App { engine, limits };
+    let guard = middleware::from_fn_with_state(app.clone(), access::guard);
     let pictures = Router::new()
         .route("/v1/search/image", post(search::image))
         .route("/v1/search", get(search::by_address).post(search::composed))
@@ -78,8 +82,10 @@ pub fn router(engine: Arc<Engine>, limits: HttpLimits) -> Router {
         .route("/v1/items/{id}", get(items::item).put(ingest::replace).delete(ingest::delete))
         .layer(DefaultBodyLimit::max(limits.picture_bytes));
     // Told as they come: the time of a request does not bound them.
-    let events =
-        Router::new().route("/v1/tasks/{id}/events", get(tasks::events)).layer(middleware::from_fn(request::context));
+    let events = Router::new()
+        .route("/v1/tasks/{id}/events", get(tasks::events))
+        .layer(guard.clone())
+        .layer(middleware::from_fn(request::context));
     telemetry::start_metrics();
     Router::new()
         .route("/", get(pages::index))
@@ -99,6 +105,8 @@ pub fn router(engine: Arc<Engine>, limits: HttpLimits) -> Router {
         .route("/v1/admin/train", post(admin::train))
         .route("/v1/admin/evaluate", post(admin::evaluate))
         .route("/v1/admin/import", post(admin::import))
+        .route("/v1/admin/keys", get(keys::list).post(keys::create))
+        .route("/v1/admin/keys/{id}", axum::routing::delete(keys::revoke))
         .route("/v1/models", get(admin::models))
         .route("/v1/models/{id}/report", get(admin::report))
         .route("/v1/models/{id}/activate", post(admin::activate))
@@ -110,6 +118,7 @@ pub fn router(engine: Arc<Engine>, limits: HttpLimits) -> Router {
         .merge(pictures)
         .layer(CatchPanicLayer::custom(error::panicked))
         .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, limits.request))
+        .layer(guard)
         .layer(middleware::from_fn(request::same_origin))
         .layer(middleware::from_fn(linger::linger))
         .layer(middleware::from_fn(request::context))
@@ -123,7 +132,7 @@ pub fn router(engine: Arc<Engine>, limits: HttpLimits) -> Router {
         ))
         .layer(CompressionLayer::new())
         .merge(events)
-        .with_state(App { engine, limits })
+        .with_state(app)
 }
 
 /// Serves until `stop` resolves, then lets running requests end for at most [`HttpLimits::drain`].

@@ -3,6 +3,7 @@
 //! The tests run the real binary on a small part of the real demo collection, with the real encoders. What they need is
 //! pulled once into `models/` and cargo's folder for test files.
 
+mod access;
 mod bad_input;
 mod browser;
 mod damaged;

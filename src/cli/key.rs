@@ -1,0 +1,51 @@
+//! `diptych key create`, `diptych key list` and `diptych key revoke`
+
+use std::process::ExitCode;
+
+use super::Shared;
+use crate::{
+    catalog::{Scope, now_ms},
+    config::{KeyVerb, ScopeName},
+};
+
+pub(super) async fn run(shared: &Shared, verb: KeyVerb) -> anyhow::Result<ExitCode> {
+    let library = shared.library().await?;
+    let catalog = &library.catalog;
+    let mut code = ExitCode::SUCCESS;
+    match verb {
+        KeyVerb::Create { scope, name, expires_days } => {
+            let scopes: Vec<Scope> = scope.into_iter().map(scope_of).collect();
+            let expires_at = expires_days.map(|days| now_ms() + i64::from(days) * 86_400_000);
+            let (_, text) = catalog.create_key(&name, &scopes, expires_at).await?;
+            println!("{text}");
+            eprintln!("it is shown this once; from now on the service wants a key with every request");
+        }
+        KeyVerb::List => {
+            for key in catalog.keys().await? {
+                let scopes: Vec<String> = key.scopes.iter().map(|s| format!("{s:?}").to_lowercase()).collect();
+                let state = match (key.revoked_at, key.expires_at) {
+                    (Some(_), _) => "revoked",
+                    (None, Some(end)) if end <= now_ms() => "expired",
+                    _ => "counts",
+                };
+                println!("{}  {:<8}  {:<22}  {}", key.id, state, scopes.join(", "), key.name);
+            }
+        }
+        KeyVerb::Revoke { id } => {
+            if !catalog.revoke_key(&id).await? {
+                eprintln!("there is no key {id:?} that counts; `diptych key list` names all");
+                code = ExitCode::FAILURE;
+            }
+        }
+    }
+    catalog.close().await;
+    Ok(code)
+}
+
+fn scope_of(name: ScopeName) -> Scope {
+    match name {
+        ScopeName::Search => Scope::Search,
+        ScopeName::Ingest => Scope::Ingest,
+        ScopeName::Admin => Scope::Admin,
+    }
+}

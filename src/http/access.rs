@@ -1,0 +1,108 @@
+//! Who may do what: the scope that each route needs, and whether a request's key has it.
+
+use axum::{
+    extract::{MatchedPath, Request, State},
+    http::{HeaderMap, Method, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+
+use super::{
+    App,
+    error::{Code, Outcome, Problem},
+};
+use crate::{catalog::Scope, search::SearchError};
+
+/// Routes that everyone may ask: probes, numbers, and the page, which asks for a key itself.
+const OPEN: [&str; 6] = ["/", "/static/{name}", "/healthz", "/readyz", "/metrics", "/v1/info"];
+
+/// Routes whose methods all ask and change nothing.
+const SEARCH: [&str; 6] =
+    ["/v1/search", "/v1/search/text", "/v1/search/image", "/v1/classify", "/v1/embed", "/v1/facets"];
+
+/// What a request needs; nothing if everyone may send it. A route that nobody thought of here is for owners alone.
+fn needed(method: &Method, route: &str) -> Option<Scope> {
+    let reads = matches!(*method, Method::GET | Method::HEAD);
+    if OPEN.contains(&route) {
+        return None;
+    }
+    let items = route == "/v1/items" || route.starts_with("/v1/items/");
+    Some(match () {
+        () if SEARCH.contains(&route) => Scope::Search,
+        () if reads && (items || route == "/v1/labels") => Scope::Search,
+        () if items => Scope::Ingest,
+        () => Scope::Admin,
+    })
+}
+
+/// Lets a request through if its key has the scope. Before the first key is made there is nothing to have.
+pub(super) async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().map(|route| route.as_str().to_owned());
+    // What no route matches is not there for anyone.
+    let scope = route.as_deref().and_then(|route| needed(request.method(), route));
+    let Some(scope) = scope else { return next.run(request).await };
+    match check(&app, request.headers(), scope).await {
+        Ok(key) => {
+            if scope == Scope::Admin && request.method() != Method::GET {
+                let (method, path) = (request.method().as_str(), request.uri().path());
+                tracing::info!(key = key.as_deref().unwrap_or("none"), method, path, "an owner's request");
+            }
+            next.run(request).await
+        }
+        Err(problem) => problem.into_response(),
+    }
+}
+
+/// The id of the key that was shown, if keys are wanted.
+async fn check(app: &App, headers: &HeaderMap, scope: Scope) -> Outcome<Option<String>> {
+    let catalog = &app.engine.library().catalog;
+    if !catalog.wants_keys().await.map_err(SearchError::from)? {
+        return Ok(None);
+    }
+    let shown = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let shown = shown.ok_or_else(|| {
+        Problem::new(Code::MissingKey, "this needs a key: Authorization: Bearer dpt_…; `diptych key create` makes one")
+    })?;
+    let text = shown.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, key)| key);
+    let key = match text {
+        Some(text) => catalog.key(text.trim()).await.map_err(SearchError::from)?,
+        None => None,
+    };
+    let key = key.ok_or_else(|| Problem::new(Code::InvalidKey, "the key is unknown, expired or revoked"))?;
+    if !key.may(scope) {
+        let has = key.scopes.iter().map(|scope| name(*scope)).collect::<Vec<_>>().join(", ");
+        let detail = format!("this needs the scope {}; the key has {has}", name(scope));
+        return Err(Problem::new(Code::InsufficientScope, detail));
+    }
+    Ok(Some(key.id))
+}
+
+fn name(scope: Scope) -> &'static str {
+    match scope {
+        Scope::Search => "search",
+        Scope::Ingest => "ingest",
+        Scope::Admin => "admin",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_route_needs_its_scope_and_an_unknown_one_the_owners() {
+        for (method, route, scope) in [
+            (Method::GET, "/", None),
+            (Method::GET, "/healthz", None),
+            (Method::POST, "/v1/search/text", Some(Scope::Search)),
+            (Method::GET, "/v1/items/{id}/thumbnail", Some(Scope::Search)),
+            (Method::POST, "/v1/items", Some(Scope::Ingest)),
+            (Method::DELETE, "/v1/items/{id}", Some(Scope::Ingest)),
+            (Method::GET, "/v1/tasks/{id}", Some(Scope::Admin)),
+            (Method::POST, "/v1/labels", Some(Scope::Admin)),
+            (Method::GET, "/v1/something/new", Some(Scope::Admin)),
+        ] {
+            assert_eq!(needed(&method, route), scope, "{method} {route}");
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! Keys: without one that counts and has the scope, nothing but what is open to everyone.
+
+use reqwest::{Client, Method, Response};
+use serde_json::{Value, json};
+
+use crate::support::{Server, diptych, own_copy, succeed, trained_collection};
+
+struct Caller<'a> {
+    base: &'a str,
+    key: Option<String>,
+}
+
+impl Caller<'_> {
+    async fn send(&self, method: Method, path: &str, body: Option<Value>) -> Response {
+        let request = Client::new().request(method, format!("{}{path}", self.base));
+        let request = match &self.key {
+            Some(key) => request.header("authorization", format!("Bearer {key}")),
+            None => request,
+        };
+        let request = match body {
+            Some(body) => request.json(&body),
+            None => request,
+        };
+        request.send().await.expect("an answer")
+    }
+
+    /// The status and code of an answer.
+    async fn code(&self, method: Method, path: &str, body: Option<Value>) -> (u16, String) {
+        let answer = self.send(method, path, body).await;
+        let status = answer.status().as_u16();
+        assert_eq!(status == 401, answer.headers().contains_key("www-authenticate"));
+        let body: Value = answer.json().await.unwrap_or(Value::Null);
+        (status, body["code"].as_str().unwrap_or_default().to_owned())
+    }
+}
+
+/// Every route that the router has, with the methods that it may have, read from its source: a new one cannot be forgotten.
+fn routes() -> Vec<(Method, String)> {
+    let source = include_str!("../../src/http/mod.rs");
+    let mut routes = Vec::new();
+    for part in source.split(".route(").skip(1) {
+        let path = part.split('"').nth(1).expect("a path").replace("{id}", "1").replace("{name}", "main.js");
+        let handlers = part.split(".route(").next().unwrap_or_default();
+        let handlers = handlers.split(".layer(").next().unwrap_or_default();
+        for (method, name) in [
+            (Method::GET, "get("),
+            (Method::POST, "post("),
+            (Method::PUT, "put("),
+            (Method::DELETE, "delete("),
+            (Method::PATCH, "patch("),
+        ] {
+            if handlers.contains(name) {
+                routes.push((method, path.clone()));
+            }
+        }
+    }
+    assert!(routes.len() > 30, "{routes:?}");
+    routes
+}
+
+#[tokio::test]
+async fn each_key_opens_what_its_scopes_say_and_nothing_else() {
+    let Some(collection) = trained_collection() else { return };
+    let data = own_copy(collection);
+    let server = Server::start(data.path()).await;
+    let caller = |key: Option<&str>| Caller { base: &server.base, key: key.map(str::to_owned) };
+    let nobody = caller(None);
+    assert_eq!(nobody.send(Method::GET, "/v1/tasks", None).await.status(), 200, "open before the first key is made");
+
+    // The first key is made in the terminal, the others by its holder; a service that runs knows at once.
+    let root = succeed(diptych(data.path()).args(["key", "create", "--scope", "admin", "--name", "root"]));
+    let root = root.lines().find(|line| line.starts_with("dpt_")).expect("a key").trim().to_owned();
+    let owner = caller(Some(&root));
+    let make = async |scopes: Value| -> (String, String) {
+        let answer = owner.send(Method::POST, "/v1/admin/keys", Some(json!({"name": "one", "scopes": scopes}))).await;
+        assert_eq!(answer.status(), 201);
+        let key: Value = answer.json().await.expect("JSON");
+        (key["id"].as_str().expect("an id").to_owned(), key["key"].as_str().expect("a key").to_owned())
+    };
+    let (search_id, search) = make(json!(["search"])).await;
+    let (_, ingest) = make(json!(["search", "ingest"])).await;
+
+    let open = ["/", "/static/main.js", "/healthz", "/readyz", "/metrics", "/v1/info"];
+    let wrong = format!("{}0", &root[..root.len() - 1]);
+    for (method, path) in routes() {
+        let (status, code) = nobody.code(method.clone(), &path, None).await;
+        if open.contains(&path.as_str()) {
+            assert!(status < 400, "{method} {path}: {status}");
+            continue;
+        }
+        assert_eq!((status, code.as_str()), (401, "missing_key"), "{method} {path}");
+        for bad in [wrong.as_str(), "dpt_1_2", "", "é"] {
+            let request = Client::new().request(method.clone(), format!("{}{path}", server.base));
+            let value = reqwest::header::HeaderValue::from_bytes(format!("Bearer {bad}").as_bytes()).expect("a value");
+            let answer = request.header("authorization", value).send().await.expect("an answer");
+            assert_eq!(answer.status(), 401, "{method} {path} with {bad:?}");
+        }
+    }
+
+    let (searcher, writer) = (caller(Some(&search)), caller(Some(&ingest)));
+    let words = || Some(json!({"query": "a bird"}));
+    let item = || Some(json!({"id": "by-key", "captions": ["a bird"]}));
+    assert_eq!(searcher.code(Method::POST, "/v1/search/text", words()).await.0, 200);
+    assert_eq!(searcher.code(Method::POST, "/v1/items", item()).await, (403, "insufficient_scope".into()));
+    assert_eq!(searcher.code(Method::GET, "/v1/tasks", None).await.0, 403);
+    assert_eq!(writer.code(Method::POST, "/v1/items", item()).await.0, 201);
+    assert_eq!(writer.code(Method::POST, "/v1/admin/reindex", None).await.0, 403);
+    assert_eq!(owner.code(Method::DELETE, "/v1/items/by-key", None).await.0, 204);
+    assert_eq!(owner.code(Method::GET, "/v1/tasks", None).await.0, 200);
+    assert_eq!(nobody.code(Method::GET, "/no/such/route", None).await.0, 404);
+
+    assert_eq!(owner.code(Method::DELETE, &format!("/v1/admin/keys/{search_id}"), None).await.0, 204);
+    assert_eq!(searcher.code(Method::POST, "/v1/search/text", words()).await, (401, "invalid_key".into()));
+    assert_eq!(owner.code(Method::DELETE, &format!("/v1/admin/keys/{search_id}"), None).await.0, 404);
+    let keys: Value = owner.send(Method::GET, "/v1/admin/keys", None).await.json().await.expect("JSON");
+    assert_eq!(keys["keys"].as_array().map(Vec::len), Some(3));
+    assert!(!keys.to_string().contains(search.rsplit('_').next().expect("a secret")));
+    for body in [
+        json!({"scopes": []}),
+        json!({"scopes": ["search"], "expires_in_days": 0}),
+        json!({"scopes": ["search"], "name": "\n"}),
+    ] {
+        assert_eq!(owner.code(Method::POST, "/v1/admin/keys", Some(body)).await, (422, "invalid_key_request".into()));
+    }
+    assert_eq!(owner.code(Method::POST, "/v1/admin/keys", Some(json!({"scopes": ["all"]}))).await.0, 400);
+
+    let said = succeed(diptych(data.path()).args(["key", "list"]));
+    assert!(said.contains("revoked") && said.contains("root"), "{said}");
+    let id = root.split('_').nth(1).expect("an id");
+    succeed(diptych(data.path()).args(["key", "revoke", id]));
+    assert_eq!(
+        owner.code(Method::GET, "/v1/tasks", None).await,
+        (401, "invalid_key".into()),
+        "revoked from the terminal"
+    );
+    assert_eq!(nobody.code(Method::GET, "/v1/tasks", None).await.0, 401, "without a key that counts nothing is open");
+}
