@@ -110,6 +110,18 @@ impl Catalog {
         Ok(query.build_query_scalar().fetch_all(&self.readers).await?)
     }
 
+    /// Keys of the items that a filter lets through, ascending, behind the key `after`; at most `most`.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn items_that(&self, filter: &Filter, after: i64, most: u32) -> Result<Vec<i64>, CatalogError> {
+        let mut query = QueryBuilder::new("select i.key from items i where i.key > ");
+        query.push_bind(after).push(" and ");
+        push(&mut query, filter);
+        query.push(" order by i.key limit ").push_bind(most);
+        Ok(query.build_query_scalar().fetch_all(&self.readers).await?)
+    }
+
     /// Classes of the items that a filter lets through, by how many of these bear them, most first.
     ///
     /// # Errors
@@ -297,7 +309,7 @@ mod tests {
             let picture = picture.then(|| NewPicture {
                 content_hash: *blake3::hash(id.as_bytes()).as_bytes(),
                 path: id.into(),
-                mime: "image/png",
+                mime: "image/png".into(),
                 width: 1,
                 height: 1,
             });
@@ -311,7 +323,7 @@ mod tests {
                 source: "test".into(),
                 record_hash: [0; 32],
             };
-            catalog.put_item(&item, &NewFeatures::default(), Put::New).await.expect("kept");
+            catalog.put_item(&item, &NewFeatures::default(), &Put::New).await.expect("kept");
         }
         (folder, catalog)
     }

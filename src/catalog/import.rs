@@ -1,10 +1,10 @@
 //! Writing what an import found.
 
-use std::collections::HashMap;
+use std::{borrow::Cow, collections::HashMap};
 
 use sqlx::{FromRow, Sqlite, Transaction};
 
-use super::{Catalog, CatalogError, features::put_feature, now_ms};
+use super::{Catalog, CatalogError, features::put_feature, json_list, now_ms};
 
 /// An item as an import found it.
 #[derive(Debug, Clone)]
@@ -35,7 +35,7 @@ pub struct NewPicture {
     /// Where it lies.
     pub path: String,
     /// Media type of its bytes.
-    pub mime: &'static str,
+    pub mime: Cow<'static, str>,
     /// Width in pixels, upright.
     pub width: u32,
     /// Height in pixels, upright.
@@ -79,34 +79,66 @@ pub struct NewFeatures {
     pub texts: Vec<([u8; 32], Vec<f32>)>,
 }
 
-/// What is to happen to an item whose id is known already.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What is to happen where an item's id is known already.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Put {
-    /// It stays, and the new one is refused.
+    /// Nothing: the item is to be new.
     New,
-    /// The new one takes its place.
+    /// It is replaced.
     Replace,
+    /// It is replaced if it is as one of these tags says (see [`etag`]); `*` stands for any item that is there.
+    IfMatch(Vec<String>),
+}
+
+/// What became of an item that was put.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// It is new.
+    Created,
+    /// It took the place of the one of its id.
+    Replaced,
+    /// It was to be new, and is not kept.
+    Exists,
+    /// The one of its id is another than was said, or there is none; it is not kept.
+    Changed,
+}
+
+/// What became of an item that was to go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gone {
+    /// It is gone.
+    Deleted,
+    /// It was not there.
+    Absent,
+    /// It is another than was said, or not there.
+    Changed,
+}
+
+/// What tells one state of an item from another.
+pub fn etag(record_hash: &[u8]) -> String {
+    record_hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Whether an item, by its record's hash, is as one of some tags says.
+fn matches(tags: &[String], known: Option<&[u8]>) -> bool {
+    known.is_some_and(|hash| tags.iter().any(|tag| tag == "*" || *tag == etag(hash)))
 }
 
 impl Catalog {
-    /// Takes one item with its features, all of it or nothing; it is on disk when this returns. Says whether its id was new;
-    /// `None` if it was not, and [`Put::New`] was asked for: then nothing is changed.
+    /// Takes an item with its features in one transaction, so that it is searchable as soon as it is there.
     ///
     /// # Errors
-    /// If the database fails.
-    pub async fn put_item(
-        &self,
-        item: &NewItem,
-        features: &NewFeatures,
-        put: Put,
-    ) -> Result<Option<bool>, CatalogError> {
+    /// If the database fails; then nothing is kept.
+    pub async fn put_item(&self, item: &NewItem, features: &NewFeatures, put: &Put) -> Result<Kept, CatalogError> {
         let mut tx = self.writer.begin_with("begin immediate").await?;
-        let known: bool = sqlx::query_scalar("select exists (select 1 from items where id = ?)")
+        let known: Option<Vec<u8>> = sqlx::query_scalar("select record_hash from items where id = ?")
             .bind(&item.id)
-            .fetch_one(&mut *tx)
+            .fetch_optional(&mut *tx)
             .await?;
-        if known && put == Put::New {
-            return Ok(None);
+        match put {
+            Put::New if known.is_some() => return Ok(Kept::Exists),
+            Put::IfMatch(tags) if !matches(tags, known.as_deref()) => return Ok(Kept::Changed),
+            _ => {}
         }
         let images = features.image.iter().map(|feature| (&features.image_encoder, feature));
         for (encoder, (hash, vector)) in images.chain(features.texts.iter().map(|f| (&features.text_encoder, f))) {
@@ -114,16 +146,35 @@ impl Catalog {
         }
         put_row(&mut tx, item, now_ms()).await?;
         tx.commit().await?;
-        Ok(Some(!known))
+        Ok(if known.is_some() { Kept::Replaced } else { Kept::Created })
     }
 
-    /// Lets an item go with all that belongs to it. Says whether it was there.
+    /// Lets an item go with all that belongs to it; with tags, only if it is as one of them says.
     ///
     /// # Errors
     /// If the database fails.
-    pub async fn delete_item(&self, id: &str) -> Result<bool, CatalogError> {
-        let gone = sqlx::query("delete from items where id = ?").bind(id).execute(&self.writer).await?;
-        Ok(gone.rows_affected() > 0)
+    pub async fn delete_item(&self, id: &str, tags: Option<&[String]>) -> Result<Gone, CatalogError> {
+        let mut tx = self.writer.begin_with("begin immediate").await?;
+        let known: Option<Vec<u8>> =
+            sqlx::query_scalar("select record_hash from items where id = ?").bind(id).fetch_optional(&mut *tx).await?;
+        if tags.is_some_and(|tags| !matches(tags, known.as_deref())) {
+            return Ok(Gone::Changed);
+        }
+        sqlx::query("delete from items where id = ?").bind(id).execute(&mut *tx).await?;
+        tx.commit().await?;
+        Ok(if known.is_some() { Gone::Deleted } else { Gone::Absent })
+    }
+
+    /// Lets all of these items go, or none. Says how many were there.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn delete_items(&self, keys: &[i64]) -> Result<u64, CatalogError> {
+        let done = sqlx::query("delete from items where key in (select value from json_each(?))")
+            .bind(json_list(keys))
+            .execute(&self.writer)
+            .await?;
+        Ok(done.rows_affected())
     }
 
     /// What is known of those of `ids` that are there.
@@ -227,7 +278,7 @@ async fn put_row(tx: &mut Transaction<'_, Sqlite>, item: &NewItem, now: i64) -> 
     .bind(&item.id)
     .bind(picture.map(|p| p.content_hash.to_vec()))
     .bind(picture.map(|p| p.path.as_str()))
-    .bind(picture.map(|p| p.mime))
+    .bind(picture.map(|p| p.mime.as_ref()))
     .bind(picture.map(|p| p.width))
     .bind(picture.map(|p| p.height))
     .bind(item.given_split)

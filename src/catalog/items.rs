@@ -27,6 +27,10 @@ pub struct Item {
     pub image_error: Option<String>,
     /// File and line that named it.
     pub source: String,
+    /// `train`, `validation` or `test`, where its owner said so.
+    pub given_split: Option<String>,
+    /// Hash of all that its record said.
+    pub record_hash: Vec<u8>,
     /// Whatever else its owner said of it.
     pub meta: serde_json::Map<String, serde_json::Value>,
     /// Its captions, in order.
@@ -100,6 +104,8 @@ struct ItemRow {
     height: Option<i64>,
     image_error: Option<String>,
     source: String,
+    given_split: Option<String>,
+    record_hash: Vec<u8>,
     meta: String,
 }
 
@@ -122,7 +128,8 @@ impl Catalog {
     pub async fn items(&self, keys: &[i64]) -> Result<HashMap<i64, Item>, CatalogError> {
         let list = json_list(keys);
         let rows: Vec<ItemRow> = sqlx::query_as(
-            "select key, id, image_path, image_mime, content_hash, width, height, image_error, source, meta
+            "select key, id, image_path, image_mime, content_hash, width, height, image_error, source, given_split,
+                    record_hash, meta
              from items where key in (select value from json_each(?))",
         )
         .bind(&list)
@@ -155,6 +162,8 @@ impl Catalog {
                 height: row.height,
                 image_error: row.image_error,
                 source: row.source,
+                given_split: row.given_split,
+                record_hash: row.record_hash,
                 meta: from_json("items.meta", &row.meta)?,
                 captions: Vec::new(),
                 labels: Vec::new(),

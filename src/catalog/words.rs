@@ -87,7 +87,7 @@ mod tests {
         let picture = NewPicture {
             content_hash: *blake3::hash(id.as_bytes()).as_bytes(),
             path: id.into(),
-            mime: "image/png",
+            mime: "image/png".into(),
             width: 1,
             height: 1,
         };
@@ -107,7 +107,8 @@ mod tests {
     async fn words_are_found_where_they_are_and_no_longer_where_they_were() {
         let folder = tempfile::tempdir().expect("a folder");
         let catalog = Catalog::open(folder.path()).await.expect("a catalog");
-        let put = async |item: NewItem, put| catalog.put_item(&item, &NewFeatures::default(), put).await.expect("kept");
+        let put =
+            async |item: NewItem, put| catalog.put_item(&item, &NewFeatures::default(), &put).await.expect("kept");
         put(item("barns/red_7.png", &["a red barn", "an old barn in a field"], &["barns"]), Put::New).await;
         put(item("sea", &["waves"], &["Wasser"]), Put::New).await;
         let pictures = async |text: &str| catalog.pictures_with_words(text, None, 10).await.expect("keys");
@@ -137,7 +138,7 @@ mod tests {
         put(item("barns/red_7.png", &["a green hut"], &["huts"]), Put::Replace).await;
         assert_eq!((pictures("barn").await, pictures("hut").await), (vec![1], vec![1]), "the name still says barns");
         assert_eq!((captions("barn").await, captions("hut").await), (0, 1));
-        assert!(catalog.delete_item("barns/red_7.png").await.expect("gone"));
+        assert_eq!(catalog.delete_item("barns/red_7.png", None).await.expect("an answer"), super::super::Gone::Deleted);
         assert_eq!((pictures("barn hut").await, captions("hut").await), (vec![], 0));
     }
 }

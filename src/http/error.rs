@@ -8,7 +8,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::search::SearchError;
 
@@ -30,7 +30,9 @@ pub(super) enum Code {
     BadBase64,
     CursorExpired,
     InvalidItem,
+    InvalidBatch,
     ItemExists,
+    PreconditionFailed,
     InvalidSettings,
     TaskEnded,
     NoSuchModel,
@@ -73,6 +75,9 @@ impl Code {
             Self::BadBase64 => ("bad_base64", StatusCode::UNPROCESSABLE_ENTITY, "A picture is no base64"),
             Self::CursorExpired => ("cursor_expired", StatusCode::GONE, "The cursor is no longer known"),
             Self::InvalidItem => ("invalid_item", StatusCode::UNPROCESSABLE_ENTITY, "The item cannot be taken"),
+            Self::InvalidBatch => {
+                ("invalid_batch", StatusCode::UNPROCESSABLE_ENTITY, "The batch has too many items or none")
+            }
             Self::ItemExists => ("item_exists", StatusCode::CONFLICT, "There is an item of this id already"),
             Self::InvalidSettings => {
                 ("invalid_settings", StatusCode::UNPROCESSABLE_ENTITY, "No training can use these settings")
@@ -80,6 +85,9 @@ impl Code {
             Self::TaskEnded => ("task_ended", StatusCode::CONFLICT, "The task is not at work"),
             Self::NoSuchModel => ("model_not_found", StatusCode::NOT_FOUND, "There is no such model"),
             Self::NoModelBefore => ("no_model_before", StatusCode::CONFLICT, "There is no model to go back to"),
+            Self::PreconditionFailed => {
+                ("precondition_failed", StatusCode::PRECONDITION_FAILED, "The item has changed")
+            }
             Self::ImageDecodeFailed => {
                 ("image_decode_failed", StatusCode::UNPROCESSABLE_ENTITY, "Image could not be decoded")
             }
@@ -149,8 +157,8 @@ impl Problem {
         }
     }
 
-    /// The response that a client sees.
-    pub(super) fn render(&self, instance: &str, request_id: &str) -> Response {
+    /// The body that a client sees, less the request's id.
+    pub(super) fn as_json(&self, instance: &str) -> Value {
         let (code, status, title) = self.code.row();
         let mut body = json!({
             "type": format!("/problems/{code}"),
@@ -159,11 +167,18 @@ impl Problem {
             "code": code,
             "detail": self.detail,
             "instance": instance,
-            "request_id": request_id,
         });
         if let Some(pointer) = &self.pointer {
             body["errors"] = json!([{ "pointer": pointer, "code": code, "detail": self.detail }]);
         }
+        body
+    }
+
+    /// The response that a client sees.
+    pub(super) fn render(&self, instance: &str, request_id: &str) -> Response {
+        let mut body = self.as_json(instance);
+        body["request_id"] = json!(request_id);
+        let status = self.code.row().1;
         let mut response = (status, Json(body)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
@@ -198,6 +213,7 @@ impl From<SearchError> for Problem {
             SearchError::NoSuchItem(_) => Code::NotFound,
             SearchError::BadItem { .. } => Code::InvalidItem,
             SearchError::ItemExists(_) => Code::ItemExists,
+            SearchError::ItemChanged(_) => Code::PreconditionFailed,
             SearchError::Picture(_) => Code::ImageDecodeFailed,
             SearchError::NoSuchModel(_) => Code::NoSuchModel,
             SearchError::NoModelBefore(_) => Code::NoModelBefore,

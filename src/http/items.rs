@@ -15,7 +15,7 @@ use super::{
     view,
 };
 use crate::{
-    catalog::Item,
+    catalog::{self, Item},
     search::{SearchError, THUMBNAIL_SIDE},
 };
 
@@ -27,9 +27,27 @@ pub(super) struct ThumbnailOptions {
 }
 
 /// `GET /v1/items/{id}`
-pub(super) async fn item(State(app): State<App>, id: Result<Path<String>, PathRejection>) -> Outcome<Json<Value>> {
+pub(super) async fn item(
+    State(app): State<App>,
+    id: Result<Path<String>, PathRejection>,
+    headers: HeaderMap,
+) -> Outcome<Response> {
     let Path(id) = id?;
-    Ok(Json(view::item(&find(&app, &id).await?)))
+    let item = find(&app, &id).await?;
+    let tag = tag(&item);
+    if is_known(&headers, &tag) {
+        return Ok(not_modified(tag));
+    }
+    Ok(with_tag(&item, StatusCode::OK, view::item(&item)))
+}
+
+/// An item's JSON with the tag that If-Match and If-None-Match know it by.
+pub(super) fn with_tag(item: &Item, status: StatusCode, body: Value) -> Response {
+    (status, [(header::ETAG, tag(item))], Json(body)).into_response()
+}
+
+fn tag(item: &Item) -> String {
+    format!("\"{}\"", catalog::etag(&item.record_hash))
 }
 
 /// `GET /v1/items/{id}/image`

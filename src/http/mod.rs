@@ -78,8 +78,10 @@ pub fn router(engine: Arc<Engine>, limits: HttpLimits) -> Router {
         .route("/v1/search", get(search::by_address).post(search::composed))
         .route("/v1/classify", post(search::classify))
         .route("/v1/embed", post(search::embed))
-        .route("/v1/items", post(ingest::create))
-        .route("/v1/items/{id}", get(items::item).put(ingest::replace).delete(ingest::delete))
+        .route("/v1/items", get(ingest::list).post(ingest::create))
+        .route("/v1/items/batch", post(ingest::batch))
+        .route("/v1/items/delete", post(ingest::delete_many))
+        .route("/v1/items/{id}", get(items::item).put(ingest::replace).patch(ingest::change).delete(ingest::delete))
         .layer(DefaultBodyLimit::max(limits.picture_bytes));
     // Told as they come: the time of a request does not bound them.
     let events = Router::new()

@@ -398,7 +398,7 @@ impl Engine {
         self.check_filter(&query.filter).await
     }
 
-    async fn check_filter(&self, filter: &Filter) -> Result<(), SearchError> {
+    pub(super) async fn check_filter(&self, filter: &Filter) -> Result<(), SearchError> {
         for path in filter.meta_fields() {
             if !self.library.catalog.has_meta(path).await? {
                 let known = self.library.catalog.meta_names(NAMED_FIELDS).await?;

@@ -189,7 +189,7 @@ pub(super) fn new_picture(
     Ok(NewPicture {
         content_hash: *hash.as_bytes(),
         path: path.display().to_string(),
-        mime: decoded.format.mime(),
+        mime: decoded.format.mime().into(),
         width: decoded.picture.width(),
         height: decoded.picture.height(),
     })

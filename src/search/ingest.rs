@@ -13,7 +13,7 @@ use rand::RngExt;
 
 use super::{DataFolder, Engine, SearchError, encode_one, import::new_picture};
 use crate::{
-    catalog::{Item, NewFeatures, NewItem, Put},
+    catalog::{Filter, Gone, Item, Kept, NewFeatures, NewItem, NewPicture, Put},
     dataset,
 };
 
@@ -41,23 +41,50 @@ pub struct ItemDraft {
     pub meta: serde_json::Map<String, serde_json::Value>,
 }
 
+/// What is to change of an item.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ItemChange {
+    /// The bytes of another picture's file.
+    pub image: Option<Vec<u8>>,
+    /// All its sentences from now on.
+    pub captions: Option<Vec<String>>,
+    /// All its classes from now on.
+    pub labels: Option<Vec<String>>,
+    /// Fields of its `meta`; null takes one away (RFC 7396), and those that are not named stay.
+    pub meta: serde_json::Map<String, serde_json::Value>,
+}
+
 impl Engine {
     /// Takes an item: it is on disk and searchable when this returns. `put` says what is to happen where its id is known
     /// already. Gives the item, and whether its id was new.
     ///
     /// # Errors
     /// [`SearchError::BadItem`] for a draft beyond the limits, [`SearchError::ItemExists`], [`SearchError::Picture`],
-    /// [`SearchError::Overloaded`]; or if a part fails. Then nothing was changed.
+    /// [`SearchError::ItemChanged`], [`SearchError::Overloaded`]; or if a part fails. Then nothing was changed.
     pub async fn put_item(self: &Arc<Self>, draft: ItemDraft, put: Put) -> Result<(Item, bool), SearchError> {
-        let draft = self.check(draft)?;
+        self.put(draft, None, put).await
+    }
+
+    async fn put(
+        self: &Arc<Self>,
+        draft: ItemDraft,
+        before: Option<Item>,
+        put: Put,
+    ) -> Result<(Item, bool), SearchError> {
+        let draft = self.check(draft, before.as_ref())?;
         let (image_encoder, text_encoder) = (Arc::clone(&self.encoders.image), Arc::clone(&self.encoders.text));
         let (folder, limits) = (self.library.folder.clone(), self.library.limits);
-        let encode = move || take(&draft, image_encoder.as_ref(), text_encoder.as_ref(), &folder, &limits);
+        let encode =
+            move || take(&draft, before.as_ref(), image_encoder.as_ref(), text_encoder.as_ref(), &folder, &limits);
         let (item, features) = self.worker.run(encode).await.map_err(|_| SearchError::Overloaded)??;
 
         let changing = self.changing.lock().await;
-        let created = self.library.catalog.put_item(&item, &features, put).await?;
-        let created = created.ok_or_else(|| SearchError::ItemExists(item.id.clone()))?;
+        let created = match self.library.catalog.put_item(&item, &features, &put).await? {
+            Kept::Created => true,
+            Kept::Replaced => false,
+            Kept::Exists => return Err(SearchError::ItemExists(item.id)),
+            Kept::Changed => return Err(SearchError::ItemChanged(item.id)),
+        };
         self.take_over().await?;
         drop(changing);
         let kept = self.library.catalog.item(&item.id).await?;
@@ -66,17 +93,86 @@ impl Engine {
         Ok((kept, created))
     }
 
-    /// Lets an item go: no later query finds it. `false` if there is none of this id.
+    /// Changes parts of an item; what `change` does not name stays. With tags, only if the item is as one of them says.
     ///
     /// # Errors
-    /// If the catalog or the index fails.
-    pub async fn delete_item(self: &Arc<Self>, id: &str) -> Result<bool, SearchError> {
-        let _changing = self.changing.lock().await;
-        let was_there = self.library.catalog.delete_item(id).await?;
-        if was_there {
-            self.take_over().await?;
+    /// [`SearchError::NoSuchItem`]; else as [`Self::put_item`].
+    pub async fn patch_item(
+        self: &Arc<Self>,
+        id: &str,
+        change: ItemChange,
+        tags: Option<Vec<String>>,
+    ) -> Result<Item, SearchError> {
+        let item = self.library.catalog.item(id).await?.ok_or_else(|| SearchError::NoSuchItem(id.to_owned()))?;
+        // Between reading and writing it must stay what it was, whoever asks.
+        let put = Put::IfMatch(vec![crate::catalog::etag(&item.record_hash)]);
+        if tags
+            .is_some_and(|tags| !tags.iter().any(|tag| tag == "*" || *tag == crate::catalog::etag(&item.record_hash)))
+        {
+            return Err(SearchError::ItemChanged(id.to_owned()));
         }
-        Ok(was_there)
+        let ItemChange { image, captions, labels, meta } = change;
+        let mut whole = item.meta.clone();
+        for (name, value) in meta {
+            if value.is_null() {
+                whole.remove(&name);
+            } else {
+                whole.insert(name, value);
+            }
+        }
+        let draft = ItemDraft {
+            id: Some(id.to_owned()),
+            image,
+            captions: captions.unwrap_or_else(|| item.captions.iter().map(|caption| caption.text.clone()).collect()),
+            labels: labels.unwrap_or_else(|| item.labels.clone()),
+            meta: whole,
+        };
+        Ok(self.put(draft, Some(item), put).await?.0)
+    }
+
+    /// Lets an item go: no later query finds it. `false` if there is none of this id. With tags, only if it is as one of them
+    /// says.
+    ///
+    /// # Errors
+    /// [`SearchError::ItemChanged`]; or if the catalog or the index fails.
+    pub async fn delete_item(self: &Arc<Self>, id: &str, tags: Option<&[String]>) -> Result<bool, SearchError> {
+        let _changing = self.changing.lock().await;
+        match self.library.catalog.delete_item(id, tags).await? {
+            Gone::Deleted => {
+                self.take_over().await?;
+                Ok(true)
+            }
+            Gone::Absent => Ok(false),
+            Gone::Changed => Err(SearchError::ItemChanged(id.to_owned())),
+        }
+    }
+
+    /// Items that a filter lets through, in the order in which they came, behind the key `after`.
+    ///
+    /// # Errors
+    /// [`SearchError::BadQuery`] for a field that no item has; or if the catalog fails.
+    pub async fn items(&self, filter: &Filter, after: i64, limit: usize) -> Result<Vec<Item>, SearchError> {
+        self.check_filter(filter).await?;
+        let most = u32::try_from(limit).unwrap_or(u32::MAX);
+        let keys = self.library.catalog.items_that(filter, after, most).await?;
+        let mut items = self.library.catalog.items(&keys).await?;
+        Ok(keys.iter().filter_map(|key| items.remove(key)).collect())
+    }
+
+    /// Lets all items go that a filter lets through, or says how many these are if nothing is to go.
+    ///
+    /// # Errors
+    /// [`SearchError::BadQuery`] for a field that no item has; or if the catalog or the index fails.
+    pub async fn delete_items(self: &Arc<Self>, filter: &Filter, dry_run: bool) -> Result<u64, SearchError> {
+        self.check_filter(filter).await?;
+        let _changing = self.changing.lock().await;
+        let keys = self.library.catalog.items_that(filter, 0, u32::MAX).await?;
+        if dry_run || keys.is_empty() {
+            return Ok(keys.len() as u64);
+        }
+        let gone = self.library.catalog.delete_items(&keys).await?;
+        self.take_over().await?;
+        Ok(gone)
     }
 
     /// Brings the live generation up to the catalog, and starts a fold where that pays.
@@ -100,14 +196,15 @@ impl Engine {
     }
 
     /// Refuses what is beyond the limits, and trims the rest.
-    fn check(&self, draft: ItemDraft) -> Result<ItemDraft, SearchError> {
+    fn check(&self, draft: ItemDraft, before: Option<&Item>) -> Result<ItemDraft, SearchError> {
         let refuse = |field: &str, reason: String| Err(SearchError::BadItem { field: field.to_owned(), reason });
         let trimmed = |texts: Vec<String>| -> Vec<String> {
             texts.iter().map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()).collect()
         };
         let ItemDraft { id, image, captions, labels, meta } = draft;
         let (captions, labels) = (trimmed(captions), trimmed(labels));
-        if image.is_none() && captions.is_empty() {
+        let keeps_picture = before.is_some_and(|item| item.content_hash.is_some());
+        if image.is_none() && !keeps_picture && captions.is_empty() {
             return refuse("captions", "an item has a picture, a caption or both; this one has neither".into());
         }
         if let Some(id) = &id
@@ -138,9 +235,22 @@ impl Engine {
     }
 }
 
+/// The picture that an item has, as one that it is given again.
+fn kept_picture(item: &Item) -> Option<NewPicture> {
+    let side = |length: Option<i64>| length.and_then(|length| u32::try_from(length).ok());
+    Some(NewPicture {
+        content_hash: item.content_hash.as_deref()?.try_into().ok()?,
+        path: item.image_path.clone()?,
+        mime: item.image_mime.clone()?.into(),
+        width: side(item.width)?,
+        height: side(item.height)?,
+    })
+}
+
 /// Reads, keeps and encodes what was posted.
 fn take(
     draft: &ItemDraft,
+    before: Option<&Item>,
     image_encoder: &dyn crate::encoders::ImageEncoder,
     text_encoder: &dyn crate::encoders::TextEncoder,
     folder: &DataFolder,
@@ -151,7 +261,7 @@ fn take(
         text_encoder: text_encoder.id().to_owned(),
         ..NewFeatures::default()
     };
-    let mut picture = None;
+    let mut picture = before.and_then(kept_picture);
     if let Some(bytes) = &draft.image {
         let hash = blake3::hash(bytes);
         let decoded = dataset::decode(bytes, limits)?;
@@ -177,9 +287,11 @@ fn take(
         picture,
         captions: draft.captions.clone(),
         labels: draft.labels.clone(),
-        given_split: None,
+        given_split: before
+            .and_then(|item| item.given_split.as_deref())
+            .and_then(|name| name.parse::<dataset::Split>().ok().map(dataset::Split::name)),
         meta: serde_json::Value::Object(draft.meta.clone()).to_string(),
-        source: "posted to the service".into(),
+        source: before.map_or_else(|| "posted to the service".to_owned(), |item| item.source.clone()),
         record_hash: *blake3::hash(said.to_string().as_bytes()).as_bytes(),
     };
     Ok((item, features))

@@ -47,7 +47,7 @@ pub use gate::{DEFAULT_MARGIN, Gate, Verdict};
 pub use generation::{Generation, IndexKind, index_parameters};
 pub use given::{TrainedOnFeatures, load_features, train_on_features};
 pub use import::{ImportSummary, Records, import};
-pub use ingest::ItemDraft;
+pub use ingest::{ItemChange, ItemDraft};
 pub use progress::{Progress, Silent};
 pub use query::{Answer, Direction, Found, Kind, LeftOut, PredictedLabel, Query, Target, Timings};
 pub use report::{ReportPage, report_page, report_page_of_features};
@@ -120,6 +120,9 @@ pub enum SearchError {
     /// Settings that no training can use.
     #[error("{0}")]
     Settings(String),
+    /// An item is no longer what somebody took it for.
+    #[error("item {0:?} is not, or no longer, as the tag in If-Match says; GET it again")]
+    ItemChanged(String),
     /// There is not enough to learn from.
     #[error("{0}")]
     NotEnough(String),

@@ -10,6 +10,7 @@ mod damaged;
 mod demo;
 mod errors;
 mod index;
+mod items;
 mod killed;
 mod learning;
 mod live;

@@ -1,0 +1,150 @@
+//! Items one by one and many at once: what is acknowledged is found, what has changed is not overwritten, and a bad one keeps none
+//! of the others out.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use reqwest::{Client, Method, Response};
+use serde_json::{Value, json};
+
+use crate::{
+    search::drawn_picture,
+    support::{Server, own_copy, trained_collection},
+};
+
+struct Service<'a>(&'a str);
+
+impl Service<'_> {
+    async fn send(&self, method: Method, path: &str, body: Option<Value>, tag: Option<&str>) -> Response {
+        let request = Client::new().request(method, format!("{}{path}", self.0));
+        let request = match body {
+            Some(body) => request.json(&body),
+            None => request,
+        };
+        let request = match tag {
+            Some(tag) => request.header("if-match", tag),
+            None => request,
+        };
+        request.send().await.expect("an answer")
+    }
+
+    async fn json(&self, method: Method, path: &str, body: Option<Value>) -> (u16, Value) {
+        let answer = self.send(method, path, body, None).await;
+        (answer.status().as_u16(), answer.json().await.unwrap_or(Value::Null))
+    }
+
+    async fn batch(&self, lines: &str) -> (u16, Value) {
+        let post =
+            Client::new().post(format!("{}/v1/items/batch", self.0)).header("content-type", "application/x-ndjson");
+        let answer = post.body(lines.to_owned()).send().await.expect("an answer");
+        (answer.status().as_u16(), answer.json().await.expect("JSON"))
+    }
+
+    /// The caption that words find first among an item's.
+    async fn says(&self, words: &str, id: &str) -> Value {
+        let filter = json!({"must": [{"key": "id", "match": {"value": id}}]});
+        let body = json!({"query": words, "target": "text", "limit": 1, "filter": filter});
+        self.json(Method::POST, "/v1/search/text", Some(body)).await.1["results"][0]["text"].clone()
+    }
+}
+
+fn tag(answer: &Response) -> String {
+    answer.headers()["etag"].to_str().expect("text").to_owned()
+}
+
+#[tokio::test]
+async fn an_item_changes_in_part_and_only_as_it_was_seen() {
+    let Some(collection) = trained_collection() else { return };
+    let data = own_copy(collection);
+    let server = Server::start(data.path()).await;
+    let service = Service(&server.base);
+    let image = reqwest::multipart::Part::bytes(drawn_picture());
+    let item =
+        json!({"id": "disc", "captions": ["a red disc"], "labels": ["discs"], "meta": {"year": 1990, "by": "me"}});
+    let form = reqwest::multipart::Form::new().part("image", image).text("item", item.to_string());
+    let made = Client::new().post(format!("{}/v1/items", server.base)).multipart(form).send().await.expect("an answer");
+    assert_eq!(made.status(), 201);
+    let first = tag(&made);
+    let seen = service.send(Method::GET, "/v1/items/disc", None, None).await;
+    assert_eq!(tag(&seen), first);
+    let again = Client::new().get(format!("{}/v1/items/disc", server.base)).header("if-none-match", &first);
+    assert_eq!(again.send().await.expect("an answer").status(), 304);
+
+    let change = json!({"captions": ["a crimson circle"], "meta": {"year": null, "place": "Jena"}});
+    let changed = service.send(Method::PATCH, "/v1/items/disc", Some(change), Some(&first)).await;
+    assert_eq!(changed.status(), 200);
+    let second = tag(&changed);
+    let now: Value = changed.json().await.expect("JSON");
+    assert_eq!((&now["labels"], &now["meta"]), (&json!(["discs"]), &json!({"by": "me", "place": "Jena"})));
+    assert!(now["image_url"].is_string() && second != first, "{now}");
+    assert_eq!(service.says("a crimson circle", "disc").await, "a crimson circle");
+    let picture = json!({"image_base64": STANDARD.encode(drawn_picture()), "target": "image", "limit": 1});
+    let found = service.json(Method::POST, "/v1/search/image", Some(picture)).await.1;
+    assert_eq!(found["results"][0]["id"], "disc", "the picture stayed");
+
+    // Whoever saw it before the change does not overwrite it.
+    let late = |method| service.send(method, "/v1/items/disc", Some(json!({"captions": ["late"]})), Some(&first));
+    for method in [Method::PATCH, Method::PUT, Method::DELETE] {
+        let refused = late(method.clone()).await;
+        assert_eq!(refused.status(), 412, "{method}");
+        assert_eq!(refused.json::<Value>().await.expect("JSON")["code"], "precondition_failed");
+    }
+    let absent = service.send(Method::PUT, "/v1/items/nobody", Some(json!({"captions": ["x"]})), Some("*")).await;
+    assert_eq!(absent.status(), 412, "there is none to match");
+    assert_eq!(service.json(Method::PATCH, "/v1/items/nobody", Some(json!({}))).await.0, 404);
+    assert_eq!(service.json(Method::PATCH, "/v1/items/disc", Some(json!({"colour": 1}))).await.0, 400);
+    assert_eq!(service.send(Method::DELETE, "/v1/items/disc", None, Some(&second)).await.status(), 204);
+    assert_eq!(service.json(Method::GET, "/v1/items/disc", None).await.0, 404);
+}
+
+#[tokio::test]
+async fn many_come_and_go_at_once_and_are_listed() {
+    let Some(collection) = trained_collection() else { return };
+    let data = own_copy(collection);
+    let server = Server::start(data.path()).await;
+    let service = Service(&server.base);
+    let mut lines: Vec<String> = (0..30)
+        .map(|n| {
+            json!({"id": format!("note-{n}"), "captions": [format!("note number {n}")], "meta": {"n": n}}).to_string()
+        })
+        .collect();
+    lines.push("not JSON".into());
+    lines.push(json!({"id": "empty"}).to_string());
+    lines.push(json!({"id": "torn", "image_base64": "AAAA"}).to_string());
+    lines.push(json!({"id": "disc", "image_base64": STANDARD.encode(drawn_picture())}).to_string());
+    let (status, said) = service.batch(&lines.join("\n")).await;
+    assert_eq!((status, &said["taken"], &said["refused"]), (200, &json!(31), &json!(3)), "{said}");
+    let codes: Vec<&str> =
+        said["items"].as_array().expect("items").iter().filter_map(|i| i["error"]["code"].as_str()).collect();
+    assert_eq!(codes, ["malformed_request", "invalid_item", "image_decode_failed"]);
+    assert_eq!(said["items"][30]["line"], 31);
+    assert_eq!(service.says("note number 7", "note-7").await, "note number 7");
+    let (_, twice) = service.batch(&lines[0]).await;
+    assert_eq!(twice["items"][0]["status"], 200, "replaced");
+    assert_eq!(service.batch("").await.0, 422);
+    assert_eq!(service.batch(&vec![lines[0].as_str(); 201].join("\n")).await.0, 422);
+
+    let notes = json!({"must": [{"key": "meta.n", "range": {"gte": 10}}]});
+    let filter = reqwest::Url::parse_with_params("http://x/", [("filter", notes.to_string())]).expect("an address");
+    let query = filter.query().expect("a query");
+    let (mut listed, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let (_, page) = service.json(Method::GET, &format!("/v1/items?{query}&limit=7{cursor}"), None).await;
+        listed.extend(
+            page["items"].as_array().expect("items").iter().map(|i| i["id"].as_str().expect("an id").to_owned()),
+        );
+        let Some(next) = page["next_cursor"].as_str() else { break };
+        cursor = format!("&cursor={next}");
+    }
+    assert_eq!(listed, (10..30).map(|n| format!("note-{n}")).collect::<Vec<_>>());
+
+    let (_, dry) =
+        service.json(Method::POST, "/v1/items/delete", Some(json!({"filter": notes, "dry_run": true}))).await;
+    assert_eq!((&dry["matched"], &dry["deleted"]), (&json!(20), &json!(0)));
+    let (_, gone) = service.json(Method::POST, "/v1/items/delete", Some(json!({"filter": notes}))).await;
+    assert_eq!(gone["deleted"], 20);
+    let (_, named) = service.json(Method::POST, "/v1/items/delete", Some(json!({"ids": ["note-1", "no such"]}))).await;
+    assert_eq!(named["deleted"], 1);
+    assert_eq!(service.says("note number 12", "note-12").await, Value::Null);
+    assert_eq!(service.json(Method::POST, "/v1/items/delete", Some(json!({"filter": {}}))).await.0, 422);
+    assert_eq!(service.json(Method::POST, "/v1/items/delete", Some(json!({}))).await.0, 400);
+    assert_eq!(service.json(Method::GET, "/v1/items?cursor=-1", None).await.0, 422);
+}
