@@ -378,14 +378,14 @@ mod tests {
     async fn ids(catalog: &Catalog, filter: &Filter) -> (String, String) {
         let pictures = catalog.pictures_that(filter).await.expect("keys");
         let captions = catalog.captions_that(filter).await.expect("keys");
-        let of_captions = catalog.caption_items(&captions).await.expect("items");
+        let of_captions = catalog.captions_among(&captions).await.expect("captions");
         let name = |key: &i64| char::from(b'a' + u8::try_from(*key - 1).expect("few"));
         let sorted = |keys: Vec<i64>| {
             let mut names: Vec<char> = keys.iter().map(name).collect();
             names.sort_unstable();
             names.into_iter().collect()
         };
-        (sorted(pictures), sorted(of_captions.into_values().collect()))
+        (sorted(pictures), sorted(of_captions.into_values().map(|caption| caption.item).collect()))
     }
 
     #[tokio::test]

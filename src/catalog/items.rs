@@ -142,13 +142,7 @@ impl Catalog {
         .bind(&list)
         .fetch_all(&self.readers)
         .await?;
-        let labels: Vec<(i64, String)> = sqlx::query_as(
-            "select il.item, l.name from item_labels il join labels l on l.key = il.label
-             where il.item in (select value from json_each(?)) order by l.name",
-        )
-        .bind(&list)
-        .fetch_all(&self.readers)
-        .await?;
+        let mut labels = self.labels_of(keys).await?;
 
         let mut items = HashMap::with_capacity(rows.len());
         for row in rows {
@@ -166,7 +160,7 @@ impl Catalog {
                 record_hash: row.record_hash,
                 meta: from_json("items.meta", &row.meta)?,
                 captions: Vec::new(),
-                labels: Vec::new(),
+                labels: labels.remove(&row.key).unwrap_or_default(),
             };
             items.insert(item.key, item);
         }
@@ -175,25 +169,60 @@ impl Catalog {
                 item.captions.push(caption);
             }
         }
-        for (key, label) in labels {
-            if let Some(item) = items.get_mut(&key) {
-                item.labels.push(label);
-            }
-        }
         Ok(items)
     }
 
-    /// For each of `keys` that is a caption, the item that it describes.
+    /// Those of `keys` that are items with a picture, each under itself.
     ///
     /// # Errors
     /// If the database fails.
-    pub async fn caption_items(&self, keys: &[i64]) -> Result<HashMap<i64, i64>, CatalogError> {
-        let rows: Vec<(i64, i64)> =
-            sqlx::query_as("select key, item from captions where key in (select value from json_each(?))")
-                .bind(json_list(keys))
-                .fetch_all(&self.readers)
-                .await?;
-        Ok(rows.into_iter().collect())
+    pub async fn pictures_among(&self, keys: &[i64]) -> Result<HashMap<i64, i64>, CatalogError> {
+        if keys.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let rows: Vec<i64> = sqlx::query_scalar(
+            "select key from items where key in (select value from json_each(?)) and content_hash is not null",
+        )
+        .bind(json_list(keys))
+        .fetch_all(&self.readers)
+        .await?;
+        Ok(rows.into_iter().map(|key| (key, key)).collect())
+    }
+
+    /// Those of `keys` that are captions, by key.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn captions_among(&self, keys: &[i64]) -> Result<HashMap<i64, Caption>, CatalogError> {
+        if keys.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let rows: Vec<Caption> = sqlx::query_as(
+            "select key, item, position, text from captions where key in (select value from json_each(?))",
+        )
+        .bind(json_list(keys))
+        .fetch_all(&self.readers)
+        .await?;
+        Ok(rows.into_iter().map(|caption| (caption.key, caption)).collect())
+    }
+
+    /// Class names of those of `items` that bear any.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn labels_of(&self, items: &[i64]) -> Result<HashMap<i64, Vec<String>>, CatalogError> {
+        let rows: Vec<(i64, String)> = sqlx::query_as(
+            "select il.item, l.name from item_labels il join labels l on l.key = il.label
+             where il.item in (select value from json_each(?)) order by l.name",
+        )
+        .bind(json_list(items))
+        .fetch_all(&self.readers)
+        .await?;
+        let mut labels: HashMap<i64, Vec<String>> = HashMap::new();
+        for (item, label) in rows {
+            labels.entry(item).or_default().push(label);
+        }
+        Ok(labels)
     }
 
     /// Whether an item has this caption, word for word, case aside.

@@ -192,6 +192,8 @@ struct Ranked {
     kind: Kind,
     /// The key of an item or of a caption.
     key: i64,
+    /// The key of the item that it is, or is of.
+    item: i64,
     score: f32,
     relevance: f32,
     vector_rank: Option<usize>,
@@ -199,6 +201,15 @@ struct Ranked {
 }
 
 impl Ranked {
+    /// Its item, and for a caption its place among the item's. `None` if it is gone.
+    fn found_in<'i>(&self, items: &'i HashMap<i64, Item>) -> Option<(&'i Item, Option<usize>)> {
+        let item = items.get(&self.item)?;
+        match self.kind {
+            Kind::Image => item.content_hash.is_some().then_some((item, None)),
+            Kind::Text => Some((item, Some(item.captions.iter().position(|caption| caption.key == self.key)?))),
+        }
+    }
+
     /// By reciprocal rank fusion.
     fn fused(&self, keyword_weight: f32) -> f32 {
         let part = |weight: f32, rank: Option<usize>| rank.map_or(0.0, |rank| weight / (FUSION + rank as f32));
@@ -232,6 +243,7 @@ pub(super) async fn rank(
         let placed = |key: i64, score: f32| Ranked {
             kind,
             key,
+            item: key,
             score,
             relevance: calibration.relevance(direction, score),
             vector_rank: None,
@@ -276,7 +288,8 @@ pub(super) async fn rank(
     let before = ranked.len();
     ranked.retain(|r| query.min_relevance.is_none_or(|min| r.relevance >= min));
     left_out.below_threshold = before - ranked.len();
-    let facets = distinct(catalog, &mut ranked, &mut left_out, probe.own_item).await?;
+    distinct(catalog, &mut ranked, &mut left_out, probe.own_item).await?;
+    let facets = if query.facets { Some(facets(catalog, &ranked).await?) } else { None };
     let best = ranked.iter().map(|r| r.relevance).fold(0.0, f32::max);
     let head = Answer {
         model: generation.record.version.clone(),
@@ -288,7 +301,7 @@ pub(super) async fn rank(
         results: Vec::new(),
         total: ranked.len(),
         left_out,
-        facets: query.facets.then_some(facets),
+        facets,
         no_confident_match: best < CONFIDENT,
         next_cursor: None,
         took: Timings { total: encode_ms + ms(began), encode: encode_ms, search, hydrate: ms(hydrating) },
@@ -314,9 +327,9 @@ impl Ranking {
         let mut next = begin.min(self.ranked.len());
         while results.len() < limit && next < self.ranked.len() {
             let some = &self.ranked[next..self.ranked.len().min(next + limit - results.len())];
-            let known = Known::of(catalog, some).await?;
+            let items = catalog.items(&some.iter().map(|r| r.item).collect::<Vec<i64>>()).await?;
             for (ranked, rank) in some.iter().zip(next + 1..) {
-                let Some((item, caption)) = known.get(ranked) else { continue };
+                let Some((item, caption)) = ranked.found_in(&items) else { continue };
                 let said = words(&format!("{} {} {}", texts(item), item.labels.join(" "), item.id));
                 let Ranked { score, relevance, vector_rank, keyword_rank, .. } = *ranked;
                 let matched = self.words.iter().filter(|word| said.contains(word)).cloned().collect();
@@ -380,61 +393,43 @@ async fn allowed(catalog: &Catalog, filter: &Filter, kind: Kind) -> Result<Optio
     }))
 }
 
-/// Leaves one of each: captions that read the same are one result, and what is gone or the query itself is none. Counts the
-/// classes of what is left.
+/// Leaves one of each: captions that read the same are one result, and what is gone or the query itself is none. Asks for no
+/// more than that takes: most candidates are on a page that nobody looks at.
 async fn distinct(
     catalog: &Catalog,
     ranked: &mut Vec<Ranked>,
     left_out: &mut LeftOut,
     own_item: Option<i64>,
-) -> Result<BTreeMap<String, usize>, SearchError> {
-    let known = Known::of(catalog, ranked).await?;
-    let mut facets = BTreeMap::new();
+) -> Result<(), SearchError> {
+    let keys = |kind| -> Vec<i64> { ranked.iter().filter(|r| r.kind == kind).map(|r| r.key).collect() };
+    let pictures = catalog.pictures_among(&keys(Kind::Image)).await?;
+    let captions = catalog.captions_among(&keys(Kind::Text)).await?;
     let mut seen = HashSet::new();
-    ranked.retain(|candidate| {
-        let Some((item, caption)) = known.get(candidate) else {
+    ranked.retain_mut(|candidate| {
+        let (item, fresh) = match candidate.kind {
+            Kind::Image => (pictures.get(&candidate.key).copied(), true),
+            Kind::Text => match captions.get(&candidate.key) {
+                Some(caption) => (Some(caption.item), seen.insert(caption.text.as_str())),
+                None => (None, false),
+            },
+        };
+        let Some(item) = item else {
             left_out.deleted += 1;
             return false;
         };
-        if Some(item.key) == own_item {
-            return false;
-        }
-        let fresh = caption.is_none_or(|at| seen.insert(item.captions[at].text.clone()));
-        if fresh {
-            for label in &item.labels {
-                *facets.entry(label.clone()).or_insert(0) += 1;
-            }
-        }
-        fresh
+        candidate.item = item;
+        fresh && Some(item) != own_item
     });
+    Ok(())
+}
+
+/// Classes with how many results bear them.
+async fn facets(catalog: &Catalog, ranked: &[Ranked]) -> Result<BTreeMap<String, usize>, SearchError> {
+    let items: Vec<i64> = ranked.iter().map(|r| r.item).collect();
+    let labels = catalog.labels_of(&items).await?;
+    let mut facets = BTreeMap::new();
+    for label in items.iter().filter_map(|item| labels.get(item)).flatten() {
+        *facets.entry(label.clone()).or_insert(0) += 1;
+    }
     Ok(facets)
-}
-
-/// What the catalog knows of some results.
-struct Known {
-    items: HashMap<i64, Item>,
-    /// The item of each caption.
-    owners: HashMap<i64, i64>,
-}
-
-impl Known {
-    async fn of(catalog: &Catalog, ranked: &[Ranked]) -> Result<Self, SearchError> {
-        let keys = |kind| ranked.iter().filter(move |r| r.kind == kind).map(|r| r.key);
-        let captions: Vec<i64> = keys(Kind::Text).collect();
-        let owners = if captions.is_empty() { HashMap::new() } else { catalog.caption_items(&captions).await? };
-        let items: Vec<i64> = keys(Kind::Image).chain(owners.values().copied()).collect();
-        Ok(Self { items: catalog.items(&items).await?, owners })
-    }
-
-    /// The item of a result, and for a caption its place among the item's. `None` if it is gone.
-    fn get(&self, ranked: &Ranked) -> Option<(&Item, Option<usize>)> {
-        match ranked.kind {
-            Kind::Image => Some((self.items.get(&ranked.key).filter(|item| item.content_hash.is_some())?, None)),
-            Kind::Text => {
-                let item = self.items.get(self.owners.get(&ranked.key)?)?;
-                let at = item.captions.iter().position(|caption| caption.key == ranked.key)?;
-                Some((item, Some(at)))
-            }
-        }
-    }
 }
