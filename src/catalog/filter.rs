@@ -155,7 +155,7 @@ impl Catalog {
     }
 }
 
-/// SQLite's path to a field. Names hold no quotation marks.
+/// SQLite's path to a field. Names hold neither quotation marks nor backslashes.
 fn json_path(path: &[String]) -> String {
     path.iter().fold("$".to_owned(), |path, name| format!("{path}.\"{name}\""))
 }
@@ -205,7 +205,10 @@ fn push_clause(query: &mut QueryBuilder<Sqlite>, clause: &Clause) {
             query.push(")");
         }
         Field::Meta(path) => {
-            query.push("exists (select 1 from json_each(i.meta, ").push_bind(json_path(path)).push(") m where ");
+            query
+                .push("exists (select 1 from json_each(i.meta, ")
+                .push_bind(json_path(path))
+                .push(") m where typeof(m.key) <> 'text' and ");
             push_test(query, "m.value", Some("m.type"), test);
             query.push(")");
         }
@@ -232,8 +235,10 @@ fn push_test(query: &mut QueryBuilder<Sqlite>, value: &'static str, kind: Option
                     .push("))");
             }
             if let Some(kind) = kind {
-                for wanted in values.iter().filter_map(Scalar::bool) {
-                    query.push(" or ").push(kind).push(if wanted { " = 'true'" } else { " = 'false'" });
+                for (wanted, test) in [(true, " = 'true'"), (false, " = 'false'")] {
+                    if values.iter().filter_map(Scalar::bool).any(|value| value == wanted) {
+                        query.push(" or ").push(kind).push(test);
+                    }
                 }
             }
             query.push(")");
@@ -366,6 +371,8 @@ mod tests {
             (of(meta("day"), range(&[(Bound::UpTo, text("2001-06"))])), "b", ""),
             (of(meta("place.town"), any(&[text("Jena")])), "a", "a"),
             (of(meta("tags"), any(&[text("blue")])), "a", "a"),
+            (of(meta("place"), any(&[text("Jena")])), "", ""),
+            (of(meta("seen"), any(&vec![Scalar::Bool(true); 1000])), "a", "a"),
             (of(meta("seen"), any(&[Scalar::Bool(true)])), "a", "a"),
             (of(meta("seen"), any(&[Scalar::Number(1.0)])), "", ""),
             (of(Field::Label, any(&[text("birds') or 1 --")])), "", ""),

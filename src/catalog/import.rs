@@ -289,8 +289,18 @@ async fn put_row(tx: &mut Transaction<'_, Sqlite>, item: &NewItem, now: i64) -> 
     .fetch_one(&mut **tx)
     .await?;
 
-    sqlx::query("delete from captions where item = ?").bind(key).execute(&mut **tx).await?;
-    for (position, text) in (0i64..).zip(&item.captions) {
+    // What stays keeps its key: an index and a cursor know captions by theirs.
+    let before: Vec<String> = sqlx::query_scalar("select text from captions where item = ? order by position")
+        .bind(key)
+        .fetch_all(&mut **tx)
+        .await?;
+    let same = before.iter().zip(&item.captions).take_while(|(before, now)| before == now).count();
+    sqlx::query("delete from captions where item = ? and position >= ?")
+        .bind(key)
+        .bind(same as i64)
+        .execute(&mut **tx)
+        .await?;
+    for (position, text) in (0i64..).zip(&item.captions).skip(same) {
         sqlx::query("insert into captions (item, position, text, text_hash) values (?, ?, ?, ?)")
             .bind(key)
             .bind(position)
@@ -300,7 +310,14 @@ async fn put_row(tx: &mut Transaction<'_, Sqlite>, item: &NewItem, now: i64) -> 
             .await?;
     }
 
-    sqlx::query("delete from item_labels where item = ?").bind(key).execute(&mut **tx).await?;
+    sqlx::query(
+        "delete from item_labels where item = ?
+         and label not in (select key from labels where name in (select value from json_each(?)))",
+    )
+    .bind(key)
+    .bind(serde_json::json!(item.labels).to_string())
+    .execute(&mut **tx)
+    .await?;
     for label in &item.labels {
         sqlx::query("insert into labels (name) values (?) on conflict do nothing")
             .bind(label)

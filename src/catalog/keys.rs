@@ -137,13 +137,20 @@ impl Catalog {
             return Ok(None);
         }
         if key.last_used_at.is_none_or(|used| now - used > USE_IS_KEPT_EVERY) {
-            sqlx::query("update api_keys set last_used_at = ? where id = ?")
-                .bind(now)
-                .bind(&key.id)
-                .execute(&self.writer)
-                .await?;
+            self.remember_use(key.id.clone(), now);
         }
         Ok(Some(key))
+    }
+
+    /// Keeps when a key was used, if nobody writes just now: nobody's request waits for that, or fails with it.
+    fn remember_use(&self, id: String, now: i64) {
+        let Some(mut writer) = self.writer.try_acquire() else { return };
+        tokio::spawn(async move {
+            let kept = sqlx::query("update api_keys set last_used_at = ? where id = ?").bind(now).bind(id);
+            if let Err(error) = kept.execute(&mut *writer).await {
+                tracing::warn!(%error, "the use of a key could not be kept");
+            }
+        });
     }
 
     /// All keys, revoked and expired ones included, the oldest first.
@@ -207,6 +214,12 @@ mod tests {
             (found.id.as_str(), found.may(Scope::Search), found.may(Scope::Ingest)),
             (key.id.as_str(), true, false)
         );
+        for _ in 0..200 {
+            if catalog.keys().await.expect("keys")[0].last_used_at.is_some() {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
         assert!(catalog.keys().await.expect("keys")[0].last_used_at.is_some());
         let wrong = format!("{}0", &text[..text.len() - 1]);
         let other = if wrong == text { format!("{}1", &text[..text.len() - 1]) } else { wrong };

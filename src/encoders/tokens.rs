@@ -69,7 +69,8 @@ impl Tokens {
 
     fn features(&self, sentence: &str) -> Result<Vec<f32>, EncoderError> {
         let mut features = Vec::with_capacity(2 * self.max_tokens);
-        for &id in self.cutter.cut(sentence, false)?.get_ids() {
+        // Somebody may write the padding itself; it says nothing.
+        for &id in self.cutter.cut(sentence, false)?.get_ids().iter().filter(|&&id| id != 0) {
             features.extend([(id / BASE) as f32, (id % BASE) as f32]);
         }
         features.resize(2 * self.max_tokens, 0.0);

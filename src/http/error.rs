@@ -35,6 +35,7 @@ pub(super) enum Code {
     PreconditionFailed,
     InvalidSettings,
     TaskEnded,
+    TaskAtWork,
     NoSuchModel,
     NoModelBefore,
     ImageDecodeFailed,
@@ -82,6 +83,7 @@ impl Code {
             Self::InvalidSettings => {
                 ("invalid_settings", StatusCode::UNPROCESSABLE_ENTITY, "No training can use these settings")
             }
+            Self::TaskAtWork => ("task_at_work", StatusCode::CONFLICT, "A task of this kind is at work"),
             Self::TaskEnded => ("task_ended", StatusCode::CONFLICT, "The task is not at work"),
             Self::NoSuchModel => ("model_not_found", StatusCode::NOT_FOUND, "There is no such model"),
             Self::NoModelBefore => ("no_model_before", StatusCode::CONFLICT, "There is no model to go back to"),
@@ -218,6 +220,7 @@ impl From<SearchError> for Problem {
             SearchError::NoSuchModel(_) => Code::NoSuchModel,
             SearchError::NoModelBefore(_) => Code::NoModelBefore,
             SearchError::Settings(_) => Code::InvalidSettings,
+            SearchError::TaskAtWork { .. } => Code::TaskAtWork,
             SearchError::OtherEncoder { .. }
             | SearchError::NotEnough(_)
             | SearchError::Features(_)

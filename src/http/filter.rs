@@ -60,7 +60,7 @@ fn clause(value: &Value, at: &str, depth: usize, left: &mut usize) -> Outcome<Cl
         None if key == "label" => Field::Label,
         None if key == "id" => Field::Id,
         None if key == "has" => Field::Has,
-        Some(("meta", path)) if path.split('.').all(|name| !name.is_empty()) && !path.contains(['"', '\0']) => {
+        Some(("meta", path)) if path.split('.').all(|name| !name.is_empty()) && !path.contains(['"', '\\', '\0']) => {
             Field::Meta(path.split('.').map(str::to_owned).collect())
         }
         _ => {

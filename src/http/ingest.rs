@@ -19,7 +19,7 @@ use super::{
     error::{Code, Outcome, Problem},
     filter,
     items::with_tag,
-    options::{AddressParameters, Options, Wishes},
+    options::{AddressParameters, Options, Wishes, few_values},
     search::media_type,
     view,
 };
@@ -144,8 +144,8 @@ pub(super) async fn list(State(app): State<App>, parameters: AddressParameters) 
         None => Some(0),
     };
     let after = after.ok_or_else(|| refuse("cursor", "it is none that a list gave as next_cursor".into()))?;
-    let items = app.engine.items(&query.filter, after, query.limit).await?;
-    let next = items.last().filter(|_| items.len() == query.limit).map(|item| format!("{:x}", item.key));
+    let (items, next) = app.engine.items(&query.filter, after, query.limit).await?;
+    let next = next.map(|key| format!("{key:x}"));
     let items: Vec<Value> = items.iter().map(view::item).collect();
     Ok(Json(json!({ "items": items, "next_cursor": next })))
 }
@@ -156,9 +156,11 @@ pub(super) async fn batch(State(app): State<App>, body: Bytes) -> Outcome<Json<V
     let text = std::str::from_utf8(&body).map_err(|e| {
         Problem::new(Code::MalformedRequest, format!("the body is no UTF-8 behind byte {}", e.valid_up_to()))
     })?;
-    let lines: Vec<(usize, &str)> = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty()).collect();
+    let lines: Vec<(usize, &str)> =
+        (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty()).take(MAX_BATCH + 1).collect();
     if lines.is_empty() || lines.len() > MAX_BATCH {
-        let detail = format!("there are {} lines of items; allowed are 1 to {MAX_BATCH}", lines.len());
+        let found = if lines.is_empty() { "none" } else { "more" };
+        let detail = format!("a batch has 1 to {MAX_BATCH} lines of items; there are {found}");
         return Err(Problem::new(Code::InvalidBatch, detail));
     }
     let (mut said, mut taken) = (Vec::new(), 0);
@@ -180,6 +182,7 @@ pub(super) async fn batch(State(app): State<App>, body: Bytes) -> Outcome<Json<V
 
 async fn take_line(app: &App, line: &str) -> Outcome<(Item, bool)> {
     let malformed = |detail: String| Problem::new(Code::MalformedRequest, detail);
+    few_values(line.as_bytes())?;
     let body: LineBody = serde_json::from_str(line).map_err(|e| malformed(e.to_string()))?;
     let LineBody { id, captions, labels, meta, image_base64 } = body;
     let decoded = image_base64.map(|text| STANDARD.decode(text.trim())).transpose();
@@ -223,9 +226,13 @@ fn shown(app: &App, item: &Item) -> Value {
 
 /// The tags of If-Match, without their quotes.
 fn tags(headers: &HeaderMap) -> Outcome<Option<Vec<String>>> {
-    let Some(value) = headers.get(header::IF_MATCH) else { return Ok(None) };
-    let text = value.to_str().map_err(|_| Problem::new(Code::MalformedRequest, "If-Match holds other than ASCII"))?;
-    Ok(Some(text.split(',').map(|tag| tag.trim().trim_matches('"').to_owned()).collect()))
+    let mut tags = Vec::new();
+    for value in headers.get_all(header::IF_MATCH) {
+        let text =
+            value.to_str().map_err(|_| Problem::new(Code::MalformedRequest, "If-Match holds other than ASCII"))?;
+        tags.extend(text.split(',').map(|tag| tag.trim().trim_matches('"').to_owned()));
+    }
+    Ok((!tags.is_empty()).then_some(tags))
 }
 
 /// The form's fields: `image`, a file, and `item`, JSON. Either may be missing. A body of JSON is an item without a picture.
@@ -233,6 +240,7 @@ async fn form<T: DeserializeOwned + Default>(app: &App, request: Request) -> Out
     let media_type = media_type(&request);
     if media_type == "application/json" || media_type == "application/merge-patch+json" {
         let body = Bytes::from_request(request, &()).await.map_err(|e| app.body_problem(&e.body_text(), e.status()))?;
+        few_values(&body)?;
         let item = serde_json::from_slice(&body).map_err(|e| Problem::new(Code::MalformedRequest, e.to_string()))?;
         return Ok((item, None));
     }
@@ -243,8 +251,11 @@ async fn form<T: DeserializeOwned + Default>(app: &App, request: Request) -> Out
     }
     let [image, item] = app.form(request, ["image", "item"]).await?;
     let item = match item {
-        Some(item) => serde_json::from_slice(&item)
-            .map_err(|e| Problem::new(Code::MalformedRequest, format!("field \"item\": {e}")))?,
+        Some(item) => {
+            few_values(&item)?;
+            serde_json::from_slice(&item)
+                .map_err(|e| Problem::new(Code::MalformedRequest, format!("field \"item\": {e}")))?
+        }
         None => T::default(),
     };
     Ok((item, image.map(|image| image.to_vec())))

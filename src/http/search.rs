@@ -18,7 +18,7 @@ use super::{
     App,
     error::{Code, Outcome, Problem},
     filter::kind,
-    options::{AddressParameters, Options, Wishes, as_json, read},
+    options::{AddressParameters, Options, Wishes, as_json, few_values, read},
     request::RequestId,
     view::AnswerView,
 };
@@ -79,9 +79,9 @@ pub(super) async fn image(
 pub(super) async fn composed(
     State(app): State<App>,
     Extension(RequestId(id)): Extension<RequestId>,
-    body: Body,
+    request: Request,
 ) -> Outcome<Json<AnswerView>> {
-    let Json(mut body) = body?;
+    let mut body = object(&app, request).await?;
     let terms = match body.remove("terms") {
         Some(Value::Array(terms)) => terms,
         Some(other) => return Err(malformed(&format!("the field \"terms\" is {}; a list is expected", kind(&other)))),
@@ -108,8 +108,7 @@ pub(super) async fn similar(
 /// `POST /v1/classify`: words or a picture in, classes with their probabilities out.
 pub(super) async fn classify(State(app): State<App>, request: Request) -> Outcome<Json<Value>> {
     let term = if media_type(&request) == "application/json" {
-        let Json(body) = Json::<Value>::from_request(request, &()).await?;
-        one_term(body, "")?
+        one_term(Value::Object(object(&app, request).await?), "")?
     } else {
         let (picture, fields) = picture(&app, request, Map::new()).await?;
         if let Some(name) = fields.keys().next() {
@@ -122,8 +121,8 @@ pub(super) async fn classify(State(app): State<App>, request: Request) -> Outcom
 }
 
 /// `POST /v1/embed`: words, pictures and items in, unit vectors of the common space out.
-pub(super) async fn embed(State(app): State<App>, body: Body) -> Outcome<Json<Value>> {
-    let Json(mut body) = body?;
+pub(super) async fn embed(State(app): State<App>, request: Request) -> Outcome<Json<Value>> {
+    let mut body = object(&app, request).await?;
     let inputs = match body.remove("inputs") {
         Some(Value::Array(inputs)) if body.is_empty() => inputs,
         _ => {
@@ -179,6 +178,7 @@ async fn picture(
     if media_type == "multipart/form-data" {
         let [picture, params] = app.form(request, ["image", "params"]).await?;
         if let Some(params) = params {
+            few_values(&params)?;
             let params: Map<String, Value> =
                 serde_json::from_slice(&params).map_err(|e| malformed(&format!("field \"params\": {e}")))?;
             fields.extend(params);
@@ -187,7 +187,7 @@ async fn picture(
         return Ok((picture.to_vec(), fields));
     }
     if media_type == "application/json" {
-        let Json(mut body) = Json::<Map<String, Value>>::from_request(request, &()).await?;
+        let mut body = object(&app, request).await?;
         let picture = body.remove("image_base64").ok_or_else(|| malformed("the field \"image_base64\" is missing"))?;
         fields.extend(body);
         return Ok((decoded(picture, "/image_base64")?, fields));
@@ -202,6 +202,17 @@ async fn picture(
          \"image_base64\", and image/* or application/octet-stream with the picture's bytes"
     );
     Err(Problem::new(Code::UnsupportedMediaType, detail))
+}
+
+/// A body that is a JSON object and may hold pictures.
+async fn object(app: &App, request: Request) -> Outcome<Map<String, Value>> {
+    let media_type = media_type(&request);
+    if media_type != "application/json" {
+        return Err(Problem::new(Code::UnsupportedMediaType, "this route reads Content-Type: application/json"));
+    }
+    let body = Bytes::from_request(request, &()).await.map_err(|e| app.body_problem(&e.body_text(), e.status()))?;
+    few_values(&body)?;
+    serde_json::from_slice(&body).map_err(|e| malformed(&e.to_string()))
 }
 
 /// The media type of a request's body, without parameters, in lower case.

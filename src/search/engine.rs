@@ -83,7 +83,7 @@ pub struct Engine {
     /// Long work.
     pub(super) tasks: Tasks,
     /// Held while a generation is built: one after the other, so that the last one is of the model that answers.
-    building: tokio::sync::Mutex<()>,
+    pub(super) building: tokio::sync::Mutex<()>,
     /// Rankings that cursors point into.
     pages: Pages,
     /// Set once, when the service ends.

@@ -10,6 +10,7 @@ use std::{
 };
 
 use rand::RngExt;
+use serde_json::{Map, Value};
 
 use super::{DataFolder, Engine, SearchError, encode_one, import::new_picture};
 use crate::{
@@ -20,11 +21,17 @@ use crate::{
 /// A fold that failed is not tried again before this has passed.
 const BETWEEN_FOLDS: Duration = Duration::from_secs(60);
 
+/// How often a change is tried whose item changes in between.
+const TRIES: usize = 10;
+
 /// How much an item may have.
 const MAX_CAPTIONS: usize = 100;
 const MAX_LABELS: usize = 100;
 const MAX_LABEL_CHARS: usize = 200;
-const MAX_ID_CHARS: usize = 200;
+const MAX_ID_CHARS: usize = 1024;
+
+/// Ids that no address could name.
+const RESERVED: [&str; 4] = ["batch", "delete", ".", ".."];
 
 /// An item as somebody posts it. It has a picture, a caption, or both.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -38,7 +45,7 @@ pub struct ItemDraft {
     /// Its classes.
     pub labels: Vec<String>,
     /// Whatever else its owner says of it.
-    pub meta: serde_json::Map<String, serde_json::Value>,
+    pub meta: Map<String, Value>,
 }
 
 /// What is to change of an item.
@@ -51,7 +58,7 @@ pub struct ItemChange {
     /// All its classes from now on.
     pub labels: Option<Vec<String>>,
     /// Fields of its `meta`; null takes one away (RFC 7396), and those that are not named stay.
-    pub meta: serde_json::Map<String, serde_json::Value>,
+    pub meta: Map<String, Value>,
 }
 
 impl Engine {
@@ -78,18 +85,30 @@ impl Engine {
             move || take(&draft, before.as_ref(), image_encoder.as_ref(), text_encoder.as_ref(), &folder, &limits);
         let (item, features) = self.worker.run(encode).await.map_err(|_| SearchError::Overloaded)??;
 
-        let changing = self.changing.lock().await;
-        let created = match self.library.catalog.put_item(&item, &features, &put).await? {
-            Kept::Created => true,
-            Kept::Replaced => false,
-            Kept::Exists => return Err(SearchError::ItemExists(item.id)),
-            Kept::Changed => return Err(SearchError::ItemChanged(item.id)),
-        };
-        self.take_over().await?;
-        drop(changing);
-        let kept = self.library.catalog.item(&item.id).await?;
+        let mut item = item;
+        if item.given_split.is_none()
+            && let Some(before) = self.library.catalog.item(&item.id).await?
+        {
+            // Nobody who posts can say it, so nobody means to take it away.
+            item.given_split = split_of(&before);
+        }
+        let id = item.id.clone();
+        let created = self
+            .whole(async move |engine: Arc<Self>| {
+                let _changing = engine.changing.lock().await;
+                let created = match engine.library.catalog.put_item(&item, &features, &put).await? {
+                    Kept::Created => true,
+                    Kept::Replaced => false,
+                    Kept::Exists => return Err(SearchError::ItemExists(item.id)),
+                    Kept::Changed => return Err(SearchError::ItemChanged(item.id)),
+                };
+                engine.take_over().await?;
+                Ok(created)
+            })
+            .await?;
+        let kept = self.library.catalog.item(&id).await?;
         // Somebody may have deleted it in between.
-        let kept = kept.ok_or_else(|| SearchError::Background(format!("item {:?} went as it came", item.id)))?;
+        let kept = kept.ok_or_else(|| SearchError::Background(format!("item {id:?} went as it came")))?;
         Ok((kept, created))
     }
 
@@ -103,6 +122,22 @@ impl Engine {
         change: ItemChange,
         tags: Option<Vec<String>>,
     ) -> Result<Item, SearchError> {
+        for _ in 0..TRIES {
+            match self.patch_once(id, change.clone(), tags.as_deref()).await {
+                // Somebody else changed it in between; whoever did not say how it should be changes it as it is now.
+                Err(SearchError::ItemChanged(_)) if tags.is_none() => {}
+                ended => return ended,
+            }
+        }
+        Err(SearchError::Overloaded)
+    }
+
+    async fn patch_once(
+        self: &Arc<Self>,
+        id: &str,
+        change: ItemChange,
+        tags: Option<&[String]>,
+    ) -> Result<Item, SearchError> {
         let item = self.library.catalog.item(id).await?.ok_or_else(|| SearchError::NoSuchItem(id.to_owned()))?;
         // Between reading and writing it must stay what it was, whoever asks.
         let put = Put::IfMatch(vec![crate::catalog::etag(&item.record_hash)]);
@@ -113,13 +148,7 @@ impl Engine {
         }
         let ItemChange { image, captions, labels, meta } = change;
         let mut whole = item.meta.clone();
-        for (name, value) in meta {
-            if value.is_null() {
-                whole.remove(&name);
-            } else {
-                whole.insert(name, value);
-            }
-        }
+        merge(&mut whole, meta);
         let draft = ItemDraft {
             id: Some(id.to_owned()),
             image,
@@ -136,27 +165,38 @@ impl Engine {
     /// # Errors
     /// [`SearchError::ItemChanged`]; or if the catalog or the index fails.
     pub async fn delete_item(self: &Arc<Self>, id: &str, tags: Option<&[String]>) -> Result<bool, SearchError> {
-        let _changing = self.changing.lock().await;
-        match self.library.catalog.delete_item(id, tags).await? {
-            Gone::Deleted => {
-                self.take_over().await?;
-                Ok(true)
+        let (id, tags) = (id.to_owned(), tags.map(<[String]>::to_vec));
+        self.whole(async move |engine: Arc<Self>| {
+            let _changing = engine.changing.lock().await;
+            match engine.library.catalog.delete_item(&id, tags.as_deref()).await? {
+                Gone::Deleted => {
+                    engine.take_over().await?;
+                    Ok(true)
+                }
+                Gone::Absent => Ok(false),
+                Gone::Changed => Err(SearchError::ItemChanged(id)),
             }
-            Gone::Absent => Ok(false),
-            Gone::Changed => Err(SearchError::ItemChanged(id.to_owned())),
-        }
+        })
+        .await
     }
 
-    /// Items that a filter lets through, in the order in which they came, behind the key `after`.
+    /// Items that a filter lets through, in the order in which they came, behind the key `after`; and the key behind which it goes
+    /// on.
     ///
     /// # Errors
     /// [`SearchError::BadQuery`] for a field that no item has; or if the catalog fails.
-    pub async fn items(&self, filter: &Filter, after: i64, limit: usize) -> Result<Vec<Item>, SearchError> {
+    pub async fn items(
+        &self,
+        filter: &Filter,
+        after: i64,
+        limit: usize,
+    ) -> Result<(Vec<Item>, Option<i64>), SearchError> {
         self.check_filter(filter).await?;
         let most = u32::try_from(limit).unwrap_or(u32::MAX);
         let keys = self.library.catalog.items_that(filter, after, most).await?;
         let mut items = self.library.catalog.items(&keys).await?;
-        Ok(keys.iter().filter_map(|key| items.remove(key)).collect())
+        let next = keys.last().copied().filter(|_| keys.len() == limit);
+        Ok((keys.iter().filter_map(|key| items.remove(key)).collect(), next))
     }
 
     /// Lets all items go that a filter lets through, or says how many these are if nothing is to go.
@@ -165,14 +205,29 @@ impl Engine {
     /// [`SearchError::BadQuery`] for a field that no item has; or if the catalog or the index fails.
     pub async fn delete_items(self: &Arc<Self>, filter: &Filter, dry_run: bool) -> Result<u64, SearchError> {
         self.check_filter(filter).await?;
-        let _changing = self.changing.lock().await;
-        let keys = self.library.catalog.items_that(filter, 0, u32::MAX).await?;
-        if dry_run || keys.is_empty() {
-            return Ok(keys.len() as u64);
-        }
-        let gone = self.library.catalog.delete_items(&keys).await?;
-        self.take_over().await?;
-        Ok(gone)
+        let filter = filter.clone();
+        self.whole(async move |engine: Arc<Self>| {
+            let _changing = engine.changing.lock().await;
+            let keys = engine.library.catalog.items_that(&filter, 0, u32::MAX).await?;
+            if dry_run || keys.is_empty() {
+                return Ok(keys.len() as u64);
+            }
+            let gone = engine.library.catalog.delete_items(&keys).await?;
+            engine.take_over().await?;
+            Ok(gone)
+        })
+        .await
+    }
+
+    /// Does something to its end, also when whoever asked for it goes away in the middle: what the catalog took, the index has to
+    /// take as well.
+    async fn whole<T, W>(self: &Arc<Self>, work: impl FnOnce(Arc<Self>) -> W + Send + 'static) -> Result<T, SearchError>
+    where
+        T: Send + 'static,
+        W: Future<Output = Result<T, SearchError>> + Send + 'static,
+    {
+        let done = tokio::spawn(work(Arc::clone(self))).await;
+        done.map_err(|e| SearchError::Background(e.to_string()))?
     }
 
     /// Brings the live generation up to the catalog, and starts a fold where that pays.
@@ -212,6 +267,9 @@ impl Engine {
         {
             return refuse("id", format!("it has 1 to {MAX_ID_CHARS} characters, none of them a control character"));
         }
+        if let Some(id) = id.as_deref().filter(|id| before.is_none() && RESERVED.contains(id)) {
+            return refuse("id", format!("{id:?} is part of an address of the service; take another"));
+        }
         for (field, count, most) in [("captions", captions.len(), MAX_CAPTIONS), ("labels", labels.len(), MAX_LABELS)] {
             if count > most {
                 return refuse(field, format!("there are {count}; at most {most} are taken"));
@@ -233,6 +291,34 @@ impl Engine {
         }
         Ok(ItemDraft { id, image, captions, labels, meta })
     }
+}
+
+/// Merges a patch into an object (RFC 7396): null takes a field away, objects are merged, all else takes the place of what was.
+fn merge(whole: &mut Map<String, Value>, patch: Map<String, Value>) {
+    for (name, value) in patch {
+        match value {
+            Value::Null => {
+                whole.remove(&name);
+            }
+            Value::Object(patch) => {
+                let field = whole.entry(name).or_insert_with(|| Value::Object(Map::new()));
+                if !field.is_object() {
+                    *field = Value::Object(Map::new());
+                }
+                if let Value::Object(field) = field {
+                    merge(field, patch);
+                }
+            }
+            value => {
+                whole.insert(name, value);
+            }
+        }
+    }
+}
+
+/// The split that an item's owner gave it.
+fn split_of(item: &Item) -> Option<&'static str> {
+    item.given_split.as_deref()?.parse::<dataset::Split>().ok().map(dataset::Split::name)
 }
 
 /// The picture that an item has, as one that it is given again.
@@ -287,10 +373,8 @@ fn take(
         picture,
         captions: draft.captions.clone(),
         labels: draft.labels.clone(),
-        given_split: before
-            .and_then(|item| item.given_split.as_deref())
-            .and_then(|name| name.parse::<dataset::Split>().ok().map(dataset::Split::name)),
-        meta: serde_json::Value::Object(draft.meta.clone()).to_string(),
+        given_split: before.and_then(split_of),
+        meta: Value::Object(draft.meta.clone()).to_string(),
         source: before.map_or_else(|| "posted to the service".to_owned(), |item| item.source.clone()),
         record_hash: *blake3::hash(said.to_string().as_bytes()).as_bytes(),
     };

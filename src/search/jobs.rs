@@ -9,8 +9,12 @@ use std::{
 use serde_json::{Value, json};
 
 use super::{
-    DataFolder, Engine, Gate, SearchError, Trained, activate, blocking, encode_missing, import, reindex::in_short,
-    report::report_page, roll_back, tasks::Job, train::train,
+    DataFolder, Engine, Gate, SearchError, Trained, activate, blocking, encode_missing, import,
+    reindex::in_short,
+    report::report_page,
+    roll_back,
+    tasks::{Job, Twin},
+    train::train,
 };
 use crate::{
     catalog::{ModelRecord, Task},
@@ -26,10 +30,12 @@ impl Engine {
     /// If the settings cannot be used, or the catalog fails.
     pub async fn train(self: &Arc<Self>, settings: TrainSettings, gate: Gate) -> Result<Task, SearchError> {
         settings.check()?;
-        self.start_task("train", async move |engine: Arc<Self>, job: Job| {
+        self.start_task("train", Twin::Refused, async move |engine: Arc<Self>, job: Job| {
             engine.encode_all(&job).await?;
             let Trained { record, report, verdict, .. } =
                 train(&engine.library, &engine.encoders, settings, gate, job.listener(), Arc::clone(&job.stop)).await?;
+            // It is the model that answers already, so its index follows, whoever asks to stop now.
+            let job = engine.to_the_end(&job);
             let index = if verdict.promoted { Some(engine.rebuilt(&job).await?) } else { None };
             Ok(json!({ "model": record.version, "verdict": verdict, "report": report, "index": index }))
         })
@@ -41,11 +47,11 @@ impl Engine {
     /// # Errors
     /// If the catalog fails.
     pub async fn evaluate(self: &Arc<Self>) -> Result<Task, SearchError> {
-        self.start_task("evaluate", async |engine: Arc<Self>, job: Job| {
+        self.start_task("evaluate", Twin::Same, async |engine: Arc<Self>, job: Job| {
             let Engine { library, encoders, .. } = engine.as_ref();
             let record = library.catalog.active_model().await?.ok_or(SearchError::NoModel)?;
             engine.encode_all(&job).await?;
-            let examined = report_page(library, encoders, &record).await?;
+            let examined = job.or_stopped(report_page(library, encoders, &record)).await?;
             let page = library.folder.report_page(&record.version);
             blocking(move || {
                 DataFolder::write_whole(&page, examined.html.as_bytes())
@@ -67,7 +73,7 @@ impl Engine {
         let unreadable =
             |e: dataset::DatasetError| SearchError::BadQuery { field: "path".into(), reason: e.to_string() };
         let records = blocking(move || dataset::read(&path)).await?.map_err(unreadable)?;
-        self.start_task("import", async |engine: Arc<Self>, job: Job| {
+        self.start_task("import", Twin::Refused, async |engine: Arc<Self>, job: Job| {
             let progress = job.listener();
             let summary = import(&engine.library, Box::new(records), None, progress.as_ref(), &job.stop).await?;
             if summary.stopped {
@@ -99,23 +105,32 @@ impl Engine {
             }
             _ => {}
         }
-        let kind = if version.is_some() { "activate" } else { "rollback" };
-        self.start_task(kind, async move |engine: Arc<Self>, job: Job| {
+        // Both change which model answers, so one of either is at work at a time.
+        self.start_task("activate", Twin::Refused, async move |engine: Arc<Self>, job: Job| {
             let Engine { library, encoders, .. } = engine.as_ref();
             let record = match version {
                 Some(version) => activate(library, encoders, &version).await?,
                 None => roll_back(library, encoders).await?,
             };
-            engine.take_up(&record, &job).await
+            engine.take_up(&record, &engine.to_the_end(&job)).await
         })
         .await
     }
 
     /// The index of the model that answers from now on: the one that is kept, or a new one.
     async fn take_up(&self, record: &ModelRecord, job: &Job) -> Result<Value, SearchError> {
-        let (generation, due) = self.open().await?;
+        let (generation, due) = {
+            // A generation that is being built may be of the model before; it must not come after this one.
+            let _building = self.building.lock().await;
+            self.open().await?
+        };
         let index = if due { self.rebuilt(job).await? } else { in_short(&generation) };
         Ok(json!({ "model": record.version, "index": index }))
+    }
+
+    /// A job that ends with the service alone.
+    fn to_the_end(&self, job: &Job) -> Job {
+        Job { stop: Arc::clone(&self.closing), ..job.clone() }
     }
 
     /// Encodes what is missing.

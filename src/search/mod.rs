@@ -123,6 +123,14 @@ pub enum SearchError {
     /// An item is no longer what somebody took it for.
     #[error("item {0:?} is not, or no longer, as the tag in If-Match says; GET it again")]
     ItemChanged(String),
+    /// A task of this kind is at work.
+    #[error("task {id} ({kind}) is at work; one of its kind runs at a time")]
+    TaskAtWork {
+        /// The kind.
+        kind: &'static str,
+        /// Its number.
+        id: i64,
+    },
     /// There is not enough to learn from.
     #[error("{0}")]
     NotEnough(String),

@@ -4,7 +4,10 @@ use std::{sync::Arc, time::Instant};
 
 use serde_json::{Value, json};
 
-use super::{Engine, Generation, SearchError, tasks::Job};
+use super::{
+    Engine, Generation, SearchError,
+    tasks::{Job, Twin},
+};
 use crate::{catalog::Task, index::VectorIndex};
 
 impl Engine {
@@ -13,7 +16,8 @@ impl Engine {
     /// # Errors
     /// If the catalog fails.
     pub async fn reindex(self: &Arc<Self>) -> Result<Task, SearchError> {
-        self.start_task("reindex", async |engine: Arc<Self>, job: Job| engine.rebuilt(&job).await).await
+        let work = async |engine: Arc<Self>, job: Job| engine.rebuilt(&job).await;
+        self.start_task("reindex", Twin::Same, work).await
     }
 
     /// Builds the next generation and says what it holds.

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use super::{Engine, SearchError, blocking, metrics, tasks::Job};
+use super::{
+    Engine, SearchError, blocking, metrics,
+    tasks::{Job, Twin},
+};
 use crate::catalog::Task;
 
 impl Engine {
@@ -14,9 +17,9 @@ impl Engine {
     /// [`SearchError::NoModel`], [`SearchError::Starting`]; or if the catalog fails.
     pub async fn self_test(self: &Arc<Self>) -> Result<Task, SearchError> {
         let generation = self.ready().await?;
-        self.start_task("selftest", async |_: Arc<Self>, _: Job| {
+        self.start_task("selftest", Twin::Same, async |_: Arc<Self>, job: Job| {
             let number = generation.number;
-            let tests = blocking(move || generation.self_test()).await??;
+            let tests = job.or_stopped(async { blocking(move || generation.self_test()).await? }).await?;
             tests.iter().for_each(|(name, test)| metrics::tested(name, test));
             let tests: Map<String, Value> =
                 tests.iter().map(|(name, test)| ((*name).to_owned(), json!(test))).collect();

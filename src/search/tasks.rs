@@ -18,6 +18,18 @@ use crate::catalog::{Catalog, Step, Task, TaskStatus};
 /// How often a running task's progress is kept in the catalog.
 const KEEP_EVERY: Duration = Duration::from_millis(250);
 
+/// How often the end of a task is tried to be kept, a second apart: a task must not seem to run for ever.
+const TRIES: usize = 30;
+
+/// What a second request of a kind that is at work gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Twin {
+    /// The task at work: both ask for the same.
+    Same,
+    /// A refusal: it may ask for something else.
+    Refused,
+}
+
 /// The tasks at work, by kind.
 #[derive(Debug, Default)]
 pub(super) struct Tasks(Mutex<HashMap<&'static str, Running>>);
@@ -75,6 +87,23 @@ pub(super) struct Job {
 }
 
 impl Job {
+    /// Waits for work that cannot be told to stop, but not longer than until somebody asks for it. The work must change nothing
+    /// that counts: it goes on unheard.
+    pub(super) async fn or_stopped<T>(
+        &self,
+        work: impl Future<Output = Result<T, SearchError>>,
+    ) -> Result<T, SearchError> {
+        let stopped = async {
+            while !self.stop.load(Ordering::Relaxed) {
+                tokio::time::sleep(KEEP_EVERY).await;
+            }
+        };
+        tokio::select! {
+            ended = work => ended,
+            () = stopped => Err(SearchError::Stopped),
+        }
+    }
+
     pub(super) fn listener(&self) -> Arc<dyn Progress> {
         Arc::clone(&self.progress) as Arc<dyn Progress>
     }
@@ -97,6 +126,7 @@ impl Told {
         };
         if let Err(error) = kept.await {
             tracing::warn!(task, %error, "a task's progress could not be kept");
+            self.metrics.lock().unwrap_or_else(PoisonError::into_inner).splice(0..0, metrics);
         }
     }
 
@@ -127,19 +157,34 @@ impl Progress for Told {
 }
 
 impl Engine {
-    /// Starts work as a task and gives it; while one of its kind is at work, gives that one. What the work gives is the task's
-    /// result; [`SearchError::Stopped`] ends it as cancelled.
+    /// Starts work as a task and gives it, or does what `twin` says while one of its kind is at work. What the work gives is the
+    /// task's result; [`SearchError::Stopped`] ends it as cancelled.
     pub(super) async fn start_task<W>(
         self: &Arc<Self>,
         kind: &'static str,
+        twin: Twin,
         work: impl FnOnce(Arc<Self>, Job) -> W + Send + 'static,
     ) -> Result<Task, SearchError>
     where
         W: Future<Output = Result<Value, SearchError>> + Send + 'static,
     {
-        let id = match self.tasks.of_kind(kind) {
-            Some(id) => id,
-            None => self.begin(kind, work).await?,
+        let mut at_work = self.tasks.of_kind(kind);
+        // One that has just ended leaves its place in a moment.
+        while let Some(id) = at_work
+            && self.library.catalog.task(id).await?.is_none_or(|task| task.finished_at.is_some())
+        {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            at_work = self.tasks.of_kind(kind);
+        }
+        let id = match at_work {
+            Some(id) if twin == Twin::Same => id,
+            Some(id) => return Err(SearchError::TaskAtWork { kind, id }),
+            None => {
+                // In a task of its own: whoever asks may go away, and what was begun has to begin.
+                let engine = Arc::clone(self);
+                let begun = tokio::spawn(async move { engine.begin(kind, twin, work).await }).await;
+                begun.map_err(|e| SearchError::Background(e.to_string()))??
+            }
         };
         self.library.catalog.task(id).await?.ok_or_else(|| SearchError::Background(format!("task {id} is gone")))
     }
@@ -147,6 +192,7 @@ impl Engine {
     async fn begin<W>(
         self: &Arc<Self>,
         kind: &'static str,
+        twin: Twin,
         work: impl FnOnce(Arc<Self>, Job) -> W + Send + 'static,
     ) -> Result<i64, SearchError>
     where
@@ -158,7 +204,11 @@ impl Engine {
             // Two requests came at once and the other one was first; this task ends before it begins.
             let error = format!("task {other} is at work already");
             self.library.catalog.task_ended(task, TaskStatus::Cancelled, &[], None, Some(&error)).await?;
-            return Ok(other);
+            return if twin == Twin::Same { Ok(other) } else { Err(SearchError::TaskAtWork { kind, id: other }) };
+        }
+        // The service may have been asked to end since.
+        if self.closing.load(Ordering::Relaxed) {
+            stop.store(true, Ordering::Relaxed);
         }
         let engine = Arc::clone(self);
         tokio::spawn(async move {
@@ -189,9 +239,11 @@ impl Engine {
             }
         };
         // The next of this kind may begin only when this one's end is written, else a client could see two at work.
-        let kept = self.library.catalog.task_ended(task, status, steps, result.as_ref(), error.as_deref()).await;
-        if let Err(error) = kept {
+        for _ in 0..TRIES {
+            let kept = self.library.catalog.task_ended(task, status, steps, result.as_ref(), error.as_deref()).await;
+            let Err(error) = kept else { break };
             tracing::error!(task, %error, "a task's end could not be kept");
+            tokio::time::sleep(Duration::from_secs(1)).await;
         }
         self.tasks.leave(kind);
     }

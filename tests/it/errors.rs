@@ -74,6 +74,9 @@ async fn every_bad_request_gets_its_problem() {
         let post = client.post(format!("{base}/v1/search")).header("content-type", "application/json");
         post.body(body.to_owned())
     };
+    let many = format!(r#"{{"terms": [{}0]}}"#, "0,".repeat(5_000_000));
+    let detail = problem(terms(&many), 400, "malformed_request").await;
+    assert!(detail["detail"].as_str().expect("text").contains("at most 100000"), "{detail}");
     problem(terms("{}"), 400, "malformed_request").await;
     problem(terms(r#"{"terms": []}"#), 422, "invalid_query").await;
     problem(terms(r#"{"terms": [{"text": "x", "weight": -1}]}"#), 422, "invalid_query").await;

@@ -133,8 +133,8 @@ async fn a_task_stops_when_it_is_asked_to_and_all_are_listed() {
     let server = Server::start(data.path()).await;
     let base = server.base.as_str();
     let task = start(base, "/v1/admin/train", Some(json!({"settings": short(100_000)}))).await;
-    let twin = start(base, "/v1/admin/train", None).await;
-    assert_eq!(task, twin, "one training at a time");
+    let (status, problem) = ask(Method::POST, &format!("{base}/v1/admin/train"), None).await;
+    assert_eq!((status, &problem["code"]), (409, &json!("task_at_work")), "one training at a time");
     crate::support::wait_for("the first epoch", Duration::from_secs(60), async || {
         ask(Method::GET, &task, None).await.1["metrics"]["epoch"].as_u64()
     })
