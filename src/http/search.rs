@@ -187,7 +187,7 @@ async fn picture(
         return Ok((picture.to_vec(), fields));
     }
     if media_type == "application/json" {
-        let mut body = object(&app, request).await?;
+        let mut body = object(app, request).await?;
         let picture = body.remove("image_base64").ok_or_else(|| malformed("the field \"image_base64\" is missing"))?;
         fields.extend(body);
         return Ok((decoded(picture, "/image_base64")?, fields));
