@@ -1,5 +1,5 @@
 -- The words of items and of captions, for keyword search (FTS5, BM25). An item's words are those of its captions, its classes and
--- its name. Triggers keep both, so that no writer can forget to.
+-- its name. Whoever changes any of these sets the item's updated_at last, and that writes its words anew, once.
 create virtual table item_words using fts5(
     captions, labels, name, content = '', contentless_delete = 1, tokenize = 'porter unicode61 remove_diacritics 2'
 );
@@ -16,10 +16,7 @@ create view words_of_items as
            i.id as name
     from items i;
 
-create trigger words_of_item_came after insert on items begin
-    insert into item_words (rowid, captions, labels, name) select key, captions, labels, name from words_of_items where key = new.key;
-end;
-create trigger words_of_item_changed after update of id on items begin
+create trigger words_of_item_changed after update of updated_at on items begin
     delete from item_words where rowid = old.key;
     insert into item_words (rowid, captions, labels, name) select key, captions, labels, name from words_of_items where key = new.key;
 end;
@@ -29,28 +26,13 @@ end;
 
 create trigger words_of_caption_came after insert on captions begin
     insert into caption_words (rowid, text) values (new.key, new.text);
-    delete from item_words where rowid = new.item;
-    insert into item_words (rowid, captions, labels, name) select key, captions, labels, name from words_of_items where key = new.item;
 end;
 create trigger words_of_caption_changed after update of text on captions begin
     delete from caption_words where rowid = old.key;
     insert into caption_words (rowid, text) values (new.key, new.text);
-    delete from item_words where rowid = new.item;
-    insert into item_words (rowid, captions, labels, name) select key, captions, labels, name from words_of_items where key = new.item;
 end;
 create trigger words_of_caption_went after delete on captions begin
     delete from caption_words where rowid = old.key;
-    delete from item_words where rowid = old.item;
-    insert into item_words (rowid, captions, labels, name) select key, captions, labels, name from words_of_items where key = old.item;
-end;
-
-create trigger words_of_label_came after insert on item_labels begin
-    delete from item_words where rowid = new.item;
-    insert into item_words (rowid, captions, labels, name) select key, captions, labels, name from words_of_items where key = new.item;
-end;
-create trigger words_of_label_went after delete on item_labels begin
-    delete from item_words where rowid = old.item;
-    insert into item_words (rowid, captions, labels, name) select key, captions, labels, name from words_of_items where key = old.item;
 end;
 
 insert into item_words (rowid, captions, labels, name) select key, captions, labels, name from words_of_items;

@@ -119,8 +119,8 @@ pub fn etag(record_hash: &[u8]) -> String {
     record_hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Whether an item, by its record's hash, is as one of some tags says.
-fn matches(tags: &[String], known: Option<&[u8]>) -> bool {
+/// Whether an item, by its record's hash, is as one of some tags says; `*` stands for any item that is there.
+pub fn matches(tags: &[String], known: Option<&[u8]>) -> bool {
     known.is_some_and(|hash| tags.iter().any(|tag| tag == "*" || *tag == etag(hash)))
 }
 
@@ -144,7 +144,7 @@ impl Catalog {
         for (encoder, (hash, vector)) in images.chain(features.texts.iter().map(|f| (&features.text_encoder, f))) {
             put_feature(&mut tx, encoder, hash, vector).await?;
         }
-        put_row(&mut tx, item, now_ms()).await?;
+        put_row(&mut tx, item, Unsaid::Stays, now_ms()).await?;
         tx.commit().await?;
         Ok(if known.is_some() { Kept::Replaced } else { Kept::Created })
     }
@@ -199,7 +199,7 @@ impl Catalog {
         let mut tx = self.writer.begin_with("begin immediate").await?;
         let now = now_ms();
         for item in items {
-            put_row(&mut tx, item, now).await?;
+            put_row(&mut tx, item, Unsaid::Goes, now).await?;
         }
         for rejection in rejections {
             sqlx::query(
@@ -262,7 +262,21 @@ fn line_key(line: Option<u64>) -> i64 {
     line.and_then(|l| i64::try_from(l).ok()).unwrap_or(0)
 }
 
-async fn put_row(tx: &mut Transaction<'_, Sqlite>, item: &NewItem, now: i64) -> Result<(), CatalogError> {
+/// What becomes of a split that an item does not name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unsaid {
+    /// The item has none from now on: a record says all that there is to say.
+    Goes,
+    /// It stays: nobody who posts an item can say it.
+    Stays,
+}
+
+async fn put_row(
+    tx: &mut Transaction<'_, Sqlite>,
+    item: &NewItem,
+    split: Unsaid,
+    now: i64,
+) -> Result<(), CatalogError> {
     let picture = item.picture.as_ref();
     let key: i64 = sqlx::query_scalar(
         "insert into items (id, content_hash, image_path, image_mime, width, height, given_split, meta, source,
@@ -270,9 +284,9 @@ async fn put_row(tx: &mut Transaction<'_, Sqlite>, item: &NewItem, now: i64) -> 
          values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
          on conflict (id) do update set
             content_hash = excluded.content_hash, image_path = excluded.image_path, image_mime = excluded.image_mime,
-            width = excluded.width, height = excluded.height, image_error = null, given_split = excluded.given_split,
-            meta = excluded.meta, source = excluded.source, record_hash = excluded.record_hash,
-            updated_at = excluded.updated_at
+            width = excluded.width, height = excluded.height, image_error = null,
+            given_split = case when ? then coalesce(excluded.given_split, given_split) else excluded.given_split end,
+            meta = excluded.meta, source = excluded.source, record_hash = excluded.record_hash
          returning key",
     )
     .bind(&item.id)
@@ -286,6 +300,7 @@ async fn put_row(tx: &mut Transaction<'_, Sqlite>, item: &NewItem, now: i64) -> 
     .bind(&item.source)
     .bind(item.record_hash.as_slice())
     .bind(now)
+    .bind(split == Unsaid::Stays)
     .fetch_one(&mut **tx)
     .await?;
 
@@ -331,5 +346,46 @@ async fn put_row(tx: &mut Transaction<'_, Sqlite>, item: &NewItem, now: i64) -> 
         .execute(&mut **tx)
         .await?;
     }
+
+    // Last, because it writes the item's words: see the migration.
+    sqlx::query("update items set updated_at = ? where key = ?").bind(now).bind(key).execute(&mut **tx).await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_split_and_equal_captions_stay_when_an_item_is_put_again() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let catalog = Catalog::open(folder.path()).await.expect("a catalog");
+        let item = |captions: &[&str], given_split| NewItem {
+            id: "barn".into(),
+            picture: Some(NewPicture {
+                content_hash: [1; 32],
+                path: "barn".into(),
+                mime: "image/png".into(),
+                width: 1,
+                height: 1,
+            }),
+            captions: captions.iter().map(|&text| text.to_owned()).collect(),
+            labels: vec!["barns".into()],
+            given_split,
+            meta: "{}".into(),
+            source: "test".into(),
+            record_hash: [0; 32],
+        };
+        let known = async || catalog.training_items().await.expect("items").remove(0);
+        catalog.import_batch(&[item(&["red", "old"], Some("test"))], &[]).await.expect("taken");
+        let first = known().await;
+        let again = item(&["red", "new"], None);
+        let kept = catalog.put_item(&again, &NewFeatures::default(), &Put::Replace).await.expect("kept");
+        let second = known().await;
+        assert_eq!((kept, second.given_split.as_deref()), (Kept::Replaced, Some("test")));
+        assert_eq!(second.captions[0], first.captions[0], "what stays keeps its key");
+        assert_ne!(second.captions[1], first.captions[1]);
+        catalog.import_batch(&[item(&["red"], None)], &[]).await.expect("taken");
+        assert_eq!(known().await.given_split, None, "a record says all that there is to say");
+    }
 }

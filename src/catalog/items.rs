@@ -1,6 +1,6 @@
 //! Reading what the collection holds.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use sqlx::FromRow;
 
@@ -27,8 +27,6 @@ pub struct Item {
     pub image_error: Option<String>,
     /// File and line that named it.
     pub source: String,
-    /// `train`, `validation` or `test`, where its owner said so.
-    pub given_split: Option<String>,
     /// Hash of all that its record said.
     pub record_hash: Vec<u8>,
     /// Whatever else its owner said of it.
@@ -104,7 +102,6 @@ struct ItemRow {
     height: Option<i64>,
     image_error: Option<String>,
     source: String,
-    given_split: Option<String>,
     record_hash: Vec<u8>,
     meta: String,
 }
@@ -128,7 +125,7 @@ impl Catalog {
     pub async fn items(&self, keys: &[i64]) -> Result<HashMap<i64, Item>, CatalogError> {
         let list = json_list(keys);
         let rows: Vec<ItemRow> = sqlx::query_as(
-            "select key, id, image_path, image_mime, content_hash, width, height, image_error, source, given_split,
+            "select key, id, image_path, image_mime, content_hash, width, height, image_error, source,
                     record_hash, meta
              from items where key in (select value from json_each(?))",
         )
@@ -156,7 +153,6 @@ impl Catalog {
                 height: row.height,
                 image_error: row.image_error,
                 source: row.source,
-                given_split: row.given_split,
                 record_hash: row.record_hash,
                 meta: from_json("items.meta", &row.meta)?,
                 captions: Vec::new(),
@@ -172,13 +168,13 @@ impl Catalog {
         Ok(items)
     }
 
-    /// Those of `keys` that are items with a picture, each under itself.
+    /// Those of `keys` that are items with a picture.
     ///
     /// # Errors
     /// If the database fails.
-    pub async fn pictures_among(&self, keys: &[i64]) -> Result<HashMap<i64, i64>, CatalogError> {
+    pub async fn pictures_among(&self, keys: &[i64]) -> Result<HashSet<i64>, CatalogError> {
         if keys.is_empty() {
-            return Ok(HashMap::new());
+            return Ok(HashSet::new());
         }
         let rows: Vec<i64> = sqlx::query_scalar(
             "select key from items where key in (select value from json_each(?)) and content_hash is not null",
@@ -186,7 +182,7 @@ impl Catalog {
         .bind(json_list(keys))
         .fetch_all(&self.readers)
         .await?;
-        Ok(rows.into_iter().map(|key| (key, key)).collect())
+        Ok(rows.into_iter().collect())
     }
 
     /// Those of `keys` that are captions, by key.

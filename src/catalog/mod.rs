@@ -24,7 +24,7 @@ use sqlx::{
 pub use changes::{Changes, FeatureKinds, KeyedFeatures, Watermark};
 pub use features::{MissingPicture, MissingText};
 pub use filter::{Bound, Clause, Field, Filter, Scalar, Test};
-pub use import::{Gone, Kept, KnownRecord, NewFeatures, NewItem, NewPicture, NewRejection, Put, etag};
+pub use import::{Gone, Kept, KnownRecord, NewFeatures, NewItem, NewPicture, NewRejection, Put, etag, matches};
 pub use items::{Caption, Counts, Item, LabelCount, TrainingItem};
 pub use keys::{ApiKey, Scope};
 pub use models::ModelRecord;

@@ -15,14 +15,13 @@ pub(super) async fn run(shared: &Shared, verb: KeyVerb) -> anyhow::Result<ExitCo
     match verb {
         KeyVerb::Create { scope, name, expires_days } => {
             let scopes: Vec<Scope> = scope.into_iter().map(scope_of).collect();
-            let expires_at = expires_days.map(|days| now_ms() + i64::from(days) * 86_400_000);
-            let (_, text) = catalog.create_key(&name, &scopes, expires_at).await?;
+            let (_, text) = catalog.create_key(&name, &scopes, expires_days).await?;
             println!("{text}");
             eprintln!("it is shown this once; from now on the service wants a key with every request");
         }
         KeyVerb::List => {
             for key in catalog.keys().await? {
-                let scopes: Vec<String> = key.scopes.iter().map(|s| format!("{s:?}").to_lowercase()).collect();
+                let scopes: Vec<&str> = key.scopes.iter().map(|scope| scope.name()).collect();
                 let state = match (key.revoked_at, key.expires_at) {
                     (Some(_), _) => "revoked",
                     (None, Some(end)) if end <= now_ms() => "expired",

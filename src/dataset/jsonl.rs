@@ -159,7 +159,8 @@ fn texts(fields: &mut Map<String, Value>, name: &str) -> Result<Vec<String>, Str
     }
 }
 
-fn kind(value: &Value) -> &'static str {
+/// What a JSON value is, in words.
+pub fn kind(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "true or false",

@@ -17,6 +17,7 @@ mod tree;
 pub use decode::{Decoded, PictureError, PictureFormat, PictureLimits, decode, inspect, read_file};
 pub use error::DatasetError;
 pub use features::{GivenFeatures, Rows};
+pub use jsonl::kind as json_kind;
 pub use limits::Limits;
 pub use read::{Reader, read, read_with};
 pub use record::{Origin, Record, Rejection};

@@ -10,8 +10,8 @@ use super::{
     DscmrError, Epoch, Part, TrainSettings, TrainingData,
     data::Hasher,
     loss::Terms,
-    model::write_synced,
     network::{Shape, Weights},
+    stored::write_synced,
 };
 
 /// The file of a part.

@@ -38,6 +38,7 @@ mod regularise;
 mod sentence;
 mod settings;
 mod standardise;
+mod stored;
 mod train;
 
 pub use crate::evaluation::Direction;

@@ -56,33 +56,30 @@ pub(super) async fn guard(State(app): State<App>, request: Request, next: Next) 
 /// The id of the key that was shown, if keys are wanted.
 async fn check(app: &App, headers: &HeaderMap, scope: Scope) -> Outcome<Option<String>> {
     let catalog = &app.engine.library().catalog;
-    if !catalog.wants_keys().await.map_err(SearchError::from)? {
-        return Ok(None);
-    }
-    let shown = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let shown = shown.ok_or_else(|| {
-        Problem::new(Code::MissingKey, "this needs a key: Authorization: Bearer dpt_…; `diptych key create` makes one")
-    })?;
-    let text = shown.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, key)| key);
+    let shown = headers.get(header::AUTHORIZATION);
+    let bearer = shown.and_then(|value| value.to_str().ok()).and_then(|value| value.split_once(' '));
+    let text = bearer.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, key)| key.trim());
     let key = match text {
-        Some(text) => catalog.key(text.trim()).await.map_err(SearchError::from)?,
+        Some(text) => catalog.key(text).await.map_err(SearchError::from)?,
         None => None,
     };
-    let key = key.ok_or_else(|| Problem::new(Code::InvalidKey, "the key is unknown, expired or revoked"))?;
+    // A key that counts says by itself that keys are wanted.
+    let Some(key) = key else {
+        return match (catalog.wants_keys().await.map_err(SearchError::from)?, shown) {
+            (false, _) => Ok(None),
+            (true, Some(_)) => Err(Problem::new(Code::InvalidKey, "the key is unknown, expired or revoked")),
+            (true, None) => {
+                let how = "this needs a key: Authorization: Bearer dpt_…; `diptych key create` makes one";
+                Err(Problem::new(Code::MissingKey, how))
+            }
+        };
+    };
     if !key.may(scope) {
-        let has = key.scopes.iter().map(|scope| name(*scope)).collect::<Vec<_>>().join(", ");
-        let detail = format!("this needs the scope {}; the key has {has}", name(scope));
+        let has = key.scopes.iter().map(|scope| scope.name()).collect::<Vec<_>>().join(", ");
+        let detail = format!("this needs the scope {}; the key has {has}", scope.name());
         return Err(Problem::new(Code::InsufficientScope, detail));
     }
     Ok(Some(key.id))
-}
-
-fn name(scope: Scope) -> &'static str {
-    match scope {
-        Scope::Search => "search",
-        Scope::Ingest => "ingest",
-        Scope::Admin => "admin",
-    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,10 @@
 use serde_json::{Map, Value};
 
 use super::error::{Code, Outcome, Problem};
-use crate::catalog::{Bound, Clause, Field, Filter, Scalar, Test};
+use crate::{
+    catalog::{Bound, Clause, Field, Filter, Scalar, Test},
+    search::json_kind as kind,
+};
 
 /// Filters within filters.
 const MAX_DEPTH: usize = 8;
@@ -145,18 +148,6 @@ fn scalar(value: &Value) -> Option<Scalar> {
 
 fn object<'v>(value: &'v Value, at: &str, expected: &str) -> Outcome<&'v Map<String, Value>> {
     value.as_object().ok_or_else(|| bad(at, format!("is {}; {expected} is expected", kind(value))))
-}
-
-/// What a value is, in words.
-pub(super) fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "true or false",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a text",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "an object",
-    }
 }
 
 fn bad(at: &str, reason: String) -> Problem {

@@ -10,7 +10,6 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
 
@@ -19,8 +18,8 @@ use super::{
     error::{Code, Outcome, Problem},
     filter,
     items::with_tag,
-    options::{AddressParameters, Options, Wishes, few_values},
-    search::media_type,
+    options::{AddressParameters, Options, Wishes, few_values, read},
+    search::{decoded, media_type},
     view,
 };
 use crate::{
@@ -45,20 +44,6 @@ struct ItemBody {
     labels: Vec<String>,
     #[serde(default)]
     meta: Map<String, Value>,
-}
-
-/// A line of a batch.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct LineBody {
-    id: Option<String>,
-    #[serde(default)]
-    captions: Vec<String>,
-    #[serde(default)]
-    labels: Vec<String>,
-    #[serde(default)]
-    meta: Map<String, Value>,
-    image_base64: Option<String>,
 }
 
 /// What a PATCH names.
@@ -183,11 +168,10 @@ pub(super) async fn batch(State(app): State<App>, body: Bytes) -> Outcome<Json<V
 async fn take_line(app: &App, line: &str) -> Outcome<(Item, bool)> {
     let malformed = |detail: String| Problem::new(Code::MalformedRequest, detail);
     few_values(line.as_bytes())?;
-    let body: LineBody = serde_json::from_str(line).map_err(|e| malformed(e.to_string()))?;
-    let LineBody { id, captions, labels, meta, image_base64 } = body;
-    let decoded = image_base64.map(|text| STANDARD.decode(text.trim())).transpose();
-    let image = decoded.map_err(|e| Problem::new(Code::BadBase64, format!("image_base64 is no base64: {e}")))?;
-    Ok(app.engine.put_item(ItemDraft { id, image, captions, labels, meta }, Put::Replace).await?)
+    let mut fields: Map<String, Value> = serde_json::from_str(line).map_err(|e| malformed(e.to_string()))?;
+    let image = fields.remove("image_base64").map(|picture| decoded(picture, "/image_base64")).transpose()?;
+    let draft = draft(read(Value::Object(fields))?, image);
+    Ok(app.engine.put_item(draft, Put::Replace).await?)
 }
 
 /// `POST /v1/items/delete`: those that are named, or those that a filter lets through; with `dry_run` it only counts them.

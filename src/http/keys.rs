@@ -18,7 +18,7 @@ use super::{
     view::timestamp,
 };
 use crate::{
-    catalog::{ApiKey, Scope, now_ms},
+    catalog::{ApiKey, Scope},
     search::SearchError,
 };
 
@@ -56,8 +56,7 @@ pub(super) async fn create(
     if let Some(days) = expires_in_days.filter(|days| !(1..=MAX_DAYS).contains(days)) {
         return Err(refuse("expires_in_days", format!("it is {days}; allowed are 1 to {MAX_DAYS}")));
     }
-    let expires_at = expires_in_days.map(|days| now_ms() + i64::from(days) * 86_400_000);
-    let made = app.engine.library().catalog.create_key(&name, &scopes, expires_at).await;
+    let made = app.engine.library().catalog.create_key(&name, &scopes, expires_in_days).await;
     let (key, text) = made.map_err(SearchError::from)?;
     let mut said = view(&key);
     said["key"] = json!(text);

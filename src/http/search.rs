@@ -17,12 +17,11 @@ use serde_json::{Map, Value, json};
 use super::{
     App,
     error::{Code, Outcome, Problem},
-    filter::kind,
     options::{AddressParameters, Options, Wishes, as_json, few_values, read},
     request::RequestId,
     view::AnswerView,
 };
-use crate::search::{Answer, SearchError, Target, Term};
+use crate::search::{Answer, SearchError, Target, Term, json_kind as kind};
 
 /// A body that is a JSON object.
 type Body = Result<Json<Map<String, Value>>, JsonRejection>;
@@ -36,12 +35,7 @@ pub(super) async fn text(
     let Json(mut body) = body?;
     let words = body.remove("query");
     let wishes = Options::of(body)?.wishes(Target::Image, false)?;
-    let term = match words {
-        Some(words) => Some(Term::Text(as_text("query", words)?)),
-        None if wishes.cursor.is_some() => None,
-        None => return Err(malformed("the field \"query\" is missing")),
-    };
-    answer(&app, term.into_iter().map(|term| (term, 1.0)).collect(), wishes, id).await
+    answer(&app, asked("query", words, &wishes)?, wishes, id).await
 }
 
 /// `GET /v1/search?q=`: as [`text`], for a link. Keywords count as well, unless `hybrid=false`.
@@ -54,12 +48,7 @@ pub(super) async fn by_address(
     let mut parameters = as_json(parameters);
     let words = parameters.remove("q");
     let wishes = Options::of(parameters)?.wishes(Target::Image, true)?;
-    let term = match words {
-        Some(words) => Some(Term::Text(as_text("q", words)?)),
-        None if wishes.cursor.is_some() => None,
-        None => return Err(malformed("the parameter \"q\" is missing: /v1/search?q=words")),
-    };
-    answer(&app, term.into_iter().map(|term| (term, 1.0)).collect(), wishes, id).await
+    answer(&app, asked("q", words, &wishes)?, wishes, id).await
 }
 
 /// `POST /v1/search/image`: a picture in, captions (or pictures) out.
@@ -221,6 +210,15 @@ pub(super) fn media_type(request: &Request) -> String {
     content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
+/// The words of a query, which a cursor makes needless.
+fn asked(name: &str, words: Option<Value>, wishes: &Wishes) -> Outcome<Vec<(Term, f32)>> {
+    match words {
+        Some(words) => Ok(vec![(Term::Text(as_text(name, words)?), 1.0)]),
+        None if wishes.cursor.is_some() => Ok(Vec::new()),
+        None => Err(malformed(&format!("{name:?} is missing: the words to search with"))),
+    }
+}
+
 /// A term with its weight, 1 unless it says otherwise.
 fn weighed(at: usize, value: Value) -> Outcome<(Term, f32)> {
     let at = format!("/terms/{at}");
@@ -250,7 +248,8 @@ fn one_term(value: Value, at: &str) -> Outcome<Term> {
     }
 }
 
-fn decoded(value: Value, at: &str) -> Outcome<Vec<u8>> {
+/// The bytes of a picture in base64, which lies at a place of the request.
+pub(super) fn decoded(value: Value, at: &str) -> Outcome<Vec<u8>> {
     let text = as_text("image_base64", value)?;
     STANDARD.decode(text.trim()).map_err(|e| Problem::new(Code::BadBase64, format!("{at} is no base64: {e}")).at(at))
 }

@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 
 use super::{DataFolder, Engine, SearchError, encode_one, import::new_picture};
 use crate::{
-    catalog::{Filter, Gone, Item, Kept, NewFeatures, NewItem, NewPicture, Put},
+    catalog::{Filter, Gone, Item, Kept, NewFeatures, NewItem, NewPicture, Put, etag, matches},
     dataset,
 };
 
@@ -85,13 +85,6 @@ impl Engine {
             move || take(&draft, before.as_ref(), image_encoder.as_ref(), text_encoder.as_ref(), &folder, &limits);
         let (item, features) = self.worker.run(encode).await.map_err(|_| SearchError::Overloaded)??;
 
-        let mut item = item;
-        if item.given_split.is_none()
-            && let Some(before) = self.library.catalog.item(&item.id).await?
-        {
-            // Nobody who posts can say it, so nobody means to take it away.
-            item.given_split = split_of(&before);
-        }
         let id = item.id.clone();
         let created = self
             .whole(async move |engine: Arc<Self>| {
@@ -139,13 +132,11 @@ impl Engine {
         tags: Option<&[String]>,
     ) -> Result<Item, SearchError> {
         let item = self.library.catalog.item(id).await?.ok_or_else(|| SearchError::NoSuchItem(id.to_owned()))?;
-        // Between reading and writing it must stay what it was, whoever asks.
-        let put = Put::IfMatch(vec![crate::catalog::etag(&item.record_hash)]);
-        if tags
-            .is_some_and(|tags| !tags.iter().any(|tag| tag == "*" || *tag == crate::catalog::etag(&item.record_hash)))
-        {
+        if tags.is_some_and(|tags| !matches(tags, Some(&item.record_hash))) {
             return Err(SearchError::ItemChanged(id.to_owned()));
         }
+        // Between reading and writing it must stay what it was, whoever asks.
+        let put = Put::IfMatch(vec![etag(&item.record_hash)]);
         let ItemChange { image, captions, labels, meta } = change;
         let mut whole = item.meta.clone();
         merge(&mut whole, meta);
@@ -316,11 +307,6 @@ fn merge(whole: &mut Map<String, Value>, patch: Map<String, Value>) {
     }
 }
 
-/// The split that an item's owner gave it.
-fn split_of(item: &Item) -> Option<&'static str> {
-    item.given_split.as_deref()?.parse::<dataset::Split>().ok().map(dataset::Split::name)
-}
-
 /// The picture that an item has, as one that it is given again.
 fn kept_picture(item: &Item) -> Option<NewPicture> {
     let side = |length: Option<i64>| length.and_then(|length| u32::try_from(length).ok());
@@ -373,7 +359,7 @@ fn take(
         picture,
         captions: draft.captions.clone(),
         labels: draft.labels.clone(),
-        given_split: before.and_then(split_of),
+        given_split: None,
         meta: Value::Object(draft.meta.clone()).to_string(),
         source: before.map_or_else(|| "posted to the service".to_owned(), |item| item.source.clone()),
         record_hash: *blake3::hash(said.to_string().as_bytes()).as_bytes(),

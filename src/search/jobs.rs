@@ -27,9 +27,8 @@ impl Engine {
     /// built beside the live one and swapped in.
     ///
     /// # Errors
-    /// If the settings cannot be used, or the catalog fails.
+    /// [`SearchError::TaskAtWork`]; or if the catalog fails.
     pub async fn train(self: &Arc<Self>, settings: TrainSettings, gate: Gate) -> Result<Task, SearchError> {
-        settings.check()?;
         self.start_task("train", Twin::Refused, async move |engine: Arc<Self>, job: Job| {
             engine.encode_all(&job).await?;
             let Trained { record, report, verdict, .. } =

@@ -4,6 +4,7 @@
 //! [`Generation`] is one trained model with the two indexes of everything that the collection holds, immutable; the
 //! [`Engine`] answers queries from the live one and builds the next beside it.
 
+mod ask;
 mod encode;
 mod engine;
 mod everyday;
@@ -19,6 +20,7 @@ mod pages;
 mod probe;
 mod progress;
 mod query;
+mod rank;
 mod reindex;
 mod report;
 mod selftest;
@@ -39,8 +41,10 @@ use crate::{
     picture::Picture,
 };
 
+pub use crate::dataset::json_kind;
+pub use ask::Term;
 pub use encode::{EncodeSummary, encode_missing};
-pub use engine::{Engine, EngineLimits, Term};
+pub use engine::{Engine, EngineLimits};
 pub use everyday::{Everyday, EverydayQuery, PictureRow, WordRow, precision_at_10};
 pub use folder::DataFolder;
 pub use gate::{DEFAULT_MARGIN, Gate, Verdict};

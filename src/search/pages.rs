@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{SearchError, query::Ranking};
+use super::{SearchError, rank::Ranking};
 
 /// How long a ranking is kept.
 const KEPT: Duration = Duration::from_secs(600);

@@ -199,17 +199,15 @@ impl Engine {
         W: Future<Output = Result<Value, SearchError>> + Send + 'static,
     {
         let task = self.library.catalog.create_task(kind).await?;
-        let stop = Arc::new(AtomicBool::new(self.closing.load(Ordering::Relaxed)));
+        let stop = Arc::new(AtomicBool::new(false));
         if let Some(other) = self.tasks.enter(kind, Running { task, stop: Arc::clone(&stop) }) {
             // Two requests came at once and the other one was first; this task ends before it begins.
             let error = format!("task {other} is at work already");
             self.library.catalog.task_ended(task, TaskStatus::Cancelled, &[], None, Some(&error)).await?;
             return if twin == Twin::Same { Ok(other) } else { Err(SearchError::TaskAtWork { kind, id: other }) };
         }
-        // The service may have been asked to end since.
-        if self.closing.load(Ordering::Relaxed) {
-            stop.store(true, Ordering::Relaxed);
-        }
+        // Only now: whoever closes the service stops what has its place, and this may not have had it yet.
+        stop.fetch_or(self.closing.load(Ordering::Relaxed), Ordering::Relaxed);
         let engine = Arc::clone(self);
         tokio::spawn(async move {
             let job = Job { progress: Arc::new(Told::default()), stop };

@@ -51,13 +51,14 @@ fn asking(base: &str) -> (tokio::sync::oneshot::Sender<()>, tokio::task::JoinHan
     let address = format!("{base}/v1/search/text");
     let asking = tokio::spawn(async move {
         let mut answers = Vec::new();
+        let mut tick = tokio::time::interval(Duration::from_millis(50));
         loop {
+            tick.tick().await;
             let body = json!({"query": format!("a bird number {}", answers.len()), "limit": 3});
             tokio::select! {
                 _ = &mut stopped => return answers,
                 answer = ask(Method::POST, &address, Some(body)) => answers.push(answer),
             }
-            tokio::time::sleep(Duration::from_millis(50)).await;
         }
     });
     (stop, asking)
