@@ -40,8 +40,18 @@ pub fn tidy_metrics() {
     METRICS.run_upkeep();
 }
 
+/// Bytes of memory that the process holds. `None` where the system does not say.
+pub fn memory_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
+}
+
 /// All metrics of the process in Prometheus' text format.
 pub fn render_metrics() -> String {
+    if let Some(bytes) = memory_bytes() {
+        metrics::gauge!("process_resident_memory_bytes").set(bytes as f64);
+    }
     METRICS.render()
 }
 

@@ -7,10 +7,12 @@
 mod changes;
 mod features;
 mod filter;
+mod idempotency;
 mod import;
 mod items;
 mod keys;
 mod models;
+mod sample;
 mod tasks;
 mod words;
 
@@ -24,10 +26,12 @@ use sqlx::{
 pub use changes::{Changes, FeatureKinds, KeyedFeatures, Watermark};
 pub use features::{MissingPicture, MissingText};
 pub use filter::{Bound, Clause, Field, Filter, Scalar, Test};
+pub use idempotency::{Begun, KeptAnswer};
 pub use import::{Gone, Kept, KnownRecord, NewFeatures, NewItem, NewPicture, NewRejection, Put, etag, matches};
 pub use items::{Caption, Counts, Item, LabelCount, TrainingItem};
 pub use keys::{ApiKey, Scope};
 pub use models::ModelRecord;
+pub use sample::Sampled;
 pub use tasks::{Step, Task, TaskStatus};
 pub use words::words;
 

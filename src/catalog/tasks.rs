@@ -6,7 +6,7 @@ use sqlx::FromRow;
 use super::{Catalog, CatalogError, from_json, now_ms};
 
 /// Where a task stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum TaskStatus {
     /// Accepted, not begun.
@@ -37,7 +37,7 @@ impl TaskStatus {
 }
 
 /// How far one step of a task is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Step {
     /// What is being done.
     pub name: String,

@@ -13,15 +13,16 @@ use super::{
 };
 use crate::{catalog::Scope, search::SearchError};
 
-/// Routes that everyone may ask: probes, numbers, and the page, which asks for a key itself.
-const OPEN: [&str; 6] = ["/", "/static/{name}", "/healthz", "/readyz", "/metrics", "/v1/info"];
+/// Routes that everyone may ask: probes, numbers, the document of the API, and the page, which asks for a key itself.
+const OPEN: [&str; 9] =
+    ["/", "/docs", "/openapi.json", "/static/{name}", "/healthz", "/readyz", "/metrics", "/v1/info", "/v1/stats"];
 
 /// Routes whose methods all ask and change nothing.
-const SEARCH: [&str; 6] =
-    ["/v1/search", "/v1/search/text", "/v1/search/image", "/v1/classify", "/v1/embed", "/v1/facets"];
+const SEARCH: [&str; 7] =
+    ["/v1/search", "/v1/search/text", "/v1/search/image", "/v1/classify", "/v1/embed", "/v1/facets", "/v1/map"];
 
 /// What a request needs; nothing if everyone may send it. A route that nobody thought of here is for owners alone.
-fn needed(method: &Method, route: &str) -> Option<Scope> {
+pub(super) fn needed(method: &Method, route: &str) -> Option<Scope> {
     let reads = matches!(*method, Method::GET | Method::HEAD);
     if OPEN.contains(&route) {
         return None;
@@ -35,8 +36,17 @@ fn needed(method: &Method, route: &str) -> Option<Scope> {
     })
 }
 
+/// Whether what is posted there changes something.
+pub(super) fn changes(route: &str) -> bool {
+    !SEARCH.contains(&route)
+}
+
+/// The id of the key that a request has shown, among its extensions.
+#[derive(Debug, Clone)]
+pub(super) struct Caller(pub(super) Option<String>);
+
 /// Lets a request through if its key has the scope. Before the first key is made there is nothing to have.
-pub(super) async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
+pub(super) async fn guard(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().map(|route| route.as_str().to_owned());
     // What no route matches is not there for anyone.
     let scope = route.as_deref().and_then(|route| needed(request.method(), route));
@@ -47,6 +57,7 @@ pub(super) async fn guard(State(app): State<App>, request: Request, next: Next) 
                 let (method, path) = (request.method().as_str(), request.uri().path());
                 tracing::info!(key = key.as_deref().unwrap_or("none"), method, path, "an owner's request");
             }
+            request.extensions_mut().insert(Caller(key));
             next.run(request).await
         }
         Err(problem) => problem.into_response(),

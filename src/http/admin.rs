@@ -9,45 +9,56 @@ use axum::{
     http::header,
     response::{Html, IntoResponse, Response},
 };
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
 
 use super::{
     App,
     error::{Code, Outcome, Problem},
     options::read,
-    view,
+    view::{self, TaskView},
 };
 use crate::{
     catalog::{ModelRecord, Task},
     search::{DEFAULT_MARGIN, Gate, SearchError, train_settings},
 };
 
-/// The body of a training; an empty one asks for the defaults.
-#[derive(Debug, Default, Deserialize)]
+/// How to train; an empty body asks for the defaults.
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 struct TrainBody {
     /// As in a settings file; what it leaves out is as in the default.
+    #[schema(value_type = Object)]
     settings: serde_json::Map<String, Value>,
+    /// How much worse than the model that answers the new one may be, in points of validation mAP.
+    #[schema(minimum = 0, maximum = 1, default = 0.02)]
     margin: Option<f64>,
+    /// Make the new model answer whatever speaks against it.
     force: bool,
 }
 
-#[derive(Debug, Deserialize)]
+/// What to import.
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct ImportBody {
+    /// A folder, a data.jsonl or a CSV of the machine that serves.
+    #[schema(value_type = String)]
     path: PathBuf,
 }
 
 /// Which form a report has.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct ReportOptions {
     #[serde(default)]
+    #[param(inline)]
     format: Format,
 }
 
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+/// JSON, or a page for people.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum Format {
     #[default]
@@ -55,24 +66,78 @@ enum Format {
     Html,
 }
 
-/// `POST /v1/admin/reindex`
+/// A model.
+#[derive(Serialize, ToSchema)]
+struct ModelView {
+    version: String,
+    /// Whether it answers.
+    active: bool,
+    #[schema(format = DateTime)]
+    created_at: String,
+    image_encoder: String,
+    text_encoder: String,
+    /// How long its training took.
+    seconds: f64,
+    /// How good it is on the test split.
+    #[schema(value_type = Object)]
+    report: Value,
+    /// What was measured before it might answer.
+    #[schema(value_type = Option<Object>)]
+    gate: Value,
+}
+
+/// All models, newest first.
+#[derive(Serialize, ToSchema)]
+pub(super) struct ModelList {
+    /// The one that answers.
+    active: Option<String>,
+    models: Vec<ModelView>,
+}
+
+/// How good a model is.
+#[derive(Serialize, ToSchema)]
+struct ReportView {
+    version: String,
+    #[schema(value_type = Object)]
+    report: Value,
+    #[schema(value_type = Option<Object>)]
+    gate: Value,
+    /// Those of its training.
+    #[schema(value_type = Object)]
+    settings: Value,
+}
+
+/// Build the index anew
+///
+/// The next index is built beside the live one and swapped in when it is whole. While one is at work, that one is the answer.
+#[utoipa::path(post, path = "/v1/admin/reindex", tag = "admin",
+    responses((status = 202, description = "The task", body = TaskView, headers(("Location", description = "The task")))))]
 pub(super) async fn reindex(State(app): State<App>) -> Outcome<impl IntoResponse> {
     accepted(app.engine.reindex().await)
 }
 
-/// `POST /v1/admin/selftest`
+/// Compare the index with scans
+#[utoipa::path(post, path = "/v1/admin/selftest", tag = "admin",
+    responses((status = 202, description = "The task", body = TaskView, headers(("Location", description = "The task")))))]
 pub(super) async fn selftest(State(app): State<App>) -> Outcome<impl IntoResponse> {
     accepted(app.engine.self_test().await)
 }
 
-/// `POST /v1/admin/evaluate`
+/// Measure the model that answers
+#[utoipa::path(post, path = "/v1/admin/evaluate", tag = "admin",
+    responses((status = 202, description = "The task", body = TaskView, headers(("Location", description = "The task")))))]
 pub(super) async fn evaluate(State(app): State<App>) -> Outcome<impl IntoResponse> {
     accepted(app.engine.evaluate().await)
 }
 
-/// `POST /v1/admin/train`
+/// Learn from the collection
+///
+/// A new model answers only if it is not worse than the one that does; queries are answered all the while.
+#[utoipa::path(post, path = "/v1/admin/train", tag = "admin", request_body = Option<TrainBody>,
+    responses((status = 202, description = "The task", body = TaskView, headers(("Location", description = "The task")))))]
 pub(super) async fn train(State(app): State<App>, body: Bytes) -> Outcome<impl IntoResponse> {
-    let TrainBody { settings, margin, force } = if body.is_empty() { TrainBody::default() } else { from_bytes(&body)? };
+    let body: Option<TrainBody> = if body.is_empty() { None } else { from_bytes(&body)? };
+    let TrainBody { settings, margin, force } = body.unwrap_or_default();
     let settings = train_settings(settings)?;
     let margin = margin.unwrap_or(DEFAULT_MARGIN);
     if !(0.0..=1.0).contains(&margin) {
@@ -82,22 +147,30 @@ pub(super) async fn train(State(app): State<App>, body: Bytes) -> Outcome<impl I
     accepted(app.engine.train(settings, Gate { margin, force }).await)
 }
 
-/// `POST /v1/admin/import`
+/// Take what lies on the machine that serves
+#[utoipa::path(post, path = "/v1/admin/import", tag = "admin", request_body = ImportBody,
+    responses((status = 202, description = "The task", body = TaskView, headers(("Location", description = "The task")))))]
 pub(super) async fn import(State(app): State<App>, body: Bytes) -> Outcome<impl IntoResponse> {
     let ImportBody { path } = from_bytes(&body)?;
     accepted(app.engine.import(path).await)
 }
 
-/// `GET /v1/models`
-pub(super) async fn models(State(app): State<App>) -> Outcome<Json<Value>> {
+/// All models
+#[utoipa::path(get, path = "/v1/models", tag = "admin",
+    responses((status = 200, description = "Newest first", body = ModelList)))]
+pub(super) async fn models(State(app): State<App>) -> Outcome<Json<ModelList>> {
     let catalog = &app.engine.library().catalog;
     let models = catalog.models().await.map_err(SearchError::from)?;
     let active = catalog.active_model().await.map_err(SearchError::from)?.map(|model| model.version);
-    let models: Vec<Value> = models.iter().rev().map(|model| in_short(model, active.as_deref())).collect();
-    Ok(Json(json!({ "active": active, "models": models })))
+    let models = models.into_iter().rev().map(|model| in_short(model, active.as_deref())).collect();
+    Ok(Json(ModelList { active, models }))
 }
 
-/// `GET /v1/models/{id}/report`, as JSON or, once it was made by an evaluation, as the page for people.
+/// How good a model is
+///
+/// As JSON or, once an evaluation has made it, as a page for people.
+#[utoipa::path(get, path = "/v1/models/{id}/report", tag = "admin", params(("id" = String, Path), ReportOptions),
+    responses((status = 200, description = "The report", content((ReportView = "application/json"), (String = "text/html")))))]
 pub(super) async fn report(
     State(app): State<App>,
     id: Result<Path<String>, PathRejection>,
@@ -108,10 +181,8 @@ pub(super) async fn report(
     let record = library.catalog.model(&id).await.map_err(SearchError::from)?;
     let record = record.ok_or_else(|| Problem::from(SearchError::NoSuchModel(id.clone())))?;
     if format == Format::Json {
-        let said = json!({
-            "version": record.version, "report": record.report, "gate": record.gate, "settings": record.settings,
-        });
-        return Ok(Json(said).into_response());
+        let ModelRecord { version, report, gate, settings, .. } = record;
+        return Ok(Json(ReportView { version, report, gate, settings }).into_response());
     }
     let page = tokio::fs::read_to_string(library.folder.report_page(&record.version)).await.map_err(|_| {
         let detail =
@@ -123,7 +194,9 @@ pub(super) async fn report(
     Ok(([(header::CONTENT_SECURITY_POLICY, policy)], Html(page)).into_response())
 }
 
-/// `POST /v1/models/{id}/activate`
+/// Make a model answer
+#[utoipa::path(post, path = "/v1/models/{id}/activate", tag = "admin", params(("id" = String, Path)),
+    responses((status = 202, description = "The task", body = TaskView, headers(("Location", description = "The task")))))]
 pub(super) async fn activate(
     State(app): State<App>,
     id: Result<Path<String>, PathRejection>,
@@ -132,27 +205,29 @@ pub(super) async fn activate(
     accepted(app.engine.switch_model(Some(id)).await)
 }
 
-/// `POST /v1/models/rollback`
+/// Make the model answer that did before
+#[utoipa::path(post, path = "/v1/models/rollback", tag = "admin",
+    responses((status = 202, description = "The task", body = TaskView, headers(("Location", description = "The task")))))]
 pub(super) async fn roll_back(State(app): State<App>) -> Outcome<impl IntoResponse> {
     accepted(app.engine.switch_model(None).await)
 }
 
-fn in_short(model: &ModelRecord, active: Option<&str>) -> Value {
-    json!({
-        "version": model.version,
-        "active": active == Some(model.version.as_str()),
-        "created_at": view::timestamp(model.created_at),
-        "image_encoder": model.image_encoder,
-        "text_encoder": model.text_encoder,
-        "seconds": model.seconds,
-        "report": model.report,
-        "gate": model.gate,
-    })
+fn in_short(model: ModelRecord, active: Option<&str>) -> ModelView {
+    let ModelRecord { version, created_at, image_encoder, text_encoder, report, seconds, gate, settings: _ } = model;
+    ModelView {
+        active: active == Some(version.as_str()),
+        created_at: view::timestamp(created_at),
+        version,
+        image_encoder,
+        text_encoder,
+        seconds,
+        report,
+        gate,
+    }
 }
 
 fn accepted(task: Result<Task, SearchError>) -> Outcome<impl IntoResponse> {
-    let task = task?;
-    Ok(view::accepted(view::task(&task, None), task.id))
+    Ok(view::accepted(&task?))
 }
 
 /// JSON whatever the Content-Type says: a body is optional on some of these routes.

@@ -1,6 +1,6 @@
 //! The one table of errors: code → status and title. Every error leaves as `application/problem+json` (RFC 9457).
 
-use std::any::Any;
+use std::{any::Any, borrow::Cow};
 
 use axum::{
     Json,
@@ -8,100 +8,128 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::json;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{RefOr, Schema},
+};
 
+use super::options::schema_of;
 use crate::search::SearchError;
 
-/// What can go wrong, as a client sees it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Code {
-    MalformedRequest,
-    ForeignOrigin,
-    MissingKey,
-    InvalidKey,
-    InsufficientScope,
-    InvalidKeyRequest,
-    NotFound,
-    MethodNotAllowed,
-    BodyTooLarge,
-    UnsupportedMediaType,
-    InvalidQuery,
-    InvalidFilter,
-    BadBase64,
-    CursorExpired,
-    InvalidItem,
-    InvalidBatch,
-    ItemExists,
-    PreconditionFailed,
-    InvalidSettings,
-    TaskEnded,
-    TaskAtWork,
-    NoSuchModel,
-    NoModelBefore,
-    ImageDecodeFailed,
-    ImageUnavailable,
-    NoModel,
-    Starting,
-    Overloaded,
-    Timeout,
-    Internal,
+macro_rules! table {
+    ($($name:ident = $code:literal, $status:ident, $title:literal;)*) => {
+        /// What can go wrong, as a client sees it.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(super) enum Code {
+            $($name),*
+        }
+
+        impl Code {
+            /// All of them, by status.
+            pub(super) const ALL: &[Self] = &[$(Self::$name),*];
+
+            /// Stable name, status, title.
+            pub(super) fn row(self) -> (&'static str, StatusCode, &'static str) {
+                match self {
+                    $(Self::$name => ($code, StatusCode::$status, $title)),*
+                }
+            }
+        }
+    };
 }
 
-impl Code {
-    /// The table: stable name, status, title.
-    fn row(self) -> (&'static str, StatusCode, &'static str) {
-        match self {
-            Self::MalformedRequest => {
-                ("malformed_request", StatusCode::BAD_REQUEST, "The request could not be understood")
-            }
-            Self::ForeignOrigin => ("foreign_origin", StatusCode::FORBIDDEN, "Another site's page may not do this"),
-            Self::MissingKey => ("missing_key", StatusCode::UNAUTHORIZED, "A key is needed"),
-            Self::InvalidKey => ("invalid_key", StatusCode::UNAUTHORIZED, "The key does not count"),
-            Self::InsufficientScope => ("insufficient_scope", StatusCode::FORBIDDEN, "The key may not do this"),
-            Self::InvalidKeyRequest => {
-                ("invalid_key_request", StatusCode::UNPROCESSABLE_ENTITY, "No key can be made of this")
-            }
-            Self::NotFound => ("not_found", StatusCode::NOT_FOUND, "There is nothing here"),
-            Self::MethodNotAllowed => {
-                ("method_not_allowed", StatusCode::METHOD_NOT_ALLOWED, "This cannot be done here")
-            }
-            Self::BodyTooLarge => ("body_too_large", StatusCode::PAYLOAD_TOO_LARGE, "The request's body is too large"),
-            Self::UnsupportedMediaType => (
-                "unsupported_media_type",
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "The request's body is of a type that is not read here",
-            ),
-            Self::InvalidQuery => ("invalid_query", StatusCode::UNPROCESSABLE_ENTITY, "The query cannot be answered"),
-            Self::InvalidFilter => ("invalid_filter", StatusCode::UNPROCESSABLE_ENTITY, "The filter cannot be applied"),
-            Self::BadBase64 => ("bad_base64", StatusCode::UNPROCESSABLE_ENTITY, "A picture is no base64"),
-            Self::CursorExpired => ("cursor_expired", StatusCode::GONE, "The cursor is no longer known"),
-            Self::InvalidItem => ("invalid_item", StatusCode::UNPROCESSABLE_ENTITY, "The item cannot be taken"),
-            Self::InvalidBatch => {
-                ("invalid_batch", StatusCode::UNPROCESSABLE_ENTITY, "The batch has too many items or none")
-            }
-            Self::ItemExists => ("item_exists", StatusCode::CONFLICT, "There is an item of this id already"),
-            Self::InvalidSettings => {
-                ("invalid_settings", StatusCode::UNPROCESSABLE_ENTITY, "No training can use these settings")
-            }
-            Self::TaskAtWork => ("task_at_work", StatusCode::CONFLICT, "A task of this kind is at work"),
-            Self::TaskEnded => ("task_ended", StatusCode::CONFLICT, "The task is not at work"),
-            Self::NoSuchModel => ("model_not_found", StatusCode::NOT_FOUND, "There is no such model"),
-            Self::NoModelBefore => ("no_model_before", StatusCode::CONFLICT, "There is no model to go back to"),
-            Self::PreconditionFailed => {
-                ("precondition_failed", StatusCode::PRECONDITION_FAILED, "The item has changed")
-            }
-            Self::ImageDecodeFailed => {
-                ("image_decode_failed", StatusCode::UNPROCESSABLE_ENTITY, "Image could not be decoded")
-            }
-            Self::ImageUnavailable => {
-                ("image_unavailable", StatusCode::NOT_FOUND, "The item's picture can no longer be read")
-            }
-            Self::NoModel => ("no_model", StatusCode::SERVICE_UNAVAILABLE, "Nothing is trained yet"),
-            Self::Starting => ("starting", StatusCode::SERVICE_UNAVAILABLE, "The service is starting"),
-            Self::Overloaded => ("overloaded", StatusCode::SERVICE_UNAVAILABLE, "Too many queries at once"),
-            Self::Timeout => ("timeout", StatusCode::GATEWAY_TIMEOUT, "The request took too long"),
-            Self::Internal => ("internal", StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong in the service"),
-        }
+table! {
+    MalformedRequest = "malformed_request", BAD_REQUEST, "The request could not be understood";
+    MissingKey = "missing_key", UNAUTHORIZED, "A key is needed";
+    InvalidKey = "invalid_key", UNAUTHORIZED, "The key does not count";
+    ForeignOrigin = "foreign_origin", FORBIDDEN, "Another site's page may not do this";
+    InsufficientScope = "insufficient_scope", FORBIDDEN, "The key may not do this";
+    NotFound = "not_found", NOT_FOUND, "There is nothing here";
+    NoSuchModel = "model_not_found", NOT_FOUND, "There is no such model";
+    ImageUnavailable = "image_unavailable", NOT_FOUND, "The item's picture can no longer be read";
+    MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "This cannot be done here";
+    ItemExists = "item_exists", CONFLICT, "There is an item of this id already";
+    TaskEnded = "task_ended", CONFLICT, "The task is not at work";
+    IdempotencyInProgress = "idempotency_in_progress", CONFLICT, "The request is at work";
+    TaskAtWork = "task_at_work", CONFLICT, "A task of this kind is at work";
+    NoModelBefore = "no_model_before", CONFLICT, "There is no model to go back to";
+    CursorExpired = "cursor_expired", GONE, "The cursor is no longer known";
+    PreconditionFailed = "precondition_failed", PRECONDITION_FAILED, "The item has changed";
+    BodyTooLarge = "body_too_large", PAYLOAD_TOO_LARGE, "The request's body is too large";
+    UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "The request's body is of a type that is not read here";
+    InvalidKeyRequest = "invalid_key_request", UNPROCESSABLE_ENTITY, "No key can be made of this";
+    InvalidQuery = "invalid_query", UNPROCESSABLE_ENTITY, "The query cannot be answered";
+    InvalidFilter = "invalid_filter", UNPROCESSABLE_ENTITY, "The filter cannot be applied";
+    BadBase64 = "bad_base64", UNPROCESSABLE_ENTITY, "A picture is no base64";
+    InvalidItem = "invalid_item", UNPROCESSABLE_ENTITY, "The item cannot be taken";
+    InvalidBatch = "invalid_batch", UNPROCESSABLE_ENTITY, "The batch has too many items or none";
+    IdempotencyKeyReused = "idempotency_key_reused", UNPROCESSABLE_ENTITY, "The Idempotency-Key was another request's";
+    InvalidSettings = "invalid_settings", UNPROCESSABLE_ENTITY, "No training can use these settings";
+    ImageDecodeFailed = "image_decode_failed", UNPROCESSABLE_ENTITY, "Image could not be decoded";
+    Internal = "internal", INTERNAL_SERVER_ERROR, "Something went wrong in the service";
+    NoModel = "no_model", SERVICE_UNAVAILABLE, "Nothing is trained yet";
+    Starting = "starting", SERVICE_UNAVAILABLE, "The service is starting";
+    Overloaded = "overloaded", SERVICE_UNAVAILABLE, "Too many queries at once";
+    Timeout = "timeout", GATEWAY_TIMEOUT, "The request took too long";
+}
+
+/// What a client is told that went wrong (RFC 9457), as `application/problem+json`.
+#[derive(Serialize)]
+pub(super) struct ProblemView<'p> {
+    r#type: String,
+    title: &'static str,
+    status: u16,
+    code: &'static str,
+    detail: &'p str,
+    instance: &'p str,
+    request_id: &'p str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    errors: Option<[Place<'p>; 1]>,
+}
+
+/// Where in the request it is.
+#[derive(Serialize)]
+struct Place<'p> {
+    pointer: &'p str,
+    code: &'static str,
+    detail: &'p str,
+}
+
+impl PartialSchema for ProblemView<'_> {
+    fn schema() -> RefOr<Schema> {
+        let codes: Vec<&str> = Code::ALL.iter().map(|code| code.row().0).collect();
+        let text = |says: &str| json!({ "type": "string", "description": says });
+        schema_of(json!({
+            "type": "object",
+            "description": "What went wrong (RFC 9457).",
+            "properties": {
+                "type": text("/problems/ and the code"),
+                "title": text("What the code means"),
+                "status": { "type": "integer", "minimum": 400, "maximum": 599 },
+                "code": { "type": "string", "enum": codes, "description": "Stable; the one to compare with." },
+                "detail": text("What was found, where, and what is allowed"),
+                "instance": text("The path of the request"),
+                "request_id": text("As in the header X-Request-Id and in the log"),
+                "errors": { "type": "array", "items": {
+                    "type": "object",
+                    "properties": {
+                        "pointer": text("A place in the body (RFC 6901)"),
+                        "code": { "type": "string" },
+                        "detail": { "type": "string" },
+                    },
+                    "required": ["pointer", "code", "detail"],
+                } },
+            },
+            "required": ["type", "title", "status", "code", "detail", "instance", "request_id"],
+        }))
+    }
+}
+
+impl ToSchema for ProblemView<'_> {
+    fn name() -> Cow<'static, str> {
+        "Problem".into()
     }
 }
 
@@ -133,7 +161,13 @@ impl Problem {
         self
     }
 
-    #[cfg(test)]
+    /// Its stable name and status.
+    pub(super) fn code(&self) -> (&'static str, StatusCode) {
+        let (code, status, _) = self.code.row();
+        (code, status)
+    }
+
+    /// What is wrong, in a sentence.
     pub(super) fn detail(&self) -> &str {
         &self.detail
     }
@@ -159,28 +193,20 @@ impl Problem {
         }
     }
 
-    /// The body that a client sees, less the request's id.
-    pub(super) fn as_json(&self, instance: &str) -> Value {
-        let (code, status, title) = self.code.row();
-        let mut body = json!({
-            "type": format!("/problems/{code}"),
-            "title": title,
-            "status": status.as_u16(),
-            "code": code,
-            "detail": self.detail,
-            "instance": instance,
-        });
-        if let Some(pointer) = &self.pointer {
-            body["errors"] = json!([{ "pointer": pointer, "code": code, "detail": self.detail }]);
-        }
-        body
-    }
-
     /// The response that a client sees.
     pub(super) fn render(&self, instance: &str, request_id: &str) -> Response {
-        let mut body = self.as_json(instance);
-        body["request_id"] = json!(request_id);
-        let status = self.code.row().1;
+        let (code, status, title) = self.code.row();
+        let detail = self.detail.as_str();
+        let body = ProblemView {
+            r#type: format!("/problems/{code}"),
+            title,
+            status: status.as_u16(),
+            code,
+            detail,
+            instance,
+            request_id,
+            errors: self.pointer.as_deref().map(|pointer| [Place { pointer, code, detail }]),
+        };
         let mut response = (status, Json(body)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));

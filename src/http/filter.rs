@@ -2,9 +2,16 @@
 //!
 //! Read by hand and not by serde, so that an error says where it is, what was found and what is allowed.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{RefOr, Schema},
+};
 
-use super::error::{Code, Outcome, Problem};
+use super::{
+    error::{Code, Outcome, Problem},
+    options::schema_of,
+};
 use crate::{
     catalog::{Bound, Clause, Field, Filter, Scalar, Test},
     search::json_kind as kind,
@@ -21,6 +28,73 @@ const MAX_VALUES: usize = 1000;
 
 const RANGE: [(&str, Bound); 4] =
     [("gt", Bound::Above), ("gte", Bound::From), ("lt", Bound::Below), ("lte", Bound::UpTo)];
+
+/// The schema of a filter.
+pub(super) struct FilterSchema;
+
+impl PartialSchema for FilterSchema {
+    fn schema() -> RefOr<Schema> {
+        let clauses = |says: &str| {
+            json!({ "type": "array", "description": says, "maxItems": MAX_CONDITIONS, "items": { "oneOf": [
+                { "$ref": "#/components/schemas/ConditionSchema" }, { "$ref": "#/components/schemas/FilterSchema" },
+            ] } })
+        };
+        schema_of(json!({
+            "type": "object",
+            "description": format!(
+                "Which items count. At most {MAX_CONDITIONS} conditions, at most {MAX_DEPTH} filters within each other."
+            ),
+            "properties": {
+                "must": clauses("All of these hold."),
+                "should": clauses("At least one of these holds, if there are any."),
+                "must_not": clauses("None of these holds."),
+            },
+            "additionalProperties": false,
+        }))
+    }
+}
+
+impl ToSchema for FilterSchema {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push((ConditionSchema::name().into_owned(), ConditionSchema::schema()));
+    }
+}
+
+/// The schema of a condition of a filter.
+struct ConditionSchema;
+
+impl PartialSchema for ConditionSchema {
+    fn schema() -> RefOr<Schema> {
+        let scalar = json!({ "type": ["string", "number", "boolean"] });
+        let bound = json!({ "type": ["string", "number"] });
+        let values = json!({ "type": "array", "items": scalar, "maxItems": MAX_VALUES });
+        schema_of(json!({
+            "type": "object",
+            "description": "What a field holds: one of some values (`match`), or, for fields of meta, what lies between bounds (`range`).",
+            "properties": {
+                "key": {
+                    "type": "string",
+                    "description": "label, id, has (image or text), or meta.NAME, which some item has to have.",
+                    "pattern": "^(label|id|has|meta\\..+)$",
+                },
+                "match": {
+                    "type": "object",
+                    "properties": { "any": values, "value": scalar },
+                    "minProperties": 1, "maxProperties": 1, "additionalProperties": false,
+                },
+                "range": {
+                    "type": "object",
+                    "properties": { "gt": bound, "gte": bound, "lt": bound, "lte": bound },
+                    "minProperties": 1, "additionalProperties": false,
+                },
+            },
+            "required": ["key"],
+            "minProperties": 2, "maxProperties": 2, "additionalProperties": false,
+        }))
+    }
+}
+
+impl ToSchema for ConditionSchema {}
 
 /// Reads a filter that lies at `/filter` of a request.
 pub(super) fn parse(value: &Value) -> Outcome<Filter> {

@@ -1,65 +1,218 @@
 //! What the service says of itself.
 
 use axum::{Json, extract::State, http::header, response::IntoResponse};
-use serde_json::{Value, json};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{App, error::Outcome};
-use crate::{catalog::Filter, search::SearchError, telemetry};
+use crate::{
+    catalog::Filter,
+    index::{LiveIndex, VectorIndex},
+    search::SearchError,
+    telemetry,
+};
 
-/// `GET /healthz`: the process is alive.
+/// Whether queries are answered.
+#[derive(Serialize, ToSchema)]
+pub(super) struct ReadyView {
+    status: Readiness,
+    /// Why it is degraded.
+    reason: Option<String>,
+    /// The model that answers.
+    model: String,
+    index_generation: u64,
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum Readiness {
+    Ready,
+    /// Scans answer until the index is built anew.
+    Degraded,
+}
+
+/// What this service is.
+#[derive(Serialize, ToSchema)]
+pub(super) struct InfoView {
+    name: &'static str,
+    version: &'static str,
+    /// Null as long as nothing is trained.
+    model: Option<LiveModel>,
+    collection: CollectionView,
+    limits: LimitsView,
+}
+
+/// The model that answers.
+#[derive(Serialize, ToSchema)]
+struct LiveModel {
+    version: String,
+    /// Numbers of a vector of the common space.
+    dims: usize,
+    classes: usize,
+    image_encoder: String,
+    text_encoder: String,
+    index_generation: u64,
+}
+
+/// How much there is.
+#[derive(Serialize, ToSchema)]
+struct CollectionView {
+    pictures: i64,
+    captions: i64,
+    labels: i64,
+}
+
+/// What a request may have.
+#[derive(Serialize, ToSchema)]
+struct LimitsView {
+    /// Characters of a query's words.
+    text_chars: usize,
+    /// Results of a page.
+    results: usize,
+    /// Bytes of a body that may hold pictures.
+    picture_bytes: usize,
+    /// Bytes of any other body.
+    body_bytes: usize,
+}
+
+/// What the service is doing.
+#[derive(Serialize, ToSchema)]
+pub(super) struct StatsView {
+    /// Seconds since it was started.
+    uptime_seconds: f64,
+    /// Bytes of memory that the process holds; null where the system does not say.
+    memory_bytes: Option<u64>,
+    /// Null as long as nothing is trained.
+    index: Option<IndexStats>,
+    tasks: TaskStats,
+}
+
+/// The index that answers.
+#[derive(Serialize, ToSchema)]
+struct IndexStats {
+    generation: u64,
+    pictures: PointStats,
+    captions: PointStats,
+}
+
+/// Points of one kind.
+#[derive(Serialize, ToSchema)]
+struct PointStats {
+    points: usize,
+    /// Those that came after the index was built.
+    new: usize,
+    /// Those that the index holds and that are gone.
+    gone: usize,
+    memory_bytes: usize,
+}
+
+/// Long work.
+#[derive(Serialize, ToSchema)]
+struct TaskStats {
+    running: usize,
+}
+
+/// Classes and how many items bear them.
+#[derive(Serialize, ToSchema)]
+pub(super) struct LabelsView {
+    /// In alphabetical order.
+    labels: Vec<LabelView>,
+}
+
+/// A class.
+#[derive(Serialize, ToSchema)]
+struct LabelView {
+    label: String,
+    /// Items that bear it.
+    count: i64,
+}
+
+/// Whether the process is alive
+#[utoipa::path(get, path = "/healthz", tag = "info",
+    responses((status = 200, description = "It is", body = str, content_type = "text/plain")))]
 pub(super) async fn healthz() -> &'static str {
     "ok"
 }
 
-/// `GET /readyz`: queries are answered. `degraded` says that they are answered by scans until the index is built anew, and why.
-pub(super) async fn readyz(State(app): State<App>) -> Outcome<Json<Value>> {
+/// Whether queries are answered
+///
+/// `degraded` says that they are answered by scans until the index is built anew, and why.
+#[utoipa::path(get, path = "/readyz", tag = "info", responses((status = 200, description = "They are", body = ReadyView)))]
+pub(super) async fn readyz(State(app): State<App>) -> Outcome<Json<ReadyView>> {
     app.engine.library().catalog.ping().await.map_err(SearchError::from)?;
     let generation = app.engine.ready().await?;
-    Ok(Json(json!({
-        "status": if generation.degraded.is_some() { "degraded" } else { "ready" },
-        "reason": generation.degraded,
-        "model": generation.record.version,
-        "index_generation": generation.number,
-    })))
+    Ok(Json(ReadyView {
+        status: if generation.degraded.is_some() { Readiness::Degraded } else { Readiness::Ready },
+        reason: generation.degraded.clone(),
+        model: generation.record.version.clone(),
+        index_generation: generation.number,
+    }))
 }
 
-/// `GET /metrics`: what Prometheus scrapes.
+/// What Prometheus scrapes
+#[utoipa::path(get, path = "/metrics", tag = "info",
+    responses((status = 200, description = "Counters, gauges, histograms", body = str, content_type = "text/plain")))]
 pub(super) async fn metrics(State(app): State<App>) -> impl IntoResponse {
     app.engine.observe();
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], telemetry::render_metrics())
 }
 
-/// `GET /v1/info`: versions, model, size of the collection, limits.
-pub(super) async fn info(State(app): State<App>) -> Outcome<Json<Value>> {
+/// Versions, model, size of the collection, limits
+#[utoipa::path(get, path = "/v1/info", tag = "info", responses((status = 200, description = "All of it", body = InfoView)))]
+pub(super) async fn info(State(app): State<App>) -> Outcome<Json<InfoView>> {
     let counts = app.engine.library().catalog.counts().await.map_err(SearchError::from)?;
-    let model = app.engine.live().map(|generation| {
-        json!({
-            "version": generation.record.version,
-            "dims": generation.model.dims(),
-            "classes": generation.model.classes().len(),
-            "image_encoder": generation.record.image_encoder,
-            "text_encoder": generation.record.text_encoder,
-            "index_generation": generation.number,
-        })
+    let model = app.engine.live().map(|generation| LiveModel {
+        version: generation.record.version.clone(),
+        dims: generation.model.dims(),
+        classes: generation.model.classes().len(),
+        image_encoder: generation.record.image_encoder.clone(),
+        text_encoder: generation.record.text_encoder.clone(),
+        index_generation: generation.number,
     });
     let limits = app.engine.limits();
-    Ok(Json(json!({
-        "name": env!("CARGO_PKG_NAME"),
-        "version": env!("CARGO_PKG_VERSION"),
-        "model": model,
-        "collection": { "pictures": counts.pictures, "captions": counts.captions, "labels": counts.labels },
-        "limits": {
-            "text_chars": limits.text_chars,
-            "results": limits.results,
-            "picture_bytes": app.limits.picture_bytes,
-            "body_bytes": app.limits.body_bytes,
+    Ok(Json(InfoView {
+        name: env!("CARGO_PKG_NAME"),
+        version: env!("CARGO_PKG_VERSION"),
+        model,
+        collection: CollectionView { pictures: counts.pictures, captions: counts.captions, labels: counts.labels },
+        limits: LimitsView {
+            text_chars: limits.text_chars,
+            results: limits.results,
+            picture_bytes: app.limits.picture_bytes,
+            body_bytes: app.limits.body_bytes,
         },
-    })))
+    }))
 }
 
-/// `GET /v1/labels`: classes and how many items bear them.
-pub(super) async fn labels(State(app): State<App>) -> Outcome<Json<Value>> {
+/// What the service is doing
+#[utoipa::path(get, path = "/v1/stats", tag = "info", responses((status = 200, description = "All of it", body = StatsView)))]
+pub(super) async fn stats(State(app): State<App>) -> Json<StatsView> {
+    let points = |index: &LiveIndex| {
+        let snapshot = index.snapshot();
+        PointStats {
+            points: snapshot.len(),
+            new: snapshot.delta_len(),
+            gone: snapshot.dead_in_base(),
+            memory_bytes: snapshot.memory().total(),
+        }
+    };
+    let index = app.engine.live().map(|generation| IndexStats {
+        generation: generation.number,
+        pictures: points(&generation.images),
+        captions: points(&generation.texts),
+    });
+    Json(StatsView {
+        uptime_seconds: app.started.elapsed().as_secs_f64(),
+        memory_bytes: telemetry::memory_bytes(),
+        index,
+        tasks: TaskStats { running: app.engine.tasks_at_work() },
+    })
+}
+
+/// Classes and how many items bear them
+#[utoipa::path(get, path = "/v1/labels", tag = "search", responses((status = 200, description = "All of them", body = LabelsView)))]
+pub(super) async fn labels(State(app): State<App>) -> Outcome<Json<LabelsView>> {
     let labels = app.engine.library().catalog.label_counts(&Filter::default()).await.map_err(SearchError::from)?;
-    let labels: Vec<Value> = labels.iter().map(|l| json!({ "label": l.label, "count": l.count })).collect();
-    Ok(Json(json!({ "labels": labels })))
+    let labels = labels.into_iter().map(|l| LabelView { label: l.label, count: l.count }).collect();
+    Ok(Json(LabelsView { labels }))
 }

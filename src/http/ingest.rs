@@ -1,7 +1,7 @@
 //! Items that come, change and go.
 
 use axum::{
-    Json,
+    Extension, Json,
     body::Bytes,
     extract::{
         FromRequest, Path, Request, State,
@@ -10,68 +10,175 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
 
 use super::{
     App,
     error::{Code, Outcome, Problem},
     filter,
+    filter::FilterSchema,
     items::with_tag,
-    options::{AddressParameters, Options, Wishes, few_values, read},
+    once::Once,
+    options::{AddressParameters, FilterParameter, as_json, few_values, read},
     search::{decoded, media_type},
-    view,
+    view::{self, ItemList, ItemView, TaskView, item_path},
 };
 use crate::{
-    catalog::{Item, Put},
-    search::{ItemChange, ItemDraft, Target},
+    catalog::Put,
+    search::{BatchLine, ItemChange, ItemDraft},
 };
 
-/// Lines of a batch.
-const MAX_BATCH: usize = 200;
+/// Lines of a batch that are taken while the client waits; a larger one is a task.
+const AT_ONCE: usize = 200;
 
-/// Items of a list, at most.
+/// Items of a list, unless it says otherwise, and at most.
+const LISTED: usize = 20;
 const MAX_LISTED: usize = 100;
 
-/// The field `item` of the form.
-#[derive(Debug, Default, Deserialize)]
+/// An item without its picture.
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct ItemBody {
+    /// What its owner calls it; without one it gets one.
+    #[schema(min_length = 1, max_length = 1024)]
     id: Option<String>,
+    /// Sentences that describe it. It has a picture or a caption.
     #[serde(default)]
+    #[schema(max_items = 100)]
     captions: Vec<String>,
+    /// Its classes.
     #[serde(default)]
+    #[schema(max_items = 100)]
     labels: Vec<String>,
+    /// Whatever else there is to say of it.
     #[serde(default)]
+    #[schema(value_type = Object)]
     meta: Map<String, Value>,
 }
 
-/// What a PATCH names.
-#[derive(Debug, Default, Deserialize)]
+/// What is to change of an item; what is not named stays.
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct ChangeBody {
+    /// All its sentences from now on.
+    #[schema(max_items = 100)]
     captions: Option<Vec<String>>,
+    /// All its classes from now on.
+    #[schema(max_items = 100)]
     labels: Option<Vec<String>>,
+    /// Fields of its `meta`; null takes one away (RFC 7396).
     #[serde(default)]
+    #[schema(value_type = Object)]
     meta: Map<String, Value>,
 }
 
-#[derive(Debug, Deserialize)]
+/// The schema of the form of an item.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "the form is read field by field; this says what it has")]
+struct ItemForm {
+    /// A picture's file.
+    #[schema(value_type = Option<String>, format = Binary)]
+    image: Option<Vec<u8>>,
+    item: Option<ItemBody>,
+}
+
+/// The schema of the form of a change.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "as ItemForm")]
+struct ChangeForm {
+    /// The file of another picture.
+    #[schema(value_type = Option<String>, format = Binary)]
+    image: Option<Vec<u8>>,
+    item: Option<ChangeBody>,
+}
+
+/// Which items are to go: those that are named, or those that a filter lets through.
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct DeleteBody {
+    #[schema(max_items = 1000)]
     ids: Option<Vec<String>>,
+    #[schema(value_type = Option<FilterSchema>)]
     filter: Option<Value>,
+    /// Count them and leave them.
     #[serde(default)]
     dry_run: bool,
 }
 
-/// `POST /v1/items`: 201, or 409 if its id is known.
-pub(super) async fn create(State(app): State<App>, request: Request) -> Outcome<Response> {
-    let (item, image) = form(&app, request).await?;
-    answer(&app, draft(item, image), Put::New).await
+/// The parameters of `GET /v1/items`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ListOptions {
+    filter: Option<Value>,
+    limit: Option<usize>,
+    cursor: Option<String>,
 }
 
-/// `PUT /v1/items/{id}`, an item under this id, whatever was there: 201 if nothing was, else 200.
+/// What became of a batch.
+#[derive(Serialize, ToSchema)]
+pub(super) struct BatchView {
+    taken: usize,
+    refused: usize,
+    /// In the order of the lines.
+    items: Vec<LineView>,
+}
+
+/// What became of a line of a batch.
+#[derive(Serialize, ToSchema)]
+struct LineView {
+    /// From 1.
+    line: usize,
+    /// As the item by itself would have got: 201, 200, or an error's.
+    status: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<LineError>,
+}
+
+/// Why a line was refused.
+#[derive(Serialize, ToSchema)]
+struct LineError {
+    code: String,
+    detail: String,
+}
+
+/// What became of a deletion.
+#[derive(Serialize, ToSchema)]
+pub(super) struct DeletedView {
+    matched: u64,
+    deleted: u64,
+    dry_run: bool,
+}
+
+/// Take an item
+///
+/// It is on disk and found by the next query when this is answered.
+#[utoipa::path(post, path = "/v1/items", tag = "items",
+    request_body(content((ItemForm = "multipart/form-data"), (ItemBody = "application/json"))),
+    responses((status = 201, description = "It was taken", body = ItemView,
+        headers(("Location", description = "Where it is"), ("ETag", description = "For If-Match")))))]
+pub(super) async fn create(State(app): State<App>, request: Request) -> Outcome<Response> {
+    let once = request.extensions().get::<Once>().cloned();
+    let (item, image) = form(&app, request).await?;
+    let mut draft = draft(item, image);
+    // A run of the service that ended before it could answer may have taken it.
+    let put = if once.as_ref().is_some_and(|once| once.again) { Put::Replace } else { Put::New };
+    draft.id = draft.id.or_else(|| once.map(|once| once.item_id(0)));
+    answer(&app, draft, put).await
+}
+
+/// Put an item under an id
+///
+/// Whatever was there; with `If-Match` only what the tag says.
+#[utoipa::path(put, path = "/v1/items/{id}", tag = "items",
+    params(("id" = String, Path), ("If-Match" = Option<String>, Header, description = "Tags that the item may have")),
+    request_body(content((ItemForm = "multipart/form-data"), (ItemBody = "application/json"))),
+    responses(
+        (status = 200, description = "It was replaced", body = ItemView, headers(("ETag", description = "For If-Match"))),
+        (status = 201, description = "It was taken", body = ItemView, headers(("ETag", description = "For If-Match")))))]
 pub(super) async fn replace(
     State(app): State<App>,
     id: Result<Path<String>, PathRejection>,
@@ -89,7 +196,17 @@ pub(super) async fn replace(
     answer(&app, draft, put).await
 }
 
-/// `PATCH /v1/items/{id}`: what the body names changes, the rest stays.
+/// Change an item
+///
+/// What the body names changes, the rest stays.
+#[utoipa::path(patch, path = "/v1/items/{id}", tag = "items",
+    params(("id" = String, Path), ("If-Match" = Option<String>, Header, description = "Tags that the item may have")),
+    request_body(content(
+        (ChangeBody = "application/json"),
+        (ChangeBody = "application/merge-patch+json"),
+        (ChangeForm = "multipart/form-data"),
+    )),
+    responses((status = 200, description = "As it is now", body = ItemView, headers(("ETag", description = "For If-Match")))))]
 pub(super) async fn change(
     State(app): State<App>,
     id: Result<Path<String>, PathRejection>,
@@ -100,10 +217,13 @@ pub(super) async fn change(
     let (ChangeBody { captions, labels, meta }, image) = form(&app, request).await?;
     let change = ItemChange { image, captions, labels, meta };
     let item = app.engine.patch_item(&id, change, tags).await?;
-    Ok(with_tag(&item, StatusCode::OK, shown(&app, &item)))
+    Ok(with_tag(item, StatusCode::OK, Some(app.engine.live().is_some())))
 }
 
-/// `DELETE /v1/items/{id}`: 204, or 404 if there is none.
+/// Delete an item
+#[utoipa::path(delete, path = "/v1/items/{id}", tag = "items",
+    params(("id" = String, Path), ("If-Match" = Option<String>, Header, description = "Tags that the item may have")),
+    responses((status = 204, description = "It is gone")))]
 pub(super) async fn delete(
     State(app): State<App>,
     id: Result<Path<String>, PathRejection>,
@@ -117,73 +237,108 @@ pub(super) async fn delete(
     Err(Problem::item_not_found(&id))
 }
 
-/// `GET /v1/items?filter=&limit=&cursor=`: items in the order in which they came.
-pub(super) async fn list(State(app): State<App>, parameters: AddressParameters) -> Outcome<Json<Value>> {
-    let Wishes { query, cursor, .. } = Options::of_parameters(parameters)?.wishes(Target::Image, false)?;
-    let refuse = |field: &str, reason: String| Problem::new(Code::InvalidQuery, format!("{field}: {reason}"));
-    if !(1..=MAX_LISTED).contains(&query.limit) {
-        return Err(refuse("limit", format!("it is {}; allowed are 1 to {MAX_LISTED}", query.limit)));
+/// List items
+///
+/// In the order in which they came.
+#[utoipa::path(get, path = "/v1/items", tag = "items",
+    params(FilterParameter,
+        ("limit" = Option<usize>, Query, nullable = false, minimum = 1, maximum = 100, description = "Items of a page; 20 unless said otherwise"),
+        ("cursor" = Option<String>, Query, nullable = false, description = "The next_cursor of a page leads to the next one")),
+    responses((status = 200, description = "A page of them", body = ItemList)))]
+pub(super) async fn list(State(app): State<App>, parameters: AddressParameters) -> Outcome<Json<ItemList>> {
+    let ListOptions { filter, limit, cursor } = read(Value::Object(as_json(parameters)?))?;
+    let filter = filter.as_ref().map(filter::parse).transpose()?.unwrap_or_default();
+    let limit = limit.unwrap_or(LISTED);
+    let refuse = |field: &str, reason: String| {
+        Problem::new(Code::InvalidQuery, format!("{field}: {reason}")).at(&format!("/{field}"))
+    };
+    if !(1..=MAX_LISTED).contains(&limit) {
+        return Err(refuse("limit", format!("it is {limit}; allowed are 1 to {MAX_LISTED}")));
     }
     let after = match cursor {
         Some(cursor) => i64::from_str_radix(&cursor, 16).ok().filter(|key| *key >= 0),
         None => Some(0),
     };
     let after = after.ok_or_else(|| refuse("cursor", "it is none that a list gave as next_cursor".into()))?;
-    let (items, next) = app.engine.items(&query.filter, after, query.limit).await?;
-    let next = next.map(|key| format!("{key:x}"));
-    let items: Vec<Value> = items.iter().map(view::item).collect();
-    Ok(Json(json!({ "items": items, "next_cursor": next })))
+    let (items, next) = app.engine.items(&filter, after, limit).await?;
+    let items = items.into_iter().map(|item| ItemView::of(item, None)).collect();
+    Ok(Json(ItemList { items, next_cursor: next.map(|key| format!("{key:x}")) }))
 }
 
-/// `POST /v1/items/batch`: a line of JSON for each item. Each is taken or refused by itself, in order; one whose id is known is
-/// replaced.
-pub(super) async fn batch(State(app): State<App>, body: Bytes) -> Outcome<Json<Value>> {
+/// Take many items
+///
+/// A line of JSON for each item, its picture as `image_base64`. Each is taken or refused by itself, in order; one whose id is
+/// known is replaced. More than 200 lines are a task, whose result lists the lines that were refused.
+#[utoipa::path(post, path = "/v1/items/batch", tag = "items",
+    request_body(content = String, content_type = "application/jsonl"),
+    responses(
+        (status = 200, description = "What became of each", body = BatchView),
+        (status = 202, description = "A task takes them", body = TaskView, headers(("Location", description = "The task")))))]
+pub(super) async fn batch(State(app): State<App>, once: Option<Extension<Once>>, body: Bytes) -> Outcome<Response> {
     let text = std::str::from_utf8(&body).map_err(|e| {
         Problem::new(Code::MalformedRequest, format!("the body is no UTF-8 behind byte {}", e.valid_up_to()))
     })?;
-    let lines: Vec<(usize, &str)> =
-        (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty()).take(MAX_BATCH + 1).collect();
-    if lines.is_empty() || lines.len() > MAX_BATCH {
-        let found = if lines.is_empty() { "none" } else { "more" };
-        let detail = format!("a batch has 1 to {MAX_BATCH} lines of items; there are {found}");
-        return Err(Problem::new(Code::InvalidBatch, detail));
+    let lines: Vec<(usize, &str)> = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty()).collect();
+    if lines.is_empty() {
+        return Err(Problem::new(Code::InvalidBatch, "a batch has a line of JSON for each item; there are none"));
+    }
+    let drafts = lines.into_iter().map(|(number, line)| (number, of_line(line, number, once.as_deref())));
+    if drafts.len() > AT_ONCE {
+        let drafts = drafts.map(|(number, draft)| BatchLine { number, draft: draft.map_err(|p| refusal(&p)) });
+        let task = app.engine.take_batch(drafts.collect(), |error| refusal(&Problem::from(error))).await?;
+        return Ok(view::accepted(&task).into_response());
     }
     let (mut said, mut taken) = (Vec::new(), 0);
-    for (number, line) in lines {
-        match take_line(&app, line).await {
+    for (number, draft) in drafts {
+        let done = match draft {
+            Ok(draft) => app.engine.put_item(draft, Put::Replace).await.map_err(Problem::from),
+            Err(problem) => Err(problem),
+        };
+        match done {
             Ok((item, created)) => {
                 taken += 1;
-                said.push(json!({ "line": number, "id": item.id, "status": if created { 201 } else { 200 } }));
+                let status = if created { StatusCode::CREATED } else { StatusCode::OK };
+                said.push(LineView { line: number, status: status.as_u16(), id: Some(item.id), error: None });
             }
             Err(problem) => {
-                let mut problem = problem.as_json("/v1/items/batch");
-                let status = problem["status"].take();
-                said.push(json!({ "line": number, "status": status, "error": { "code": problem["code"], "detail": problem["detail"] } }));
+                let (code, detail) = refusal(&problem);
+                let (status, error) = (problem.code().1, LineError { code, detail });
+                said.push(LineView { line: number, status: status.as_u16(), id: None, error: Some(error) });
             }
         }
     }
-    Ok(Json(json!({ "taken": taken, "refused": said.len() - taken, "items": said })))
+    Ok(Json(BatchView { taken, refused: said.len() - taken, items: said }).into_response())
 }
 
-async fn take_line(app: &App, line: &str) -> Outcome<(Item, bool)> {
+/// An error's code and sentence.
+fn refusal(problem: &Problem) -> (String, String) {
+    (problem.code().0.to_owned(), problem.detail().to_owned())
+}
+
+fn of_line(line: &str, number: usize, once: Option<&Once>) -> Outcome<ItemDraft> {
     let malformed = |detail: String| Problem::new(Code::MalformedRequest, detail);
     few_values(line.as_bytes())?;
     let mut fields: Map<String, Value> = serde_json::from_str(line).map_err(|e| malformed(e.to_string()))?;
     let image = fields.remove("image_base64").map(|picture| decoded(picture, "/image_base64")).transpose()?;
-    let draft = draft(read(Value::Object(fields))?, image);
-    Ok(app.engine.put_item(draft, Put::Replace).await?)
+    let mut draft = draft(read(Value::Object(fields))?, image);
+    draft.id = draft.id.or_else(|| once.map(|once| once.item_id(number)));
+    Ok(draft)
 }
 
-/// `POST /v1/items/delete`: those that are named, or those that a filter lets through; with `dry_run` it only counts them.
+/// Delete many items
+///
+/// Those that are named, or those that a filter lets through; with `dry_run` they are only counted.
+#[utoipa::path(post, path = "/v1/items/delete", tag = "items", request_body = DeleteBody,
+    responses((status = 200, description = "How many", body = DeletedView)))]
 pub(super) async fn delete_many(
     State(app): State<App>,
     body: Result<Json<DeleteBody>, JsonRejection>,
-) -> Outcome<Json<Value>> {
+) -> Outcome<Json<DeletedView>> {
     let Json(DeleteBody { ids, filter, dry_run }) = body?;
     let filter = match (ids, filter) {
         (Some(ids), None) => json!({ "must": [{ "key": "id", "match": { "any": ids } }] }),
         (None, Some(filter)) => filter,
-        _ => return Err(Problem::new(Code::MalformedRequest, "the body has either \"ids\" or \"filter\"")),
+        _ => return Err(Problem::new(Code::InvalidFilter, "the body has either \"ids\" or \"filter\"")),
     };
     let filter = filter::parse(&filter)?;
     if filter.is_empty() {
@@ -192,20 +347,14 @@ pub(super) async fn delete_many(
         return Err(Problem::new(Code::InvalidFilter, detail).at("/filter"));
     }
     let count = app.engine.delete_items(&filter, dry_run).await?;
-    Ok(Json(json!({ "matched": count, "deleted": if dry_run { 0 } else { count }, "dry_run": dry_run })))
+    Ok(Json(DeletedView { matched: count, deleted: if dry_run { 0 } else { count }, dry_run }))
 }
 
 async fn answer(app: &App, draft: ItemDraft, put: Put) -> Outcome<Response> {
     let (item, created) = app.engine.put_item(draft, put).await?;
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };
-    let response = with_tag(&item, status, shown(app, &item));
-    Ok(([(header::LOCATION, view::item_path(&item.id))], response).into_response())
-}
-
-fn shown(app: &App, item: &Item) -> Value {
-    let mut body = view::item(item);
-    body["searchable"] = json!(app.engine.live().is_some());
-    body
+    let location = [(header::LOCATION, item_path(&item.id))];
+    Ok((location, with_tag(item, status, Some(app.engine.live().is_some()))).into_response())
 }
 
 /// The tags of If-Match, without their quotes.
@@ -237,8 +386,9 @@ async fn form<T: DeserializeOwned + Default>(app: &App, request: Request) -> Out
     let item = match item {
         Some(item) => {
             few_values(&item)?;
-            serde_json::from_slice(&item)
-                .map_err(|e| Problem::new(Code::MalformedRequest, format!("field \"item\": {e}")))?
+            let item: Option<T> = serde_json::from_slice(&item)
+                .map_err(|e| Problem::new(Code::MalformedRequest, format!("field \"item\": {e}")))?;
+            item.unwrap_or_default()
         }
         None => T::default(),
     };

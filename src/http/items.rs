@@ -7,12 +7,13 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Deserialize;
-use serde_json::Value;
+use utoipa::IntoParams;
 
 use super::{
     App,
     error::{Code, Outcome, Problem},
-    view,
+    search::Binary,
+    view::ItemView,
 };
 use crate::{
     catalog::{self, Item},
@@ -20,13 +21,19 @@ use crate::{
 };
 
 /// What a thumbnail can be asked for.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct ThumbnailOptions {
+    /// Its longer side in pixels; there is one size.
+    #[param(minimum = 320, maximum = 320)]
     w: Option<u32>,
 }
 
-/// `GET /v1/items/{id}`
+/// An item
+#[utoipa::path(get, path = "/v1/items/{id}", tag = "items", params(("id" = String, Path)), responses(
+    (status = 200, description = "The item", body = ItemView, headers(("ETag", description = "For If-Match"))),
+    (status = 304, description = "It is as If-None-Match says")))]
 pub(super) async fn item(
     State(app): State<App>,
     id: Result<Path<String>, PathRejection>,
@@ -38,19 +45,23 @@ pub(super) async fn item(
     if is_known(&headers, &tag) {
         return Ok(not_modified(tag));
     }
-    Ok(with_tag(&item, StatusCode::OK, view::item(&item)))
+    Ok(with_tag(item, StatusCode::OK, None))
 }
 
-/// An item's JSON with the tag that If-Match and If-None-Match know it by.
-pub(super) fn with_tag(item: &Item, status: StatusCode, body: Value) -> Response {
-    (status, [(header::ETAG, tag(item))], Json(body)).into_response()
+/// An item's JSON with the tag that If-Match and If-None-Match know it by. `searchable` of one that was just changed.
+pub(super) fn with_tag(item: Item, status: StatusCode, searchable: Option<bool>) -> Response {
+    let tag = [(header::ETAG, tag(&item))];
+    (status, tag, Json(ItemView::of(item, searchable))).into_response()
 }
 
 fn tag(item: &Item) -> String {
     format!("\"{}\"", catalog::etag(&item.record_hash))
 }
 
-/// `GET /v1/items/{id}/image`
+/// An item's picture
+#[utoipa::path(get, path = "/v1/items/{id}/image", tag = "items", params(("id" = String, Path)), responses(
+    (status = 200, description = "The file as its owner has it", body = Binary, content_type = "image/*"),
+    (status = 304, description = "It is as If-None-Match says")))]
 pub(super) async fn image(
     State(app): State<App>,
     id: Result<Path<String>, PathRejection>,
@@ -74,7 +85,10 @@ pub(super) async fn image(
     Ok(response)
 }
 
-/// `GET /v1/items/{id}/thumbnail?w=`
+/// An item's thumbnail
+#[utoipa::path(get, path = "/v1/items/{id}/thumbnail", tag = "items", params(("id" = String, Path), ThumbnailOptions), responses(
+    (status = 200, description = "A small picture", body = Binary, content_type = "image/jpeg"),
+    (status = 304, description = "It is as If-None-Match says")))]
 pub(super) async fn thumbnail(
     State(app): State<App>,
     id: Result<Path<String>, PathRejection>,

@@ -1,6 +1,8 @@
 //! How does the world talk to it? One file for each resource, one table of errors, one middleware that gives every
 //! request an id and every error its form.
 
+#![expect(unused_qualifications, reason = "utoipa's macros write the paths of the types that they name")]
+
 mod access;
 mod admin;
 mod error;
@@ -11,6 +13,9 @@ mod ingest;
 mod items;
 mod keys;
 mod linger;
+mod map;
+mod once;
+mod openapi;
 mod options;
 mod pages;
 mod request;
@@ -18,20 +23,27 @@ mod search;
 mod tasks;
 mod view;
 
-use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use axum::{
     Router,
     extract::DefaultBodyLimit,
     http::{HeaderName, HeaderValue, StatusCode, header},
     middleware,
-    routing::{get, post},
+    routing::get,
 };
 use tokio::net::TcpListener;
 use tower_http::{
-    catch_panic::CatchPanicLayer, compression::CompressionLayer, set_header::SetResponseHeaderLayer,
-    timeout::TimeoutLayer,
+    catch_panic::CatchPanicLayer, compression::CompressionLayer, limit::RequestBodyLimitLayer,
+    set_header::SetResponseHeaderLayer, timeout::TimeoutLayer,
 };
+
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{search::Engine, telemetry};
 
@@ -67,58 +79,30 @@ const TIDY_EVERY: Duration = Duration::from_secs(5);
 struct App {
     engine: Arc<Engine>,
     limits: HttpLimits,
+    started: Instant,
+    /// The name of this run of the service.
+    run: Arc<str>,
 }
 
 /// All routes of the service over one engine.
 pub fn router(engine: Arc<Engine>, limits: HttpLimits) -> Router {
-    let app = App { engine, limits };
+    let app = App { engine, limits, started: Instant::now(), run: format!("{:016x}", rand::random::<u64>()).into() };
     let guard = middleware::from_fn_with_state(app.clone(), access::guard);
-    let pictures = Router::new()
-        .route("/v1/search/image", post(search::image))
-        .route("/v1/search", get(search::by_address).post(search::composed))
-        .route("/v1/classify", post(search::classify))
-        .route("/v1/embed", post(search::embed))
-        .route("/v1/items", get(ingest::list).post(ingest::create))
-        .route("/v1/items/batch", post(ingest::batch))
-        .route("/v1/items/delete", post(ingest::delete_many))
-        .route("/v1/items/{id}", get(items::item).put(ingest::replace).patch(ingest::change).delete(ingest::delete))
-        .layer(DefaultBodyLimit::max(limits.picture_bytes));
-    // Told as they come: the time of a request does not bound them.
-    let events = Router::new()
-        .route("/v1/tasks/{id}/events", get(tasks::events))
-        .layer(guard.clone())
-        .layer(middleware::from_fn(request::context));
     telemetry::start_metrics();
-    Router::new()
+    let (routes, _) = routes(limits).split_for_parts();
+    let (events, _) = events().split_for_parts();
+    let document = openapi::response_body(&document());
+    let pages = Router::new()
         .route("/", get(pages::index))
+        .route("/docs", get(pages::docs))
         .route("/static/{name}", get(pages::asset))
-        .route("/healthz", get(info::healthz))
-        .route("/readyz", get(info::readyz))
-        .route("/metrics", get(info::metrics))
-        .route("/v1/info", get(info::info))
-        .route("/v1/labels", get(info::labels))
-        .route("/v1/facets", get(search::facets))
-        .route("/v1/search/text", post(search::text))
-        .route("/v1/items/{id}/similar", get(search::similar))
-        .route("/v1/items/{id}/image", get(items::image))
-        .route("/v1/items/{id}/thumbnail", get(items::thumbnail))
-        .route("/v1/admin/reindex", post(admin::reindex))
-        .route("/v1/admin/selftest", post(admin::selftest))
-        .route("/v1/admin/train", post(admin::train))
-        .route("/v1/admin/evaluate", post(admin::evaluate))
-        .route("/v1/admin/import", post(admin::import))
-        .route("/v1/admin/keys", get(keys::list).post(keys::create))
-        .route("/v1/admin/keys/{id}", axum::routing::delete(keys::revoke))
-        .route("/v1/models", get(admin::models))
-        .route("/v1/models/{id}/report", get(admin::report))
-        .route("/v1/models/{id}/activate", post(admin::activate))
-        .route("/v1/models/rollback", post(admin::roll_back))
-        .route("/v1/tasks", get(tasks::list))
-        .route("/v1/tasks/{id}", get(tasks::one))
-        .route("/v1/tasks/{id}/cancel", post(tasks::cancel))
-        .layer(DefaultBodyLimit::max(limits.body_bytes))
-        .merge(pictures)
+        .route("/openapi.json", get(async move || openapi::response(document.clone())));
+    // Told as they come: the time of a request does not bound them.
+    let events = events.layer(guard.clone()).layer(middleware::from_fn(request::context));
+    routes
+        .merge(pages)
         .layer(CatchPanicLayer::custom(error::panicked))
+        .layer(middleware::from_fn_with_state(app.clone(), once::once))
         .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, limits.request))
         .layer(guard)
         .layer(middleware::from_fn(request::same_origin))
@@ -135,6 +119,63 @@ pub fn router(engine: Arc<Engine>, limits: HttpLimits) -> Router {
         .layer(CompressionLayer::new())
         .merge(events)
         .with_state(app)
+}
+
+/// The routes of the API, each with its part of the document. A body that announces more than its route reads is refused before
+/// any of it is read; one that only turns out to be longer is cut off.
+fn routes(limits: HttpLimits) -> OpenApiRouter<App> {
+    let pictures = OpenApiRouter::new()
+        .routes(routes!(search::by_address, search::composed))
+        .routes(routes!(search::image))
+        .routes(routes!(search::classify))
+        .routes(routes!(search::embed))
+        .routes(routes!(ingest::list, ingest::create))
+        .routes(routes!(ingest::batch))
+        .routes(routes!(ingest::delete_many))
+        .routes(routes!(items::item, ingest::replace, ingest::change, ingest::delete))
+        .layer(DefaultBodyLimit::max(limits.picture_bytes))
+        .layer(RequestBodyLimitLayer::new(limits.picture_bytes));
+    OpenApiRouter::new()
+        .routes(routes!(search::text))
+        .routes(routes!(search::similar))
+        .routes(routes!(search::facets))
+        .routes(routes!(info::labels))
+        .routes(routes!(map::map))
+        .routes(routes!(items::image))
+        .routes(routes!(items::thumbnail))
+        .routes(routes!(admin::reindex))
+        .routes(routes!(admin::selftest))
+        .routes(routes!(admin::train))
+        .routes(routes!(admin::evaluate))
+        .routes(routes!(admin::import))
+        .routes(routes!(keys::list, keys::create))
+        .routes(routes!(keys::revoke))
+        .routes(routes!(admin::models))
+        .routes(routes!(admin::report))
+        .routes(routes!(admin::activate))
+        .routes(routes!(admin::roll_back))
+        .routes(routes!(tasks::list))
+        .routes(routes!(tasks::one))
+        .routes(routes!(tasks::cancel))
+        .routes(routes!(info::healthz))
+        .routes(routes!(info::readyz))
+        .routes(routes!(info::metrics))
+        .routes(routes!(info::info))
+        .routes(routes!(info::stats))
+        .layer(DefaultBodyLimit::max(limits.body_bytes))
+        .layer(RequestBodyLimitLayer::new(limits.body_bytes))
+        .merge(pictures)
+}
+
+fn events() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(tasks::events))
+}
+
+/// The document of the API (OpenAPI 3.1).
+pub fn document() -> utoipa::openapi::OpenApi {
+    let mut document = routes(HttpLimits::default()).into_openapi();
+    document.merge(events().into_openapi());
+    openapi::completed(document)
 }
 
 /// Serves until `stop` resolves, then lets running requests end for at most [`HttpLimits::drain`].

@@ -1,14 +1,22 @@
 //! What every query may say of its answer: in a JSON body beside the query itself, or as parameters of the address.
 
-use std::{collections::HashMap, time::Duration};
+use std::time::Duration;
 
 use axum::extract::{Query as Parameters, rejection::QueryRejection};
 use serde::{Deserialize, de::DeserializeOwned};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
+use utoipa::{
+    IntoParams, PartialSchema, ToSchema,
+    openapi::{
+        ContentBuilder, RefOr, Required, Schema,
+        path::{Parameter, ParameterBuilder, ParameterIn, ParameterStyle},
+        schema::{Object, SchemaType, Type},
+    },
+};
 
 use super::{
     error::{Code, Outcome, Problem},
-    filter,
+    filter::{self, FilterSchema},
 };
 use crate::{
     catalog::Filter,
@@ -25,49 +33,76 @@ const KEYWORD_WEIGHT: f32 = 0.3;
 const MAX_TIMEOUT_MS: u64 = 30_000;
 
 /// A query's wishes.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Options {
+    /// What is wanted. Words find pictures and pictures find captions, unless this says otherwise.
+    #[schema(value_type = Option<TargetName>)]
     target: Option<TargetName>,
+    /// Results of a page.
+    #[schema(minimum = 1, maximum = 100, default = 20)]
     limit: Option<usize>,
+    /// The `next_cursor` of an answer: leads to its next page. All else but `limit` was said when that answer was made.
     cursor: Option<String>,
+    /// Results below this probability of being relevant are left out.
+    #[schema(minimum = 0, maximum = 1)]
     min_relevance: Option<f32>,
+    /// Look at every point, whatever the index.
     #[serde(default)]
     exact: bool,
+    /// Candidates that a walk through the graph keeps.
+    #[schema(minimum = 1, maximum = 1000)]
     ef: Option<usize>,
+    /// Which items may be in the answer.
+    #[schema(value_type = Option<FilterSchema>)]
     filter: Option<Value>,
+    /// Whether keywords count as well (BM25, joined by reciprocal rank fusion).
     hybrid: Option<Hybrid>,
+    /// Count all results by these.
     #[serde(default)]
+    #[schema(max_items = 1)]
     facets: Vec<FacetName>,
+    /// Milliseconds after which the query is given up.
+    #[schema(minimum = 1, maximum = 30_000)]
     timeout_ms: Option<u64>,
+    /// Say of each result how it was found.
     #[serde(default)]
     explain: bool,
 }
 
-#[derive(Debug, Clone, Copy, Deserialize)]
+/// What is wanted.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum TargetName {
+    /// Pictures.
     Image,
+    /// Captions.
     Text,
+    /// Both, by how probably they are relevant.
     Any,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+/// What can be counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum FacetName {
     Label,
 }
 
-#[derive(Debug, Clone, Copy, Deserialize)]
+/// Whether keywords count as well.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
 #[serde(untagged)]
 enum Hybrid {
+    /// With a weight of 0.3, or not at all.
     Wanted(bool),
     Weighed(Weighed),
 }
 
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Weighed {
+    /// How much they count beside the common space.
+    #[schema(minimum = 0, maximum = 1)]
     keyword_weight: f32,
 }
 
@@ -91,8 +126,7 @@ impl Options {
 
     /// Those of an address.
     pub(super) fn of_parameters(parameters: AddressParameters) -> Outcome<Self> {
-        let Parameters(parameters) = parameters?;
-        Self::of(as_json(parameters))
+        Self::of(as_json(parameters)?)
     }
 
     pub(super) fn wishes(self, default: Target, keywords_by_default: bool) -> Outcome<Wishes> {
@@ -139,17 +173,124 @@ impl Options {
     }
 }
 
-/// The parameters of an address.
-pub(super) type AddressParameters = Result<Parameters<HashMap<String, String>>, QueryRejection>;
+impl Options {
+    /// The schema of a body that has fields of its own beside them. Serde cannot flatten a type that denies unknown fields, so
+    /// these are joined here as they are when they are read.
+    pub(super) fn schema_with(own: Value, required: &[&str]) -> RefOr<Schema> {
+        let mut body = Self::object();
+        body.description = None;
+        for (name, schema) in own.as_object().into_iter().flatten() {
+            body.properties.insert(name.clone(), schema_of(schema.clone()));
+        }
+        body.required = required.iter().map(|name| (*name).to_owned()).collect();
+        RefOr::T(Schema::Object(body))
+    }
 
-/// Parameters as a body would have them: numbers, truth values and objects as JSON, lists by commas, all else as text.
-pub(super) fn as_json(parameters: HashMap<String, String>) -> Map<String, Value> {
+    fn object() -> Object {
+        match Self::schema() {
+            RefOr::T(Schema::Object(object)) => object,
+            _ => Object::default(),
+        }
+    }
+}
+
+/// The options as parameters of an address.
+pub(super) struct OptionParameters;
+
+impl IntoParams for OptionParameters {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let parameters = Options::object().properties.into_iter().map(|(name, schema)| {
+            let schema = never_null(schema);
+            let description = match &schema {
+                RefOr::T(Schema::Object(object)) => object.description.clone(),
+                RefOr::T(Schema::Array(array)) => array.description.clone(),
+                RefOr::Ref(reference) => Some(reference.description.clone()),
+                _ => None,
+            };
+            let parameter = ParameterBuilder::new()
+                .name(name.clone())
+                .parameter_in(ParameterIn::Query)
+                .required(Required::False)
+                .description(description);
+            match name.as_str() {
+                "filter" | "hybrid" => in_json(parameter, schema).build(),
+                "facets" => {
+                    parameter.schema(Some(schema)).style(Some(ParameterStyle::Form)).explode(Some(false)).build()
+                }
+                _ => parameter.schema(Some(schema)).build(),
+            }
+        });
+        parameters.collect()
+    }
+}
+
+/// The schema without null: an address leaves out what is not said.
+fn never_null(schema: RefOr<Schema>) -> RefOr<Schema> {
+    match schema {
+        RefOr::T(Schema::Object(mut object)) => {
+            if let SchemaType::Array(types) = &object.schema_type
+                && let Some(only) = types.iter().find(|one| **one != Type::Null)
+            {
+                object.schema_type = SchemaType::Type(only.clone());
+            }
+            RefOr::T(Schema::Object(object))
+        }
+        RefOr::T(Schema::OneOf(one_of)) => one_of
+            .items
+            .iter()
+            .find(|item| matches!(item, RefOr::Ref(_)))
+            .cloned()
+            .unwrap_or(Schema::OneOf(one_of).into()),
+        other => other,
+    }
+}
+
+/// A parameter whose value is JSON.
+fn in_json(parameter: ParameterBuilder, schema: RefOr<Schema>) -> ParameterBuilder {
+    parameter.content("application/json", ContentBuilder::new().schema(Some(schema)).build())
+}
+
+/// The parameter `filter` of an address.
+pub(super) struct FilterParameter;
+
+impl IntoParams for FilterParameter {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let parameter = ParameterBuilder::new()
+            .name("filter")
+            .parameter_in(ParameterIn::Query)
+            .required(Required::False)
+            .description(Some("Which items count."));
+        vec![in_json(parameter, schema_of(json!({ "$ref": "#/components/schemas/FilterSchema" }))).build()]
+    }
+}
+
+/// A schema that is written as JSON.
+///
+/// # Panics
+/// If it is none; a test makes the whole document.
+pub(super) fn schema_of(json: Value) -> RefOr<Schema> {
+    serde_json::from_value(json).expect("a schema")
+}
+
+/// The parameters of an address.
+pub(super) type AddressParameters = Result<Parameters<Vec<(String, String)>>, QueryRejection>;
+
+/// Parameters as a body would have them: numbers, truth values and objects as JSON, lists by commas, all else as text. An address
+/// leaves out what is not said, so none is null.
+pub(super) fn as_json(parameters: AddressParameters) -> Outcome<Map<String, Value>> {
+    let Parameters(parameters) = parameters?;
     let value = |name: &str, text: String| match name {
         "facets" => Value::from(text.split(',').filter(|name| !name.is_empty()).collect::<Vec<_>>()),
         "q" | "target" | "cursor" | "query" => Value::String(text),
-        _ => serde_json::from_str(&text).unwrap_or(Value::String(text)),
+        _ => serde_json::from_str(&text).ok().filter(|value: &Value| !value.is_null()).unwrap_or(Value::String(text)),
     };
-    parameters.into_iter().map(|(name, text)| (name.clone(), value(&name, text))).collect()
+    let mut read = Map::new();
+    for (name, text) in parameters {
+        if read.insert(name.clone(), value(&name, text)).is_some() {
+            return Err(Problem::new(Code::MalformedRequest, format!("the parameter {name:?} is given twice")));
+        }
+    }
+    Ok(read)
 }
 
 /// Values of a JSON body. Pictures make bodies large, and a value of two bytes takes thirty in memory.

@@ -1,4 +1,4 @@
-//! The search page. Its files are part of the binary, so that one file is the whole service.
+//! The search page and that of the API. Their files are part of the binary, so that one file is the whole service.
 
 use axum::{
     extract::Path,
@@ -14,7 +14,7 @@ const POLICY: &str = "default-src 'self'; img-src 'self' blob: data:; style-src 
 
 macro_rules! assets {
     ($($name:literal => $mime:literal),* $(,)?) => {
-        /// Name, media type and bytes of each file of the page.
+        /// Name, media type and bytes of each file of the pages.
         const ASSETS: &[(&str, &str, &[u8])] =
             &[$(($name, $mime, include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/static/", $name)))),*];
     };
@@ -23,6 +23,8 @@ macro_rules! assets {
 assets! {
     "api.js" => "text/javascript; charset=utf-8",
     "dialog.js" => "text/javascript; charset=utf-8",
+    "docs.css" => "text/css; charset=utf-8",
+    "docs.js" => "text/javascript; charset=utf-8",
     "dom.js" => "text/javascript; charset=utf-8",
     "favicon.svg" => "image/svg+xml",
     "intake.js" => "text/javascript; charset=utf-8",
@@ -36,7 +38,15 @@ assets! {
 
 /// `GET /`
 pub(super) async fn index() -> Response {
-    let page = include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/static/index.html"));
+    document(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/static/index.html")))
+}
+
+/// `GET /docs`
+pub(super) async fn docs() -> Response {
+    document(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/static/docs.html")))
+}
+
+fn document(page: &'static [u8]) -> Response {
     let mut response = file("text/html; charset=utf-8", page);
     response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
     response

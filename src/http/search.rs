@@ -12,21 +12,207 @@ use axum::{
     http::header,
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{RefOr, Schema},
+};
 
 use super::{
     App,
     error::{Code, Outcome, Problem},
-    options::{AddressParameters, Options, Wishes, as_json, few_values, read},
+    filter,
+    options::{AddressParameters, FilterParameter, OptionParameters, Options, Wishes, as_json, few_values, read},
     request::RequestId,
-    view::AnswerView,
+    view::{AnswerView, FacetsView, LabelCounts},
 };
-use crate::search::{Answer, SearchError, Target, Term, json_kind as kind};
+use crate::search::{Answer, PredictedLabel, SearchError, Target, Term, json_kind as kind};
 
 /// A body that is a JSON object.
 type Body = Result<Json<Map<String, Value>>, JsonRejection>;
 
-/// `POST /v1/search/text`: words in, pictures (or captions) out.
+/// The schema of the body of a search by words.
+struct TextBody;
+
+impl PartialSchema for TextBody {
+    fn schema() -> RefOr<Schema> {
+        let query = json!({ "type": "string", "description": "The words. A cursor makes them needless." });
+        Options::schema_with(json!({ "query": query }), &[])
+    }
+}
+
+impl ToSchema for TextBody {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        Options::schemas(schemas);
+    }
+}
+
+/// The schema of the body of a search by a picture.
+struct ImageBody;
+
+impl PartialSchema for ImageBody {
+    fn schema() -> RefOr<Schema> {
+        Options::schema_with(json!({ "image_base64": base64() }), &["image_base64"])
+    }
+}
+
+impl ToSchema for ImageBody {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        Options::schemas(schemas);
+    }
+}
+
+/// The schema of the body of a search by several terms.
+struct ComposedBody;
+
+impl PartialSchema for ComposedBody {
+    fn schema() -> RefOr<Schema> {
+        let weight = json!({ "type": "number", "minimum": -10, "maximum": 10, "default": 1 });
+        let term = |name: &str, schema: Value| {
+            json!({
+                "type": "object",
+                "properties": { name: schema, "weight": weight },
+                "required": [name],
+                "additionalProperties": false,
+            })
+        };
+        let text = json!({ "type": "string" });
+        let terms = json!({
+            "type": "array", "minItems": 1, "maxItems": 16,
+            "description": "Each counts as much as it weighs; a negative weight leads away from what it says.",
+            "items": { "oneOf": [term("text", text.clone()), term("image_base64", base64()), term("item", text)] },
+        });
+        Options::schema_with(json!({ "terms": terms }), &[])
+    }
+}
+
+impl ToSchema for ComposedBody {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        Options::schemas(schemas);
+    }
+}
+
+fn base64() -> Value {
+    json!({ "type": "string", "format": "byte", "contentEncoding": "base64", "description": "A picture's file." })
+}
+
+/// The schema of the form of a search by a picture.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "the form is read field by field; this says what it has")]
+struct ImageForm {
+    /// A picture's file.
+    #[schema(value_type = String, format = Binary)]
+    image: Vec<u8>,
+    params: Option<Options>,
+}
+
+/// The schema of a form with a picture alone.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "as ImageForm")]
+struct PictureForm {
+    /// A picture's file.
+    #[schema(value_type = String, format = Binary)]
+    image: Vec<u8>,
+}
+
+/// The schema of a body that is a picture's file.
+#[derive(ToSchema)]
+#[schema(value_type = String, format = Binary)]
+#[expect(dead_code, reason = "as ImageForm")]
+pub(super) struct Binary(Vec<u8>);
+
+/// Words, a picture or an item.
+#[derive(ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "terms are read by hand, for the sake of their errors; this says what they are")]
+enum TermBody {
+    Text(TextTerm),
+    Image(ImageTerm),
+    Item(ItemTerm),
+}
+
+/// Words.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "as TermBody")]
+struct TextTerm {
+    text: String,
+}
+
+/// A picture.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "as TermBody")]
+struct ImageTerm {
+    /// A picture's file in base64.
+    #[schema(format = Byte)]
+    image_base64: String,
+}
+
+/// An item, by its id.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "as TermBody")]
+struct ItemTerm {
+    item: String,
+}
+
+/// Words or a picture.
+#[derive(ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "as TermBody")]
+enum WordsOrPicture {
+    Text(TextTerm),
+    Image(ImageTerm),
+}
+
+/// What is to be put into the common space.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "as TermBody")]
+struct EmbedBody {
+    #[schema(max_items = 100)]
+    inputs: Vec<TermBody>,
+}
+
+/// The parameters of `GET /v1/facets`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FacetOptions {
+    filter: Option<Value>,
+}
+
+/// Classes with their probabilities.
+#[derive(Serialize, ToSchema)]
+pub(super) struct ClassesView {
+    model: String,
+    /// Most probable first.
+    labels: Vec<PredictedLabel>,
+}
+
+/// Unit vectors of the common space.
+#[derive(Serialize, ToSchema)]
+pub(super) struct VectorsView {
+    /// The model whose space it is; vectors of two models cannot be compared.
+    model: String,
+    /// Numbers of a vector; null if there are no vectors.
+    dims: Option<usize>,
+    /// In the order of the inputs.
+    vectors: Vec<Vec<f32>>,
+}
+
+/// Counts of items.
+#[derive(Serialize, ToSchema)]
+pub(super) struct FacetsAnswer {
+    facets: FacetsView,
+}
+
+/// Search by words
+///
+/// Words find pictures, or captions. `GET /v1/search?q=` does the same for a link.
+#[utoipa::path(post, path = "/v1/search/text", tag = "search", request_body = TextBody,
+    responses((status = 200, description = "What was found, best first", body = AnswerView)))]
 pub(super) async fn text(
     State(app): State<App>,
     Extension(RequestId(id)): Extension<RequestId>,
@@ -38,33 +224,52 @@ pub(super) async fn text(
     answer(&app, asked("query", words, &wishes)?, wishes, id).await
 }
 
-/// `GET /v1/search?q=`: as [`text`], for a link. Keywords count as well, unless `hybrid=false`.
+/// Search by words in an address
+///
+/// As `POST /v1/search/text`, for a link. Keywords count as well, unless `hybrid=false`.
+#[utoipa::path(get, path = "/v1/search", tag = "search",
+    params(("q" = Option<String>, Query, nullable = false, description = "The words. A cursor makes them needless."), OptionParameters),
+    responses((status = 200, description = "What was found, best first", body = AnswerView)))]
 pub(super) async fn by_address(
     State(app): State<App>,
     Extension(RequestId(id)): Extension<RequestId>,
     parameters: AddressParameters,
 ) -> Outcome<Json<AnswerView>> {
-    let axum::extract::Query(parameters) = parameters?;
-    let mut parameters = as_json(parameters);
+    let mut parameters = as_json(parameters)?;
     let words = parameters.remove("q");
     let wishes = Options::of(parameters)?.wishes(Target::Image, true)?;
     answer(&app, asked("q", words, &wishes)?, wishes, id).await
 }
 
-/// `POST /v1/search/image`: a picture in, captions (or pictures) out.
+/// Search by a picture
+///
+/// A picture finds captions, or pictures like it. It comes as a form, as JSON in base64, or as it is, then with options in the
+/// address.
+#[utoipa::path(post, path = "/v1/search/image", tag = "search", params(OptionParameters),
+    request_body(content(
+        (ImageForm = "multipart/form-data"),
+        (ImageBody = "application/json"),
+        (Binary = "image/png"),
+        (Binary = "image/jpeg"),
+        (Binary = "application/octet-stream"),
+    )),
+    responses((status = 200, description = "What was found, best first", body = AnswerView)))]
 pub(super) async fn image(
     State(app): State<App>,
     Extension(RequestId(id)): Extension<RequestId>,
     parameters: AddressParameters,
     request: Request,
 ) -> Outcome<Json<AnswerView>> {
-    let axum::extract::Query(parameters) = parameters?;
-    let (picture, fields) = picture(&app, request, as_json(parameters)).await?;
+    let (picture, fields) = picture(&app, request, as_json(parameters)?).await?;
     let wishes = Options::of(fields)?.wishes(Target::Text, false)?;
     answer(&app, vec![(Term::Picture(picture), 1.0)], wishes, id).await
 }
 
-/// `POST /v1/search`: several terms at once, each with its weight.
+/// Search by several terms
+///
+/// Words, pictures and items at once, each with its weight.
+#[utoipa::path(post, path = "/v1/search", tag = "search", request_body = ComposedBody,
+    responses((status = 200, description = "What was found, best first", body = AnswerView)))]
 pub(super) async fn composed(
     State(app): State<App>,
     Extension(RequestId(id)): Extension<RequestId>,
@@ -75,14 +280,16 @@ pub(super) async fn composed(
         Some(Value::Array(terms)) => terms,
         Some(other) => return Err(malformed(&format!("the field \"terms\" is {}; a list is expected", kind(&other)))),
         None if body.contains_key("cursor") => Vec::new(),
-        None => return Err(malformed("the field \"terms\" is missing")),
+        None => return Err(missing("terms", "what to search with")),
     };
     let wishes = Options::of(body)?.wishes(Target::Image, false)?;
     let terms = terms.into_iter().enumerate().map(|(at, term)| weighed(at, term)).collect::<Outcome<_>>()?;
     answer(&app, terms, wishes, id).await
 }
 
-/// `GET /v1/items/{id}/similar`: what lies near an item.
+/// What lies near an item
+#[utoipa::path(get, path = "/v1/items/{id}/similar", tag = "search", params(("id" = String, Path), OptionParameters),
+    responses((status = 200, description = "What was found, best first, without the item itself", body = AnswerView)))]
 pub(super) async fn similar(
     State(app): State<App>,
     Extension(RequestId(id)): Extension<RequestId>,
@@ -94,8 +301,17 @@ pub(super) async fn similar(
     answer(&app, vec![(Term::Item(item), 1.0)], wishes, id).await
 }
 
-/// `POST /v1/classify`: words or a picture in, classes with their probabilities out.
-pub(super) async fn classify(State(app): State<App>, request: Request) -> Outcome<Json<Value>> {
+/// Classes of words or of a picture
+#[utoipa::path(post, path = "/v1/classify", tag = "search",
+    request_body(content(
+        (WordsOrPicture = "application/json"),
+        (PictureForm = "multipart/form-data"),
+        (Binary = "image/png"),
+        (Binary = "image/jpeg"),
+        (Binary = "application/octet-stream"),
+    )),
+    responses((status = 200, description = "Every class with its probability", body = ClassesView)))]
+pub(super) async fn classify(State(app): State<App>, request: Request) -> Outcome<Json<ClassesView>> {
     let term = if media_type(&request) == "application/json" {
         one_term(Value::Object(object(&app, request).await?), "")?
     } else {
@@ -106,11 +322,13 @@ pub(super) async fn classify(State(app): State<App>, request: Request) -> Outcom
         Term::Picture(picture)
     };
     let (model, labels) = app.engine.classify(term).await?;
-    Ok(Json(json!({ "model": model, "labels": labels })))
+    Ok(Json(ClassesView { model, labels }))
 }
 
-/// `POST /v1/embed`: words, pictures and items in, unit vectors of the common space out.
-pub(super) async fn embed(State(app): State<App>, request: Request) -> Outcome<Json<Value>> {
+/// Vectors of words, pictures and items
+#[utoipa::path(post, path = "/v1/embed", tag = "search", request_body = EmbedBody,
+    responses((status = 200, description = "A unit vector of the common space for each input", body = VectorsView)))]
+pub(super) async fn embed(State(app): State<App>, request: Request) -> Outcome<Json<VectorsView>> {
     let mut body = object(&app, request).await?;
     let inputs = match body.remove("inputs") {
         Some(Value::Array(inputs)) if body.is_empty() => inputs,
@@ -123,16 +341,21 @@ pub(super) async fn embed(State(app): State<App>, request: Request) -> Outcome<J
     let terms = inputs.into_iter().enumerate().map(|(at, input)| one_term(input, &format!("/inputs/{at}")));
     let (model, points) = app.engine.embed(terms.collect::<Outcome<_>>()?).await?;
     let dims = points.first().map(|point| point.dims());
-    let vectors: Vec<&[f32]> = points.iter().map(|point| point.as_slice()).collect();
-    Ok(Json(json!({ "model": model, "dims": dims, "vectors": vectors })))
+    let vectors = points.iter().map(|point| point.as_slice().to_vec()).collect();
+    Ok(Json(VectorsView { model, dims, vectors }))
 }
 
-/// `GET /v1/facets?filter=`: how many items that a filter lets through bear each class.
-pub(super) async fn facets(State(app): State<App>, parameters: AddressParameters) -> Outcome<Json<Value>> {
-    let Wishes { query, .. } = Options::of_parameters(parameters)?.wishes(Target::Image, false)?;
-    let facets = app.engine.facets(&query.filter).await?;
-    let labels: Map<String, Value> = facets.into_iter().map(|l| (l.label, l.count.into())).collect();
-    Ok(Json(json!({ "facets": { "label": labels } })))
+/// Counts under a filter
+///
+/// How many items that the filter lets through bear each class.
+#[utoipa::path(get, path = "/v1/facets", tag = "search", params(FilterParameter),
+    responses((status = 200, description = "Counts", body = FacetsAnswer)))]
+pub(super) async fn facets(State(app): State<App>, parameters: AddressParameters) -> Outcome<Json<FacetsAnswer>> {
+    let FacetOptions { filter } = read(Value::Object(as_json(parameters)?))?;
+    let filter = filter.as_ref().map(filter::parse).transpose()?.unwrap_or_default();
+    let labels = app.engine.facets(&filter).await?;
+    let labels: LabelCounts = labels.into_iter().map(|l| (l.label, l.count.unsigned_abs())).collect();
+    Ok(Json(FacetsAnswer { facets: labels.into() }))
 }
 
 async fn answer(app: &App, terms: Vec<(Term, f32)>, wishes: Wishes, id: String) -> Outcome<Json<AnswerView>> {
@@ -215,7 +438,7 @@ fn asked(name: &str, words: Option<Value>, wishes: &Wishes) -> Outcome<Vec<(Term
     match words {
         Some(words) => Ok(vec![(Term::Text(as_text(name, words)?), 1.0)]),
         None if wishes.cursor.is_some() => Ok(Vec::new()),
-        None => Err(malformed(&format!("{name:?} is missing: the words to search with"))),
+        None => Err(missing(name, "the words to search with")),
     }
 }
 
@@ -259,6 +482,11 @@ fn as_text(name: &str, value: Value) -> Outcome<String> {
         Value::String(text) => Ok(text),
         other => Err(malformed(&format!("the field {name:?} is {}; a text is expected", kind(&other)))),
     }
+}
+
+/// A field without which there is no query, unless there is a cursor.
+fn missing(name: &str, what: &str) -> Problem {
+    Problem::new(Code::InvalidQuery, format!("{name}: it is missing: {what}, or a cursor")).at(&format!("/{name}"))
 }
 
 fn malformed(detail: &str) -> Problem {

@@ -9,13 +9,13 @@ use axum::{
     response::sse::{Event, KeepAlive, Sse},
 };
 use futures_util::{Stream, stream};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::{
     App,
     error::{Code, Outcome, Problem},
-    view,
+    view::{self, ProgressView, TaskList, TaskView},
 };
 use crate::{
     catalog::{Catalog, Task, TaskStatus},
@@ -32,26 +32,45 @@ const MAX_WAIT: u64 = 25;
 const LISTED: u32 = 50;
 const MAX_LISTED: u32 = 500;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct ListOptions {
+    #[param(inline, nullable = false)]
     status: Option<TaskStatus>,
+    /// Such as `train`.
+    #[param(nullable = false)]
     r#type: Option<String>,
+    /// Those with a smaller number.
+    #[param(nullable = false)]
     before: Option<i64>,
+    #[param(minimum = 1, maximum = 500, nullable = false)]
     limit: Option<u32>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct WaitOptions {
+    /// Seconds to wait for its end.
+    #[param(minimum = 0, maximum = 25, nullable = false)]
     wait: Option<u64>,
 }
 
-/// `GET /v1/tasks?status=&type=&before=&limit=`
+/// What an event `progress` tells.
+#[derive(Debug, PartialEq, Serialize, ToSchema)]
+struct ProgressEvent {
+    status: TaskStatus,
+    progress: ProgressView,
+}
+
+/// Tasks, newest first
+#[utoipa::path(get, path = "/v1/tasks", tag = "admin", params(ListOptions),
+    responses((status = 200, description = "A page of them", body = TaskList)))]
 pub(super) async fn list(
     State(app): State<App>,
     options: Result<Query<ListOptions>, QueryRejection>,
-) -> Outcome<Json<Value>> {
+) -> Outcome<Json<TaskList>> {
     let Query(ListOptions { status, r#type, before, limit }) = options?;
     let limit = limit.unwrap_or(LISTED);
     if !(1..=MAX_LISTED).contains(&limit) {
@@ -61,17 +80,21 @@ pub(super) async fn list(
     let catalog = &app.engine.library().catalog;
     let before = before.unwrap_or(i64::MAX);
     let tasks = catalog.tasks(status, r#type.as_deref(), before, limit).await.map_err(SearchError::from)?;
-    let next = tasks.last().filter(|_| tasks.len() == limit as usize).map(|task| task.id);
-    let tasks: Vec<Value> = tasks.iter().map(|task| view::task(task, None)).collect();
-    Ok(Json(json!({ "tasks": tasks, "next_before": next })))
+    let next_before = tasks.last().filter(|_| tasks.len() == limit as usize).map(|task| task.id);
+    let tasks = tasks.iter().map(|task| TaskView::new(task, None)).collect();
+    Ok(Json(TaskList { tasks, next_before }))
 }
 
-/// `GET /v1/tasks/{id}?wait=SECONDS`: as it is, or as it is when it has ended or the time is over.
+/// A task
+///
+/// As it is or, with `wait`, as it is when it has ended or the time is over.
+#[utoipa::path(get, path = "/v1/tasks/{id}", tag = "admin", params(("id" = i64, Path), WaitOptions),
+    responses((status = 200, description = "The task", body = TaskView)))]
 pub(super) async fn one(
     State(app): State<App>,
     id: Result<Path<i64>, PathRejection>,
     options: Result<Query<WaitOptions>, QueryRejection>,
-) -> Outcome<Json<Value>> {
+) -> Outcome<Json<TaskView>> {
     let (Path(id), Query(WaitOptions { wait })) = (id?, options?);
     let wait = wait.unwrap_or(0);
     if wait > MAX_WAIT {
@@ -88,22 +111,29 @@ pub(super) async fn one(
         tokio::time::sleep(LOOK_EVERY).await;
     };
     let last = catalog.task_metrics(id, 0).await.map_err(SearchError::from)?.pop();
-    Ok(Json(view::task(&task, last.map(|(_, metric)| metric))))
+    Ok(Json(TaskView::new(&task, last.map(|(_, metric)| metric))))
 }
 
-/// `POST /v1/tasks/{id}/cancel`: 409 if it has ended.
-pub(super) async fn cancel(State(app): State<App>, id: Result<Path<i64>, PathRejection>) -> Outcome<Json<Value>> {
+/// Stop a task
+#[utoipa::path(post, path = "/v1/tasks/{id}/cancel", tag = "admin", params(("id" = i64, Path)),
+    responses((status = 200, description = "It was asked to stop", body = TaskView)))]
+pub(super) async fn cancel(State(app): State<App>, id: Result<Path<i64>, PathRejection>) -> Outcome<Json<TaskView>> {
     let Path(id) = id?;
     let task = find(&app.engine.library().catalog, id).await?;
     if has_ended(&task) || !app.engine.cancel_task(id) {
         let detail = format!("task {id} is not at work: it is {}", view::status(task.status));
         return Err(Problem::new(Code::TaskEnded, detail));
     }
-    Ok(Json(view::task(&task, None)))
+    Ok(Json(TaskView::new(&task, None)))
 }
 
-/// `GET /v1/tasks/{id}/events`: `metric`, `progress` and at the end `status`, as they come. A client that comes back with
-/// Last-Event-ID hears the metrics that it missed.
+/// A task's events as they come
+///
+/// Server-sent events: `metric`, `progress` and at the end `status`. A client that comes back with `Last-Event-ID` hears the
+/// metrics that it missed.
+#[utoipa::path(get, path = "/v1/tasks/{id}/events", tag = "admin",
+    params(("id" = i64, Path), ("Last-Event-ID" = Option<i64>, Header, description = "The id of the last event that was heard")),
+    responses((status = 200, description = "Events", content(("text/event-stream")))))]
 pub(super) async fn events(
     State(app): State<App>,
     id: Result<Path<i64>, PathRejection>,
@@ -124,7 +154,7 @@ struct Watch {
     /// The last metric that was told.
     heard: i64,
     /// The progress that was told last.
-    shown: Option<Value>,
+    shown: Option<ProgressEvent>,
     waiting: VecDeque<Event>,
     ended: bool,
 }
@@ -156,8 +186,8 @@ impl Watch {
             self.heard = number;
             self.tell("metric", &metric);
         }
-        let whole = view::task(&task, None);
-        let progress = json!({ "status": whole["status"], "progress": whole["progress"] });
+        let whole = TaskView::new(&task, None);
+        let progress = ProgressEvent { status: whole.status, progress: whole.progress.clone() };
         if self.shown.as_ref() != Some(&progress) {
             self.tell("progress", &progress);
             self.shown = Some(progress);
@@ -169,8 +199,10 @@ impl Watch {
         Ok(())
     }
 
-    fn tell(&mut self, kind: &str, data: &Value) {
-        self.waiting.push_back(Event::default().event(kind).id(self.heard.to_string()).data(data.to_string()));
+    fn tell(&mut self, kind: &str, data: &impl Serialize) {
+        // What is told has text keys and finite numbers alone.
+        let event = Event::default().event(kind).id(self.heard.to_string()).json_data(data).unwrap_or_default();
+        self.waiting.push_back(event);
     }
 }
 

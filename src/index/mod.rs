@@ -51,7 +51,7 @@ pub struct Hit {
 }
 
 /// How an answer was found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, utoipa::ToSchema)]
 pub enum Strategy {
     /// Every point that could be in the answer was looked at.
     #[serde(rename = "exact")]

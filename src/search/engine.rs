@@ -13,7 +13,7 @@ use arc_swap::ArcSwapOption;
 
 use super::{
     Encoders, Generation, IndexKind, Library, Progress, SearchError, Silent, blocking, generation::index_parameters,
-    pages::Pages, tasks::Tasks,
+    map::LastMap, pages::Pages, tasks::Tasks,
 };
 use crate::{
     catalog::Item,
@@ -59,6 +59,8 @@ pub struct Engine {
     pub(super) building: tokio::sync::Mutex<()>,
     /// Rankings that cursors point into.
     pub(super) pages: Pages,
+    /// The last sheet of the common space.
+    pub(super) map: LastMap,
     /// Set once, when the service ends.
     pub(super) closing: Arc<AtomicBool>,
 }
@@ -82,6 +84,7 @@ impl Engine {
             tasks: Tasks::default(),
             building: tokio::sync::Mutex::new(()),
             pages: Pages::default(),
+            map: LastMap::default(),
             closing: Arc::new(AtomicBool::new(false)),
         })
     }

@@ -5,6 +5,7 @@
 //! [`Engine`] answers queries from the live one and builds the next beside it.
 
 mod ask;
+mod batch;
 mod encode;
 mod engine;
 mod everyday;
@@ -15,6 +16,7 @@ mod given;
 mod import;
 mod ingest;
 mod jobs;
+mod map;
 mod metrics;
 mod pages;
 mod probe;
@@ -43,6 +45,7 @@ use crate::{
 
 pub use crate::dataset::json_kind;
 pub use ask::Term;
+pub use batch::BatchLine;
 pub use encode::{EncodeSummary, encode_missing};
 pub use engine::{Engine, EngineLimits};
 pub use everyday::{Everyday, EverydayQuery, PictureRow, WordRow, precision_at_10};
@@ -52,6 +55,7 @@ pub use generation::{Generation, IndexKind, index_parameters};
 pub use given::{TrainedOnFeatures, load_features, train_on_features};
 pub use import::{ImportSummary, Records, import};
 pub use ingest::{ItemChange, ItemDraft};
+pub use map::{Placed, SpaceMap};
 pub use progress::{Progress, Silent};
 pub use query::{Answer, Direction, Found, Kind, LeftOut, PredictedLabel, Query, Target, Timings};
 pub use report::{ReportPage, report_page, report_page_of_features};

@@ -9,7 +9,7 @@ use crate::{catalog::Item, dscmr::FeatureMatrix, index::VectorIndex, vector::Uni
 const PREDICTED_LABELS: usize = 3;
 
 /// A class that a query seems to belong to.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct PredictedLabel {
     /// The class.
     pub label: String,

@@ -13,7 +13,7 @@ pub use super::probe::PredictedLabel;
 pub use crate::dscmr::Direction;
 
 /// What a result, or a query, is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// A picture.
@@ -103,7 +103,7 @@ pub struct Found {
 }
 
 /// Milliseconds that the parts of an answer took.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct Timings {
     /// All of it.
     pub total: f64,
@@ -116,7 +116,7 @@ pub struct Timings {
 }
 
 /// Candidates that are no results, by why.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct LeftOut {
     /// They are less probably relevant than `min_relevance` asks.
     pub below_threshold: usize,

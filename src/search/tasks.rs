@@ -246,6 +246,11 @@ impl Engine {
         self.tasks.leave(kind);
     }
 
+    /// How many tasks are at work.
+    pub fn tasks_at_work(&self) -> usize {
+        self.tasks.0.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
     /// Asks a task to stop. `false` if it is not at work.
     pub fn cancel_task(&self, id: i64) -> bool {
         self.tasks.stop(id)

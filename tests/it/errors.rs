@@ -1,9 +1,22 @@
 //! Bad requests: each gets a problem with a stable code and a sentence, and the service goes on.
 
-use reqwest::{Method, RequestBuilder};
-use serde_json::Value;
+use std::{
+    collections::BTreeSet,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
-use crate::support::shared_server;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use reqwest::{Client, Method, RequestBuilder};
+use serde_json::{Value, json};
+
+use crate::{
+    search::drawn_picture,
+    support::{Server, damage, found, own_copy, shared_server, trained_collection},
+};
+
+/// Codes that answers were checked for.
+static HEARD: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
 /// An answer's problem, checked for what all problems have.
 async fn problem(request: RequestBuilder, status: u16, code: &str) -> Value {
@@ -22,10 +35,129 @@ async fn problem(request: RequestBuilder, status: u16, code: &str) -> Value {
     assert_eq!(body["request_id"], id);
     assert!(body["detail"].as_str().is_some_and(|d| d.len() > 5), "{body}");
     assert!(body["title"].as_str().is_some_and(|t| t.len() > 5), "{body}");
+    HEARD.lock().unwrap_or_else(PoisonError::into_inner).insert(code.to_owned());
     body
 }
 
+/// Walks the table of errors: each code is an answer that a client has heard.
 #[tokio::test]
+async fn every_code_of_the_table_is_heard() {
+    let Some(collection) = trained_collection() else { return };
+    every_bad_request_gets_its_problem().await;
+    what_an_owner_asks_wrongly().await;
+    what_is_not_there_yet(collection).await;
+    what_breaks(collection).await;
+    let document = serde_json::to_value(diptych::http::document()).expect("JSON");
+    let table = document.pointer("/components/schemas/Problem/properties/code/enum").expect("the table");
+    let table: BTreeSet<String> = serde_json::from_value(table.clone()).expect("codes");
+    let heard = HEARD.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    assert_eq!(table.difference(&heard).collect::<Vec<_>>(), Vec::<&String>::new(), "never heard");
+}
+
+/// Items, tasks, models and keys.
+async fn what_an_owner_asks_wrongly() {
+    let Some(collection) = trained_collection() else { return };
+    let data = own_copy(collection);
+    let server = Server::start(data.path()).await;
+    let client = Client::new();
+    let at = |method: Method, path: &str| client.request(method, format!("{}{path}", server.base));
+    let item = json!({"id": "a", "captions": ["a door"]});
+    let picture = json!({"id": "disc", "captions": []});
+    assert_eq!(at(Method::POST, "/v1/items").json(&item).send().await.expect("an answer").status(), 201);
+    problem(at(Method::POST, "/v1/items").json(&item), 409, "item_exists").await;
+    problem(at(Method::POST, "/v1/items").json(&picture), 422, "invalid_item").await;
+    problem(at(Method::PATCH, "/v1/items/a").json(&json!({})).header("if-match", "\"x\""), 412, "precondition_failed")
+        .await;
+    problem(at(Method::POST, "/v1/items/batch").body("\n"), 422, "invalid_batch").await;
+    let once = |body: &Value| at(Method::POST, "/v1/items").header("idempotency-key", "k").json(body);
+    assert_eq!(once(&json!({"captions": ["b"]})).send().await.expect("an answer").status(), 201);
+    problem(once(&json!({"captions": ["c"]})), 422, "idempotency_key_reused").await;
+    // Two at once: a picture takes long enough for the second one to come while the first is at work.
+    let slow = json!({"image_base64": STANDARD.encode(drawn_picture())}).to_string();
+    let lines = vec![slow.as_str(); 40].join("\n");
+    let long = || at(Method::POST, "/v1/items/batch").header("idempotency-key", "long").body(lines.clone());
+    let first = tokio::spawn(long().send());
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    problem(long(), 409, "idempotency_in_progress").await;
+    assert_eq!(first.await.expect("it ends").expect("an answer").status(), 200);
+
+    let settings = json!({"settings": {"colour": 1}});
+    problem(at(Method::POST, "/v1/admin/train").json(&settings), 422, "invalid_settings").await;
+    let training = at(Method::POST, "/v1/admin/train").send().await.expect("an answer");
+    let training: Value = training.json().await.expect("JSON");
+    problem(at(Method::POST, "/v1/admin/train"), 409, "task_at_work").await;
+    let cancel = format!("/v1/tasks/{}/cancel", training["id"]);
+    assert_eq!(at(Method::POST, &cancel).send().await.expect("an answer").status(), 200);
+    let ended = at(Method::GET, &format!("/v1/tasks/{}?wait=25", training["id"])).send().await.expect("an answer");
+    assert_eq!(ended.json::<Value>().await.expect("JSON")["status"], "cancelled");
+    problem(at(Method::POST, &cancel), 409, "task_ended").await;
+    problem(at(Method::POST, "/v1/models/m-none/activate"), 404, "model_not_found").await;
+    problem(at(Method::POST, "/v1/models/rollback"), 409, "no_model_before").await;
+
+    let keys = |body: Value| at(Method::POST, "/v1/admin/keys").json(&body);
+    problem(keys(json!({"scopes": []})), 422, "invalid_key_request").await;
+    let made: Value = keys(json!({"scopes": ["search"]})).send().await.expect("an answer").json().await.expect("JSON");
+    problem(at(Method::GET, "/v1/labels"), 401, "missing_key").await;
+    problem(at(Method::GET, "/v1/labels").bearer_auth("dpt_1_2"), 401, "invalid_key").await;
+    let key = made["key"].as_str().expect("a key");
+    problem(at(Method::GET, "/v1/tasks").bearer_auth(key), 403, "insufficient_scope").await;
+}
+
+/// A service without a model, and one that has only just been started.
+async fn what_is_not_there_yet(collection: &std::path::Path) {
+    let empty = tempfile::tempdir().expect("a folder");
+    let server = Server::start_unready(empty.path());
+    let words = |base: &str| Client::new().post(format!("{base}/v1/search/text")).json(&json!({"query": "a bird"}));
+    problem(words(&server.base), 503, "no_model").await;
+    drop(server);
+    let data = own_copy(collection);
+    let server = Server::start_unready(data.path());
+    let early = problem(words(&server.base), 503, "starting").await;
+    assert!(early["detail"].as_str().expect("text").contains("starting"), "{early}");
+}
+
+/// A service with more to do than it can, and one whose files somebody has damaged under it.
+async fn what_breaks(collection: &std::path::Path) {
+    let data = own_copy(collection);
+    let server = Server::start(data.path()).await;
+    let client = Client::new();
+    let picture = |query: &str| {
+        let address = format!("{}/v1/search/image{query}", server.base);
+        client.post(address).header("content-type", "image/png").body(drawn_picture())
+    };
+    problem(picture("?timeout_ms=1"), 504, "timeout").await;
+    let many = futures_util::future::join_all((0..300).map(|_| picture("").send())).await;
+    let mut refused = None;
+    for answer in many {
+        let answer = answer.expect("an answer");
+        match answer.status().as_u16() {
+            200 => (),
+            503 => refused = Some(answer),
+            other => panic!("{other}"),
+        }
+    }
+    let refused = refused.expect("three hundred are more than wait");
+    assert!(refused.headers().contains_key("retry-after"));
+    assert_eq!(refused.json::<Value>().await.expect("JSON")["code"], "overloaded");
+    HEARD.lock().unwrap_or_else(PoisonError::into_inner).insert("overloaded".into());
+    let form = reqwest::multipart::Form::new()
+        .part("image", reqwest::multipart::Part::bytes(drawn_picture()))
+        .text("item", r#"{"id": "disc"}"#);
+    let made = client.post(format!("{}/v1/items", server.base)).multipart(form).send().await.expect("an answer");
+    assert_eq!(made.status(), 201);
+    let path: String = found(data.path(), "select image_path from items where id = 'disc'").await;
+    std::fs::remove_file(path).expect("it is there");
+    problem(client.get(format!("{}/v1/items/disc/image", server.base)), 404, "image_unavailable").await;
+
+    // What a damaged catalog says is for the log alone.
+    damage(data.path(), "drop table item_labels").await;
+    let inside = problem(client.get(format!("{}/v1/labels", server.base)), 500, "internal").await;
+    assert!(!inside.to_string().contains("item_labels"), "{inside}");
+    let log = std::fs::read_to_string(data.path().join("serve.log")).expect("a log");
+    assert!(log.contains("item_labels"), "{log}");
+    assert!(client.get(format!("{}/healthz", server.base)).send().await.expect("an answer").status().is_success());
+}
+
 async fn every_bad_request_gets_its_problem() {
     let Some(base) = shared_server().await else { return };
     let client = reqwest::Client::new();
@@ -77,7 +209,7 @@ async fn every_bad_request_gets_its_problem() {
     let many = format!(r#"{{"terms": [{}0]}}"#, "0,".repeat(5_000_000));
     let detail = problem(terms(&many), 400, "malformed_request").await;
     assert!(detail["detail"].as_str().expect("text").contains("at most 100000"), "{detail}");
-    problem(terms("{}"), 400, "malformed_request").await;
+    problem(terms("{}"), 422, "invalid_query").await;
     problem(terms(r#"{"terms": []}"#), 422, "invalid_query").await;
     problem(terms(r#"{"terms": [{"text": "x", "weight": -1}]}"#), 422, "invalid_query").await;
     problem(terms(r#"{"terms": [{"text": "x", "weight": 1e30}]}"#), 422, "invalid_query").await;
@@ -86,14 +218,16 @@ async fn every_bad_request_gets_its_problem() {
     problem(terms(r#"{"terms": [{"sound": "x"}]}"#), 400, "malformed_request").await;
     let detail = problem(terms(r#"{"terms": [{"text": "x"}, {"image_base64": "?"}]}"#), 422, "bad_base64").await;
     assert_eq!(detail["errors"][0]["pointer"], "/terms/1/image_base64", "{detail}");
-    problem(at(Method::GET, "/v1/search"), 400, "malformed_request").await;
+    problem(at(Method::GET, "/v1/search"), 422, "invalid_query").await;
+    problem(at(Method::GET, "/v1/search?q=x&q=y"), 400, "malformed_request").await;
+    problem(at(Method::GET, "/v1/search?q=x&limit=null"), 400, "malformed_request").await;
     problem(at(Method::GET, "/v1/search?q=x&limit=many"), 400, "malformed_request").await;
     problem(at(Method::GET, "/v1/items/no-such-item/similar"), 404, "not_found").await;
     problem(at(Method::GET, "/v1/facets?filter=%7B"), 422, "invalid_filter").await;
 
     problem(picture(Vec::new()), 422, "image_decode_failed").await;
     problem(picture(b"this is no picture".to_vec()), 422, "image_decode_failed").await;
-    let mut torn = crate::search::drawn_picture();
+    let mut torn = drawn_picture();
     torn.truncate(torn.len() / 2);
     problem(picture(torn), 422, "image_decode_failed").await;
     problem(picture(giant_png()), 422, "image_decode_failed").await;

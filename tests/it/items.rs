@@ -122,7 +122,17 @@ async fn many_come_and_go_at_once_and_are_listed() {
     let (_, twice) = service.batch(&lines[0]).await;
     assert_eq!(twice["items"][0]["status"], 200, "replaced");
     assert_eq!(service.batch("").await.0, 422);
-    assert_eq!(service.batch(&vec![lines[0].as_str(); 201].join("\n")).await.0, 422);
+
+    // More than a client should wait for is a task.
+    lines.extend(
+        (30..220).map(|n| json!({"id": format!("more-{n}"), "captions": [format!("one more {n}")]}).to_string()),
+    );
+    let (status, task) = service.batch(&lines.join("\n")).await;
+    assert_eq!((status, &task["type"]), (202, &json!("batch")), "{task}");
+    let (_, ended) = service.json(Method::GET, &format!("/v1/tasks/{}?wait=25", task["id"]), None).await;
+    assert_eq!((&ended["status"], &ended["result"]["taken"]), (&json!("succeeded"), &json!(221)), "{ended}");
+    assert_eq!(ended["result"]["items"][0], json!({"line": 31, "error": said["items"][30]["error"]}));
+    assert_eq!(service.says("one more 77", "more-77").await, "one more 77");
 
     let notes = json!({"must": [{"key": "meta.n", "range": {"gte": 10}}]});
     let filter = reqwest::Url::parse_with_params("http://x/", [("filter", notes.to_string())]).expect("an address");
@@ -147,6 +157,60 @@ async fn many_come_and_go_at_once_and_are_listed() {
     assert_eq!(named["deleted"], 1);
     assert_eq!(service.says("note number 12", "note-12").await, Value::Null);
     assert_eq!(service.json(Method::POST, "/v1/items/delete", Some(json!({"filter": {}}))).await.0, 422);
-    assert_eq!(service.json(Method::POST, "/v1/items/delete", Some(json!({}))).await.0, 400);
+    assert_eq!(service.json(Method::POST, "/v1/items/delete", Some(json!({}))).await.0, 422);
     assert_eq!(service.json(Method::GET, "/v1/items?cursor=-1", None).await.0, 422);
+}
+
+#[tokio::test]
+async fn a_request_that_is_sent_twice_is_done_once() {
+    let Some(collection) = trained_collection() else { return };
+    let data = own_copy(collection);
+    let server = Server::start(data.path()).await;
+    let post = async |server: &Server, path: &str, key: &str, body: Value| {
+        let request = Client::new().post(format!("{}{path}", server.base)).header("idempotency-key", key);
+        let answer = request.json(&body).send().await.expect("an answer");
+        let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
+        (status, headers, answer.json::<Value>().await.expect("JSON"))
+    };
+    let item = |text: &str| json!({"captions": [text]});
+    let count = async |server: &Server| {
+        let (_, info) = Service(&server.base).json(Method::GET, "/v1/info", None).await;
+        info["collection"]["captions"].as_i64().expect("a number")
+    };
+    let before = count(&server).await;
+    let (status, headers, first) = post(&server, "/v1/items", "one", item("a door")).await;
+    assert_eq!(status, 201, "{first}");
+    let (again, replayed, second) = post(&server, "/v1/items", "one", item("a door")).await;
+    assert_eq!((again, &second), (201, &first));
+    assert_eq!((&replayed["location"], &replayed["etag"]), (&headers["location"], &headers["etag"]));
+    assert_eq!(replayed["idempotent-replayed"], "true");
+    let (status, _, other) = post(&server, "/v1/items", "one", item("a gate")).await;
+    assert_eq!((status, &other["code"]), (422, &json!("idempotency_key_reused")));
+    assert_eq!(post(&server, "/v1/items", "two", item("a door")).await.0, 201, "another key is another request");
+    let (status, _, bad) = post(&server, "/v1/items", "three", json!({"captions": []})).await;
+    assert_eq!(status, 422, "{bad}");
+    assert_eq!(post(&server, "/v1/items", "three", item("a window")).await.0, 201, "what was refused was not done");
+    assert_eq!(post(&server, "/v1/items", "spaces are none", item("a wall")).await.0, 400);
+    // Several at once: one does it, the others are told to wait or hear its answer.
+    let many = futures_util::future::join_all((0..8).map(|_| post(&server, "/v1/items", "many", item("a roof")))).await;
+    assert!(many.iter().all(|(status, _, _)| [201, 409].contains(status)));
+    assert_eq!(count(&server).await, before + 4);
+
+    // A service that is killed before it answers leaves the request to be done again, and the item is there once.
+    for round in 0..4 {
+        let server = Server::start(data.path()).await;
+        let base = server.base.clone();
+        let client =
+            Client::new().post(format!("{base}/v1/items")).header("idempotency-key", format!("killed-{round}"));
+        let sent = tokio::spawn(client.json(&item("a chimney")).send());
+        tokio::time::sleep(std::time::Duration::from_millis(3 * round)).await;
+        server.kill();
+        let _ = sent.await;
+    }
+    let server = Server::start(data.path()).await;
+    for round in 0..4 {
+        let (status, _, said) = post(&server, "/v1/items", &format!("killed-{round}"), item("a chimney")).await;
+        assert!([200, 201].contains(&status), "{said}");
+    }
+    assert_eq!(count(&server).await, before + 8);
 }

@@ -255,3 +255,35 @@ async fn a_picture_in_base64_is_the_picture() {
     let encoded = post(format!("{base}/v1/search/image"), body).await;
     assert_eq!(ids(&raw), ids(&encoded));
 }
+
+#[tokio::test]
+async fn the_space_lies_on_a_sheet_and_the_service_says_how_it_is() {
+    let Some(base) = shared_server().await else { return };
+    let map = ask(Method::GET, format!("{base}/v1/map"), None).await;
+    let points = map["points"].as_array().expect("points");
+    assert_eq!(points.len() as u64, map["total"].as_u64().expect("a number"));
+    let side = |point: &Value, axis: &str| point[axis].as_f64().expect("a number");
+    assert!(points.iter().all(|point| side(point, "x").abs() <= 1.0 && side(point, "y").abs() <= 1.0));
+    let of = |kind: &str| points.iter().filter(|point| point["kind"] == kind).collect::<Vec<_>>();
+    let (pictures, captions) = (of("image"), of("text"));
+    assert!(pictures.len() > 100 && captions.len() > 100);
+    // Classes are what was learned, and the nearest on the sheet is mostly of the same one.
+    let apart = |a: &Value, b: &Value| (side(a, "x") - side(b, "x")).hypot(side(a, "y") - side(b, "y"));
+    let with_own = pictures.iter().filter(|a| {
+        let others = pictures.iter().filter(|b| b["id"] != a["id"]);
+        others.min_by(|b, c| apart(a, b).total_cmp(&apart(a, c))).is_some_and(|b| b["label"] == a["label"])
+    });
+    let with_own = with_own.count();
+    assert!(with_own * 2 > pictures.len(), "{with_own} of {} lie beside one of their class", pictures.len());
+    assert_eq!(ask(Method::GET, format!("{base}/v1/map"), None).await, map);
+    let small = ask(Method::GET, format!("{base}/v1/map?limit=50"), None).await;
+    assert_eq!(small["points"].as_array().map(Vec::len), Some(50));
+    let refused = reqwest::get(format!("{base}/v1/map?limit=0")).await.expect("an answer");
+    assert_eq!(refused.status(), 422);
+
+    let stats = ask(Method::GET, format!("{base}/v1/stats"), None).await;
+    assert!(stats["index"]["pictures"]["points"].as_u64().is_some_and(|n| n > 100), "{stats}");
+    assert!(stats["memory_bytes"].as_u64().is_some_and(|n| n > 1 << 20), "{stats}");
+    let metrics = reqwest::get(format!("{base}/metrics")).await.expect("an answer").text().await.expect("text");
+    assert!(metrics.contains("process_resident_memory_bytes"), "{metrics}");
+}

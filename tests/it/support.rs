@@ -227,8 +227,7 @@ pub(crate) async fn count(data: &Path, query: &'static str) -> i64 {
 
 /// Sets a fact of the collection's catalog.
 pub(crate) async fn set_fact(data: &Path, name: &str, value: &str) {
-    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(data.join("catalog.sqlite3"));
-    let pool = sqlx::SqlitePool::connect_with(options).await.expect("the catalog opens");
+    let pool = writable(data).await;
     sqlx::query("insert into facts (name, value) values (?, ?) on conflict do update set value = excluded.value")
         .bind(name)
         .bind(value)
@@ -236,4 +235,16 @@ pub(crate) async fn set_fact(data: &Path, name: &str, value: &str) {
         .await
         .expect("it is set");
     pool.close().await;
+}
+
+/// Does something to the collection's catalog that only somebody who means it harm would do.
+pub(crate) async fn damage(data: &Path, statement: &'static str) {
+    let pool = writable(data).await;
+    sqlx::query(statement).execute(&pool).await.expect("it is damaged");
+    pool.close().await;
+}
+
+async fn writable(data: &Path) -> sqlx::SqlitePool {
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(data.join("catalog.sqlite3")).foreign_keys(false);
+    sqlx::SqlitePool::connect_with(options).await.expect("the catalog opens")
 }

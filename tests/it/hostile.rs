@@ -1,0 +1,247 @@
+//! Requests that nobody sends by mistake: each gets an error of ours, none costs memory, and the service goes on.
+
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+    time::{Duration, Instant},
+};
+
+use reqwest::{Client, RequestBuilder};
+use serde_json::{Value, json};
+
+use crate::support::{Server, own_copy, trained_collection};
+
+/// Sends bytes as they are and reads until the service closes, or an answer is whole, or ten seconds have passed.
+fn raw(base: &str, request: &[u8]) -> String {
+    let mut stream = TcpStream::connect(base.trim_start_matches("http://")).expect("a connection");
+    stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a timeout");
+    // The service may close before it has read all of it.
+    let _ = stream.write_all(request);
+    let (mut answer, mut some) = (Vec::new(), [0; 4096]);
+    while let Ok(count @ 1..) = stream.read(&mut some) {
+        answer.extend_from_slice(&some[..count]);
+        if whole(&answer) {
+            break;
+        }
+    }
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+/// Whether an answer has as many bytes as it says.
+fn whole(answer: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(answer);
+    let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
+    let length = head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok());
+    length.is_some_and(|length: usize| body.len() >= length)
+}
+
+fn status(answer: &str) -> u16 {
+    answer.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or_default()
+}
+
+fn form(parts: &str) -> Vec<u8> {
+    let head = format!(
+        "POST /v1/search/image HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: {}\r\n\r\n",
+        parts.len()
+    );
+    [head.as_bytes(), parts.as_bytes()].concat()
+}
+
+async fn memory(base: &str) -> u64 {
+    let stats: Value = reqwest::get(format!("{base}/v1/stats")).await.expect("an answer").json().await.expect("JSON");
+    stats["memory_bytes"].as_u64().expect("a number")
+}
+
+/// An answer of 2xx or of 4xx with our body; anything else is a fault of the service.
+async fn sane(request: RequestBuilder, what: &str) -> u16 {
+    let answer = request.send().await.unwrap_or_else(|e| panic!("{what}: {e}"));
+    let status = answer.status().as_u16();
+    assert!(status < 500, "{what}: {status} {}", answer.text().await.unwrap_or_default());
+    if status >= 400 {
+        let body: Value = answer.json().await.expect("JSON");
+        assert_eq!(body["status"], status, "{what}: {body}");
+        assert!(body["code"].is_string(), "{what}: {body}");
+    }
+    status
+}
+
+#[tokio::test]
+async fn nothing_that_is_sent_breaks_the_service() {
+    let Some(collection) = trained_collection() else { return };
+    let data = own_copy(collection);
+    let server = Server::start(data.path()).await;
+    let base = server.base.clone();
+    let client = Client::new();
+    // What queries need is taken up before memory is compared.
+    for _ in 0..3 {
+        let words = client.post(format!("{base}/v1/search/text")).json(&json!({"query": "a bird", "hybrid": true}));
+        assert_eq!(sane(words, "words").await, 200);
+    }
+    let before = memory(&base).await;
+
+    let sockets = {
+        let base = base.clone();
+        tokio::task::spawn_blocking(move || bodies(&base))
+    };
+    sockets.await.expect("all are answered");
+    texts(&client, &base).await;
+    addresses(&client, &base).await;
+    filters(&client, &base).await;
+
+    let after = memory(&base).await;
+    assert!(after < before + (96 << 20), "memory went from {before} to {after}");
+    let log = std::fs::read_to_string(data.path().join("serve.log")).expect("a log");
+    assert!(!log.contains("panicked"), "{log}");
+    let words = client.post(format!("{base}/v1/search/text")).json(&json!({"query": "a bird"}));
+    assert_eq!(sane(words, "words").await, 200);
+}
+
+/// Bodies that lie about themselves.
+fn bodies(base: &str) {
+    let promise = "POST /v1/search/image HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: 10737418240\r\n\r\nxyz";
+    let began = Instant::now();
+    assert_eq!(status(&raw(base, promise.as_bytes())), 413, "ten gigabytes are refused when they are announced");
+    assert!(began.elapsed() < Duration::from_secs(9), "nobody waits for them");
+    let words = "POST /v1/search/text HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 10737418240\r\n\r\n{";
+    assert_eq!(status(&raw(base, words.as_bytes())), 413);
+
+    let head =
+        "POST /v1/search/image HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let chunk = [b"100000\r\n".as_slice(), &vec![b'x'; 0x10_0000], b"\r\n"].concat();
+    let endless = [head.as_bytes(), &chunk.repeat(40)].concat();
+    assert_eq!(status(&raw(base, &endless)), 413, "a body without end is cut off");
+    let nonsense = [head.as_bytes(), b"this is no chunk\r\n"].concat();
+    assert_eq!(status(&raw(base, &nonsense)) / 100, 4);
+
+    let part = "--b\r\nContent-Disposition: form-data; name=\"image\"\r\n\r\nxyz";
+    for (parts, why) in [
+        (part.to_owned(), "no end"),
+        (format!("{part}\r\n--b"), "half an end"),
+        ("--b--\r\n".to_owned(), "nothing"),
+        ("--b\r\n\r\nxyz\r\n--b--\r\n".to_owned(), "no name"),
+        ("--b\r\nContent-Disposition: form-data; name=\"picture\"\r\n\r\nxyz\r\n--b--\r\n".to_owned(), "another name"),
+        (
+            format!("{part}\r\n--b\r\nContent-Disposition: form-data; name=\"params\"\r\n\r\n{{\r\n--b--\r\n"),
+            "bad params",
+        ),
+        ("no boundary at all".to_owned(), "no boundary"),
+    ] {
+        let answer = raw(base, &form(&parts));
+        assert_eq!(status(&answer), 400, "{why}: {answer}");
+        assert!(answer.contains("malformed_request"), "{why}: {answer}");
+    }
+    let unbound = "POST /v1/search/image HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data\r\nContent-Length: 3\r\n\r\nxyz";
+    assert_eq!(status(&raw(base, unbound.as_bytes())), 400);
+
+    assert_eq!(status(&raw(base, b"this is not HTTP\r\n\r\n")) / 100, 4);
+    let long = format!("GET /healthz HTTP/1.1\r\nHost: x\r\nX-Long: {}\r\n\r\n", "a".repeat(2 << 20));
+    assert_eq!(status(&raw(base, long.as_bytes())), 431, "headers have an end");
+    let many: String = (0..5000).map(|n| format!("X-{n}: a\r\n")).collect();
+    assert_eq!(status(&raw(base, format!("GET /healthz HTTP/1.1\r\nHost: x\r\n{many}\r\n").as_bytes())), 431);
+}
+
+/// Words with the syntax of every language that they pass through.
+async fn texts(client: &Client, base: &str) {
+    for text in [
+        "'; drop table items; --",
+        "\" OR 1=1 --",
+        "a* NEAR(b, 2) AND NOT c OR \"d",
+        "captions:bird ^bird {a b}: - + ( ) \"",
+        "%s %n %x ${jndi:ldap://x} {{7*7}}",
+        "<script>alert(1)</script>",
+        "\u{0}\u{1}\u{7f}\u{202e}\u{feff}",
+        "𝔟𝔦𝔯𝔡 \u{1F426}\u{200D}\u{1F525} a\u{301}\u{301}\u{301}",
+        &"a\u{301}".repeat(3000),
+        &"- ".repeat(4000),
+        &"bird ".repeat(1999),
+    ] {
+        let body = json!({"query": text, "hybrid": {"keyword_weight": 0.5}, "target": "any", "facets": ["label"], "explain": true});
+        let words = client.post(format!("{base}/v1/search/text")).json(&body);
+        assert_eq!(sane(words, text).await, 200, "{text:?}");
+        let address = reqwest::Url::parse_with_params(&format!("{base}/v1/search"), [("q", text)]).expect("an address");
+        assert_eq!(sane(client.get(address), text).await, 200, "{text:?}");
+    }
+    for body in [
+        r#"{"query": "a", "limit": 1e400}"#,
+        r#"{"query": "a", "limit": -1}"#,
+        r#"{"query": "a", "limit": 1.5}"#,
+        r#"{"query": "a", "ef": 340282366920938463463374607431768211456}"#,
+        r#"{"query": "a", "min_relevance": 1e39}"#,
+        r#"{"query": "a", "min_relevance": Infinity}"#,
+        r#"{"query": "a", "timeout_ms": 18446744073709551616}"#,
+        r#"{"query": "\ud800\udbff"}"#,
+        r#"{"query": ["a"]}"#,
+        r#"{"query": null}"#,
+        r#"{"query": "a", "query": "b", "limit": {}}"#,
+        "null",
+        "[]",
+        "\"a\"",
+        "",
+        "\u{feff}{}",
+    ] {
+        let words = client.post(format!("{base}/v1/search/text")).header("content-type", "application/json");
+        assert!(sane(words.body(body), body).await >= 400, "{body}");
+    }
+    let latin = client.post(format!("{base}/v1/search/text")).header("content-type", "application/json");
+    assert_eq!(sane(latin.body(b"{\"query\": \"\xe9\xff\"}".to_vec()), "no UTF-8").await, 400);
+}
+
+/// Ids that would be something else in a file system or an address.
+async fn addresses(client: &Client, base: &str) {
+    let long = "a".repeat(60_000);
+    for id in [
+        "..%2f..%2f..%2fetc%2fpasswd",
+        "%2e%2e",
+        "..",
+        "%00",
+        "%ff%fe",
+        "a%0d%0aSet-Cookie:%20x",
+        "%252e%252e%252f",
+        "con",
+        "-",
+        "%F0%9F%90%A6",
+        &long,
+    ] {
+        for rest in ["", "/image", "/thumbnail", "/similar"] {
+            let status = sane(client.get(format!("{base}/v1/items/{id}{rest}")), id).await;
+            assert!([400, 404, 414, 431].contains(&status) || status == 200 && id == "..", "{id}{rest}: {status}");
+        }
+    }
+    for path in [
+        "/static/..%2f..%2fCargo.toml",
+        "/static/%2e%2e/Cargo.toml",
+        "//etc/passwd",
+        "/v1/models/..%2f..%2fx/report?format=html",
+    ] {
+        assert_eq!(sane(client.get(format!("{base}{path}")), path).await, 404, "{path}");
+    }
+    for id in ["../x", "a/b", "x\u{0}", " ", "", "..", "batch", "\u{202e}gpj.exe", "é\u{301}"] {
+        let item = client.post(format!("{base}/v1/items")).json(&json!({"id": id, "captions": ["a door"]}));
+        let status = sane(item, id).await;
+        assert!([201, 422].contains(&status), "{id:?}: {status}");
+        if status == 201 {
+            let mut address = reqwest::Url::parse(&format!("{base}/v1/items/")).expect("an address");
+            address.path_segments_mut().expect("segments").pop().push(id);
+            assert_eq!(sane(client.get(address.clone()), id).await, 200, "{id:?} is where its address says");
+            assert_eq!(client.delete(address).send().await.expect("an answer").status(), 204);
+        }
+    }
+}
+
+/// Filters that go on and on.
+async fn filters(client: &Client, base: &str) {
+    let nested = |depth: usize| (0..depth).fold(json!({}), |inner, _| json!({"must": [inner]}));
+    let condition = json!({"key": "label", "match": {"value": "birds"}});
+    for (filter, what) in [
+        (nested(100), "nested 100 deep"),
+        (json!({"must": vec![condition; 10_000]}), "ten thousand conditions"),
+        (json!({"must": [{"key": "label", "match": {"any": vec!["x"; 20_000]}}]}), "twenty thousand values"),
+        (json!({"must": [{"key": "meta.a\" or 1=1 --", "match": {"value": 1}}]}), "SQL in a name"),
+        (json!({"must": [{"key": format!("meta.{}", "a.".repeat(20_000)), "match": {"value": 1}}]}), "a long name"),
+        (json!({"must": [{"key": "meta.x", "range": {"gte": {}}}]}), "a bound that is none"),
+        (json!([]), "a list"),
+    ] {
+        let words = client.post(format!("{base}/v1/search/text")).json(&json!({"query": "a", "filter": filter}));
+        assert_eq!(sane(words, what).await, 422, "{what}");
+    }
+}

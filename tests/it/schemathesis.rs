@@ -1,0 +1,54 @@
+//! schemathesis makes requests of the document of the API, good ones and bad ones, and holds every answer to what the document
+//! promises.
+
+use std::{path::PathBuf, process::Command};
+
+use crate::support::{Server, cache, diptych, own_copy, said, succeed, trained_collection};
+
+/// The version whose checks are known to hold.
+const VERSION: &str = "4.32.5";
+
+/// Requests of each kind for each operation.
+const EXAMPLES: &str = "12";
+
+/// The program, installed if it is not there yet. `None` where Python is not at hand; on a build machine that is a failure.
+fn schemathesis() -> Option<PathBuf> {
+    let folder = cache().join(format!("schemathesis-{VERSION}"));
+    let program = folder.join("bin/schemathesis");
+    if program.is_file() {
+        return Some(program);
+    }
+    let made = Command::new("python3").args(["-m", "venv"]).arg(&folder).output();
+    if !made.as_ref().is_ok_and(|made| made.status.success()) {
+        assert!(std::env::var_os("CI").is_none(), "python3 -m venv: {made:?}");
+        eprintln!("skipped: schemathesis needs python3 with venv, which is not here");
+        return None;
+    }
+    let pip = folder.join("bin/pip");
+    succeed(Command::new(pip).args(["install", "--quiet", &format!("schemathesis=={VERSION}")]));
+    Some(program)
+}
+
+#[tokio::test]
+async fn the_service_keeps_what_its_document_promises() {
+    let Some(collection) = trained_collection() else { return };
+    let Some(schemathesis) = schemathesis() else { return };
+    let data = own_copy(collection);
+    let key = succeed(diptych(data.path()).args(["key", "create", "--scope", "admin"]));
+    let key = key.lines().find(|line| line.starts_with("dpt_")).expect("a key").to_owned();
+    let server = Server::start(data.path()).await;
+    let address = format!("{}/openapi.json", server.base);
+    let run = tokio::task::spawn_blocking(move || {
+        Command::new(schemathesis)
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .args(["--config-file", "tests/schemathesis.toml", "run", &address])
+            .args(["--header", &format!("Authorization: Bearer {key}")])
+            .args(["--max-examples", EXAMPLES, "--generation-deterministic", "--no-color", "--workers", "2"])
+            .output()
+            .expect("it starts")
+    });
+    let run = run.await.expect("it ends");
+    assert!(run.status.success(), "{}", said(&run));
+    let log = std::fs::read_to_string(data.path().join("serve.log")).expect("a log");
+    assert!(!log.contains("panicked"), "{log}");
+}

@@ -1,0 +1,248 @@
+//! What an owner does to a service that others use: a minute of queries, inserts and deletes while models come and go, and ten
+//! thousand items through kills.
+
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use reqwest::{Client, Method};
+use serde_json::{Value, json};
+
+use crate::support::{Server, count, own_copy, trained_collection};
+
+/// How long queries, inserts and deletes go on, at least.
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// Words that nobody has asked yet.
+fn words(n: usize) -> String {
+    const THINGS: [&str; 8] = ["a bird", "a red car", "some food", "a flag", "a tree", "a house", "music", "a tool"];
+    format!("{} {n}", THINGS[n % THINGS.len()])
+}
+
+/// Everything that goes on until it is told to stop; what went wrong, in words.
+struct Load {
+    base: String,
+    client: Client,
+    stop: AtomicBool,
+    answered: AtomicUsize,
+    failed: std::sync::Mutex<Vec<String>>,
+}
+
+impl Load {
+    fn goes_on(&self) -> bool {
+        !self.stop.load(Ordering::Relaxed)
+    }
+
+    async fn ask(&self, method: Method, path: &str, body: Option<Value>, allowed: &[u16]) -> Option<Value> {
+        let request = self.client.request(method, format!("{}{path}", self.base));
+        let request = match &body {
+            Some(body) => request.json(body),
+            None => request,
+        };
+        let (status, text) = match request.send().await {
+            Ok(answer) => (answer.status().as_u16(), answer.text().await.unwrap_or_default()),
+            Err(error) => (0, error.to_string()),
+        };
+        self.answered.fetch_add(1, Ordering::Relaxed);
+        if !allowed.contains(&status) {
+            self.failed.lock().expect("no panic").push(format!("{path} {body:?}: {status} {text}"));
+            return None;
+        }
+        (status < 300).then(|| serde_json::from_str(&text).unwrap_or(Value::Null))
+    }
+
+    async fn queries(self: Arc<Self>, of: usize) {
+        for n in 0.. {
+            if !self.goes_on() {
+                return;
+            }
+            let target = ["image", "text", "any"][n % 3];
+            let body = json!({"query": words(of + 10 * n), "hybrid": n % 2 == 0, "target": target});
+            self.ask(Method::POST, "/v1/search/text", Some(body), &[200]).await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Follows cursors from page to page: no result comes twice, and a cursor that was given is good or says that it is over.
+    async fn pages(self: Arc<Self>) {
+        for n in 0.. {
+            let body = json!({"query": words(1000 + n), "target": "any", "limit": 25});
+            let mut page = self.ask(Method::POST, "/v1/search/text", Some(body), &[200]).await;
+            let mut seen = HashSet::new();
+            while let Some(found) = page.take() {
+                for result in found["results"].as_array().into_iter().flatten() {
+                    let key = (result["id"].to_string(), result["caption"].to_string());
+                    if !seen.insert(key.clone()) {
+                        self.failed.lock().expect("no panic").push(format!("{key:?} came twice"));
+                    }
+                }
+                if !self.goes_on() {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                if let Some(cursor) = found["next_cursor"].as_str() {
+                    page =
+                        self.ask(Method::GET, &format!("/v1/search?limit=25&cursor={cursor}"), None, &[200, 410]).await;
+                }
+            }
+        }
+    }
+
+    /// Puts items in and takes half of them out again; each is found as long as it is there.
+    async fn changes(self: Arc<Self>) {
+        for n in 0.. {
+            if !self.goes_on() {
+                return;
+            }
+            let id = format!("soak-{n}");
+            let item = json!({"id": id, "captions": [format!("a soaked thing of number {n}")], "labels": ["soaked"]});
+            self.ask(Method::POST, "/v1/items", Some(item), &[201]).await;
+            let filter = json!({"must": [{"key": "id", "match": {"value": id}}]});
+            let own = json!({"query": format!("a soaked thing of number {n}"), "target": "text", "filter": filter});
+            let found = self.ask(Method::POST, "/v1/search/text", Some(own), &[200]).await;
+            if found.is_some_and(|found| found["total"] != 1) {
+                self.failed.lock().expect("no panic").push(format!("{id} was acknowledged and is not found"));
+            }
+            if n % 2 == 0 {
+                self.ask(Method::DELETE, &format!("/v1/items/{id}"), None, &[204]).await;
+            }
+            tokio::time::sleep(Duration::from_millis(30)).await;
+        }
+    }
+
+    /// Starts a task and waits for its end.
+    async fn task(&self, path: &str, body: Option<Value>) -> Value {
+        let task = self.ask(Method::POST, path, body, &[202]).await.expect("a task");
+        loop {
+            let path = format!("/v1/tasks/{}?wait=20", task["id"]);
+            let now = self.ask(Method::GET, &path, None, &[200]).await.expect("a task");
+            if !["enqueued", "running"].contains(&now["status"].as_str().expect("a status")) {
+                assert_eq!(now["status"], "succeeded", "{now}");
+                return now;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn models_and_items_come_and_go_for_a_minute_and_no_request_fails() {
+    let Some(collection) = trained_collection() else { return };
+    let data = own_copy(collection);
+    let server = Server::start(data.path()).await;
+    let load = Arc::new(Load {
+        base: server.base.clone(),
+        client: Client::new(),
+        stop: AtomicBool::new(false),
+        answered: AtomicUsize::new(0),
+        failed: std::sync::Mutex::default(),
+    });
+    let began = Instant::now();
+    let mut going: Vec<_> = (0..2).map(|of| tokio::spawn(Arc::clone(&load).queries(of))).collect();
+    going.push(tokio::spawn(Arc::clone(&load).pages()));
+    going.push(tokio::spawn(Arc::clone(&load).changes()));
+
+    let mut rounds = 0;
+    while rounds == 0 || began.elapsed() < MINUTE {
+        let short = |epochs: usize| json!({"course": {"max_epochs": epochs, "patience": epochs, "hidden": 64}});
+        let settings = |epochs: usize| json!({"class": short(epochs), "pair": short(epochs)});
+        let poor = json!({"settings": settings(1), "margin": 0.0});
+        let refused = load.task("/v1/admin/train", Some(poor)).await;
+        let forced = json!({"settings": settings(2), "force": true});
+        let trained = load.task("/v1/admin/train", Some(forced)).await;
+        assert_eq!(trained["result"]["verdict"]["promoted"], true, "{trained}");
+        load.task("/v1/admin/reindex", None).await;
+        load.task("/v1/models/rollback", None).await;
+        assert!(refused["result"]["model"].is_string(), "{refused}");
+        rounds += 1;
+    }
+    load.stop.store(true, Ordering::Relaxed);
+    for one in going {
+        one.await.expect("it ends");
+    }
+    let failed = load.failed.lock().expect("no panic").clone();
+    let answered = load.answered.load(Ordering::Relaxed);
+    assert!(failed.is_empty(), "{} of {answered}:\n{}", failed.len(), failed.join("\n"));
+    eprintln!("{answered} requests in {:.0?} and {rounds} rounds, none failed", began.elapsed());
+    assert!(answered > 500, "{answered}");
+}
+
+/// Items of the test below, those of a batch, and kills.
+const ITEMS: usize = 10_000;
+const BATCH: usize = 100;
+const KILLS: usize = 12;
+
+#[tokio::test]
+async fn ten_thousand_items_come_through_kills_once_each() {
+    let Some(collection) = trained_collection() else { return };
+    let data = own_copy(collection);
+    let before = count(data.path(), "select count(*) from items").await;
+    let line = |n: usize| {
+        json!({"id": format!("kept-{n}"), "captions": [format!("a kept thing {}", n % 700)], "meta": {"n": n}})
+            .to_string()
+    };
+    let batch = |first: usize| (first..first + BATCH).map(line).collect::<Vec<_>>().join("\n");
+    let client = Client::new();
+    let (mut next, mut kills, mut acknowledged) = (0, 0, Vec::new());
+    while next < ITEMS {
+        let server = Server::start(data.path()).await;
+        // Some time into the batches of this life; the last life has no end.
+        let killer = (kills < KILLS).then(|| Duration::from_millis(rand::random_range(50..900)));
+        let died = Arc::new(AtomicBool::new(false));
+        let base = server.base.clone();
+        let watch = {
+            let died = Arc::clone(&died);
+            tokio::spawn(async move {
+                if let Some(after) = killer {
+                    tokio::time::sleep(after).await;
+                    died.store(true, Ordering::Relaxed);
+                    server.kill();
+                    None
+                } else {
+                    Some(server)
+                }
+            })
+        };
+        while next < ITEMS {
+            let sent = client.post(format!("{base}/v1/items/batch")).body(batch(next)).send().await;
+            let Ok(answer) = sent else { break };
+            let Ok(said) = answer.json::<Value>().await else { break };
+            assert_eq!(said["taken"], BATCH, "{said}");
+            acknowledged.push(next);
+            next += BATCH;
+        }
+        if killer.is_some() {
+            kills += 1;
+        }
+        let alive = watch.await.expect("it ends");
+        assert_eq!(alive.is_some(), killer.is_none());
+        assert_eq!(died.load(Ordering::Relaxed), killer.is_some());
+    }
+    assert!(kills >= 10, "{kills} kills");
+    assert_eq!(acknowledged.len() * BATCH, ITEMS);
+
+    let server = Server::start(data.path()).await;
+    assert_eq!(
+        count(data.path(), "select count(*) from items").await,
+        before + ITEMS as i64,
+        "each is there, none twice"
+    );
+    let once = "select count(distinct id) from items where id like 'kept-%'";
+    assert_eq!(count(data.path(), once).await, ITEMS as i64);
+    let stats: Value =
+        client.get(format!("{}/v1/stats", server.base)).send().await.expect("an answer").json().await.expect("JSON");
+    let points = stats["index"]["captions"]["points"].as_i64().expect("a number");
+    assert_eq!(points, count(data.path(), "select count(*) from captions").await, "each has its point");
+    for n in (0..ITEMS).step_by(977) {
+        let filter = json!({"must": [{"key": "meta.n", "match": {"value": n}}]});
+        let body = json!({"query": format!("a kept thing {}", n % 700), "target": "text", "filter": filter});
+        let answer =
+            client.post(format!("{}/v1/search/text", server.base)).json(&body).send().await.expect("an answer");
+        let found: Value = answer.json().await.expect("JSON");
+        assert_eq!((&found["total"], &found["results"][0]["id"]), (&json!(1), &json!(format!("kept-{n}"))), "{found}");
+    }
+}
