@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::{EnvFilter, fmt};
 
 use crate::config::{Common, LogFormat};
@@ -20,9 +20,22 @@ pub struct BadFilter {
 /// Seconds that tell requests apart, from a cached thumbnail to a training's first word.
 const SECONDS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
 
+/// Seconds that tell the stages of a query apart.
+const STAGE_SECONDS: [f64; 14] =
+    [0.0001, 0.00025, 0.0005, 0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1.0, 10.0];
+
+/// Sizes that tell batches apart.
+const TEXTS: [f64; 7] = [1.0, 2.0, 4.0, 8.0, 12.0, 16.0, 32.0];
+
 /// A process has one recorder, whichever service of it asks first.
 static METRICS: LazyLock<PrometheusHandle> = LazyLock::new(|| {
-    let recorder = PrometheusBuilder::new().set_buckets(&SECONDS).expect("there are buckets").build_recorder();
+    let named = |name: &str| Matcher::Full(name.to_owned());
+    let recorder = PrometheusBuilder::new()
+        .set_buckets(&SECONDS)
+        .and_then(|builder| builder.set_buckets_for_metric(named("diptych_query_stage_seconds"), &STAGE_SECONDS))
+        .and_then(|builder| builder.set_buckets_for_metric(named("diptych_query_batch_texts"), &TEXTS))
+        .expect("there are buckets")
+        .build_recorder();
     let handle = recorder.handle();
     // A recorder of someone else's in the same process keeps its place; ours then has nothing to tell.
     let _ = metrics::set_global_recorder(recorder);

@@ -74,10 +74,14 @@ impl Catalog {
             // What was acknowledged stays, also when the power fails: NORMAL would keep it through a kill alone.
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(Duration::from_secs(30))
+            // A connection is a thread that waits whenever this many rows are on their way; a query's candidates go in one go.
+            .row_buffer_size(1024)
             .foreign_keys(true);
-        let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
+        // A connection to a file does not go away by itself, so nothing is asked before it is asked for something.
+        let pool = || SqlitePoolOptions::new().test_before_acquire(false);
+        let writer = pool().max_connections(1).connect_with(options.clone()).await?;
         sqlx::migrate!("./migrations").run(&writer).await?;
-        let readers = SqlitePoolOptions::new().max_connections(8).connect_with(options.read_only(true)).await?;
+        let readers = pool().max_connections(8).connect_with(options.read_only(true)).await?;
         Ok(Self { readers, writer })
     }
 

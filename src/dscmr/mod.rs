@@ -21,6 +21,7 @@
 //! either, `course.rs` the way through the epochs, [`train()`] the whole; [`Model`] is what comes out.
 
 mod adam;
+mod asked;
 mod checkpoint;
 mod contrast;
 mod course;
@@ -42,6 +43,7 @@ mod stored;
 mod train;
 
 pub use crate::evaluation::Direction;
+pub use asked::{Asked, TextNetwork};
 pub use data::{FeatureMatrix, TrainingData};
 pub use device::Device;
 pub use error::DscmrError;

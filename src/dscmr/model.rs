@@ -4,7 +4,7 @@ use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Direction, DscmrError, Epoch, FeatureMatrix, TrainSettings,
+    Asked, Direction, DscmrError, Epoch, FeatureMatrix, TrainSettings,
     network::{Shape, Weights, hidden, linear, tensor},
     parts::{Learned, Part, side_by_side},
     sentence::{Sentences, Vocabulary},
@@ -204,21 +204,20 @@ impl Model {
         self.embed(View::Text, features)
     }
 
-    /// How probable each class is for each picture, `[n][classes]`, each row summing to 1. The label layer is a regression
-    /// to 0 and 1; its outputs become probabilities by a softmax whose sharpness was fitted on validation.
+    /// What a service wants to know of each picture. The label layer is a regression to 0 and 1; its outputs become
+    /// probabilities by a softmax whose sharpness was fitted on validation.
     ///
     /// # Errors
     /// As [`Self::embed_images`].
-    pub fn classify_images(&self, features: &FeatureMatrix) -> Result<Vec<Vec<f32>>, DscmrError> {
-        self.probabilities(View::Image, features)
-    }
-
-    /// How probable each class is for each sentence; as [`Self::classify_images`].
-    ///
-    /// # Errors
-    /// As [`Self::embed_texts`].
-    pub fn classify_texts(&self, features: &FeatureMatrix) -> Result<Vec<Vec<f32>>, DscmrError> {
-        self.probabilities(View::Text, features)
+    pub fn ask_images(&self, features: &FeatureMatrix) -> Result<Vec<Asked>, DscmrError> {
+        let points = self.points(View::Image, features)?;
+        let class = &self.weights[0];
+        let labels = linear(&points[0], &class["labels.weight"], &class["labels.bias"])?.to_vec2::<f32>()?;
+        let asked = |(point, labels): (UnitVector, Vec<f32>)| {
+            let probabilities = softmax(&labels, self.description.sharpness);
+            Asked { point, probabilities, unknown: None }
+        };
+        Ok(self.units(View::Image, &points)?.into_iter().zip(labels).map(asked).collect())
     }
 
     fn rows(&self, view: View, features: &FeatureMatrix) -> Result<Rows, DscmrError> {
@@ -241,23 +240,28 @@ impl Model {
     }
 
     fn embed(&self, view: View, features: &FeatureMatrix) -> Result<Vec<UnitVector>, DscmrError> {
+        self.units(view, &self.points(view, features)?)
+    }
+
+    /// Points of each part, `[n, dims]` each.
+    fn points(&self, view: View, features: &FeatureMatrix) -> Result<Vec<Tensor>, DscmrError> {
         let rows = self.rows(view, features)?;
+        self.weights.iter().map(|weights| points(weights, view, &rows)).collect()
+    }
+
+    /// The parts' points in one.
+    fn units(&self, view: View, points: &[Tensor]) -> Result<Vec<UnitVector>, DscmrError> {
         let not_finite = |row| DscmrError::NotFinite { what: view.what(), row };
-        let unit_vectors = |(part, weights): (&PartDescription, &Weights)| -> Result<_, DscmrError> {
-            let points: Vec<Vec<f32>> = points(weights, view, &rows)?.to_vec2()?;
+        let unit_vectors = |(part, points): (&PartDescription, &Tensor)| -> Result<_, DscmrError> {
             let unit = |(row, values)| UnitVector::new(values, part.shape.dims).map_err(|_| not_finite(row));
-            Ok((part.weight, points.into_iter().enumerate().map(unit).collect::<Result<Vec<_>, _>>()?))
+            let points = points.to_vec2()?.into_iter();
+            Ok((part.weight, points.enumerate().map(unit).collect::<Result<Vec<_>, _>>()?))
         };
         let parts: Vec<(f64, Vec<UnitVector>)> =
-            self.description.parts.iter().zip(&self.weights).map(unit_vectors).collect::<Result<_, _>>()?;
+            self.description.parts.iter().zip(points).map(unit_vectors).collect::<Result<_, _>>()?;
         let parts: Vec<(f64, &[UnitVector])> =
             parts.iter().map(|(weight, units)| (*weight, units.as_slice())).collect();
         Ok(side_by_side(&parts))
-    }
-
-    fn probabilities(&self, view: View, features: &FeatureMatrix) -> Result<Vec<Vec<f32>>, DscmrError> {
-        let outputs = self.label_outputs(view, features)?;
-        Ok(outputs.into_iter().map(|row| softmax(&row, self.description.sharpness)).collect())
     }
 
     /// Raw outputs of the label layer, `[n][classes]`.

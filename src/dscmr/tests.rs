@@ -8,8 +8,10 @@ use std::{
 use rand::RngExt;
 
 use super::{
-    DscmrError, Event, FeatureMatrix, Model, Objective, Part, TrainSettings, TrainingData, evaluate,
-    network::generator, train,
+    DscmrError, Event, FeatureMatrix, Model, Objective, Part, TextNetwork, TrainSettings, TrainingData, evaluate,
+    model::{View, softmax},
+    network::generator,
+    train,
 };
 use crate::{dataset::Split, encoders::TokenEmbeddings};
 
@@ -138,6 +140,45 @@ fn a_model_on_disk_is_the_model_in_memory_and_a_torn_one_is_refused() {
     assert!(fault.contains("version 2") && fault.contains("train again"), "{fault}");
 }
 
+/// What a service is told of sentences is what the model says of them, to rounding; and of one alone what it is told of it among
+/// others, bit by bit.
+fn asked_as_embedded(model: &Model, texts: &FeatureMatrix) {
+    let texts = texts.select(&(0..37).collect::<Vec<_>>());
+    let network = TextNetwork::of(model).expect("laid out");
+    let points = model.embed_texts(&texts).expect("points");
+    let labels = model.label_outputs(View::Text, &texts).expect("classes");
+    for (row, asked) in network.ask(&texts).expect("asked").into_iter().enumerate() {
+        let asked = asked.expect("finite");
+        assert!(asked.point.cosine(&points[row]) > 0.999_999, "row {row}");
+        let expected = softmax(&labels[row], model.description.sharpness);
+        assert!(asked.probabilities.iter().zip(&expected).all(|(p, q)| (p - q).abs() < 1e-4), "row {row}");
+        assert_eq!(asked.unknown, model.unknown_token_ratio(texts.row(row)));
+        let alone = network.ask(&texts.select(&[row])).expect("asked").remove(0).expect("finite");
+        assert_eq!(alone, asked, "row {row}, alone and among others");
+    }
+    let wrong = FeatureMatrix::new(texts.cols() + 1, vec![0.0; texts.cols() + 1]).expect("a row");
+    assert!(matches!(network.ask(&wrong), Err(DscmrError::WrongDims { .. })));
+}
+
+#[test]
+fn what_a_service_is_told_is_what_the_model_says() {
+    let data = data();
+    let model = learn(&settings(), None, usize::MAX).expect("it learns");
+    asked_as_embedded(&model, &data.texts);
+    // One sentence that cannot be read costs the others nothing.
+    let mut values = data.texts.select(&[0, 1, 2]).values().to_vec();
+    values[data.texts.cols()] = f32::NAN;
+    let rows = FeatureMatrix::new(data.texts.cols(), values).expect("rows");
+    let asked = TextNetwork::of(&model).expect("laid out").ask(&rows).expect("asked");
+    assert!(matches!(&asked[..], [Ok(_), Err(DscmrError::NotFinite { row: 1, .. }), Ok(_)]), "{asked:?}");
+
+    let images = model.ask_images(&data.images).expect("asked");
+    let points = model.embed_images(&data.images).expect("points");
+    assert!(images.iter().map(|asked| &asked.point).eq(&points));
+    let sums = images.iter().map(|asked| asked.probabilities.iter().sum::<f32>());
+    assert!(sums.into_iter().all(|sum| (sum - 1.0).abs() < 1e-5));
+}
+
 /// Captions without a class still teach pairs; and what has no class cannot be measured by.
 #[test]
 fn what_has_no_class_is_learned_from_and_not_measured_by() {
@@ -194,6 +235,7 @@ fn a_sentence_cnn_learns_what_words_mean() {
     let report = evaluate(&model, &data, Split::Test).expect("a report");
     assert!(report.map() > 0.8 && report.label_accuracy_text > 0.9, "{report}");
     assert!(bytes(&run()) == bytes(&model), "trained again");
+    asked_as_embedded(&model, &data.texts);
 
     let folder = tempfile::tempdir().expect("a folder");
     model.save(folder.path()).expect("it is kept");

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use tokenizers::{Encoding, Tokenizer, TruncationParams};
+use tokenizers::{Tokenizer, TruncationParams};
 
-use super::EncoderError;
+use super::{Cut, EncoderError};
 
 /// Characters that are looked at. Two hundred and fifty-six tokens of prose take about 1300; a text without spaces or of
 /// unknown words alone could take any number, and time and memory of the tokenizer grow with it.
@@ -35,16 +35,14 @@ impl Cutter {
     }
 
     /// The tokens of a sentence, between the two special ones if `special`.
-    pub(super) fn cut(&self, sentence: &str, special: bool) -> Result<Encoding, EncoderError> {
-        self.tokenizer.encode_fast(looked_at(sentence), special).map_err(|e| EncoderError::Tokenizer(e.to_string()))
-    }
-
-    /// The part of a sentence's tokens that the tokenizer does not know; 1 if it cannot be cut.
-    pub(super) fn unknown_token_ratio(&self, sentence: &str) -> f32 {
-        let Ok(tokens) = self.cut(sentence, false) else { return 1.0 };
+    pub(super) fn cut(&self, sentence: &str, special: bool) -> Result<Cut, EncoderError> {
+        let tokens = self.tokenizer.encode_fast(looked_at(sentence), special);
+        let tokens = tokens.map_err(|e| EncoderError::Tokenizer(e.to_string()))?;
         let ids = tokens.get_ids();
+        let words = tokens.get_special_tokens_mask().iter().filter(|&&special| special == 0).count();
         let unknown = ids.iter().filter(|&&id| Some(id) == self.unknown).count();
-        if ids.is_empty() { 0.0 } else { unknown as f32 / ids.len() as f32 }
+        let unknown = if words == 0 { 0.0 } else { unknown as f32 / words as f32 };
+        Ok(Cut { ids: ids.into(), unknown })
     }
 }
 

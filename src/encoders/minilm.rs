@@ -6,10 +6,9 @@
 use std::{ops::Range, path::Path};
 
 use rayon::prelude::*;
-use tokenizers::Encoding;
 
 use super::{
-    EncoderError, Manifest, TextEncoder,
+    Cut, EncoderError, Manifest, TextEncoder,
     bert::{Bert, Config},
     cut::{Cutter, MAX_CHARACTERS},
     weights::{self, Weights},
@@ -116,17 +115,14 @@ impl TextEncoder for MiniLm {
         self.dims
     }
 
-    fn encode(&self, sentences: &[&str]) -> Result<Vec<Vec<f32>>, EncoderError> {
-        let tokens: Vec<_> =
-            sentences.par_iter().map(|sentence| self.cutter.cut(sentence, true)).collect::<Result<_, _>>()?;
-        let ids: Vec<_> = tokens.iter().map(Encoding::get_ids).collect();
-        let lengths: Vec<_> = ids.iter().map(|ids| ids.len()).collect();
-        let batches = batches(&lengths, rayon::current_num_threads());
-        Ok(batches.into_par_iter().flat_map_iter(|batch| self.batch(&ids[batch])).collect())
+    fn cut(&self, sentence: &str) -> Result<Cut, EncoderError> {
+        self.cutter.cut(sentence, true)
     }
 
-    fn unknown_token_ratio(&self, sentence: &str) -> f32 {
-        self.cutter.unknown_token_ratio(sentence)
+    fn encode_cut(&self, sentences: &[&[u32]]) -> Vec<Vec<f32>> {
+        let lengths: Vec<_> = sentences.iter().map(|ids| ids.len()).collect();
+        let batches = batches(&lengths, rayon::current_num_threads());
+        batches.into_par_iter().flat_map_iter(|batch| self.batch(&sentences[batch])).collect()
     }
 }
 

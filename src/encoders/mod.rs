@@ -24,6 +24,7 @@ mod cut;
 mod efficientnet;
 mod error;
 mod kernels;
+mod linear;
 mod manifest;
 mod minilm;
 mod pickle;
@@ -35,9 +36,12 @@ mod torch_legacy;
 mod weights;
 mod wheel;
 
+use rayon::prelude::*;
+
 use crate::picture::Picture;
 
 pub use error::EncoderError;
+pub use linear::Linear;
 pub use manifest::{Architecture, Defaults, File, Format, Manifest, Modality, PictureInput, Resize, Source, Views};
 pub use pull::{Progress as PullProgress, Stage as PullStage};
 pub use registry::Registry;
@@ -58,21 +62,40 @@ pub trait ImageEncoder: Send + Sync {
     fn encode(&self, pictures: &[Picture]) -> Result<Vec<Vec<f32>>, EncoderError>;
 }
 
+/// What an encoder reads of a sentence. Sentences that are cut into the same ids are one sentence to their encoder.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cut {
+    /// The ids of its tokens, one at least unless the encoder has no special ones.
+    pub ids: Box<[u32]>,
+    /// The part of them that the encoder does not know, in [0, 1]; special ones aside.
+    pub unknown: f32,
+}
+
 /// Turns sentences into features.
 ///
-/// The same sentence gives the same features whatever else is in the batch (to f32 rounding).
+/// The same sentence gives the same features, bit by bit, whatever else is in the batch: what is searched for does not depend on
+/// what others search for at the same moment, and a vector that is kept is the vector that would be computed.
 pub trait TextEncoder: Send + Sync {
     /// Names architecture, weights and preprocessing; features of different ids are never mixed.
     fn id(&self) -> &str;
     /// Length of a feature vector.
     fn dims(&self) -> usize;
+    /// Cuts a sentence into tokens: microseconds, where encoding takes milliseconds.
+    ///
+    /// # Errors
+    /// [`EncoderError::Tokenizer`] if it cannot be cut.
+    fn cut(&self, sentence: &str) -> Result<Cut, EncoderError>;
+    /// One feature vector of [`Self::dims`] finite numbers for each sentence, in order; given are the ids that [`Self::cut`] made of
+    /// them.
+    fn encode_cut(&self, sentences: &[&[u32]]) -> Vec<Vec<f32>>;
     /// One feature vector of [`Self::dims`] finite numbers for each sentence, in order.
     ///
     /// # Errors
-    /// [`EncoderError::Tokenizer`] if a sentence cannot be cut into tokens.
-    fn encode(&self, sentences: &[&str]) -> Result<Vec<Vec<f32>>, EncoderError>;
-    /// The part of the sentence's tokens that the encoder does not know, in [0, 1].
-    fn unknown_token_ratio(&self, sentence: &str) -> f32;
+    /// As [`Self::cut`].
+    fn encode(&self, sentences: &[&str]) -> Result<Vec<Vec<f32>>, EncoderError> {
+        let cut: Vec<Cut> = sentences.par_iter().map(|sentence| self.cut(sentence)).collect::<Result<_, _>>()?;
+        Ok(self.encode_cut(&cut.iter().map(|cut| &*cut.ids).collect::<Vec<_>>()))
+    }
     /// What tokens mean before anything is learned, if the features are tokens ([`token_ids`]): then what learns from them
     /// has to learn what sentences mean.
     ///

@@ -160,16 +160,27 @@ fn more_sentences_than_a_batch_keep_their_order() {
     let together = encoder.encode(&sentences.iter().map(String::as_str).collect::<Vec<_>>()).expect("encodes");
     for at in [0, 1, 31, 32, 33, 69] {
         let alone = encoder.encode(&[&sentences[at]]).expect("encodes");
-        assert!(cosine(&alone[0], &together[at]) > 0.99999, "sentence {at}");
+        assert_eq!(alone[0], together[at], "sentence {at}, bit by bit");
     }
+}
+
+#[test]
+fn what_is_cut_alike_is_one_sentence_and_nothing_else_is() {
+    let encoder = with("all-minilm-l6-v2").open_text("all-minilm-l6-v2").expect("opens");
+    let ids = |sentence| encoder.cut(sentence).expect("cuts").ids;
+    assert_eq!(ids(" A  Bird\ton a BRANCH\n"), ids("a bird on a branch"));
+    // Written so, it is the special token; in lower case it is three tokens of text.
+    assert_ne!(ids("a bird [SEP] a branch"), ids("a bird [sep] a branch"));
+    assert_ne!(ids("a bird"), ids("bird a"));
 }
 
 #[test]
 fn words_of_no_known_script_are_unknown() {
     let encoder = with("all-minilm-l6-v2").open_text("all-minilm-l6-v2").expect("opens");
-    assert_eq!(encoder.unknown_token_ratio("a bird on a branch"), 0.0);
-    assert_eq!(encoder.unknown_token_ratio("a 🐦 on 🐦"), 0.5);
-    assert_eq!(encoder.unknown_token_ratio(""), 0.0);
+    let unknown = |sentence| encoder.cut(sentence).expect("cuts").unknown;
+    assert_eq!(unknown("a bird on a branch"), 0.0);
+    assert_eq!(unknown("a 🐦 on 🐦"), 0.5);
+    assert_eq!(unknown(""), 0.0);
 }
 
 #[test]

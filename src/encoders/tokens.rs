@@ -5,10 +5,8 @@
 
 use std::path::{Path, PathBuf};
 
-use rayon::prelude::*;
-
 use super::{
-    EncoderError, Manifest, TextEncoder,
+    Cut, EncoderError, Manifest, TextEncoder,
     cut::{Cutter, MAX_CHARACTERS},
     weights::{self, Weights},
 };
@@ -67,14 +65,14 @@ impl Tokens {
         Ok(Self { id, max_tokens, cutter, weights_path: home.join("model.safetensors"), vocabulary })
     }
 
-    fn features(&self, sentence: &str) -> Result<Vec<f32>, EncoderError> {
+    fn features(&self, ids: &[u32]) -> Vec<f32> {
         let mut features = Vec::with_capacity(2 * self.max_tokens);
         // Somebody may write the padding itself; it says nothing.
-        for &id in self.cutter.cut(sentence, false)?.get_ids().iter().filter(|&&id| id != 0) {
+        for &id in ids.iter().filter(|&&id| id != 0) {
             features.extend([(id / BASE) as f32, (id % BASE) as f32]);
         }
         features.resize(2 * self.max_tokens, 0.0);
-        Ok(features)
+        features
     }
 }
 
@@ -87,12 +85,12 @@ impl TextEncoder for Tokens {
         2 * self.max_tokens
     }
 
-    fn encode(&self, sentences: &[&str]) -> Result<Vec<Vec<f32>>, EncoderError> {
-        sentences.par_iter().map(|sentence| self.features(sentence)).collect()
+    fn cut(&self, sentence: &str) -> Result<Cut, EncoderError> {
+        self.cutter.cut(sentence, false)
     }
 
-    fn unknown_token_ratio(&self, sentence: &str) -> f32 {
-        self.cutter.unknown_token_ratio(sentence)
+    fn encode_cut(&self, sentences: &[&[u32]]) -> Vec<Vec<f32>> {
+        sentences.iter().map(|ids| self.features(ids)).collect()
     }
 
     fn token_embeddings(&self) -> Result<Option<TokenEmbeddings>, EncoderError> {

@@ -235,6 +235,7 @@ impl From<SearchError> for Problem {
             SearchError::NoModel => Code::NoModel,
             SearchError::Starting => Code::Starting,
             SearchError::Overloaded => Code::Overloaded,
+            SearchError::TimedOut => Code::Timeout,
             SearchError::BadQuery { field, .. } if field == "filter" => Code::InvalidFilter,
             SearchError::BadQuery { .. } => Code::InvalidQuery,
             SearchError::CursorExpired => Code::CursorExpired,

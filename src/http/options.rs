@@ -165,6 +165,7 @@ impl Options {
                 filter: filter.unwrap_or_else(Filter::default),
                 keyword_weight,
                 facets: self.facets.contains(&FacetName::Label),
+                deadline: None,
             },
             cursor: self.cursor,
             timeout: self.timeout_ms.map(Duration::from_millis),

@@ -1,6 +1,6 @@
 //! Searches by words, by a picture, by an item, by several of them, and what else is made of words and pictures.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use axum::{
     Extension, Json,
@@ -360,7 +360,8 @@ pub(super) async fn facets(State(app): State<App>, parameters: AddressParameters
 
 async fn answer(app: &App, terms: Vec<(Term, f32)>, wishes: Wishes, id: String) -> Outcome<Json<AnswerView>> {
     let engine = Arc::clone(&app.engine);
-    let Wishes { query, cursor, timeout, explain } = wishes;
+    let Wishes { mut query, cursor, timeout, explain } = wishes;
+    query.deadline = timeout.map(|most| Instant::now() + most);
     let work = async move {
         match cursor {
             // The ranking is there already; what the query says beside its cursor was said when it was made.
@@ -369,12 +370,13 @@ async fn answer(app: &App, terms: Vec<(Term, f32)>, wishes: Wishes, id: String) 
         }
     };
     let found: Result<Answer, SearchError> = match timeout {
-        Some(most) => tokio::time::timeout(most, work).await.map_err(|_| {
-            Problem::new(
-                Code::Timeout,
-                format!("the query was not answered within its timeout_ms of {}", most.as_millis()),
-            )
-        })?,
+        Some(most) => match tokio::time::timeout(most, work).await {
+            Err(_) | Ok(Err(SearchError::TimedOut)) => {
+                let detail = format!("the query was not answered within its timeout_ms of {}", most.as_millis());
+                return Err(Problem::new(Code::Timeout, detail));
+            }
+            Ok(found) => found,
+        },
         None => work.await,
     };
     Ok(Json(AnswerView::new(found?, id, explain)))

@@ -1,16 +1,23 @@
 //! What can be asked of the engine: terms in, near things, classes or points out.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use futures_util::future::try_join_all;
 
 use super::{
-    Answer, Engine, Generation, Kind, PredictedLabel, Query, SearchError, encode_one, one,
+    Answer, Engine, Generation, Kind, PredictedLabel, Query, SearchError, Timings, encode_one, metrics,
     pages::cursor,
-    probe::{Encoded, Probe, classes, one_row},
-    rank::rank,
+    probe::{Encoded, Probe, classes},
+    rank::{ms, rank},
+    texts::Read,
 };
 use crate::{
     catalog::{Filter, LabelCount},
     dataset,
+    dscmr::FeatureMatrix,
     vector::UnitVector,
 };
 
@@ -19,6 +26,9 @@ const MAX_WEIGHT: f32 = 10.0;
 
 /// Candidates that a query may ask a walk to keep, at most.
 const MAX_EF: usize = 1000;
+
+/// Inputs of a batch that are encoded at once: some for the encoder to take together, and few enough that others find a place.
+const AT_ONCE: usize = 16;
 
 /// Fields of `meta` that an error names, at most.
 const NAMED_FIELDS: u32 = 20;
@@ -67,23 +77,27 @@ impl Engine {
         }
         let generation = self.ready().await?;
         let began = Instant::now();
-        let mut text = Vec::new();
-        let mut probes = Vec::new();
-        for (term, weight) in terms {
-            if let (Term::Text(words), true) = (&term, weight > 0.0) {
-                text.push(words.clone());
-            }
-            probes.push((self.probe(&generation, term).await?, weight));
-        }
-        let probe = match probes.len() {
-            1 if probes[0].1 > 0.0 => probes.remove(0).0,
-            _ => Probe::composed(probes)?,
-        };
-        let encode_ms = began.elapsed().as_secs_f64() * 1000.0;
+        let text: Vec<&str> = terms
+            .iter()
+            .filter_map(|term| match term {
+                (Term::Text(words), weight) if *weight > 0.0 => Some(words.as_str()),
+                _ => None,
+            })
+            .collect();
         let text = (!text.is_empty()).then(|| text.join(" "));
+        let weights: Vec<f32> = terms.iter().map(|(_, weight)| *weight).collect();
+        let probes = terms.into_iter().map(|(term, _)| self.probe(&generation, term, query.deadline));
+        let (mut probes, waited): (Vec<Probe>, Vec<Duration>) = try_join_all(probes).await?.into_iter().unzip();
+        let probe = match weights[..] {
+            [weight] if weight > 0.0 => probes.remove(0),
+            _ => Probe::composed(probes.into_iter().zip(weights).collect())?,
+        };
+        let (total, queue) = (ms(began), waited.into_iter().max().unwrap_or_default().as_secs_f64() * 1000.0);
+        let took = Timings { total, queue, encode: (total - queue).max(0.0), ..Timings::default() };
         let catalog = &self.library.catalog;
-        let ranking = rank(&generation, catalog, probe, text.as_deref(), &query, encode_ms).await?;
+        let ranking = rank(&generation, catalog, probe, text.as_deref(), &query, took).await?;
         let (mut answer, next) = ranking.page(catalog, 0, query.limit).await?;
+        metrics::asked(&answer.took);
         if next < ranking.len() {
             answer.next_cursor = Some(cursor(self.pages.keep(Arc::new(ranking)), next));
         }
@@ -109,8 +123,8 @@ impl Engine {
     /// As [`Self::search`]; [`SearchError::BadQuery`] for an item.
     pub async fn classify(&self, term: Term) -> Result<(String, Vec<PredictedLabel>), SearchError> {
         let generation = self.ready().await?;
-        let encoded = self.encode(term).await?;
-        let labels = classes(&generation, encoded.source, &one_row(encoded.features)?)?;
+        let encoded = self.encode(&generation, term, None).await?;
+        let labels = classes(&generation, &encoded.asked, usize::MAX);
         Ok((generation.record.version.clone(), labels))
     }
 
@@ -124,9 +138,11 @@ impl Engine {
             return Err(bad("inputs", reason));
         }
         let generation = self.ready().await?;
-        let mut points = Vec::new();
-        for term in terms {
-            points.push(self.probe(&generation, term).await?.point);
+        let mut points = Vec::with_capacity(terms.len());
+        let mut terms = terms.into_iter().peekable();
+        while terms.peek().is_some() {
+            let some = terms.by_ref().take(AT_ONCE).map(|term| self.probe(&generation, term, None));
+            points.extend(try_join_all(some).await?.into_iter().map(|(probe, _)| probe.point));
         }
         Ok((generation.record.version.clone(), points))
     }
@@ -140,46 +156,59 @@ impl Engine {
         Ok(self.library.catalog.label_counts(filter).await?)
     }
 
-    /// From a term to the point that asks for it.
-    async fn probe(&self, generation: &Generation, term: Term) -> Result<Probe, SearchError> {
+    /// From a term to the point that asks for it; and how long it waited for an encoder.
+    async fn probe(
+        &self,
+        generation: &Arc<Generation>,
+        term: Term,
+        deadline: Option<Instant>,
+    ) -> Result<(Probe, Duration), SearchError> {
         match term {
             Term::Item(id) => {
                 let item = self.library.catalog.item(&id).await?.ok_or(SearchError::NoSuchItem(id))?;
-                Probe::of_item(generation, &item)
+                Ok((Probe::of_item(generation, &item)?, Duration::ZERO))
             }
-            term => Probe::of(generation, self.encode(term).await?),
+            term => {
+                let encoded = self.encode(generation, term, deadline).await?;
+                let waited = encoded.waited;
+                Ok((Probe::of(generation, encoded), waited))
+            }
         }
     }
 
-    /// Through the encoder, on a thread of its own.
-    async fn encode(&self, term: Term) -> Result<Encoded, SearchError> {
-        let encoders = self.encoders.clone();
-        let limits = self.library.limits;
-        let encoded = match term {
+    /// Through the encoder and the model, on a thread for that.
+    async fn encode(
+        &self,
+        generation: &Arc<Generation>,
+        term: Term,
+        deadline: Option<Instant>,
+    ) -> Result<Encoded, SearchError> {
+        match term {
             Term::Text(text) => {
-                let text = self.check_text(&text)?.to_owned();
-                self.worker
-                    .run(move || {
-                        let features = one(encoders.text.encode(&[text.as_str()])?)?;
-                        let unknown_token_ratio = encoders.text.unknown_token_ratio(&text);
-                        Ok(Encoded { source: Kind::Text, features, unknown_token_ratio })
-                    })
-                    .await
+                let (text, model) = (self.check_text(&text)?, &generation.record.version);
+                let Read { asked, unknown, waited } =
+                    self.texts.read(text, model, &generation.network, deadline).await?;
+                Ok(Encoded { source: Kind::Text, asked, unknown_token_ratio: unknown, waited })
             }
             Term::Picture(bytes) => {
+                let limits = self.library.limits;
                 // The header alone decides most refusals; it costs no place in the encoder's queue.
                 dataset::inspect(&bytes, &limits)?;
-                self.worker
-                    .run(move || {
-                        let picture = dataset::decode(&bytes, &limits)?.picture;
-                        let features = encode_one(encoders.image.as_ref(), picture)?;
-                        Ok(Encoded { source: Kind::Image, features, unknown_token_ratio: 0.0 })
-                    })
-                    .await
+                let (encoder, generation) = (Arc::clone(&self.encoders.image), Arc::clone(generation));
+                let encode = move || {
+                    let picture = dataset::decode(&bytes, &limits)?.picture;
+                    let features = encode_one(encoder.as_ref(), picture)?;
+                    let row = FeatureMatrix::new(features.len(), features);
+                    let row = row.ok_or_else(|| SearchError::Background("a picture has no features".into()))?;
+                    let asked = generation.model.ask_images(&row)?.pop();
+                    asked.ok_or_else(|| SearchError::Background("the model gave no point for a picture".into()))
+                };
+                let done = self.worker.run(deadline, encode).await?;
+                let asked = Arc::new(done.answer?);
+                Ok(Encoded { source: Kind::Image, asked, unknown_token_ratio: 0.0, waited: done.waited })
             }
-            Term::Item(_) => return Err(bad("item", "only words and pictures are encoded".into())),
-        };
-        encoded.map_err(|_| SearchError::Overloaded)?
+            Term::Item(_) => Err(bad("item", "only words and pictures are encoded".into())),
+        }
     }
 
     fn check_text<'t>(&self, text: &'t str) -> Result<&'t str, SearchError> {

@@ -13,7 +13,7 @@ use arc_swap::ArcSwapOption;
 
 use super::{
     Encoders, Generation, IndexKind, Library, Progress, SearchError, Silent, blocking, generation::index_parameters,
-    map::LastMap, pages::Pages, tasks::Tasks,
+    map::LastMap, pages::Pages, tasks::Tasks, texts::Texts,
 };
 use crate::{
     catalog::Item,
@@ -30,13 +30,17 @@ pub struct EngineLimits {
     pub results: usize,
     /// Terms of a query.
     pub terms: usize,
-    /// Queries that wait for an encoder.
+    /// Texts that wait for their encoder, and pictures that wait for theirs.
     pub queue: usize,
+    /// Texts whose points are kept for whoever asks them again.
+    pub kept_texts: usize,
+    /// Bytes that may take, at most.
+    pub kept_bytes: usize,
 }
 
 impl Default for EngineLimits {
     fn default() -> Self {
-        Self { text_chars: 10_000, results: 100, terms: 16, queue: 64 }
+        Self { text_chars: 10_000, results: 100, terms: 16, queue: 64, kept_texts: 4096, kept_bytes: 32 << 20 }
     }
 }
 
@@ -47,6 +51,9 @@ pub struct Engine {
     pub(super) encoders: Encoders,
     limits: EngineLimits,
     live: ArcSwapOption<Generation>,
+    /// Words on their way to their point.
+    pub(super) texts: Texts,
+    /// Pictures on theirs, and items that come.
     pub(super) worker: Worker,
     /// Held by whoever changes the catalog or puts in a generation, so that what is live has come as far as what was
     /// acknowledged.
@@ -71,13 +78,15 @@ impl Engine {
     /// # Errors
     /// If the system refuses threads.
     pub fn new(library: Library, encoders: Encoders, limits: EngineLimits) -> Result<Self, SearchError> {
-        let worker = Worker::start("encode", compute::cores(), limits.queue)
-            .map_err(|source| SearchError::Io { what: "encoder threads could not be started".into(), source })?;
+        let threads = |source| SearchError::Io { what: "encoder threads could not be started".into(), source };
+        let texts = Texts::start(Arc::clone(&encoders.text), &limits).map_err(threads)?;
+        let worker = Worker::start("pictures", compute::cores(), limits.queue).map_err(threads)?;
         Ok(Self {
             library,
             encoders,
             limits,
             live: ArcSwapOption::empty(),
+            texts,
             worker,
             changing: tokio::sync::Mutex::new(()),
             last_fold: Mutex::new(None),
@@ -157,6 +166,7 @@ impl Engine {
         }
         let generation = Arc::new(generation);
         self.live.store(Some(Arc::clone(&generation)));
+        self.texts.keep_those_of(&generation.record.version);
         Ok(generation)
     }
 

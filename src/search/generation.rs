@@ -17,7 +17,7 @@ use std::{
 use super::{Encoders, Library, Progress, SearchError, blocking, versions::load};
 use crate::{
     catalog::{Changes, FeatureKinds, KeyedFeatures, ModelRecord, Watermark},
-    dscmr::{FeatureMatrix, Model},
+    dscmr::{FeatureMatrix, Model, TextNetwork},
     index::{
         Change, FoldLimits, GenerationError, GenerationStore, IndexParameters, LiveIndex, SelfTest, Space, StaticIndex,
         VectorIndex,
@@ -56,6 +56,8 @@ pub struct Generation {
     pub record: ModelRecord,
     /// The model.
     pub model: Model,
+    /// Its text side, as queries go through it.
+    pub(super) network: Arc<TextNetwork>,
     /// All pictures, under their items' keys.
     pub images: LiveIndex,
     /// All captions, under their keys.
@@ -93,7 +95,7 @@ impl Generation {
             .ok_or_else(|| unusable("belongs to another collection"))?;
         let mut take = |name| opened.indexes.remove(name).ok_or_else(|| unusable("lacks a part"));
         let (images, texts) = (take(PICTURES)?, take(CAPTIONS)?);
-        let generation = Self::of(opened.number, record, model, (images, texts), built_at);
+        let generation = Self::of(opened.number, record, model, (images, texts), built_at)?;
         if !generation.catch_up(library, encoders).await? {
             return Err(unusable("is from a moment that the catalog no longer remembers"));
         }
@@ -135,7 +137,7 @@ impl Generation {
                         .map_err(|e| SearchError::IndexOnDisk(e.to_string()))?
                 }
             };
-            Ok(Self::of(number, record, model, (images, texts), built_at))
+            Self::of(number, record, model, (images, texts), built_at)
         })
         .await?
     }
@@ -146,9 +148,10 @@ impl Generation {
         model: Model,
         (images, texts): (StaticIndex, StaticIndex),
         built_at: Watermark,
-    ) -> Self {
+    ) -> Result<Self, SearchError> {
         let [images, texts] = [images, texts].map(|base| LiveIndex::new(base, FoldLimits::default()));
-        Self { number, record, model, images, texts, built_at, came_to: AtomicI64::new(built_at), degraded: None }
+        let (network, came_to) = (Arc::new(TextNetwork::of(&model)?), AtomicI64::new(built_at));
+        Ok(Self { number, record, model, network, images, texts, built_at, came_to, degraded: None })
     }
 
     /// Takes over what has changed in the catalog. `false` if the catalog no longer remembers all of that; then the

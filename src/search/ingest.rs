@@ -83,7 +83,7 @@ impl Engine {
         let (folder, limits) = (self.library.folder.clone(), self.library.limits);
         let encode =
             move || take(&draft, before.as_ref(), image_encoder.as_ref(), text_encoder.as_ref(), &folder, &limits);
-        let (item, features) = self.worker.run(encode).await.map_err(|_| SearchError::Overloaded)??;
+        let (item, features) = self.worker.run(None, encode).await?.answer?;
 
         let id = item.id.clone();
         let created = self

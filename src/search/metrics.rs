@@ -1,16 +1,21 @@
-//! What Prometheus is told of the indexes.
+//! What Prometheus is told of the indexes and of queries.
 
-use metrics::gauge;
+use metrics::{gauge, histogram};
 
 use super::{
-    Engine,
+    Engine, Timings,
     generation::{CAPTIONS, PICTURES},
 };
 use crate::index::{SelfTest, VectorIndex};
 
 impl Engine {
-    /// Tells what the live indexes are at this moment.
+    /// Tells what waits, what is kept and what the live indexes are at this moment.
     pub fn observe(&self) {
+        gauge!("diptych_query_queue_depth", "encoder" => "text").set(self.texts.waiting() as f64);
+        gauge!("diptych_query_queue_depth", "encoder" => "image").set(self.worker.waiting() as f64);
+        let (entries, bytes) = self.texts.kept();
+        gauge!("diptych_query_cache_entries").set(entries as f64);
+        gauge!("diptych_query_cache_bytes").set(bytes as f64);
         let Some(generation) = self.live() else { return };
         gauge!("diptych_index_generation").set(generation.number as f64);
         gauge!("diptych_index_degraded").set(if generation.degraded.is_some() { 1.0 } else { 0.0 });
@@ -21,6 +26,14 @@ impl Engine {
             gauge!("diptych_index_tombstones", "index" => index).set(snapshot.dead_in_base() as f64);
             gauge!("diptych_index_memory_bytes", "index" => index).set(snapshot.memory().total() as f64);
         }
+    }
+}
+
+/// Tells where the time of a query went.
+pub(super) fn asked(took: &Timings) {
+    let stages = [("queue", took.queue), ("encode", took.encode), ("search", took.search), ("hydrate", took.hydrate)];
+    for (stage, ms) in stages {
+        histogram!("diptych_query_stage_seconds", "stage" => stage).record(ms / 1000.0);
     }
 }
 

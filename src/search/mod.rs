@@ -16,6 +16,7 @@ mod given;
 mod import;
 mod ingest;
 mod jobs;
+mod kept;
 mod map;
 mod metrics;
 mod pages;
@@ -28,6 +29,7 @@ mod report;
 mod selftest;
 mod settings;
 mod tasks;
+mod texts;
 mod train;
 mod tune;
 mod versions;
@@ -36,6 +38,7 @@ use std::{path::Path, sync::Arc};
 
 use crate::{
     catalog::{Catalog, CatalogError, Item},
+    compute::Refused,
     dataset::{self, DatasetError, PictureError, PictureLimits},
     dscmr::DscmrError,
     encoders::{EncoderError, ImageEncoder, TextEncoder},
@@ -100,6 +103,9 @@ pub enum SearchError {
     /// More queries than the machine can encode.
     #[error("more queries are waiting than this machine can encode")]
     Overloaded,
+    /// The query's time is over, or will be before its turn comes.
+    #[error("the query could not be answered within its time")]
+    TimedOut,
     /// A query that cannot be answered.
     #[error("{field}: {reason}")]
     BadQuery {
@@ -188,6 +194,16 @@ pub enum SearchError {
 impl From<EncoderError> for SearchError {
     fn from(error: EncoderError) -> Self {
         Self::Encoder(Box::new(error))
+    }
+}
+
+impl From<Refused> for SearchError {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Full => Self::Overloaded,
+            Refused::Late => Self::TimedOut,
+            Refused::Failed => Self::Background(refused.to_string()),
+        }
     }
 }
 

@@ -1,9 +1,11 @@
 //! From words, a picture or an item to the point of the common space that a query asks with.
 
+use std::{sync::Arc, time::Duration};
+
 use serde::Serialize;
 
 use super::{Generation, Kind, SearchError};
-use crate::{catalog::Item, dscmr::FeatureMatrix, index::VectorIndex, vector::UnitVector};
+use crate::{catalog::Item, dscmr::Asked, index::VectorIndex, vector::UnitVector};
 
 /// Labels that an answer predicts for its query.
 const PREDICTED_LABELS: usize = 3;
@@ -17,15 +19,17 @@ pub struct PredictedLabel {
     pub probability: f32,
 }
 
-/// A query that went through its encoder.
+/// A query that went through its encoder and its subnetwork.
 #[derive(Debug, Clone)]
 pub(super) struct Encoded {
     /// What it was.
     pub(super) source: Kind,
-    /// The encoder's features, `[d]`.
-    pub(super) features: Vec<f32>,
-    /// The part of its tokens that the encoder does not know; 0 for a picture.
+    /// What the model made of it.
+    pub(super) asked: Arc<Asked>,
+    /// The part of its tokens that nobody knows; 0 for a picture.
     pub(super) unknown_token_ratio: f32,
+    /// How long it waited for the encoder.
+    pub(super) waited: Duration,
 }
 
 /// What a query asks with.
@@ -43,23 +47,11 @@ pub(super) struct Probe {
 }
 
 impl Probe {
-    /// Through the live model.
-    pub(super) fn of(generation: &Generation, encoded: Encoded) -> Result<Self, SearchError> {
-        let Encoded { source, features, unknown_token_ratio } = encoded;
-        let model = &generation.model;
-        let unknown_token_ratio = match source {
-            Kind::Text => model.unknown_token_ratio(&features).unwrap_or(unknown_token_ratio),
-            Kind::Image => unknown_token_ratio,
-        };
-        let matrix = one_row(features)?;
-        let mut points = match source {
-            Kind::Image => model.embed_images(&matrix)?,
-            Kind::Text => model.embed_texts(&matrix)?,
-        };
-        let point = points.pop().ok_or_else(no_point)?;
-        let mut predicted_labels = classes(generation, source, &matrix)?;
-        predicted_labels.truncate(PREDICTED_LABELS);
-        Ok(Self { source, point, unknown_token_ratio, predicted_labels, own_item: None })
+    /// That of one term.
+    pub(super) fn of(generation: &Generation, encoded: Encoded) -> Self {
+        let Encoded { source, asked, unknown_token_ratio, .. } = encoded;
+        let predicted_labels = classes(generation, &asked, PREDICTED_LABELS);
+        Self { source, point: asked.point.clone(), unknown_token_ratio, predicted_labels, own_item: None }
     }
 
     /// An item: its picture if it has one, else its first caption.
@@ -93,31 +85,11 @@ impl Probe {
     }
 }
 
-/// How probable each class is, most probable first.
-pub(super) fn classes(
-    generation: &Generation,
-    source: Kind,
-    features: &FeatureMatrix,
-) -> Result<Vec<PredictedLabel>, SearchError> {
-    let model = &generation.model;
-    let mut probabilities = match source {
-        Kind::Image => model.classify_images(features)?,
-        Kind::Text => model.classify_texts(features)?,
-    };
-    let probabilities = probabilities.pop().ok_or_else(no_point)?;
-    let labels = model.classes().iter().zip(probabilities);
-    let mut labels: Vec<PredictedLabel> =
-        labels.map(|(label, probability)| PredictedLabel { label: label.clone(), probability }).collect();
-    labels.sort_by(|a, b| b.probability.total_cmp(&a.probability));
-    Ok(labels)
-}
-
-/// One vector of features as a matrix.
-pub(super) fn one_row(features: Vec<f32>) -> Result<FeatureMatrix, SearchError> {
-    FeatureMatrix::new(features.len(), features)
-        .ok_or_else(|| SearchError::Background("an encoder gave features of length 0".into()))
-}
-
-fn no_point() -> SearchError {
-    SearchError::Background("the model gave no point for its input".into())
+/// How probable classes are, the most probable first, at most so many.
+pub(super) fn classes(generation: &Generation, asked: &Asked, most: usize) -> Vec<PredictedLabel> {
+    let mut labels: Vec<(&String, f32)> =
+        generation.model.classes().iter().zip(asked.probabilities.iter().copied()).collect();
+    labels.sort_by(|a, b| b.1.total_cmp(&a.1));
+    labels.truncate(most);
+    labels.into_iter().map(|(label, probability)| PredictedLabel { label: label.clone(), probability }).collect()
 }

@@ -1,6 +1,6 @@
 //! A query and its answer, as whoever asks sees them.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Instant};
 
 use serde::Serialize;
 
@@ -63,6 +63,8 @@ pub struct Query {
     pub keyword_weight: f32,
     /// Count the classes of all results.
     pub facets: bool,
+    /// When an answer is worth nothing any more. What has not begun by then does not begin.
+    pub deadline: Option<Instant>,
 }
 
 impl Query {
@@ -77,6 +79,7 @@ impl Query {
             filter: Filter::default(),
             keyword_weight: 0.0,
             facets: false,
+            deadline: None,
         }
     }
 }
@@ -107,7 +110,9 @@ pub struct Found {
 pub struct Timings {
     /// All of it.
     pub total: f64,
-    /// From words or pixels to a point of the common space.
+    /// Waiting for the encoder.
+    pub queue: f64,
+    /// From words or pixels to a point of the common space; next to nothing for words that were asked a while ago.
     pub encode: f64,
     /// From the point to keys.
     pub search: f64,

@@ -67,14 +67,14 @@ impl Ranked {
     }
 }
 
-/// Ranks what is near a probe. `text` holds the query's words, `encode_ms` is how long the encoder took.
+/// Ranks what is near a probe. `text` holds the query's words, `took` says how long it took until now.
 pub(super) async fn rank(
     generation: &Generation,
     catalog: &Catalog,
     probe: Probe,
     text: Option<&str>,
     query: &Query,
-    encode_ms: f64,
+    took: Timings,
 ) -> Result<Ranking, SearchError> {
     let began = Instant::now();
     let text = text.filter(|_| query.keyword_weight > 0.0);
@@ -154,7 +154,7 @@ pub(super) async fn rank(
         facets,
         no_confident_match: best < CONFIDENT,
         next_cursor: None,
-        took: Timings { total: encode_ms + ms(began), encode: encode_ms, search, hydrate: ms(hydrating) },
+        took: Timings { total: took.total + ms(began), search, hydrate: ms(hydrating), ..took },
         strategy,
     };
     Ok(Ranking { head, ranked, words: text.map(words).unwrap_or_default() })
@@ -217,7 +217,7 @@ impl Ranking {
     }
 }
 
-fn ms(since: Instant) -> f64 {
+pub(super) fn ms(since: Instant) -> f64 {
     since.elapsed().as_secs_f64() * 1000.0
 }
 
@@ -257,12 +257,12 @@ async fn distinct(
     own_item: Option<i64>,
 ) -> Result<(), SearchError> {
     let keys = |kind| -> Vec<i64> { ranked.iter().filter(|r| r.kind == kind).map(|r| r.key).collect() };
-    let pictures = catalog.pictures_among(&keys(Kind::Image)).await?;
+    let gone = catalog.no_pictures_among(&keys(Kind::Image)).await?;
     let captions = catalog.captions_among(&keys(Kind::Text)).await?;
     let mut seen = HashSet::new();
     ranked.retain_mut(|candidate| {
         let (item, fresh) = match candidate.kind {
-            Kind::Image => (pictures.get(&candidate.key).copied(), true),
+            Kind::Image => (Some(candidate.key).filter(|key| !gone.contains(key)), true),
             Kind::Text => match captions.get(&candidate.key) {
                 Some(caption) => (Some(caption.item), seen.insert(caption.text.as_str())),
                 None => (None, false),

@@ -15,6 +15,7 @@ mod items;
 mod killed;
 mod learning;
 mod live;
+mod load;
 mod openapi;
 mod queries;
 mod reindex;

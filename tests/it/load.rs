@@ -1,0 +1,195 @@
+//! More queries than the machine can answer: each is answered or refused in order, what nobody waits for is not computed, and
+//! everything else goes on. And whether a query was alone, in a crowd or asked before shows in nothing but its time.
+
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::{Duration, Instant},
+};
+
+use futures_util::future::join_all;
+use reqwest::{Client, Response};
+use serde_json::{Value, json};
+
+use crate::support::{Server, own_copy, trained_collection, wait_for};
+
+/// A text as long as the encoder reads, which no other number gives.
+fn long_text(number: usize) -> String {
+    (0..250).map(|at| ["bird", "tree", "boat", "house", "cat"][(number * 7 + at * (number + 1)) % 5]).fold(
+        format!("number {number}"),
+        |mut text, word| {
+            text.push(' ');
+            text.push_str(word);
+            text
+        },
+    )
+}
+
+async fn ask(client: &Client, server: &Server, body: Value) -> Response {
+    client.post(format!("{}/v1/search/text", server.base)).json(&body).send().await.expect("an answer")
+}
+
+async fn json(response: Response) -> Value {
+    response.json().await.expect("JSON")
+}
+
+/// A number that Prometheus is told.
+async fn metric(client: &Client, server: &Server, name: &str) -> f64 {
+    let metrics = client.get(format!("{}/metrics", server.base)).send().await.expect("an answer");
+    let metrics = metrics.text().await.expect("text");
+    metrics.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok()).unwrap_or(0.0)
+}
+
+const WAITING: &str = "diptych_query_queue_depth{encoder=\"text\"}";
+const ENCODED: &str = "diptych_query_batch_texts_sum";
+
+async fn until_nobody_waits(client: &Client, server: &Server) {
+    wait_for("an empty queue", Duration::from_secs(60), async || {
+        (metric(client, server, WAITING).await == 0.0).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_is_answered_or_told_to_come_again_and_all_else_goes_on() {
+    let Some(collection) = trained_collection() else { return };
+    let data = own_copy(collection);
+    let server = Server::start(data.path()).await;
+    let client = Client::new();
+    let over = AtomicBool::new(false);
+    let watch = async {
+        let (mut slowest, mut looks) = (Duration::ZERO, 0);
+        while !over.load(Ordering::Relaxed) || looks == 0 {
+            for path in ["/healthz", "/readyz", "/metrics", "/v1/info", "/v1/tasks", "/v1/models"] {
+                let began = Instant::now();
+                let answer = client.get(format!("{}{path}", server.base)).send().await.expect("an answer");
+                assert_eq!(answer.status(), 200, "{path} while searches are refused");
+                answer.bytes().await.expect("a body");
+                slowest = slowest.max(began.elapsed());
+                looks += 1;
+            }
+        }
+        slowest
+    };
+    let flood = async {
+        let asked = (0..160).map(async |n| {
+            let mut body = json!({"query": long_text(n)});
+            if n % 8 == 7 {
+                body["timeout_ms"] = json!(400);
+            }
+            let answer = ask(&client, &server, body).await;
+            let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
+            let body = json(answer).await;
+            match status {
+                200 => assert!(body["results"].as_array().is_some_and(|results| !results.is_empty()), "{body}"),
+                503 => {
+                    assert_eq!(body["code"], "overloaded");
+                    assert!(headers["retry-after"].to_str().is_ok_and(|s| s.parse::<u32>().is_ok()), "{headers:?}");
+                }
+                504 => assert!(n % 8 == 7 && body["code"] == "timeout", "{body}"),
+                other => panic!("{other}: {body}"),
+            }
+            status
+        });
+        let statuses = join_all(asked).await;
+        over.store(true, Ordering::Relaxed);
+        statuses
+    };
+    let (statuses, slowest) = tokio::join!(flood, watch);
+    let count = |status: u16| statuses.iter().filter(|s| **s == status).count();
+    assert!(count(200) >= 60 && count(503) > 0, "200: {}, 503: {}, 504: {}", count(200), count(503), count(504));
+    assert!(slowest < Duration::from_secs(2), "the slowest of all else took {slowest:?}");
+
+    until_nobody_waits(&client, &server).await;
+    let answer = ask(&client, &server, json!({"query": "a bird on a branch"})).await;
+    assert_eq!(answer.status(), 200, "afterwards all is as before");
+    let metrics = client.get(format!("{}/metrics", server.base)).send().await.expect("an answer");
+    let metrics = metrics.text().await.expect("text");
+    for stage in ["queue", "encode", "search", "hydrate"] {
+        assert!(metrics.contains(&format!("diptych_query_stage_seconds_bucket{{stage=\"{stage}\",le=\"0.001\"}}")));
+    }
+    for name in
+        ["diptych_query_batch_texts_bucket{le=\"4\"}", "diptych_query_cache_bytes", "diptych_query_cache_entries"]
+    {
+        assert!(metrics.contains(name), "{name} in {metrics}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_waits_for_any_more_is_not_encoded() {
+    let Some(collection) = trained_collection() else { return };
+    let data = own_copy(collection);
+    let server = Server::start(data.path()).await;
+    let client = Client::new();
+    let patient = (0..40).map(|n| ask(&client, &server, json!({"query": long_text(n)})));
+    let hurried = async {
+        wait_for("a queue", Duration::from_secs(20), async || {
+            (metric(&client, &server, WAITING).await > 30.0).then_some(())
+        })
+        .await;
+        let began = Instant::now();
+        let late = (100..120).map(|n| ask(&client, &server, json!({"query": long_text(n), "timeout_ms": 50})));
+        for answer in join_all(late).await {
+            assert_eq!(answer.status(), 504);
+            let body = json(answer).await;
+            assert!(body["detail"].as_str().is_some_and(|detail| detail.ends_with("its timeout_ms of 50")), "{body}");
+        }
+        assert!(began.elapsed() < Duration::from_secs(2), "they were told after {:?}", began.elapsed());
+    };
+    let (answers, ()) = tokio::join!(join_all(patient), hurried);
+    assert!(answers.iter().all(|answer| answer.status() == 200), "who waits is answered");
+    assert_eq!(metric(&client, &server, ENCODED).await, 40.0, "and nothing else was encoded");
+
+    // Clients that hang up.
+    let gone = Client::new();
+    let asked = join_all((200..240).map(|n| ask(&gone, &server, json!({"query": long_text(n)}))));
+    tokio::select! {
+        _ = asked => panic!("forty long texts take longer than that"),
+        () = wait_for("a queue", Duration::from_secs(20), async || {
+            (metric(&client, &server, WAITING).await > 30.0).then_some(())
+        }) => {}
+    }
+    drop(gone);
+    let began = Instant::now();
+    until_nobody_waits(&client, &server).await;
+    let encoded = metric(&client, &server, ENCODED).await - 40.0;
+    assert!(encoded <= 20.0, "{encoded} texts were encoded for nobody in {:?}", began.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_does_not_depend_on_who_asks_beside_or_asked_before() {
+    let Some(collection) = trained_collection() else { return };
+    let (first, second) = (own_copy(collection), own_copy(collection));
+    let (alone, crowded) = (Server::start(first.path()).await, Server::start(second.path()).await);
+    let client = Client::new();
+    let text = |n: usize| {
+        let words = ["a bird", "two dogs on the beach", "a red boat", "an old house among trees", "x"];
+        format!("{} {}", words[n % 5], "and another ".repeat(n / 5))
+    };
+    let told = async |server: &Server, text: &str| {
+        let answer = json(ask(&client, server, json!({"query": text, "target": "any", "limit": 50})).await).await;
+        let encode = answer["took_ms"]["encode"].as_f64().expect("a time");
+        (answer["results"].clone(), answer["query"].clone(), encode)
+    };
+    let mut expected = Vec::new();
+    for n in 0..40 {
+        expected.push(told(&alone, &text(n)).await);
+    }
+    let texts: Vec<String> = (0..40).map(text).collect();
+    let together = join_all(texts.iter().map(|text| told(&crowded, text))).await;
+    for ((n, expected), together) in (0..).zip(&expected).zip(&together) {
+        assert_eq!((&expected.0, &expected.1), (&together.0, &together.1), "text {n}, to the last digit");
+    }
+    let batches = metric(&client, &crowded, "diptych_query_batch_texts_count").await;
+    assert!(batches < 40.0, "forty texts at once came in {batches} batches");
+
+    // The same words otherwise written are the same words.
+    assert_eq!(metric(&client, &alone, "diptych_query_cache_hits_total").await, 0.0);
+    for n in 0..40 {
+        let again = told(&alone, &format!(" {} ", text(n).to_uppercase().replace(' ', "  "))).await;
+        assert_eq!((&again.0, &again.1), (&expected[n].0, &expected[n].1), "text {n}");
+        assert!(again.2 < expected[n].2, "text {n} took {} ms, and {} ms again", expected[n].2, again.2);
+    }
+    assert_eq!(metric(&client, &alone, "diptych_query_cache_hits_total").await, 40.0);
+    assert_eq!(metric(&client, &alone, "diptych_query_cache_misses_total").await, 40.0);
+    assert_eq!(metric(&client, &alone, ENCODED).await, 40.0);
+}
