@@ -1,0 +1,305 @@
+//! What is measured, as tables.
+
+use std::{
+    process::Command,
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
+    time::{Duration, Instant},
+};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use cpu_time::ProcessTime;
+use diptych::encoders::{Registry, TextEncoder};
+use serde_json::{Value, json};
+
+use crate::{
+    Outcome, Wishes,
+    client::{Connection, get, post, request},
+    drive::{Seen, Until, drive, quantile},
+    server::Server,
+    words::{Material, ask},
+};
+
+/// Clients at once.
+const CLIENTS: [usize; 3] = [1, 8, 64];
+
+/// Texts that are asked again and again.
+const KNOWN: usize = 100;
+
+/// Texts that the encoder takes at once where it is measured by itself.
+const BATCH: usize = 64;
+
+/// Items of a posted batch.
+const ITEMS: usize = 50;
+
+pub(crate) fn all(wishes: &Wishes) -> Outcome<()> {
+    let server = wishes.serve()?;
+    let material = Material::of(&mut server.connect()?, 50)?;
+    if wishes.wants("text") {
+        text(wishes, &server, &material)?;
+    }
+    if wishes.wants("picture") {
+        pictures(wishes, &server, &material)?;
+    }
+    if wishes.wants("check") {
+        check(wishes, &server)?;
+    }
+    if wishes.wants("busy") {
+        busy(wishes, &server, &material)?;
+    }
+    if wishes.wants("ingest") {
+        ingest(wishes, &server, &material)?;
+    }
+    Ok(())
+}
+
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    quantile(values.collect(), 0.5)
+}
+
+/// A row of answers a second and times, medians over the rounds.
+fn row(name: &str, rounds: &[Seen]) -> String {
+    let of = |what: &dyn Fn(&Seen) -> f64| median(rounds.iter().map(what));
+    let refused: usize = rounds.iter().flat_map(|seen| seen.refused.values()).sum();
+    format!(
+        "| {name} | {:.0} | {:.1} | {:.1} | {refused} |",
+        of(&Seen::rate),
+        of(&|seen| seen.quantile_ms(0.5)),
+        of(&|seen| seen.quantile_ms(0.99))
+    )
+}
+
+fn heading(what: &str) {
+    println!("\n| {what} | answers/s | p50, ms | p99, ms | refused |");
+    println!("|---|---|---|---|---|");
+}
+
+fn text(wishes: &Wishes, server: &Server, material: &Material) -> Outcome<()> {
+    let registry = Registry::open(&wishes.models)?;
+    let encoder = registry.open_text(&registry.defaults().text)?;
+    let known: Vec<String> = (0..KNOWN).map(|_| material.sentence()).collect();
+    let number = AtomicUsize::new(0);
+    let new = || ask(&material.sentence());
+    let again = || ask(&known[number.fetch_add(1, Ordering::Relaxed) % KNOWN]);
+    let mut uncached: Vec<Vec<Seen>> = vec![Vec::new(); CLIENTS.len()];
+    let mut cached = uncached.clone();
+    let (mut alone, mut shares) = (Vec::new(), Vec::new());
+    for _ in 0..wishes.rounds {
+        alone.push(encoder_alone(encoder.as_ref(), material, wishes.seconds)?);
+        for (at, &clients) in CLIENTS.iter().enumerate() {
+            let (own, all, began) = (ProcessTime::now(), server.cpu_seconds()?, Instant::now());
+            uncached[at].push(drive(server.address, clients, Until::For(wishes.seconds), &new)?);
+            let (own, all) = (own.elapsed().as_secs_f64(), server.cpu_seconds()? - all);
+            shares.push((clients, own / (own + all), (own + all) / began.elapsed().as_secs_f64()));
+            cached[at].push(drive(server.address, clients, Until::For(wishes.seconds), &again)?);
+        }
+    }
+    heading("texts");
+    for (name, rounds) in [("new", &uncached), ("asked before", &cached)] {
+        for (clients, rounds) in CLIENTS.iter().zip(rounds) {
+            println!("{}", row(&format!("{name}, {clients} clients"), rounds));
+        }
+    }
+    let alone_rate = median(alone.iter().map(|alone| alone.rate));
+    println!(
+        "\nThe encoder by itself, {BATCH} such texts at once on all cores: {alone_rate:.0} texts/s ({:.1} tokens each).",
+        median(alone.iter().map(|alone| alone.tokens))
+    );
+    let at = |clients: usize| {
+        median(uncached[CLIENTS.iter().position(|c| *c == clients).unwrap_or(0)].iter().map(Seen::rate))
+    };
+    println!(
+        "Eight clients reach {:.2} times one client's rate, and {:.0} % of the encoder's.",
+        at(8) / at(1),
+        at(8) / alone_rate * 100.0
+    );
+    for clients in CLIENTS {
+        let of = |what: fn(&(usize, f64, f64)) -> f64| median(shares.iter().filter(|s| s.0 == clients).map(what));
+        println!(
+            "With {clients} clients {:.1} cores are busy, and the clients take {:.0} % of that.",
+            of(|share| share.2),
+            of(|share| share.1) * 100.0
+        );
+    }
+    println!(
+        "\n| one client, p50, ms | all | queue | encode | search | hydrate | HTTP and JSON | all but encode and search |"
+    );
+    println!("|---|---|---|---|---|---|---|---|");
+    for (name, rounds) in [("new", &uncached[0]), ("asked before", &cached[0])] {
+        let stage = |at: usize| median(rounds.iter().flat_map(|seen| &seen.stages).map(|stages| stages[at]));
+        let each = || rounds.iter().flat_map(|seen| seen.seconds.iter().zip(&seen.stages));
+        let http = median(each().map(|(seconds, stages)| seconds * 1e3 - stages.iter().sum::<f64>()));
+        let rest = median(each().map(|(seconds, stages)| seconds * 1e3 - stages[1] - stages[2]));
+        let all = median(rounds.iter().flat_map(|seen| &seen.seconds).map(|seconds| seconds * 1e3));
+        let [queue, encode, search, hydrate] = [0, 1, 2, 3].map(stage);
+        println!(
+            "| {name} | {all:.2} | {queue:.2} | {encode:.2} | {search:.2} | {hydrate:.2} | {http:.2} | {rest:.2} |"
+        );
+    }
+    Ok(())
+}
+
+struct Alone {
+    rate: f64,
+    tokens: f64,
+}
+
+/// The encoder in this process, on all cores, while the service has nothing to do.
+fn encoder_alone(encoder: &dyn TextEncoder, material: &Material, time: Duration) -> Outcome<Alone> {
+    let (mut count, mut tokens, mut took) = (0, 0, Duration::ZERO);
+    while took < time {
+        let texts: Vec<String> = (0..BATCH).map(|_| material.sentence()).collect();
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        let began = Instant::now();
+        encoder.encode(&texts)?;
+        took += began.elapsed();
+        count += BATCH;
+        for text in texts {
+            tokens += encoder.cut(text)?.ids.len();
+        }
+    }
+    Ok(Alone { rate: count as f64 / took.as_secs_f64(), tokens: tokens as f64 / count as f64 })
+}
+
+fn pictures(wishes: &Wishes, server: &Server, material: &Material) -> Outcome<()> {
+    let next = || request("POST", "/v1/search/image", "image/png", material.picture());
+    let mut rounds: Vec<Vec<Seen>> = vec![Vec::new(); 2];
+    for _ in 0..wishes.rounds {
+        for (rounds, clients) in rounds.iter_mut().zip([1, 8]) {
+            rounds.push(drive(server.address, clients, Until::For(wishes.seconds), &next)?);
+        }
+    }
+    heading("pictures");
+    for (rounds, clients) in rounds.iter().zip([1, 8]) {
+        println!("{}", row(&format!("{clients} clients"), rounds));
+    }
+    Ok(())
+}
+
+/// New texts while the service is at long work.
+fn busy(wishes: &Wishes, server: &Server, material: &Material) -> Outcome<()> {
+    let new = || ask(&material.sentence());
+    let mut connection = server.connect()?;
+    heading("new texts, 8 clients");
+    for (name, path) in [("beside a reindex", "/v1/admin/reindex"), ("beside a training", "/v1/admin/train")] {
+        let mut rounds = Vec::new();
+        for _ in 0..wishes.rounds {
+            // A small collection is indexed in less than the time of a round, so it is indexed again and again.
+            let over = AtomicBool::new(false);
+            let seen = std::thread::scope(|scope| -> Outcome<Seen> {
+                let connection = &mut connection;
+                let work = scope.spawn(|| work(connection, path, &over).map_err(|error| error.to_string()));
+                let seen = drive(server.address, 8, Until::For(wishes.seconds), &new);
+                over.store(true, Ordering::Relaxed);
+                work.join().map_err(|_| "the work panicked")??;
+                seen
+            })?;
+            rounds.push(seen);
+        }
+        println!("{}", row(name, &rounds));
+    }
+    Ok(())
+}
+
+/// Keeps the service at a kind of work until it is over; then cancels it.
+fn work(connection: &mut Connection, path: &str, over: &AtomicBool) -> Outcome<()> {
+    let force = json!({ "force": true });
+    let body = if path.ends_with("train") { force } else { json!({}) };
+    while !over.load(Ordering::Relaxed) {
+        let task = connection.json(&post(path, &body))?["id"].as_i64().ok_or("no task")?;
+        loop {
+            std::thread::sleep(Duration::from_millis(50));
+            let status = connection.json(&get(&format!("/v1/tasks/{task}")))?;
+            if !["enqueued", "running"].contains(&status["status"].as_str().unwrap_or_default()) {
+                break;
+            }
+            if over.load(Ordering::Relaxed) {
+                // One that ended at this moment cannot be cancelled, and need not.
+                connection.send(&post(&format!("/v1/tasks/{task}/cancel"), &json!({})))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn ingest(wishes: &Wishes, server: &Server, material: &Material) -> Outcome<()> {
+    let number = AtomicUsize::new(0);
+    let id = || format!("load-{}", number.fetch_add(1, Ordering::Relaxed));
+    // What follows the end of a picture's file is read by nobody, and makes it a file of its own.
+    let picture = |id: &str| [material.picture(), id.as_bytes()].concat();
+    let item = |with_picture: bool| -> Value {
+        let id = id();
+        let mut item = json!({ "id": id, "captions": [material.sentence()], "labels": ["load"] });
+        if with_picture {
+            item["image_base64"] = STANDARD.encode(picture(&id)).into();
+        }
+        item
+    };
+    let one_caption = || post("/v1/items", &item(false));
+    let one_pair = || {
+        let item = item(false);
+        let picture = picture(item["id"].as_str().unwrap_or_default());
+        const BOUNDARY: &str = "load-boundary-7d1b";
+        let head = format!(
+            "--{BOUNDARY}\r\ncontent-disposition: form-data; name=\"item\"\r\n\r\n{item}\r\n--{BOUNDARY}\r\n\
+             content-disposition: form-data; name=\"image\"; filename=\"p\"\r\n\r\n"
+        );
+        let body = [head.as_bytes(), &picture, format!("\r\n--{BOUNDARY}--\r\n").as_bytes()].concat();
+        request("POST", "/v1/items", &format!("multipart/form-data; boundary={BOUNDARY}"), &body)
+    };
+    let many = |with_picture: bool| {
+        let lines: Vec<String> = (0..ITEMS).map(|_| item(with_picture).to_string()).collect();
+        request("POST", "/v1/items/batch", "application/jsonl", lines.join("\n").as_bytes())
+    };
+    let cases: [(&str, usize, &(dyn Fn() -> Vec<u8> + Sync)); 4] = [
+        ("captions, one a request", 1, &one_caption),
+        ("pictures with a caption, one a request", 1, &one_pair),
+        ("captions, 50 a request", ITEMS, &|| many(false)),
+        ("pictures with a caption, 50 a request", ITEMS, &|| many(true)),
+    ];
+    println!("\n| new items, 4 clients | items/s | p50 of a request, ms | p99, ms | refused |");
+    println!("|---|---|---|---|---|");
+    for (name, items, next) in cases {
+        let mut rounds = Vec::new();
+        for _ in 0..wishes.rounds {
+            rounds.push(drive(server.address, 4, Until::For(wishes.seconds), next)?);
+        }
+        let of = |what: &dyn Fn(&Seen) -> f64| median(rounds.iter().map(what));
+        let refused: usize = rounds.iter().flat_map(|seen| seen.refused.values()).sum();
+        println!(
+            "| {name} | {:.0} | {:.1} | {:.1} | {refused} |",
+            of(&Seen::rate) * items as f64,
+            of(&|seen| seen.quantile_ms(0.5)),
+            of(&|seen| seen.quantile_ms(0.99))
+        );
+    }
+    Ok(())
+}
+
+/// One figure by the clients here and by wrk, in turns.
+fn check(wishes: &Wishes, server: &Server) -> Outcome<()> {
+    if Command::new("wrk").arg("--version").output().is_err() {
+        println!("\nwrk is not installed, so nothing checks these clients; Debian has it: apt-get install wrk.");
+        return Ok(());
+    }
+    let script = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("load-wrk.lua");
+    std::fs::write(
+        &script,
+        "wrk.method = 'POST'\nwrk.body = '{\"query\":\"a bird on a branch\"}'\nwrk.headers['Content-Type'] = 'application/json'\n",
+    )?;
+    let same = || ask("a bird on a branch");
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    for _ in 0..wishes.rounds {
+        ours.push(drive(server.address, 8, Until::For(wishes.seconds), &same)?.rate());
+        let output = Command::new("wrk")
+            .args(["-t1", "-c8", &format!("-d{}s", wishes.seconds.as_secs()), "-s"])
+            .arg(&script)
+            .arg(format!("http://{}/v1/search/text", server.address))
+            .output()?;
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        let rate = said.lines().find_map(|line| line.trim().strip_prefix("Requests/sec:")?.trim().parse().ok());
+        theirs.push(rate.ok_or_else(|| format!("wrk said: {said}"))?);
+    }
+    let (ours, theirs) = (median(ours.into_iter()), median(theirs.into_iter()));
+    println!("\nOne text that was asked before, 8 clients: {ours:.0} answers/s here, {theirs:.0} by wrk.");
+    Ok(())
+}
