@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use sqlx::FromRow;
 
-use super::{Catalog, CatalogError, from_json, json_list};
+use super::{Catalog, CatalogError, Watermark, from_json, json_list};
 
 /// An item with all that is known of it.
 #[derive(Debug, Clone)]
@@ -161,19 +161,23 @@ impl Catalog {
         rows.into_iter().map(|row| Ok((row.key, item(row)?))).collect()
     }
 
-    /// Those of `keys` that are no item with a picture: what an index still holds and the catalog does not.
+    /// Those of `keys` that are no item with a picture: what an index still holds and the catalog does not. `since` is how far the
+    /// index had come in the catalog's changes; if nothing has changed since, it holds what the catalog does, and no key is
+    /// looked up.
     ///
     /// # Errors
     /// If the database fails.
-    pub async fn no_pictures_among(&self, keys: &[i64]) -> Result<HashSet<i64>, CatalogError> {
+    pub async fn no_pictures_among(&self, keys: &[i64], since: Watermark) -> Result<HashSet<i64>, CatalogError> {
         if keys.is_empty() {
             return Ok(HashSet::new());
         }
         let rows: Vec<i64> = sqlx::query_scalar(
             "select value from json_each(?)
-             where not exists (select 1 from items where key = value and content_hash is not null)",
+             where (select seq from sqlite_sequence where name = 'changes') > ?
+               and not exists (select 1 from items where key = value and content_hash is not null)",
         )
         .bind(json_list(keys))
+        .bind(since)
         .fetch_all(&self.readers)
         .await?;
         Ok(rows.into_iter().collect())
@@ -282,5 +286,62 @@ impl Catalog {
         )
         .fetch_one(&self.readers)
         .await?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::{FeatureKinds, NewItem, NewPicture};
+
+    #[tokio::test]
+    async fn items_are_read_as_they_were_written_whatever_they_say() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let catalog = Catalog::open(folder.path()).await.expect("a catalog");
+        let captions =
+            ["\"quoted\" \\ and\nbroken\t", "nul \0 inside", "", "🐦 \u{7f} \u{2028}", "[1,2]"].map(str::to_owned);
+        let labels = ["a, b", "\"x\"", "z\u{1}", "ä"].map(str::to_owned);
+        let picture = |n: u8| NewPicture {
+            content_hash: [n; 32],
+            path: "p".into(),
+            mime: "image/png".into(),
+            width: 2,
+            height: 3,
+        };
+        let item = |id: &str, picture: Option<NewPicture>, captions: &[String], labels: &[String]| NewItem {
+            id: id.into(),
+            picture,
+            captions: captions.to_vec(),
+            labels: labels.to_vec(),
+            given_split: None,
+            meta: r#"{"year": 1990}"#.into(),
+            source: "test".into(),
+            record_hash: [7; 32],
+        };
+        let items = [
+            item("whole", Some(picture(1)), &captions, &labels),
+            item("bare", Some(picture(2)), &[], &[]),
+            item("told", None, &captions[..1], &labels[..1]),
+        ];
+        catalog.import_batch(&items, &[]).await.expect("taken");
+
+        let whole = catalog.item("whole").await.expect("read").expect("there");
+        let texts = whole.captions.iter().map(|caption| &caption.text);
+        assert!(texts.eq(&captions), "in their order: {:?}", whole.captions);
+        assert!(whole.captions.iter().zip(0..).all(|(c, at)| c.position == at && c.item == whole.key && c.key > 0));
+        assert_eq!(whole.labels, ["\"x\"", "a, b", "z\u{1}", "ä"], "in alphabetical order");
+        assert_eq!((whole.width, whole.height, &whole.meta["year"]), (Some(2), Some(3), &1990.into()));
+        let bare = catalog.item("bare").await.expect("read").expect("there");
+        assert!(bare.captions.is_empty() && bare.labels.is_empty());
+        let told = catalog.item("told").await.expect("read").expect("there");
+
+        let keys = [whole.key, 99, bare.key, told.key];
+        assert_eq!(catalog.items(&keys).await.expect("read").len(), 3);
+        let gone = async |since| catalog.no_pictures_among(&keys, since).await.expect("read");
+        assert_eq!(gone(0).await, HashSet::from([99, told.key]));
+        let newest = catalog.all_features(FeatureKinds { image: ("i", 1), text: ("t", 1) }).await.expect("read").0;
+        assert_eq!(gone(newest).await, HashSet::new(), "nothing has changed since");
+        catalog.delete_items(&[bare.key]).await.expect("gone");
+        assert_eq!(gone(newest).await, HashSet::from([99, bare.key, told.key]));
     }
 }

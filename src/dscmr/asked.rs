@@ -91,7 +91,8 @@ impl TextNetwork {
                 _ => self.scale.apply(features, 0..features.rows()),
             };
             let mut own = part.own.run(&rows);
-            own.iter_mut().for_each(|x| *x = x.max(0.0));
+            // Not `max`, which would make a number of what is none.
+            own.iter_mut().filter(|x| **x < 0.0).for_each(|x| *x = 0.0);
             points.push(part.shared.run(&own));
         }
         let labels = self.labels.run(&points[0]);

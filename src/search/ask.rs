@@ -10,7 +10,7 @@ use futures_util::future::try_join_all;
 use super::{
     Answer, Engine, Generation, Kind, PredictedLabel, Query, SearchError, Timings, encode_one, metrics,
     pages::cursor,
-    probe::{Encoded, Probe, classes},
+    probe::{Encoded, Probe, Spent, classes},
     rank::{ms, rank},
     texts::Read,
 };
@@ -86,16 +86,21 @@ impl Engine {
             .collect();
         let text = (!text.is_empty()).then(|| text.join(" "));
         let weights: Vec<f32> = terms.iter().map(|(_, weight)| *weight).collect();
-        let probes = terms.into_iter().map(|(term, _)| self.probe(&generation, term, query.deadline));
-        let (mut probes, waited): (Vec<Probe>, Vec<Duration>) = try_join_all(probes).await?.into_iter().unzip();
+        // How far the indexes have come before they are searched.
+        let came_to = generation.came_to();
+        let plain = weights[..] == [1.0] && query.filter.is_empty() && !query.exact && query.ef.is_none();
+        let near = if plain { query.target.kinds() } else { &[] };
+        let probes = terms.into_iter().map(|(term, _)| self.probe(&generation, term, near, query.deadline));
+        let (mut probes, spent): (Vec<Probe>, Vec<Spent>) = try_join_all(probes).await?.into_iter().unzip();
         let probe = match weights[..] {
             [weight] if weight > 0.0 => probes.remove(0),
             _ => Probe::composed(probes.into_iter().zip(weights).collect())?,
         };
-        let (total, queue) = (ms(began), waited.into_iter().max().unwrap_or_default().as_secs_f64() * 1000.0);
-        let took = Timings { total, queue, encode: (total - queue).max(0.0), ..Timings::default() };
+        let most = |of: fn(&Spent) -> Duration| spent.iter().map(of).max().unwrap_or_default().as_secs_f64() * 1000.0;
+        let (total, queue, search) = (ms(began), most(|spent| spent.waited), most(|spent| spent.searched));
+        let took = Timings { total, queue, encode: (total - queue - search).max(0.0), search, hydrate: 0.0 };
         let catalog = &self.library.catalog;
-        let ranking = rank(&generation, catalog, probe, text.as_deref(), &query, took).await?;
+        let ranking = rank(&generation, catalog, probe, text.as_deref(), &query, came_to, took).await?;
         let (mut answer, next) = ranking.page(catalog, 0, query.limit).await?;
         metrics::asked(&answer.took);
         if next < ranking.len() {
@@ -123,7 +128,7 @@ impl Engine {
     /// As [`Self::search`]; [`SearchError::BadQuery`] for an item.
     pub async fn classify(&self, term: Term) -> Result<(String, Vec<PredictedLabel>), SearchError> {
         let generation = self.ready().await?;
-        let encoded = self.encode(&generation, term, None).await?;
+        let encoded = self.encode(&generation, term, &[], None).await?;
         let labels = classes(&generation, &encoded.asked, usize::MAX);
         Ok((generation.record.version.clone(), labels))
     }
@@ -141,7 +146,7 @@ impl Engine {
         let mut points = Vec::with_capacity(terms.len());
         let mut terms = terms.into_iter().peekable();
         while terms.peek().is_some() {
-            let some = terms.by_ref().take(AT_ONCE).map(|term| self.probe(&generation, term, None));
+            let some = terms.by_ref().take(AT_ONCE).map(|term| self.probe(&generation, term, &[], None));
             points.extend(try_join_all(some).await?.into_iter().map(|(probe, _)| probe.point));
         }
         Ok((generation.record.version.clone(), points))
@@ -156,22 +161,24 @@ impl Engine {
         Ok(self.library.catalog.label_counts(filter).await?)
     }
 
-    /// From a term to the point that asks for it; and how long it waited for an encoder.
+    /// From a term to the point that asks for it; and where the time went. What is near it of the kinds `near` may be found on the
+    /// way.
     async fn probe(
         &self,
         generation: &Arc<Generation>,
         term: Term,
+        near: &'static [Kind],
         deadline: Option<Instant>,
-    ) -> Result<(Probe, Duration), SearchError> {
+    ) -> Result<(Probe, Spent), SearchError> {
         match term {
             Term::Item(id) => {
                 let item = self.library.catalog.item(&id).await?.ok_or(SearchError::NoSuchItem(id))?;
-                Ok((Probe::of_item(generation, &item)?, Duration::ZERO))
+                Ok((Probe::of_item(generation, &item)?, Spent::default()))
             }
             term => {
-                let encoded = self.encode(generation, term, deadline).await?;
-                let waited = encoded.waited;
-                Ok((Probe::of(generation, encoded), waited))
+                let encoded = self.encode(generation, term, near, deadline).await?;
+                let spent = encoded.spent;
+                Ok((Probe::of(generation, encoded), spent))
             }
         }
     }
@@ -181,14 +188,15 @@ impl Engine {
         &self,
         generation: &Arc<Generation>,
         term: Term,
+        near: &'static [Kind],
         deadline: Option<Instant>,
     ) -> Result<Encoded, SearchError> {
         match term {
             Term::Text(text) => {
-                let (text, model) = (self.check_text(&text)?, &generation.record.version);
-                let Read { asked, unknown, waited } =
-                    self.texts.read(text, model, &generation.network, deadline).await?;
-                Ok(Encoded { source: Kind::Text, asked, unknown_token_ratio: unknown, waited })
+                let text = self.check_text(&text)?;
+                let Read { asked, unknown: unknown_token_ratio, near, waited, searched } =
+                    self.texts.read(text, generation, near, deadline).await?;
+                Ok(Encoded { source: Kind::Text, asked, unknown_token_ratio, near, spent: Spent { waited, searched } })
             }
             Term::Picture(bytes) => {
                 let limits = self.library.limits;
@@ -205,7 +213,8 @@ impl Engine {
                 };
                 let done = self.worker.run(deadline, encode).await?;
                 let asked = Arc::new(done.answer?);
-                Ok(Encoded { source: Kind::Image, asked, unknown_token_ratio: 0.0, waited: done.waited })
+                let spent = Spent { waited: done.waited, searched: Duration::ZERO };
+                Ok(Encoded { source: Kind::Image, asked, unknown_token_ratio: 0.0, near: Vec::new(), spent })
             }
             Term::Item(_) => Err(bad("item", "only words and pictures are encoded".into())),
         }

@@ -188,6 +188,11 @@ impl Generation {
         self.built_at
     }
 
+    /// How far the indexes have come. What they hold when they are searched later has come as far at least.
+    pub(super) fn came_to(&self) -> Watermark {
+        self.came_to.load(Ordering::Acquire)
+    }
+
     /// Whether so much has changed since the bases were built that new ones pay.
     pub(super) fn needs_fold(&self) -> bool {
         self.images.needs_fold() || self.texts.needs_fold()

@@ -2,10 +2,11 @@
 //! indexed anew in between, no page repeats or skips a result.
 
 use std::{
-    collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
+
+use hashlink::LinkedHashMap;
 
 use super::{SearchError, rank::Ranking};
 
@@ -15,9 +16,9 @@ const KEPT: Duration = Duration::from_secs(600);
 /// Rankings that are kept at most; beyond, the oldest goes. A ranking has some kilobytes.
 const MOST: usize = 2000;
 
-/// The rankings that cursors point into.
+/// The rankings that cursors point into, the oldest first.
 #[derive(Debug, Default)]
-pub(super) struct Pages(Mutex<HashMap<u128, Held>>);
+pub(super) struct Pages(Mutex<LinkedHashMap<u128, Held>>);
 
 #[derive(Debug)]
 struct Held {
@@ -30,13 +31,12 @@ impl Pages {
     pub(super) fn keep(&self, ranking: Arc<Ranking>) -> u128 {
         let name = rand::random();
         let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        held.retain(|_, kept| kept.since.elapsed() < KEPT);
-        if held.len() >= MOST
-            && let Some(oldest) = held.iter().min_by_key(|(_, kept)| kept.since).map(|(name, _)| *name)
-        {
-            held.remove(&oldest);
+        let now = Instant::now();
+        // Every query passes here, so only what goes is looked at.
+        while held.len() >= MOST || held.front().is_some_and(|(_, kept)| now.duration_since(kept.since) >= KEPT) {
+            held.pop_front();
         }
-        held.insert(name, Held { since: Instant::now(), ranking });
+        held.insert(name, Held { since: now, ranking });
         name
     }
 

@@ -5,7 +5,12 @@ use std::{sync::Arc, time::Duration};
 use serde::Serialize;
 
 use super::{Generation, Kind, SearchError};
-use crate::{catalog::Item, dscmr::Asked, index::VectorIndex, vector::UnitVector};
+use crate::{
+    catalog::Item,
+    dscmr::Asked,
+    index::{Neighbours, VectorIndex},
+    vector::UnitVector,
+};
 
 /// Labels that an answer predicts for its query.
 const PREDICTED_LABELS: usize = 3;
@@ -28,8 +33,18 @@ pub(super) struct Encoded {
     pub(super) asked: Arc<Asked>,
     /// The part of its tokens that nobody knows; 0 for a picture.
     pub(super) unknown_token_ratio: f32,
-    /// How long it waited for the encoder.
+    /// What is near it, of those kinds that were scanned on the way.
+    pub(super) near: Vec<(Kind, Neighbours)>,
+    pub(super) spent: Spent,
+}
+
+/// Where a term's time went, encoding aside.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Spent {
+    /// Waiting for the encoder.
     pub(super) waited: Duration,
+    /// Scanning on the way.
+    pub(super) searched: Duration,
 }
 
 /// What a query asks with.
@@ -42,6 +57,8 @@ pub(super) struct Probe {
     pub(super) unknown_token_ratio: f32,
     /// Classes that it seems to belong to, most probable first.
     pub(super) predicted_labels: Vec<PredictedLabel>,
+    /// What is near it, of those kinds that are known already.
+    pub(super) near: Vec<(Kind, Neighbours)>,
     /// The key of the item that it is, which is no answer to itself.
     pub(super) own_item: Option<i64>,
 }
@@ -49,9 +66,9 @@ pub(super) struct Probe {
 impl Probe {
     /// That of one term.
     pub(super) fn of(generation: &Generation, encoded: Encoded) -> Self {
-        let Encoded { source, asked, unknown_token_ratio, .. } = encoded;
+        let Encoded { source, asked, unknown_token_ratio, near, .. } = encoded;
         let predicted_labels = classes(generation, &asked, PREDICTED_LABELS);
-        Self { source, point: asked.point.clone(), unknown_token_ratio, predicted_labels, own_item: None }
+        Self { source, point: asked.point.clone(), unknown_token_ratio, predicted_labels, near, own_item: None }
     }
 
     /// An item: its picture if it has one, else its first caption.
@@ -66,7 +83,7 @@ impl Probe {
                 }
             })?;
         let own_item = Some(item.key);
-        Ok(Self { source, point, unknown_token_ratio: 0.0, predicted_labels: Vec::new(), own_item })
+        Ok(Self { source, point, unknown_token_ratio: 0.0, predicted_labels: Vec::new(), near: Vec::new(), own_item })
     }
 
     /// Several, each times its weight; negative weights lead away.
@@ -81,7 +98,7 @@ impl Probe {
         let point =
             UnitVector::new(sum, heaviest.point.dims()).map_err(|_| refuse("the terms cancel each other out"))?;
         let unknown = terms.iter().map(|(term, _)| term.unknown_token_ratio).fold(0.0, f32::max);
-        Ok(Self { point, unknown_token_ratio: unknown, ..heaviest.clone() })
+        Ok(Self { point, unknown_token_ratio: unknown, near: Vec::new(), ..heaviest.clone() })
     }
 }
 

@@ -10,12 +10,12 @@ use std::{
 
 use super::{Answer, Direction, Found, Generation, Kind, LeftOut, Query, SearchError, Target, Timings, probe::Probe};
 use crate::{
-    catalog::{Catalog, Filter, Item, words},
+    catalog::{Catalog, Filter, Item, Watermark, words},
     index::{KeySet, LiveIndex, Neighbours, SearchParams, Strategy, VectorIndex},
 };
 
 /// Neighbours that the index is asked for.
-const CANDIDATES: usize = 200;
+pub(super) const CANDIDATES: usize = 200;
 
 /// Items that keywords may bring in.
 const BY_WORDS: u32 = 100;
@@ -67,13 +67,15 @@ impl Ranked {
     }
 }
 
-/// Ranks what is near a probe. `text` holds the query's words, `took` says how long it took until now.
+/// Ranks what is near a probe. `text` holds the query's words, `came_to` is how far the indexes had come before anything was
+/// searched, `took` says how long it took until now.
 pub(super) async fn rank(
     generation: &Generation,
     catalog: &Catalog,
-    probe: Probe,
+    mut probe: Probe,
     text: Option<&str>,
     query: &Query,
+    came_to: Watermark,
     took: Timings,
 ) -> Result<Ranking, SearchError> {
     let began = Instant::now();
@@ -86,7 +88,11 @@ pub(super) async fn rank(
         let filter: Option<KeySet> = allowed.as_ref().map(|keys| keys.iter().map(|key| key.cast_unsigned()).collect());
         let params =
             SearchParams { exact: query.exact, ef: query.ef, filter: filter.as_ref(), ..SearchParams::top(CANDIDATES) };
-        let Neighbours { hits, strategy: found_by } = index.search(&probe.point, &params)?;
+        let near = probe.near.iter().position(|(near, _)| *near == kind).map(|at| probe.near.swap_remove(at).1);
+        let Neighbours { hits, strategy: found_by } = match near {
+            Some(near) => near,
+            None => index.search(&probe.point, &params)?,
+        };
         strategy = if ranked.is_empty() { found_by } else { strategy };
         let direction = direction(probe.source, kind);
         let calibration = generation.model.calibration();
@@ -138,7 +144,7 @@ pub(super) async fn rank(
     let before = ranked.len();
     ranked.retain(|r| query.min_relevance.is_none_or(|min| r.relevance >= min));
     left_out.below_threshold = before - ranked.len();
-    distinct(catalog, &mut ranked, &mut left_out, probe.own_item).await?;
+    distinct(catalog, &mut ranked, &mut left_out, came_to, probe.own_item).await?;
     let facets = if query.facets { Some(facets(catalog, &ranked).await?) } else { None };
     let best = ranked.iter().map(|r| r.relevance).fold(0.0, f32::max);
     let head = Answer {
@@ -154,7 +160,7 @@ pub(super) async fn rank(
         facets,
         no_confident_match: best < CONFIDENT,
         next_cursor: None,
-        took: Timings { total: took.total + ms(began), search, hydrate: ms(hydrating), ..took },
+        took: Timings { total: took.total + ms(began), search: took.search + search, hydrate: ms(hydrating), ..took },
         strategy,
     };
     Ok(Ranking { head, ranked, words: text.map(words).unwrap_or_default() })
@@ -221,7 +227,7 @@ pub(super) fn ms(since: Instant) -> f64 {
     since.elapsed().as_secs_f64() * 1000.0
 }
 
-fn index_of(generation: &Generation, kind: Kind) -> &LiveIndex {
+pub(super) fn index_of(generation: &Generation, kind: Kind) -> &LiveIndex {
     match kind {
         Kind::Image => &generation.images,
         Kind::Text => &generation.texts,
@@ -254,10 +260,11 @@ async fn distinct(
     catalog: &Catalog,
     ranked: &mut Vec<Ranked>,
     left_out: &mut LeftOut,
+    came_to: Watermark,
     own_item: Option<i64>,
 ) -> Result<(), SearchError> {
     let keys = |kind| -> Vec<i64> { ranked.iter().filter(|r| r.kind == kind).map(|r| r.key).collect() };
-    let gone = catalog.no_pictures_among(&keys(Kind::Image)).await?;
+    let gone = catalog.no_pictures_among(&keys(Kind::Image), came_to).await?;
     let captions = catalog.captions_among(&keys(Kind::Text)).await?;
     let mut seen = HashSet::new();
     ranked.retain_mut(|candidate| {

@@ -1,8 +1,9 @@
 //! From words to their point: through the encoder and the text subnetwork, together with whatever else was asked at that moment, or
-//! out of what is kept of words asked before.
+//! out of what is kept of words asked before. Where an index is scanned, the scan is made together as well: its points are read
+//! from memory once for all who ask.
 //!
-//! What a text is cut into decides all that follows, so it is the key of what is kept; the network's answer for it does not
-//! depend, in any bit, on what it was computed with. So whether a query was alone, in a crowd, or answered from what is kept
+//! What a text is cut into decides all that follows, so it is the key of what is kept; neither the networks' answer for it nor what
+//! a scan finds depends, in any bit, on what else was computed beside it. So whether a query was alone, in a crowd, or answered from what is kept
 //! shows in nothing but its time.
 
 use std::{
@@ -10,11 +11,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{EngineLimits, SearchError, blocking, kept::Kept};
+use super::{
+    EngineLimits, Generation, Kind, SearchError, blocking,
+    kept::Kept,
+    rank::{CANDIDATES, index_of},
+};
 use crate::{
     compute::{self, BatchLimits, Batcher, Done},
-    dscmr::{Asked, FeatureMatrix, TextNetwork},
+    dscmr::{Asked, FeatureMatrix},
     encoders::TextEncoder,
+    index::{Neighbours, SearchParams, Strategy, VectorIndex},
+    vector::UnitVector,
 };
 
 /// Texts of a batch, at most.
@@ -32,7 +39,15 @@ const SHORT: usize = 1000;
 /// A text in the queue.
 struct Job {
     ids: Box<[u32]>,
-    network: Arc<TextNetwork>,
+    generation: Arc<Generation>,
+    near: &'static [Kind],
+}
+
+/// What came of a text in a batch.
+struct Made {
+    asked: Asked,
+    near: Vec<(Kind, Neighbours)>,
+    searched: Duration,
 }
 
 /// What was made of a text.
@@ -40,14 +55,18 @@ pub(super) struct Read {
     pub(super) asked: Arc<Asked>,
     /// The part of its tokens that nobody knows.
     pub(super) unknown: f32,
+    /// What is near it, of those kinds that were scanned on the way.
+    pub(super) near: Vec<(Kind, Neighbours)>,
     /// How long it waited for the encoder.
     pub(super) waited: Duration,
+    /// How long the scans took.
+    pub(super) searched: Duration,
 }
 
 /// The encoder of texts with its queue and what is kept of its answers.
 pub(super) struct Texts {
     encoder: Arc<dyn TextEncoder>,
-    queue: Batcher<Job, Result<Asked, SearchError>>,
+    queue: Batcher<Job, Result<Made, SearchError>>,
     kept: Kept,
 }
 
@@ -66,31 +85,33 @@ impl Texts {
         Ok(Self { encoder, queue, kept: Kept::new(limits.kept_texts, limits.kept_bytes) })
     }
 
-    /// What a model makes of a text. `model` names it, `network` is its text side.
+    /// What a generation's model makes of a text; and what is near it of some kinds, if others ask at the same moment and these
+    /// are scanned.
     pub(super) async fn read(
         &self,
         text: &str,
-        model: &str,
-        network: &Arc<TextNetwork>,
+        generation: &Arc<Generation>,
+        near: &'static [Kind],
         deadline: Option<Instant>,
     ) -> Result<Read, SearchError> {
+        let model = &generation.record.version;
         let cut = if text.len() <= SHORT {
             self.encoder.cut(text)?
         } else {
             let (encoder, text) = (Arc::clone(&self.encoder), text.to_owned());
             blocking(move || encoder.cut(&text)).await??
         };
-        let (asked, waited) = match self.kept.find(model, &cut.ids) {
-            Some(asked) => (asked, Duration::ZERO),
-            None => {
-                let job = Job { ids: cut.ids.clone(), network: Arc::clone(network) };
-                let Done { answer, waited, .. } = self.queue.run(job, cut.ids.len().max(1), deadline).await?;
-                let asked = Arc::new(answer?);
-                self.kept.keep(model, cut.ids, &asked);
-                (asked, waited)
-            }
-        };
-        Ok(Read { unknown: asked.unknown.unwrap_or(cut.unknown), asked, waited })
+        let unknown = |asked: &Asked| asked.unknown.unwrap_or(cut.unknown);
+        if let Some(asked) = self.kept.find(model, &cut.ids) {
+            let (waited, searched) = (Duration::ZERO, Duration::ZERO);
+            return Ok(Read { unknown: unknown(&asked), asked, near: Vec::new(), waited, searched });
+        }
+        let job = Job { ids: cut.ids.clone(), generation: Arc::clone(generation), near };
+        let Done { answer, waited, .. } = self.queue.run(job, cut.ids.len().max(1), deadline).await?;
+        let Made { asked, near, searched } = answer?;
+        let asked = Arc::new(asked);
+        self.kept.keep(model, cut.ids, &asked);
+        Ok(Read { unknown: unknown(&asked), asked, near, waited, searched })
     }
 
     /// From now on answers of this model alone are kept.
@@ -115,19 +136,17 @@ impl std::fmt::Debug for Texts {
     }
 }
 
-/// Some texts through the encoder together, and through their model's text side; which is one side, unless another model was
-/// put in a moment ago.
-fn batch(encoder: &dyn TextEncoder, jobs: &[Job]) -> Vec<Result<Asked, SearchError>> {
+/// Some texts through the encoder together, and through their model's text side and index; which are of one generation, unless
+/// another was put in a moment ago.
+fn batch(encoder: &dyn TextEncoder, jobs: &[Job]) -> Vec<Result<Made, SearchError>> {
     metrics::histogram!("diptych_query_batch_texts").record(jobs.len() as f64);
     let features = encoder.encode_cut(&jobs.iter().map(|job| &*job.ids).collect::<Vec<_>>());
     let mut answers = Vec::with_capacity(jobs.len());
     while let Some(first) = jobs.get(answers.len()) {
         let begin = answers.len();
-        let alike = jobs[begin..].iter().take_while(|job| Arc::ptr_eq(&job.network, &first.network)).count();
-        let rows = FeatureMatrix::new(encoder.dims(), features[begin..begin + alike].concat());
-        let asked = rows.ok_or_else(no_features).and_then(|rows| Ok(first.network.ask(&rows)?));
-        match asked {
-            Ok(asked) => answers.extend(asked.into_iter().map(|asked| asked.map_err(SearchError::from))),
+        let alike = jobs[begin..].iter().take_while(|job| Arc::ptr_eq(&job.generation, &first.generation)).count();
+        match of_one_generation(&jobs[begin..begin + alike], features[begin..begin + alike].concat(), encoder.dims()) {
+            Ok(made) => answers.extend(made),
             Err(error) => {
                 let message = error.to_string();
                 answers.extend((0..alike).map(|_| Err(SearchError::Background(message.clone()))));
@@ -137,6 +156,37 @@ fn batch(encoder: &dyn TextEncoder, jobs: &[Job]) -> Vec<Result<Asked, SearchErr
     answers
 }
 
-fn no_features() -> SearchError {
-    SearchError::Background("an encoder gave features of length 0".into())
+fn of_one_generation(
+    jobs: &[Job],
+    features: Vec<f32>,
+    dims: usize,
+) -> Result<Vec<Result<Made, SearchError>>, SearchError> {
+    let rows = FeatureMatrix::new(dims, features);
+    let rows = rows.ok_or_else(|| SearchError::Background("an encoder gave features of length 0".into()))?;
+    let generation = &jobs[0].generation;
+    let made = |asked| Made { asked, near: Vec::new(), searched: Duration::ZERO };
+    let asked = generation.network.ask(&rows)?.into_iter();
+    let mut all: Vec<Result<Made, SearchError>> = asked.map(|asked| Ok(made(asked?))).collect();
+    for kind in [Kind::Image, Kind::Text] {
+        let index = index_of(generation, kind);
+        let mut wanting: Vec<&mut Made> = all
+            .iter_mut()
+            .zip(jobs)
+            .filter(|(_, job)| job.near.contains(&kind))
+            .filter_map(|(made, _)| made.as_mut().ok())
+            .collect();
+        // Alone, or through a graph, it is for whoever asked.
+        if wanting.len() < 2 || index.strategy() != Strategy::Exact {
+            continue;
+        }
+        let began = Instant::now();
+        let points: Vec<UnitVector> = wanting.iter().map(|made| made.asked.point.clone()).collect();
+        let near = index.search_batch(&points, &SearchParams::top(CANDIDATES))?;
+        let took = began.elapsed();
+        for (made, near) in wanting.iter_mut().zip(near) {
+            made.near.push((kind, near));
+            made.searched += took;
+        }
+    }
+    Ok(all)
 }
