@@ -109,6 +109,23 @@ pub enum Verb {
     Search(SearchArgs),
     /// Say what the collection holds
     Status,
+    /// Take a backup of the whole collection, also while a service runs: one tar with catalog, models, index and all pictures
+    Backup {
+        /// File that it becomes, or a folder in which it gets the name of the moment [default: backups in the data folder]
+        #[arg(value_name = "FILE")]
+        file: Option<PathBuf>,
+        /// Let it take the place of a file that is there, once it is whole
+        #[arg(long, requires = "file")]
+        replace: bool,
+    },
+    /// Verify a backup and make a new data folder of it, the one that --data names
+    Restore {
+        /// The backup
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Give back what is no longer needed, also while a service runs
+    Compact,
     /// Say who may use the service
     #[command(subcommand)]
     Key(KeyVerb),

@@ -34,6 +34,9 @@ pub mod index;
 // What do we know of each item?
 pub mod catalog;
 
+// How is a collection one file?
+pub mod archive;
+
 // Who answers a query, and who changes the collection?
 pub mod search;
 

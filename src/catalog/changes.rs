@@ -3,7 +3,7 @@
 //! The moment is a number in the order of changes, which triggers count (see `migrations/0002_changes.sql`). A picture or a
 //! caption is named by its key; keys are never used again, so a change of a key that is gone is a removal.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, ops::RangeInclusive};
 
 use sqlx::{Sqlite, Transaction};
 
@@ -74,11 +74,7 @@ impl Catalog {
     ) -> Result<Option<Changes>, CatalogError> {
         let mut tx = self.readers.begin().await?;
         let watermark = watermark(&mut tx).await?;
-        let forgotten: Option<String> = sqlx::query_scalar("select value from facts where name = ?")
-            .bind(FORGOTTEN)
-            .fetch_optional(&mut *tx)
-            .await?;
-        let forgotten = forgotten.and_then(|number| number.parse().ok()).unwrap_or(0);
+        let forgotten = forgotten(&mut tx).await?;
         // An index from the catalog's future: the catalog was put back to an older state.
         if since < forgotten || since > watermark {
             return Ok(None);
@@ -98,6 +94,17 @@ impl Catalog {
         changes.features.texts = features(&mut tx, TEXTS, kinds.text, Some(&changes.texts)).await?;
         tx.commit().await?;
         Ok(Some(changes))
+    }
+
+    /// The moments from which on all changes are known: an index of one of them can be brought up to date.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn remembered(&self) -> Result<RangeInclusive<Watermark>, CatalogError> {
+        let mut tx = self.readers.begin().await?;
+        let moments = forgotten(&mut tx).await?..=watermark(&mut tx).await?;
+        tx.commit().await?;
+        Ok(moments)
     }
 
     /// Forgets what changed up to `until`: every index that is kept has come further.
@@ -133,6 +140,13 @@ async fn watermark(tx: &mut Transaction<'_, Sqlite>) -> Result<Watermark, Catalo
     let last: Option<i64> =
         sqlx::query_scalar("select seq from sqlite_sequence where name = 'changes'").fetch_optional(&mut **tx).await?;
     Ok(last.unwrap_or(0))
+}
+
+/// The number of the last change that is forgotten; 0 if none is.
+async fn forgotten(tx: &mut Transaction<'_, Sqlite>) -> Result<Watermark, CatalogError> {
+    let forgotten: Option<String> =
+        sqlx::query_scalar("select value from facts where name = ?").bind(FORGOTTEN).fetch_optional(&mut **tx).await?;
+    Ok(forgotten.and_then(|number| number.parse().ok()).unwrap_or(0))
 }
 
 /// (key, features of the encoder) of all items with a picture, or of those whose keys are in a list, by key.

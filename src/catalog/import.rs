@@ -101,6 +101,8 @@ pub enum Kept {
     Exists,
     /// The one of its id is another than was said, or there is none; it is not kept.
     Changed,
+    /// Its picture's file went before the item came, because nobody had it; it is not kept. See [`Catalog::while_unused`].
+    PictureGone,
 }
 
 /// What became of an item that was to go.
@@ -139,6 +141,12 @@ impl Catalog {
             Put::New if known.is_some() => return Ok(Kept::Exists),
             Put::IfMatch(tags) if !matches(tags, known.as_deref()) => return Ok(Kept::Changed),
             _ => {}
+        }
+        // A picture of which the service was given the bytes lies in its own folder. Who removes files there holds the same lock,
+        // so what is there now is there when the row is.
+        let posted = item.picture.as_ref().filter(|_| features.image.is_some());
+        if posted.is_some_and(|picture| !std::path::Path::new(&picture.path).exists()) {
+            return Ok(Kept::PictureGone);
         }
         let images = features.image.iter().map(|feature| (&features.image_encoder, feature));
         for (encoder, (hash, vector)) in images.chain(features.texts.iter().map(|f| (&features.text_encoder, f))) {

@@ -5,6 +5,7 @@
 //! (an import beside a running service) holds the lock. No transaction is held while an encoder works.
 
 mod changes;
+mod copy;
 mod features;
 mod filter;
 mod idempotency;
@@ -14,16 +15,18 @@ mod keys;
 mod models;
 mod sample;
 mod tasks;
+mod upkeep;
 mod words;
 
 use std::{path::Path, time::Duration};
 
 use sqlx::{
     SqlitePool,
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+    sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
 pub use changes::{Changes, FeatureKinds, KeyedFeatures, Watermark};
+pub use copy::StoredPicture;
 pub use features::{MissingPicture, MissingText};
 pub use filter::{Bound, Clause, Field, Filter, Scalar, Test};
 pub use idempotency::{Begun, KeptAnswer};
@@ -33,7 +36,11 @@ pub use keys::{ApiKey, Scope};
 pub use models::ModelRecord;
 pub use sample::Sampled;
 pub use tasks::{Step, Task, TaskStatus};
+pub use upkeep::Vacuum;
 pub use words::words;
+
+/// Name of the catalog's file in its folder.
+pub const FILE: &str = "catalog.sqlite3";
 
 /// Why the catalog could not answer.
 #[derive(Debug, thiserror::Error)]
@@ -67,8 +74,11 @@ impl Catalog {
     /// # Errors
     /// If the file cannot be opened, is no database, or was written by a newer version.
     pub async fn open(folder: &Path) -> Result<Self, CatalogError> {
+        let file = folder.join(FILE);
+        // What is deleted later is given back in small steps, while others write. Only a new file can be made so.
+        let new = std::fs::metadata(&file).map_or(true, |metadata| metadata.len() == 0);
         let options = SqliteConnectOptions::new()
-            .filename(folder.join("catalog.sqlite3"))
+            .filename(file)
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             // What was acknowledged stays, also when the power fails: NORMAL would keep it through a kill alone.
@@ -79,7 +89,8 @@ impl Catalog {
             .foreign_keys(true);
         // A connection to a file does not go away by itself, so nothing is asked before it is asked for something.
         let pool = || SqlitePoolOptions::new().test_before_acquire(false);
-        let writer = pool().max_connections(1).connect_with(options.clone()).await?;
+        let first = if new { options.clone().auto_vacuum(SqliteAutoVacuum::Incremental) } else { options.clone() };
+        let writer = pool().max_connections(1).connect_with(first).await?;
         sqlx::migrate!("./migrations").run(&writer).await?;
         let readers = pool().max_connections(8).connect_with(options.read_only(true)).await?;
         Ok(Self { readers, writer })

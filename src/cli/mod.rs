@@ -1,6 +1,8 @@
 //! How does its owner talk to it? One file for each verb; here, what they share.
 
+mod backup;
 mod bars;
+mod compact;
 mod demo;
 mod encoders;
 mod evaluate;
@@ -8,6 +10,7 @@ mod import;
 mod index;
 mod key;
 mod models;
+mod restore;
 mod search;
 mod serve;
 mod signals;
@@ -51,6 +54,9 @@ pub async fn run(config: Config) -> anyhow::Result<ExitCode> {
         Verb::Serve(args) => serve::run(&shared, &args).await,
         Verb::Search(args) => search::run(&shared, args).await,
         Verb::Status => status::run(&shared).await,
+        Verb::Backup { file, replace } => backup::run(&shared, file.as_deref(), replace).await,
+        Verb::Restore { file } => restore::run(&shared, &file).await,
+        Verb::Compact => compact::run(&shared).await,
         Verb::Key(verb) => key::run(&shared, verb).await,
     }
 }
@@ -105,6 +111,11 @@ impl Shared {
 fn stopped(what_next: &str) -> ExitCode {
     eprintln!("stopped; {what_next}");
     ExitCode::from(130)
+}
+
+/// A number of bytes for people.
+fn megabytes(bytes: u64) -> String {
+    format!("{:.1} MB", bytes as f64 / 1e6)
 }
 
 /// A number of seconds for people.

@@ -10,7 +10,7 @@ use crate::{
     config::ServeArgs,
     http::{self, HttpLimits},
     index::VectorIndex,
-    search::{Encoders, Engine, EngineLimits, Library, SearchError},
+    search::{Encoders, Engine, EngineLimits, Library, SearchError, tidy_backups},
 };
 
 pub(super) async fn run(shared: &Shared, args: &ServeArgs) -> anyhow::Result<ExitCode> {
@@ -47,6 +47,7 @@ pub(super) async fn serve(
     if interrupted > 0 {
         tracing::warn!("{interrupted} tasks were cut off when the last service ended; their status says so");
     }
+    tidy_backups(&library);
     let catalog = library.catalog.clone();
     let engine = Arc::new(Engine::new(library, encoders, EngineLimits::default())?);
 

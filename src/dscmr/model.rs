@@ -142,6 +142,11 @@ impl Model {
         self.texts.mean.len()
     }
 
+    /// Whether it reads the tokens of sentences itself, and not features that an encoder made of them.
+    pub fn reads_tokens(&self) -> bool {
+        self.description.vocabulary.is_some()
+    }
+
     /// The part of a sentence's tokens that it never saw in training, in [0, 1]. `None` where that is for the encoder to say.
     pub fn unknown_token_ratio(&self, features: &[f32]) -> Option<f32> {
         self.description.vocabulary.as_ref().map(|vocabulary| vocabulary.unknown(features))

@@ -130,6 +130,25 @@ pub(super) async fn evaluate(State(app): State<App>) -> Outcome<impl IntoRespons
     accepted(app.engine.evaluate().await)
 }
 
+/// Back the collection up
+///
+/// One archive of catalog, pictures, models and index, taken while requests are answered; the task's result says where it lies.
+/// `diptych restore` reads it.
+#[utoipa::path(post, path = "/v1/admin/backup", tag = "admin",
+    responses((status = 202, description = "The task", body = TaskView, headers(("Location", description = "The task")))))]
+pub(super) async fn backup(State(app): State<App>) -> Outcome<impl IntoResponse> {
+    accepted(app.engine.backup().await)
+}
+
+/// Give back what is no longer needed
+///
+/// Features, pictures, thumbnails and indexes that nothing refers to, and the catalog's empty pages.
+#[utoipa::path(post, path = "/v1/admin/compact", tag = "admin",
+    responses((status = 202, description = "The task", body = TaskView, headers(("Location", description = "The task")))))]
+pub(super) async fn compact(State(app): State<App>) -> Outcome<impl IntoResponse> {
+    accepted(app.engine.compact().await)
+}
+
 /// Learn from the collection
 ///
 /// A new model answers only if it is not worse than the one that does; queries are answered all the while.

@@ -259,6 +259,7 @@ impl From<SearchError> for Problem {
             | SearchError::Index(_)
             | SearchError::IndexOnDisk(_)
             | SearchError::Catalog(_)
+            | SearchError::Archive(_)
             | SearchError::Io { .. }
             | SearchError::Background(_) => Code::Internal,
         };

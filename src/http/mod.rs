@@ -148,6 +148,8 @@ fn routes(limits: HttpLimits) -> OpenApiRouter<App> {
         .routes(routes!(admin::train))
         .routes(routes!(admin::evaluate))
         .routes(routes!(admin::import))
+        .routes(routes!(admin::backup))
+        .routes(routes!(admin::compact))
         .routes(routes!(keys::list, keys::create))
         .routes(routes!(keys::revoke))
         .routes(routes!(admin::models))

@@ -27,7 +27,10 @@ use crate::vector::UnitVector;
 pub use base::StaticIndex;
 pub use error::IndexError;
 pub use exact::ExactIndex;
-pub use generation::{FileEntry, GenerationError, GenerationStore, GraphEntry, IndexEntry, Manifest, Opened, Space};
+pub use generation::{
+    FileEntry, Garbage, GenerationError, GenerationStore, GraphEntry, HeldGeneration, IndexEntry, Manifest, Opened,
+    Space,
+};
 pub use graph::GraphIndex;
 pub use live::{Change, FoldLimits, LiveIndex, Snapshot};
 pub use params::{GraphParameters, IndexParameters, KeySet, SearchParams, Traversal};

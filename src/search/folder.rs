@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// A data folder. Everything in it but the catalog, `images/` and `models/` can be deleted and is made
+/// A data folder. Everything in it but the catalog, `images/`, `models/` and `backups/` can be deleted and is made
 /// again.
 #[derive(Debug, Clone)]
 pub struct DataFolder {
@@ -51,6 +51,11 @@ impl DataFolder {
         self.models().join("training")
     }
 
+    /// Where a model lies that is about to get its name.
+    pub fn finishing(&self) -> PathBuf {
+        self.models().join("finishing")
+    }
+
     /// Where generations of the index lie.
     pub fn index(&self) -> PathBuf {
         self.root.join("index")
@@ -58,8 +63,23 @@ impl DataFolder {
 
     /// Where the picture with this content lies, if the service was given it.
     pub fn upload(&self, content_hash: &[u8], ending: &str) -> PathBuf {
+        self.root.join(Self::upload_name(content_hash, ending))
+    }
+
+    /// The same, below the folder.
+    pub fn upload_name(content_hash: &[u8], ending: &str) -> String {
         let name = hex(content_hash);
-        self.root.join("images").join(&name[..name.len().min(2)]).join(format!("{name}.{ending}"))
+        format!("images/{}/{name}.{ending}", &name[..name.len().min(2)])
+    }
+
+    /// Where pictures lie that the service was given.
+    pub fn images(&self) -> PathBuf {
+        self.root.join("images")
+    }
+
+    /// Where backups lie, unless their owner says otherwise.
+    pub fn backups(&self) -> PathBuf {
+        self.root.join("backups")
     }
 
     /// Where the demo collection is unpacked.
@@ -73,7 +93,8 @@ impl DataFolder {
         self.thumbnails().join(&name[..name.len().min(2)]).join(format!("{name}-{side}.jpg"))
     }
 
-    fn thumbnails(&self) -> PathBuf {
+    /// All thumbnails.
+    pub fn thumbnails(&self) -> PathBuf {
         self.root.join("thumbnails")
     }
 

@@ -28,6 +28,11 @@ use crate::{
 /// Rows that go through a subnetwork at once.
 const ROWS: usize = 512;
 
+/// Rows that go through a subnetwork at once when an index catches up, filled up where they are fewer. The shape of a product
+/// decides how its sums round; in one shape, a point is the same to the last bit whether its item came alone, or the next start
+/// or a restored collection reads it with a thousand others.
+const ALIKE: usize = 16;
+
 /// Points of the other modality that a self-test asks with.
 const SAMPLE: usize = 500;
 
@@ -89,9 +94,7 @@ impl Generation {
             Err(error) => return Err(SearchError::IndexOnDisk(error.to_string())),
         };
         let unusable = |reason: &str| SearchError::IndexOnDisk(format!("the index on disk {reason}"));
-        let of_this = opened.manifest.watermark.split_once(' ').filter(|(name, _)| *name == collection);
-        let built_at: Watermark = of_this
-            .and_then(|(_, number)| number.parse().ok())
+        let built_at = built_at(&opened.manifest.watermark, &collection)
             .ok_or_else(|| unusable("belongs to another collection"))?;
         let mut take = |name| opened.indexes.remove(name).ok_or_else(|| unusable("lacks a part"));
         let (images, texts) = (take(PICTURES)?, take(CAPTIONS)?);
@@ -172,11 +175,15 @@ impl Generation {
             index.apply(removals.chain(points.into_iter().map(|(key, point)| Change::Put(key, point))).collect())
         };
         if !images.is_empty() {
-            let points = embed(image_rows, self.model.image_features(), |f| Ok(self.model.embed_images(f)?))?;
+            let points =
+                embed_alike(image_rows, ALIKE, self.model.image_features(), |f| Ok(self.model.embed_images(f)?))?;
             put(&self.images, images, points)?;
         }
         if !texts.is_empty() {
-            let points = embed(text_rows, self.model.text_features(), |f| Ok(self.model.embed_texts(f)?))?;
+            // A network that reads tokens makes its matrices as long as the longest sentence of those that it reads at once.
+            let alike = if self.model.reads_tokens() { 1 } else { ALIKE };
+            let points =
+                embed_alike(text_rows, alike, self.model.text_features(), |f| Ok(self.model.embed_texts(f)?))?;
             put(&self.texts, texts, points)?;
         }
         self.came_to.store(watermark, Ordering::Release);
@@ -222,8 +229,15 @@ pub async fn index_parameters(library: &Library) -> Result<IndexParameters, Sear
     Ok(kept.and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default())
 }
 
+/// How far the catalog had come when a generation was built, from what stands in its manifest. `None` if it is of another
+/// collection.
+pub(super) fn built_at(watermark: &str, collection: &str) -> Option<Watermark> {
+    let (name, number) = watermark.split_once(' ')?;
+    number.parse().ok().filter(|_| name == collection)
+}
+
 /// Where generations lie.
-fn store(library: &Library) -> GenerationStore {
+pub(super) fn store(library: &Library) -> GenerationStore {
     GenerationStore::new(library.folder.index())
 }
 
@@ -255,6 +269,22 @@ fn embed(
     let matrix = FeatureMatrix::new(dims, values.concat())
         .ok_or_else(|| SearchError::Background("an encoder's features have no length".into()))?;
     Ok(keys.into_iter().map(i64::cast_unsigned).zip(embed(&matrix)?).collect())
+}
+
+/// As [`embed`], always with `alike` rows at once.
+fn embed_alike(
+    rows: Vec<(i64, Vec<f32>)>,
+    alike: usize,
+    dims: usize,
+    through: impl Fn(&FeatureMatrix) -> Result<Vec<UnitVector>, SearchError>,
+) -> Result<Vec<(u64, UnitVector)>, SearchError> {
+    let mut points = Vec::with_capacity(rows.len());
+    for some in rows.chunks(alike) {
+        let mut filled = some.to_vec();
+        filled.resize(alike, some[0].clone());
+        points.extend(embed(filled, dims, &through)?.into_iter().take(some.len()));
+    }
+    Ok(points)
 }
 
 struct Work<'a> {

@@ -5,6 +5,7 @@
 //! query finds it; whatever moment the process is killed at, the next start reads from the catalog what the index missed.
 
 use std::{
+    path::{Path, PathBuf},
     sync::{Arc, PoisonError},
     time::{Duration, Instant},
 };
@@ -12,7 +13,7 @@ use std::{
 use rand::RngExt;
 use serde_json::{Map, Value};
 
-use super::{DataFolder, Engine, SearchError, encode_one, import::new_picture};
+use super::{DataFolder, Engine, SearchError, blocking, encode_one, import::new_picture};
 use crate::{
     catalog::{Filter, Gone, Item, Kept, NewFeatures, NewItem, NewPicture, Put, etag, matches},
     dataset,
@@ -78,22 +79,27 @@ impl Engine {
         before: Option<Item>,
         put: Put,
     ) -> Result<(Item, bool), SearchError> {
-        let draft = self.check(draft, before.as_ref())?;
+        let draft = Arc::new(self.check(draft, before.as_ref())?);
         let (image_encoder, text_encoder) = (Arc::clone(&self.encoders.image), Arc::clone(&self.encoders.text));
         let (folder, limits) = (self.library.folder.clone(), self.library.limits);
+        let given = Arc::clone(&draft);
         let encode =
-            move || take(&draft, before.as_ref(), image_encoder.as_ref(), text_encoder.as_ref(), &folder, &limits);
+            move || take(&given, before.as_ref(), image_encoder.as_ref(), text_encoder.as_ref(), &folder, &limits);
         let (item, features) = self.worker.run(None, encode).await?.answer?;
 
         let id = item.id.clone();
         let created = self
             .whole(async move |engine: Arc<Self>| {
                 let _changing = engine.changing.lock().await;
-                let created = match engine.library.catalog.put_item(&item, &features, &put).await? {
-                    Kept::Created => true,
-                    Kept::Replaced => false,
-                    Kept::Exists => return Err(SearchError::ItemExists(item.id)),
-                    Kept::Changed => return Err(SearchError::ItemChanged(item.id)),
+                let created = loop {
+                    match engine.library.catalog.put_item(&item, &features, &put).await? {
+                        Kept::Created => break true,
+                        Kept::Replaced => break false,
+                        Kept::Exists => return Err(SearchError::ItemExists(item.id)),
+                        Kept::Changed => return Err(SearchError::ItemChanged(item.id)),
+                        // A compaction took it for nobody's, which it was until now.
+                        Kept::PictureGone => keep_again(&item, Arc::clone(&draft)).await?,
+                    }
                 };
                 engine.take_over().await?;
                 Ok(created)
@@ -284,6 +290,18 @@ impl Engine {
     }
 }
 
+/// Writes a posted picture once more to where its item says that it lies.
+async fn keep_again(item: &NewItem, draft: Arc<ItemDraft>) -> Result<(), SearchError> {
+    let Some(path) = item.picture.as_ref().map(|picture| PathBuf::from(&picture.path)) else { return Ok(()) };
+    let write =
+        move || DataFolder::write_synced(&path, draft.image.as_deref().unwrap_or_default()).map_err(unkept(&path));
+    blocking(write).await?
+}
+
+fn unkept(picture: &Path) -> impl FnOnce(std::io::Error) -> SearchError + use<> {
+    SearchError::io("a picture could not be kept:", picture)
+}
+
 /// Merges a patch into an object (RFC 7396): null takes a field away, objects are merged, all else takes the place of what was.
 fn merge(whole: &mut Map<String, Value>, patch: Map<String, Value>) {
     for (name, value) in patch {
@@ -339,7 +357,7 @@ fn take(
         let decoded = dataset::decode(bytes, limits)?;
         let path = folder.upload(hash.as_bytes(), decoded.format.ending());
         if !path.exists() {
-            DataFolder::write_synced(&path, bytes).map_err(SearchError::io("a picture could not be kept:", &path))?;
+            DataFolder::write_synced(&path, bytes).map_err(unkept(&path))?;
         }
         let kept = new_picture(folder, &path, &hash, &decoded);
         picture = Some(kept.map_err(SearchError::io("a thumbnail could not be kept of", &path))?);

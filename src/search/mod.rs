@@ -5,7 +5,9 @@
 //! [`Engine`] answers queries from the live one and builds the next beside it.
 
 mod ask;
+mod backup;
 mod batch;
+mod compact;
 mod encode;
 mod engine;
 mod everyday;
@@ -19,6 +21,7 @@ mod jobs;
 mod kept;
 mod map;
 mod metrics;
+mod packing;
 mod pages;
 mod probe;
 mod progress;
@@ -26,6 +29,7 @@ mod query;
 mod rank;
 mod reindex;
 mod report;
+mod restore;
 mod selftest;
 mod settings;
 mod tasks;
@@ -33,10 +37,12 @@ mod texts;
 mod train;
 mod tune;
 mod versions;
+mod workplace;
 
 use std::{path::Path, sync::Arc};
 
 use crate::{
+    archive::ArchiveError,
     catalog::{Catalog, CatalogError, Item},
     compute::Refused,
     dataset::{self, DatasetError, PictureError, PictureLimits},
@@ -48,7 +54,9 @@ use crate::{
 
 pub use crate::dataset::json_kind;
 pub use ask::Term;
+pub use backup::{BackupSummary, BackupTo, backup, tidy_backups};
 pub use batch::BatchLine;
+pub use compact::{CompactSummary, Removed, compact};
 pub use encode::{EncodeSummary, encode_missing};
 pub use engine::{Engine, EngineLimits};
 pub use everyday::{Everyday, EverydayQuery, PictureRow, WordRow, precision_at_10};
@@ -62,6 +70,7 @@ pub use map::{Placed, SpaceMap};
 pub use progress::{Progress, Silent};
 pub use query::{Answer, Direction, Found, Kind, LeftOut, PredictedLabel, Query, Target, Timings};
 pub use report::{ReportPage, report_page, report_page_of_features};
+pub use restore::{RestoreSummary, restore};
 pub use settings::train_settings;
 pub use train::{Material, Trained, ablate, load_material, train};
 pub use tune::tune_index;
@@ -148,9 +157,12 @@ pub enum SearchError {
     /// There is not enough to learn from.
     #[error("{0}")]
     NotEnough(String),
-    /// A model cannot be put where it should go.
+    /// A model, a backup or a collection cannot be put where it should go.
     #[error("{0}")]
     BadOutput(String),
+    /// A backup cannot be written or read.
+    #[error(transparent)]
+    Archive(ArchiveError),
     /// Given features cannot be read.
     #[error(transparent)]
     Features(#[from] DatasetError),
@@ -215,6 +227,12 @@ impl From<DscmrError> for SearchError {
             DscmrError::Settings(_) => Self::Settings(error.to_string()),
             other => Self::Space(other),
         }
+    }
+}
+
+impl From<ArchiveError> for SearchError {
+    fn from(error: ArchiveError) -> Self {
+        if matches!(error, ArchiveError::Stopped) { Self::Stopped } else { Self::Archive(error) }
     }
 }
 

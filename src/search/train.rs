@@ -81,7 +81,7 @@ pub async fn train(
     };
     let (parts, report) = (learned.model.parts_in_words(), learned.report.clone());
     let folder = library.folder.model(&record.version);
-    let unnamed = library.folder.models().join("finishing");
+    let unnamed = library.folder.finishing();
     let seconds = record.seconds;
     // A run that was killed before its row came left a folder of this name; it is replaced.
     blocking(move || learned.put(&data, seconds, &unnamed, &folder)).await??;
@@ -230,7 +230,7 @@ fn metric(epoch: &Epoch) -> serde_json::Value {
 }
 
 /// One training at a time on a data folder: two would write one checkpoint.
-fn lock(library: &Library) -> Result<File, SearchError> {
+pub(super) fn lock(library: &Library) -> Result<File, SearchError> {
     let path = library.folder.models().join("training.lock");
     let file = File::create(&path).map_err(SearchError::io("the lock could not be made:", &path))?;
     match file.try_lock() {

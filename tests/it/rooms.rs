@@ -19,7 +19,11 @@ const TABLE: &[(&str, &[&str])] = &[
     ("evaluation", &["vector"]),
     ("index", &["compute", "vector"]),
     ("catalog", &[]),
-    ("search", &["compute", "picture", "vector", "dataset", "encoders", "dscmr", "evaluation", "index", "catalog"]),
+    ("archive", &[]),
+    (
+        "search",
+        &["compute", "picture", "vector", "dataset", "encoders", "dscmr", "evaluation", "index", "catalog", "archive"],
+    ),
     ("http", &["search", "config", "telemetry", "catalog", "index"]),
     (
         "cli",
@@ -48,6 +52,7 @@ const ALONE: &[(&[&str], &[&str])] = &[
     (&["index"], &["hnsw_rs", "memmap2"]),
     (&["catalog", "search", "index"], &["roaring"]),
     (&["catalog"], &["sqlx"]),
+    (&["archive"], &["tar"]),
     (&["http"], &["axum", "tower_http"]),
     (&["telemetry"], &["metrics_exporter_prometheus"]),
     (&["cli"], &["indicatif"]),

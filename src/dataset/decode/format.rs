@@ -57,6 +57,12 @@ impl PictureFormat {
         }
     }
 
+    /// The format of this media type.
+    pub fn of_mime(mime: &str) -> Option<Self> {
+        let all = [Self::Png, Self::Jpeg, Self::WebP, Self::Gif, Self::Bmp, Self::Tiff, Self::Svg];
+        all.into_iter().find(|format| format.mime() == mime)
+    }
+
     /// The media type, for `Content-Type`.
     pub fn mime(self) -> &'static str {
         match self {

@@ -94,12 +94,14 @@ pub(in crate::http) fn status(status: TaskStatus) -> String {
 }
 
 /// Steps that a kind of task has in all. A reindex embeds and indexes two modalities; before it, a training encodes both,
-/// learns two parts and measures, and an import takes records and encodes both.
+/// learns two parts and measures, and an import takes records and encodes both. A backup copies the catalog and packs four
+/// things; a compaction looks at five.
 fn planned_steps(kind: &str) -> usize {
     match kind {
         "reindex" => 4,
         "train" => 5 + 4,
         "import" => 3 + 4,
+        "backup" | "compact" => 5,
         _ => 1,
     }
 }

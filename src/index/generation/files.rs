@@ -57,7 +57,7 @@ pub(super) fn damaged(path: &Path, reason: impl Into<String>) -> GenerationError
 }
 
 /// A file that is missing is damage; anything else is the system's refusal.
-fn unreadable(path: &Path) -> impl FnOnce(std::io::Error) -> GenerationError + use<'_> {
+pub(super) fn unreadable(path: &Path) -> impl FnOnce(std::io::Error) -> GenerationError + use<'_> {
     move |source| match source.kind() {
         std::io::ErrorKind::NotFound => damaged(path, "it is missing"),
         _ => GenerationError::io("a file could not be read:", path)(source),

@@ -16,6 +16,7 @@
 //! with a wrong index; it does not panic, and allocates nothing whose size was not confirmed by the file system.
 
 mod files;
+mod hold;
 mod manifest;
 mod parts;
 
@@ -29,6 +30,7 @@ use super::{IndexError, StaticIndex, VectorIndex};
 use files::{damaged, read_small, sync_folder, write};
 use manifest::{Current, FORMAT};
 
+pub use hold::{Garbage, HeldGeneration};
 pub use manifest::{FileEntry, GraphEntry, IndexEntry, Manifest};
 
 const CURRENT: &str = "CURRENT";

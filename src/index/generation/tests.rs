@@ -277,3 +277,49 @@ fn wrong_content_under_a_right_checksum_is_an_error_or_a_valid_index() {
         assert_eq!(hits.len(), 20);
     }
 }
+
+#[test]
+fn what_is_held_outlives_its_folder_and_makes_a_store_of_its_own() {
+    let kept = Kept::new();
+    let held = kept.store.hold().expect("it can be held");
+    for watermark in ["18", "19"] {
+        kept.store.write(SPACE, watermark, &[("pictures", &built(30, 3))], 0).expect("written");
+    }
+    assert!(!kept.folder.path().join("index/1").exists(), "newer ones took its place");
+    let [one] = &held[..] else { panic!("one generation: {held:?}") };
+    assert_eq!((one.number, one.model.as_str(), one.watermark.as_str()), (1, "one", "17"));
+
+    let copy = Kept { folder: TempDir::new().expect("a folder"), store: kept.store, ..kept };
+    let root = copy.folder.path().join("index");
+    fs::create_dir_all(root.join("1")).expect("a folder");
+    for (name, file, bytes) in &one.files {
+        let mut to = File::create(root.join(name)).expect("a file");
+        assert_eq!(std::io::copy(&mut &*file, &mut to).expect("copied"), *bytes);
+    }
+    fs::write(root.join(HeldGeneration::CURRENT), &one.current).expect("written");
+    Kept { store: GenerationStore::new(&root), ..copy }.open().expect("it is the one that was held");
+}
+
+#[test]
+fn garbage_is_what_nobody_can_open() {
+    let kept = Kept::new();
+    let root = kept.folder.path().join("index");
+    assert_eq!(kept.store.collect_garbage().expect("collected"), Garbage::default());
+    for folder in ["7", "unfinished-8"] {
+        fs::create_dir(root.join(folder)).expect("a folder");
+        fs::write(root.join(folder).join("pictures.keys"), [0; 100]).expect("a file");
+    }
+    fs::write(root.join("notes.txt"), "the owner's").expect("a file");
+    assert_eq!(kept.store.collect_garbage().expect("collected"), Garbage { generations: 2, bytes: 200 });
+    assert!(root.join("notes.txt").exists());
+    kept.open().expect("the current one stays");
+
+    let lock = kept.store.lock().expect("a lock");
+    assert!(matches!(kept.store.collect_garbage(), Err(GenerationError::Busy)));
+    drop(lock);
+    fs::remove_file(root.join(CURRENT)).expect("removed");
+    assert!(matches!(kept.store.collect_garbage(), Err(GenerationError::Damaged { .. })));
+    assert!(root.join("1").exists(), "nobody knows which are kept, so all are");
+    let nowhere = GenerationStore::new(kept.folder.path().join("nowhere"));
+    assert_eq!(nowhere.collect_garbage().expect("nothing"), Garbage::default());
+}

@@ -1,0 +1,26 @@
+//! `diptych backup [FILE]`
+
+use std::{path::Path, process::ExitCode};
+
+use super::{Shared, megabytes, stopped};
+use crate::search::{BackupTo, backup};
+
+pub(super) async fn run(shared: &Shared, file: Option<&Path>, replace: bool) -> anyhow::Result<ExitCode> {
+    let library = shared.library().await?;
+    let made = backup(&library, BackupTo { path: file, replace }, shared.progress(), shared.stop.flag()).await;
+    let made = shared.finished(made)?;
+    library.catalog.close().await;
+    let Some(made) = made else { return Ok(stopped("there is no backup, and nothing is left of it")) };
+    // Where the backup lies in the data folder it is named from there.
+    println!("backup    {}", library.folder.root().join(&made.file).display());
+    println!("holds     {} items, {} pictures", made.items, made.pictures);
+    println!("size      {}, written in {}", megabytes(made.bytes), super::seconds(made.seconds));
+    println!("sha256    {}", made.sha256);
+    if made.missing > 0 {
+        eprintln!("{} files are missing from it, because they could not be read:", made.missing);
+        for absent in &made.missing_files {
+            eprintln!("  {}: {}", absent.path, absent.reason);
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,37 @@
+//! `diptych restore FILE`
+
+use std::{path::Path, process::ExitCode};
+
+use anyhow::Context;
+
+use super::{Shared, megabytes, stopped};
+use crate::search::restore;
+
+pub(super) async fn run(shared: &Shared, file: &Path) -> anyhow::Result<ExitCode> {
+    let made = restore(file, &shared.common.data, shared.progress(), shared.stop.flag()).await;
+    let made = shared.finished(made).with_context(|| format!("{} could not be restored", file.display()))?;
+    let Some(made) = made else { return Ok(stopped("nothing was restored, and nothing is left of it")) };
+    let (about, counts) = (&made.about, made.about.counts);
+    println!("restored  {}", made.data.display());
+    println!("from      {}, by {}", about.created_at, about.program);
+    println!("holds     {} items, {} pictures, {} captions", counts.items, counts.pictures, counts.captions);
+    match &about.model {
+        Some(model) => println!("models    {}; {model} answers", counts.models),
+        None => println!("models    none; run `diptych train`"),
+    }
+    match about.index_generation {
+        Some(number) => println!("index     generation {number}, which answers as it did"),
+        None => println!("index     none; `diptych serve` builds one when it starts"),
+    }
+    if counts.keys > 0 {
+        println!("keys      {}; whoever has one may use it here too (`diptych key list`)", counts.keys);
+    }
+    println!("size      {}, verified and written in {}", megabytes(made.bytes), super::seconds(made.seconds));
+    if counts.missing > 0 {
+        eprintln!("{} files were missing when the backup was made:", counts.missing);
+        for absent in about.missing.iter().take(20) {
+            eprintln!("  {}: {}", absent.path, absent.reason);
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
