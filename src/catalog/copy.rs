@@ -12,8 +12,8 @@ use sqlx::{Connection, SqliteConnection};
 
 use super::{Catalog, CatalogError, from_json};
 
-/// Steps of SQLite's machine between two looks at whether the work is to stop: a millisecond or so.
-const LOOK_EVERY: i32 = 100_000;
+/// Steps of SQLite's machine between two looks at whether the work is to stop: less than a millisecond.
+const LOOK_EVERY: i32 = 10_000;
 
 /// Items of which the pictures are placed in one transaction.
 const AT_ONCE: u32 = 5_000;
@@ -131,5 +131,30 @@ impl Catalog {
             }
             tx.commit().await?;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_copy_holds_all_and_stops_when_it_is_asked_to() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let catalog = Catalog::open(folder.path()).await.expect("a catalog");
+        let features: Vec<(Vec<u8>, Vec<f32>)> =
+            (0..30_000u32).map(|n| (n.to_le_bytes().to_vec(), vec![n as f32; 4])).collect();
+        catalog.put_features("some", &features, &[]).await.expect("kept");
+        let elsewhere = folder.path().join("elsewhere");
+        std::fs::create_dir(&elsewhere).expect("a folder");
+        let stopped = catalog.copy_to(&elsewhere.join("stopped"), Arc::new(AtomicBool::new(true))).await;
+        assert!(stopped.is_err_and(|e| e.to_string().contains("interrupted")));
+        let file = elsewhere.join(super::super::FILE);
+        catalog.copy_to(&file, Arc::new(AtomicBool::new(false))).await.expect("copied");
+        let copy = Catalog::open(&elsewhere).await.expect("a catalog");
+        copy.check().await.expect("it is whole");
+        assert_eq!(copy.last_feature().await.expect("a row"), 30_000);
+        assert_eq!(copy.collection_name().await.expect("a name"), catalog.collection_name().await.expect("a name"));
+        assert!(catalog.copy_to(&file, Arc::default()).await.is_err(), "what is there is not overwritten");
     }
 }

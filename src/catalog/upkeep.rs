@@ -114,7 +114,8 @@ impl Catalog {
     /// # Errors
     /// If the database fails.
     pub async fn vacuum_kind(&self) -> Result<Vacuum, CatalogError> {
-        let mode: i64 = sqlx::query_scalar("pragma auto_vacuum").fetch_one(&self.readers).await?;
+        // Readers may not have heard yet that it was written anew.
+        let mode: i64 = sqlx::query_scalar("pragma auto_vacuum").fetch_one(&self.writer).await?;
         Ok(match mode {
             0 if self.bytes().await? <= AT_ONCE => Vacuum::Anew,
             0 => Vacuum::TooLarge,
@@ -180,4 +181,109 @@ async fn in_use(connection: &mut SqliteConnection, contents: &[String]) -> Resul
 /// Rows that a connection has changed.
 async fn changes(connection: &mut SqliteConnection) -> Result<i64, CatalogError> {
     Ok(sqlx::query_scalar("select total_changes()").fetch_one(connection).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::{Gone, Kept, NewFeatures, NewItem, NewPicture, Put},
+        *,
+    };
+
+    fn item(id: &str, path: &std::path::Path) -> (NewItem, NewFeatures) {
+        let content_hash = *blake3::hash(id.as_bytes()).as_bytes();
+        let picture = NewPicture {
+            content_hash,
+            path: path.display().to_string(),
+            mime: "image/png".into(),
+            width: 1,
+            height: 1,
+        };
+        let caption = format!("a picture of {id}");
+        let features = NewFeatures {
+            image_encoder: "pictures".into(),
+            text_encoder: "texts".into(),
+            image: Some((content_hash, vec![1.0; 8])),
+            texts: vec![(*blake3::hash(caption.as_bytes()).as_bytes(), vec![1.0; 8])],
+        };
+        let item = NewItem {
+            id: id.into(),
+            picture: Some(picture),
+            captions: vec![caption],
+            labels: vec!["things".into()],
+            given_split: None,
+            meta: "{}".into(),
+            source: "test".into(),
+            record_hash: [0; 32],
+        };
+        (item, features)
+    }
+
+    #[tokio::test]
+    async fn what_no_item_has_goes_and_what_one_has_stays() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let catalog = Catalog::open(folder.path()).await.expect("a catalog");
+        let path = folder.path().join("picture");
+        let put = async |id: &str| {
+            let (item, features) = item(id, &path);
+            catalog.put_item(&item, &features, &Put::New).await.expect("an answer")
+        };
+        // Whoever posts a picture whose file went meanwhile hears of it, and nothing is kept.
+        assert_eq!(put("barn").await, Kept::PictureGone);
+        assert_eq!(
+            (catalog.counts().await.expect("counts").items, catalog.last_feature().await.expect("a row")),
+            (0, 0)
+        );
+        std::fs::write(&path, "a picture").expect("a file");
+        for n in 0..300 {
+            assert_eq!(put(&format!("barn {n}")).await, Kept::Created);
+        }
+        for n in (0..300).filter(|n| n % 3 != 0) {
+            assert_eq!(catalog.delete_item(&format!("barn {n}"), None).await.expect("an answer"), Gone::Deleted);
+        }
+        let last = catalog.last_feature().await.expect("a row");
+        let (mut at, mut gone) = (0, 0);
+        while at < last {
+            let (next, some) = catalog.forget_features(at).await.expect("features go");
+            (at, gone) = (next, gone + some);
+        }
+        assert_eq!(gone, 400);
+        let hex = |id: &str| blake3::hash(id.as_bytes()).to_hex().to_string();
+        let contents = vec![hex("barn 0"), hex("barn 1"), hex("a house")];
+        assert_eq!(catalog.contents_in_use(&contents).await.expect("an answer"), HashSet::from([hex("barn 0")]));
+        let unused = catalog.while_unused(contents, |unused| unused).await.expect("an answer");
+        assert_eq!(unused, [hex("barn 1"), hex("a house")]);
+
+        let words = async |text: &str| catalog.pictures_with_words(text, None, 500).await.expect("keys");
+        let before = (words("picture").await, words("3 barn").await);
+        assert_eq!(before.0.len(), 100);
+        let mut more = catalog.merge_words(true).await.expect("merged");
+        while more {
+            more = catalog.merge_words(false).await.expect("merged");
+        }
+        assert_eq!((words("picture").await, words("3 barn").await), before);
+        assert_eq!(catalog.vacuum_kind().await.expect("a kind"), Vacuum::Stepwise);
+        while catalog.free_pages().await.expect("a number") > 0 {
+            catalog.give_back_pages().await.expect("given back");
+        }
+        assert!(catalog.tidy_up().await.expect("tidied"));
+        assert_eq!(std::fs::metadata(folder.path().join("catalog.sqlite3-wal")).expect("a log").len(), 0);
+        catalog.check().await.expect("it is whole");
+    }
+
+    #[tokio::test]
+    async fn a_catalog_from_before_is_written_anew_once() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join(super::super::FILE);
+        let before = sqlx::sqlite::SqliteConnectOptions::new().filename(&file).create_if_missing(true);
+        let mut connection = SqliteConnection::connect_with(&before).await.expect("a database");
+        sqlx::query("create table other (x)").execute(&mut connection).await.expect("a table");
+        connection.close().await.expect("closed");
+        let catalog = Catalog::open(folder.path()).await.expect("a catalog");
+        assert_eq!(catalog.vacuum_kind().await.expect("a kind"), Vacuum::Anew);
+        catalog.write_anew().await.expect("written");
+        assert_eq!(catalog.vacuum_kind().await.expect("a kind"), Vacuum::Stepwise);
+        catalog.set_fact("one", "more").await.expect("it can be written to");
+        catalog.check().await.expect("it is whole");
+    }
 }

@@ -6,7 +6,7 @@ use super::{Shared, megabytes, stopped};
 use crate::search::{BackupTo, backup};
 
 pub(super) async fn run(shared: &Shared, file: Option<&Path>, replace: bool) -> anyhow::Result<ExitCode> {
-    let library = shared.library().await?;
+    let library = shared.existing_library().await?;
     let made = backup(&library, BackupTo { path: file, replace }, shared.progress(), shared.stop.flag()).await;
     let made = shared.finished(made)?;
     library.catalog.close().await;

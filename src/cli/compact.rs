@@ -6,7 +6,7 @@ use super::{Shared, megabytes, stopped};
 use crate::search::{Removed, compact};
 
 pub(super) async fn run(shared: &Shared) -> anyhow::Result<ExitCode> {
-    let library = shared.library().await?;
+    let library = shared.existing_library().await?;
     let done = compact(&library, shared.progress(), shared.stop.flag()).await;
     let done = shared.finished(done)?;
     library.catalog.close().await;

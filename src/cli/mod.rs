@@ -19,10 +19,10 @@ mod train;
 
 use std::{process::ExitCode, sync::Arc};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 
 use crate::{
-    catalog::ModelRecord,
+    catalog::{self, ModelRecord},
     config::{Common, Config, Verb},
     dataset::PictureLimits,
     search::{DEFAULT_MARGIN, Encoders, Gate, Library, Progress, SearchError},
@@ -76,6 +76,15 @@ impl Shared {
         Library::open(&self.common.data, limits)
             .await
             .with_context(|| format!("the collection in {} could not be opened", self.common.data.display()))
+    }
+
+    /// Opens the collection, if there is one: a mistyped folder is no empty collection.
+    async fn existing_library(&self) -> anyhow::Result<Library> {
+        let data = &self.common.data;
+        if !data.join(catalog::FILE).exists() {
+            bail!("{} holds no collection; --data names the folder that does", data.display());
+        }
+        self.library().await
     }
 
     /// Who hears of long work.

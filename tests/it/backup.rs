@@ -1,0 +1,660 @@
+//! A backup is whole or not there, holds all that was acknowledged, and answers elsewhere as the original does; a compaction
+//! takes nothing that is anybody's.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    path::{Path, PathBuf},
+    process::{Command, Output},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use image::{Rgb, RgbImage};
+use reqwest::{
+    Method,
+    multipart::{Form, Part},
+};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::support::{Server, count, diptych, found, own_copy, said, set_fact, succeed, trained_collection, wait_for};
+
+/// A picture that no other seed paints.
+fn picture(seed: u64) -> Vec<u8> {
+    let colour = |shift: u64| (seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> shift) as u8;
+    let picture = RgbImage::from_fn(48, 48, |x, y| {
+        let inside = (x / 6 + y / (4 + seed as u32 % 5)).is_multiple_of(3);
+        Rgb(if inside { [colour(0), colour(8), colour(16)] } else { [colour(24), 255 - colour(32), colour(40)] })
+    });
+    let mut bytes = Vec::new();
+    picture.write_to(&mut std::io::Cursor::new(&mut bytes), image::ImageFormat::Png).expect("a picture");
+    bytes
+}
+
+/// A service over a collection with a graph, which no second build would make the same.
+async fn with_graph() -> Option<(TempDir, Server)> {
+    let collection = tokio::task::spawn_blocking(trained_collection).await.expect("the collection is made")?;
+    let data = own_copy(collection);
+    let graph = json!({"links": 8, "ef_construction": 40, "ef_search": 40, "traversal": "byte", "threads": 2});
+    set_fact(data.path(), "index_parameters", &json!({"exact_up_to": 50, "graph": graph}).to_string()).await;
+    let _ = fs::remove_dir_all(data.path().join("index"));
+    let server = Server::start(data.path()).await;
+    let service = Service::of(&server);
+    // So many captions that a walk is shorter than a scan.
+    let lines: Vec<String> = (0..100)
+        .map(|n| {
+            let captions = [format!("note number {n}"), format!("{n} words on paper"), format!("page {n} of a book")];
+            json!({"id": format!("note-{n}"), "captions": captions}).to_string()
+        })
+        .collect();
+    let batch =
+        service.http.post(format!("{}/v1/items/batch", server.base)).header("content-type", "application/x-ndjson");
+    assert_eq!(batch.body(lines.join("\n")).send().await.expect("an answer").status(), 200);
+    service.quiet().await;
+    assert_eq!(service.run("reindex").await["status"], "succeeded");
+    Some((data, server))
+}
+
+#[derive(Clone)]
+struct Service {
+    http: reqwest::Client,
+    base: String,
+}
+
+impl Service {
+    fn of(server: &Server) -> Self {
+        Self { http: reqwest::Client::new(), base: server.base.clone() }
+    }
+
+    async fn ask(&self, method: Method, path: &str, body: Option<Value>) -> (u16, Value) {
+        let request = self.http.request(method, format!("{}{path}", self.base));
+        let request = match &body {
+            Some(body) => request.json(body),
+            None => request,
+        };
+        let Ok(answer) = request.send().await else { return (0, Value::Null) };
+        (answer.status().as_u16(), answer.json().await.unwrap_or(Value::Null))
+    }
+
+    async fn put(&self, id: &str, seed: u64) -> u16 {
+        let item = json!({"captions": [format!("tile number {seed}"), format!("a tile of {id}")], "labels": ["tiles"]});
+        let form = Form::new().part("image", Part::bytes(picture(seed))).text("item", item.to_string());
+        let sent = self.http.put(format!("{}/v1/items/{id}", self.base)).multipart(form).send().await;
+        sent.map_or(0, |answer| answer.status().as_u16())
+    }
+
+    /// Starts a task and gives its address.
+    async fn start(&self, task: &str) -> String {
+        let (status, begun) = self.ask(Method::POST, &format!("/v1/admin/{task}"), None).await;
+        assert_eq!(status, 202, "{task}: {begun}");
+        format!("/v1/tasks/{}", begun["id"])
+    }
+
+    async fn ended(&self, task: &str) -> Value {
+        wait_for("the end of a task", Duration::from_secs(120), async || {
+            let (_, task) = self.ask(Method::GET, &format!("{task}?wait=20"), None).await;
+            task["finished_at"].is_string().then_some(task)
+        })
+        .await
+    }
+
+    async fn run(&self, task: &str) -> Value {
+        self.ended(&self.start(task).await).await
+    }
+
+    /// Waits until no task is at work.
+    async fn quiet(&self) {
+        wait_for("quiet", Duration::from_secs(120), async || {
+            for status in ["running", "enqueued"] {
+                let (_, list) = self.ask(Method::GET, &format!("/v1/tasks?status={status}"), None).await;
+                list["tasks"].as_array().filter(|tasks| tasks.is_empty())?;
+            }
+            Some(())
+        })
+        .await;
+    }
+
+    /// What 100 queries of words, of words and keywords, and of pictures find, to the last bit of each score.
+    async fn answers(&self) -> Vec<Value> {
+        const WORDS: [&str; 10] = [
+            "a bird",
+            "tile number 7",
+            "a red car",
+            "fruit on a table",
+            "a tree",
+            "an animal",
+            "tools",
+            "food",
+            "a toy",
+            "x",
+        ];
+        let mut answers = Vec::new();
+        for n in 0..100u64 {
+            let words = format!("{} {}", WORDS[n as usize % 10], n / 10);
+            let (status, answer) = match n % 4 {
+                0 => {
+                    let body = json!({"query": words, "limit": 20, "hybrid": {"keyword_weight": 0.4}});
+                    self.ask(Method::POST, "/v1/search/text", Some(body)).await
+                }
+                1 => {
+                    self.ask(
+                        Method::POST,
+                        "/v1/search/text",
+                        Some(json!({"query": words, "target": "any", "limit": 30})),
+                    )
+                    .await
+                }
+                _ => {
+                    let target = if n % 4 == 2 { "text" } else { "image" };
+                    let post = self.http.post(format!("{}/v1/search/image?target={target}&limit=20", self.base));
+                    let sent =
+                        post.header("content-type", "image/png").body(picture(n)).send().await.expect("an answer");
+                    (sent.status().as_u16(), sent.json().await.expect("JSON"))
+                }
+            };
+            assert_eq!(status, 200, "{answer}");
+            let results = answer["results"].as_array().expect("results");
+            let brief =
+                |r: &Value| json!([r["rank"], r["id"], r["caption"], r["score"], r["relevance"], r["captions"]]);
+            answers.push(json!({
+                "model": answer["model"], "generation": answer["index_generation"], "strategy": answer["strategy"],
+                "total": answer["total"], "labels": answer["query"], "results": results.iter().map(brief).collect::<Vec<_>>(),
+            }));
+        }
+        answers
+    }
+
+    async fn image(&self, id: &str) -> (u16, Vec<u8>) {
+        let answer = self.http.get(format!("{}/v1/items/{id}/image", self.base)).send().await.expect("an answer");
+        (answer.status().as_u16(), answer.bytes().await.expect("bytes").to_vec())
+    }
+}
+
+/// Items that come and go, and queries, all the while.
+struct Load {
+    stop: Arc<AtomicBool>,
+    /// What was acknowledged last of each id: the seed of its picture, or `None` for its delete. Unsure ones are not there.
+    known: Arc<Mutex<BTreeMap<String, Option<u64>>>>,
+    failures: Arc<Mutex<Vec<String>>>,
+    asked: Arc<AtomicU64>,
+    workers: Vec<tokio::task::JoinHandle<()>>,
+}
+
+impl Load {
+    fn on(service: &Service, name: &'static str) -> Self {
+        let mut load = Self {
+            stop: Arc::default(),
+            known: Arc::default(),
+            failures: Arc::default(),
+            asked: Arc::default(),
+            workers: Vec::new(),
+        };
+        for worker in 0..2 {
+            let (service, stop) = (service.clone(), Arc::clone(&load.stop));
+            let (known, failures) = (Arc::clone(&load.known), Arc::clone(&load.failures));
+            load.workers.push(tokio::spawn(async move {
+                for n in 0.. {
+                    if stop.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    // Every third picture is one that another item had, or has: what comes again lies there already, or went.
+                    let id = format!("{name}-{worker}-{n}");
+                    let seed = if n % 3 == 2 { worker * 1_000 + n - 1 } else { worker * 1_000 + n };
+                    match service.put(&id, seed).await {
+                        200 | 201 => drop(known.lock().expect("a map").insert(id.clone(), Some(seed))),
+                        status => failures.lock().expect("a list").push(format!("PUT {id}: {status}")),
+                    }
+                    if n % 4 == 1 {
+                        known.lock().expect("a map").remove(&id);
+                        match service.ask(Method::DELETE, &format!("/v1/items/{id}"), None).await.0 {
+                            204 => drop(known.lock().expect("a map").insert(id, None)),
+                            status => failures.lock().expect("a list").push(format!("DELETE {id}: {status}")),
+                        }
+                    }
+                }
+            }));
+        }
+        let (service, stop) = (service.clone(), Arc::clone(&load.stop));
+        let (asked, failures) = (Arc::clone(&load.asked), Arc::clone(&load.failures));
+        load.workers.push(tokio::spawn(async move {
+            while !stop.load(Ordering::Relaxed) {
+                let n = asked.fetch_add(1, Ordering::Relaxed);
+                let body = json!({"query": format!("tile number {n}"), "limit": 5, "target": "any"});
+                let (status, answer) = service.ask(Method::POST, "/v1/search/text", Some(body)).await;
+                if status != 200 {
+                    failures.lock().expect("a list").push(format!("{status}: {answer}"));
+                }
+            }
+        }));
+        load
+    }
+
+    fn known(&self) -> BTreeMap<String, Option<u64>> {
+        self.known.lock().expect("a map").clone()
+    }
+
+    async fn end(self) -> BTreeMap<String, Option<u64>> {
+        self.stop.store(true, Ordering::Relaxed);
+        for worker in self.workers {
+            worker.await.expect("it ends");
+        }
+        let failures = self.failures.lock().expect("a list");
+        assert!(failures.is_empty(), "{} of {:?}: {failures:?}", failures.len(), self.asked);
+        assert!(self.asked.load(Ordering::Relaxed) > 5, "queries were asked");
+        self.known.lock().expect("a map").clone()
+    }
+}
+
+fn restore(archive: &Path, to: &Path) -> Output {
+    diptych(to).arg("restore").arg(archive).output().expect("the binary starts")
+}
+
+/// The file of a backup that ended well.
+fn file_of(data: &Path, task: &Value) -> PathBuf {
+    assert_eq!(task["status"], "succeeded", "{task}");
+    let file = data.join(task["result"]["file"].as_str().expect("a file"));
+    assert_eq!(file.metadata().expect("a backup").len(), task["result"]["bytes"].as_u64().expect("a length"));
+    file
+}
+
+/// Names in a folder.
+fn names(folder: &Path) -> Vec<String> {
+    let names = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut names: Vec<String> = names.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_under_load_holds_what_was_acknowledged_and_answers_elsewhere_as_the_original_does() {
+    let Some((data, server)) = with_graph().await else { return };
+    let service = Service::of(&server);
+    let elsewhere = tempfile::tempdir().expect("a folder");
+
+    // Under load, and while the next index is built and swapped in.
+    let load = Load::on(&service, "load");
+    wait_for("some items", Duration::from_secs(60), async || (load.known().len() > 12).then_some(())).await;
+    let before = load.known();
+    let reindex = service.start("reindex").await;
+    let task = service.start("backup").await;
+    let twin = service.ask(Method::POST, "/v1/admin/backup", None).await.1;
+    let backup = service.ended(&task).await;
+    let reindex = service.ended(&reindex).await;
+    assert_eq!(reindex["status"], "succeeded", "{reindex}");
+    let known = load.end().await;
+    assert!(task.ends_with(&twin["id"].to_string()) || twin["id"].as_u64() > backup["id"].as_u64(), "{twin}");
+    assert_eq!((&backup["progress"]["percent"], &backup["result"]["missing"]), (&json!(100.0), &json!(0)), "{backup}");
+    let (from_load, file) = (elsewhere.path().join("from load"), file_of(data.path(), &backup));
+    let said_of_it = said(&restore(&file, &from_load));
+    assert!(said_of_it.contains("restored") && said_of_it.contains("answers as it did"), "{said_of_it}");
+
+    let whole: String = found(&from_load, "pragma integrity_check").await;
+    assert_eq!(whole, "ok");
+    assert_eq!(
+        count(&from_load, "select auto_vacuum from pragma_auto_vacuum").await,
+        2,
+        "it gives back what is deleted"
+    );
+    let paths: String =
+        found(&from_load, "select json_group_array(image_path) from items where content_hash is not null").await;
+    let paths: Vec<PathBuf> = serde_json::from_str(&paths).expect("paths");
+    assert!(paths.len() > 100);
+    for path in paths {
+        assert!(path.starts_with(from_load.join("images")) && path.is_file(), "{}", path.display());
+    }
+    let restored = Server::start(&from_load).await;
+    let there = Service::of(&restored);
+    for (id, seed) in &before {
+        // What changed since the backup began may be either way in it.
+        if known.get(id) == Some(seed) {
+            let (status, bytes) = there.image(id).await;
+            match seed {
+                Some(seed) => assert!(status == 200 && bytes == picture(*seed), "{id} is lost: {status}"),
+                None => assert_eq!(status, 404, "{id} came back"),
+            }
+        }
+    }
+    let searched = there.ask(Method::POST, "/v1/search/text", Some(json!({"query": "a bird", "limit": 3}))).await;
+    assert_eq!(searched.1["results"].as_array().map(Vec::len), Some(3), "{}", searched.1);
+    drop(restored);
+
+    // At rest: points in the base, in the delta and dead ones.
+    service.quiet().await;
+    let file = file_of(data.path(), &service.run("backup").await);
+    let at_rest = elsewhere.path().join("at rest");
+    fs::create_dir(&at_rest).expect("an empty folder is as good as none");
+    let output = restore(&file, &at_rest);
+    assert!(output.status.success(), "{}", said(&output));
+    let restored = Server::start(&at_rest).await;
+    let there = Service::of(&restored);
+    let (here, there) = (service.answers().await, there.answers().await);
+    for (n, (here, there)) in here.iter().zip(&there).enumerate() {
+        assert_eq!(here, there, "query {n}");
+    }
+    let walked =
+        here.iter().filter(|answer| answer["strategy"] == "graph+delta" || answer["strategy"] == "graph_and_delta");
+    assert!(walked.count() > 20, "{}", here[2]);
+    assert_eq!(names(elsewhere.path()), ["at rest", "from load"], "nothing unfinished is left");
+
+    // What is there is not overwritten.
+    let output = restore(&file, &at_rest);
+    assert!(!output.status.success() && said(&output).contains("holds a collection already"), "{}", said(&output));
+    fs::create_dir(elsewhere.path().join("full")).expect("a folder");
+    fs::write(elsewhere.path().join("full/thesis.txt"), "mine").expect("a file");
+    let output = restore(&file, &elsewhere.path().join("full"));
+    assert!(!output.status.success() && said(&output).contains("is not empty"), "{}", said(&output));
+    let output = restore(&file, &elsewhere.path().join("no/where"));
+    assert!(!output.status.success() && said(&output).contains("is not there"), "{}", said(&output));
+}
+
+/// Where each file of an archive lies: its name, its first byte and its length.
+fn members(archive: &[u8]) -> Vec<(String, usize, usize)> {
+    let mut tar = tar::Archive::new(archive);
+    let entries = tar.entries().expect("entries").map(|entry| entry.expect("an entry"));
+    let place = |entry: tar::Entry<'_, &[u8]>| {
+        let name = entry.path().expect("a name").display().to_string();
+        (name, entry.raw_file_position() as usize, entry.size() as usize)
+    };
+    entries.map(place).collect()
+}
+
+#[tokio::test]
+async fn an_archive_that_is_not_as_it_was_written_is_refused_and_leaves_nothing() {
+    let Some(collection) = trained_collection() else { return };
+    let data = own_copy(collection);
+    let folder = tempfile::tempdir().expect("a folder");
+    let key = succeed(diptych(data.path()).args(["key", "create", "--scope", "search", "--name", "a page"]));
+    let whole = folder.path().join("whole.tar");
+    let told = succeed(diptych(data.path()).arg("backup").arg(&whole));
+    assert!(told.contains("sha256") && !told.contains("missing"), "{told}");
+    let nowhere = folder.path().join("mistyped");
+    let refused = diptych(&nowhere).arg("backup").output().expect("the binary starts");
+    assert!(!refused.status.success() && said(&refused).contains("holds no collection"), "{}", said(&refused));
+    assert!(!nowhere.exists());
+    let refused = diptych(data.path()).arg("backup").arg(&whole).output().expect("the binary starts");
+    assert!(!refused.status.success() && said(&refused).contains("is there already"), "{}", said(&refused));
+    let told = succeed(diptych(data.path()).arg("backup").arg(&whole).arg("--replace"));
+    let sum = Command::new("sha256sum").arg(&whole).output().expect("sha256sum runs");
+    assert!(told.contains(String::from_utf8_lossy(&sum.stdout).split(' ').next().expect("a sum")), "{told}");
+
+    let bytes = fs::read(&whole).expect("a backup");
+    let to = folder.path().join("data");
+    let refuse = |bytes: &[u8], what: &str, by: &str| {
+        let bad = folder.path().join("bad.tar");
+        fs::write(&bad, bytes).expect("written");
+        let output = restore(&bad, &to);
+        let said = said(&output);
+        assert!(
+            !output.status.success() && said.contains("could not be restored") && said.contains(by),
+            "{what}: {said}"
+        );
+        assert_eq!(names(folder.path()), ["bad.tar", "whole.tar"], "{what}");
+    };
+    let members = members(&bytes);
+    let end = bytes.len();
+    for cut in [
+        0,
+        100,
+        512,
+        members[3].1 + 7,
+        end / 3,
+        end / 2 / 512 * 512,
+        members[members.len() - 2].1,
+        end - 1024,
+        end - 512,
+        end - 1,
+    ] {
+        refuse(&bytes[..cut], &format!("cut to {cut} of {end}"), "torn");
+    }
+    let mut some = [
+        0,
+        members.len() / 3,
+        members.len() / 2,
+        members.len() - 4,
+        members.len() - 3,
+        members.len() - 2,
+        members.len() - 1,
+    ];
+    some.sort_unstable();
+    for (name, at, length) in some.map(|n| &members[n]) {
+        for place in [*at, at + length / 2, at + length - 1, at - 500, at - 380] {
+            let mut other = bytes.clone();
+            other[place] ^= 0x10;
+            refuse(&other, &format!("byte {place} of {name} flipped"), "archive");
+        }
+        let mut other = bytes.clone();
+        other[at + length / 2] ^= 1;
+        let blamed = if name.starts_with("manifest.json") { "manifest.json" } else { name };
+        refuse(&other, &format!("{name} flipped"), blamed);
+    }
+    // One more file, by another tool, before the manifest: under a name of its own, and under one that leads elsewhere.
+    let (before, manifest) = bytes.split_at(members[members.len() - 2].1 - 512);
+    for name in ["images/zz/extra.png", "../x", "/etc/passwd", "images/../../x"] {
+        let mut header = tar::Header::new_ustar();
+        header.as_old_mut().name[..name.len()].copy_from_slice(name.as_bytes());
+        header.set_size(3);
+        header.set_mode(0o644);
+        header.set_uid(0);
+        header.set_gid(0);
+        header.set_mtime(0);
+        header.set_cksum();
+        let mut extra = header.as_bytes().to_vec();
+        extra.extend_from_slice(b"abc");
+        extra.resize(1024, 0);
+        refuse(&[before, &extra, manifest].concat(), name, name);
+    }
+    assert!(!folder.path().parent().expect("a folder").join("x").exists());
+    let (one, at, length) = &members[members.len() / 2];
+    let without = [&bytes[..at - 512], &bytes[(at + length).next_multiple_of(512)..]].concat();
+    refuse(&without, "one less", one);
+    let said_of_it = said(&restore(&folder.path().join("none.tar"), &to));
+    assert!(said_of_it.contains("none.tar"), "{said_of_it}");
+
+    // As it was written it is restored, and who had a key has it there.
+    let told = succeed(diptych(&to).arg("restore").arg(&whole));
+    assert!(told.contains("keys      1"), "{told}");
+    let server = Server::start(&to).await;
+    let ask = |key: &str| {
+        reqwest::Client::new()
+            .get(format!("{}/v1/search?q=bird", server.base))
+            .header("authorization", format!("Bearer {key}"))
+    };
+    let key = key.lines().find(|line| line.starts_with("dpt_")).expect("a key");
+    assert_eq!(ask(key).send().await.expect("an answer").status(), 200);
+    assert_eq!(ask("dpt_0_0").send().await.expect("an answer").status(), 401);
+}
+
+/// A file so long that a backup works on it for a while; it takes no room.
+fn weigh_down(data: &Path) {
+    let models = fs::read_dir(data.join("models")).expect("a folder").flatten();
+    let model = models.map(|entry| entry.path()).find(|path| path.join("model.json").exists()).expect("a model");
+    File::create(model.join("long.bin")).and_then(|file| file.set_len(40 << 30)).expect("a sparse file");
+}
+
+/// Waits until an archive is being written in a folder, other than those that were left there.
+async fn being_written(folder: &Path, left: &[String]) {
+    wait_for("an archive that grows", Duration::from_secs(60), async || {
+        let is_new = |name: &String| name.starts_with(".diptych-unfinished-") && !left.contains(name);
+        let unfinished = names(folder).into_iter().find(is_new)?;
+        let archive = folder.join(unfinished).join("archive.tar").metadata().ok()?;
+        (archive.len() > 4 << 20).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_backup_that_is_cancelled_or_killed_leaves_no_archive() {
+    let Some(collection) = trained_collection() else { return };
+    let data = own_copy(collection);
+    weigh_down(data.path());
+    let backups = data.path().join("backups");
+    let server = Server::start(data.path()).await;
+    let service = Service::of(&server);
+
+    let task = service.start("backup").await;
+    being_written(&backups, &[]).await;
+    // A compaction waits for it, and can be told not to.
+    let waiting = service.start("compact").await;
+    let began = Instant::now();
+    for task in [&waiting, &task] {
+        assert_eq!(service.ask(Method::POST, &format!("{task}/cancel"), None).await.0, 200);
+    }
+    for task in [&waiting, &task] {
+        assert_eq!(service.ended(task).await["status"], "cancelled");
+    }
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    assert!(names(&backups).is_empty(), "{:?}", names(&backups));
+
+    // Killed: what is left of it goes when the service starts.
+    let task = service.start("backup").await;
+    being_written(&backups, &[]).await;
+    server.kill();
+    let left = names(&backups);
+    assert!(left.len() == 1 && left[0].starts_with(".diptych-unfinished-"), "{left:?}");
+    let server = Server::start(data.path()).await;
+    assert!(names(&backups).is_empty(), "{:?}", names(&backups));
+    assert_eq!(Service::of(&server).ask(Method::GET, &task, None).await.1["status"], "interrupted");
+    drop(server);
+
+    // In the terminal, beside the file that it would become; the next one there tidies up.
+    let folder = tempfile::tempdir().expect("a folder");
+    let to = folder.path().join("mine.tar");
+    fs::write(&to, "an older one").expect("a file");
+    let mut command = diptych(data.path());
+    let mut child = command.arg("backup").arg(&to).arg("--replace").spawn().expect("the binary starts");
+    being_written(folder.path(), &[]).await;
+    child.kill().expect("it can be killed");
+    child.wait().expect("it ends");
+    assert_eq!(fs::read_to_string(&to).expect("a file"), "an older one");
+    // Asked to end, it takes away what it made.
+    let left = names(folder.path());
+    let mut child = diptych(data.path()).arg("backup").arg(&to).arg("--replace").spawn().expect("the binary starts");
+    being_written(folder.path(), &left).await;
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill runs").success());
+    assert_eq!(child.wait().expect("it ends").code(), Some(130));
+    assert_eq!(names(folder.path()), ["mine.tar"]);
+    assert_eq!(fs::read_to_string(&to).expect("a file"), "an older one");
+    // A disk that is full, as far as this process can tell.
+    let full = format!(
+        "trap '' XFSZ; ulimit -f 8000; exec {} backup {}",
+        env!("CARGO_BIN_EXE_diptych"),
+        folder.path().join("big.tar").display()
+    );
+    let mut command = Command::new("sh");
+    let output = command.args(["-c", &full]).env("DIPTYCH_DATA", data.path()).output().expect("a shell");
+    assert!(!output.status.success() && said(&output).contains("long.bin"), "{}", said(&output));
+    assert_eq!(names(folder.path()), ["mine.tar"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_compaction_takes_what_is_nobodys_and_changes_no_answer() {
+    let Some((data, server)) = with_graph().await else { return };
+    let service = Service::of(&server);
+    for n in 0..40 {
+        assert_eq!(service.put(&format!("kept-{n}"), 5_000 + n).await, 201);
+        assert_eq!(service.put(&format!("gone-{n}"), 6_000 + n).await, 201);
+    }
+    for n in 0..40 {
+        assert_eq!(service.ask(Method::DELETE, &format!("/v1/items/gone-{n}"), None).await.0, 204);
+    }
+    for leftover in ["index/unfinished-77", "backups/.diptych-unfinished-1"] {
+        fs::create_dir_all(data.path().join(leftover)).expect("a folder");
+        fs::write(data.path().join(leftover).join("LOCK"), "").expect("a file");
+    }
+    service.quiet().await;
+    let answers = service.answers().await;
+    const ORPHANS: &str = "select count(*) from features where hash not in (select content_hash from items where content_hash is not null)
+                           and hash not in (select text_hash from captions)";
+    assert!(count(data.path(), ORPHANS).await >= 40 * 3);
+    let images = || walk(&data.path().join("images")).len();
+    let thumbnails = || walk(&data.path().join("thumbnails")).len();
+    let (images_before, thumbnails_before) = (images(), thumbnails());
+    assert_eq!(images_before, 80);
+
+    let task = service.run("compact").await;
+    assert_eq!(task["status"], "succeeded", "{task}");
+    let result = &task["result"];
+    let removed = &result["removed"];
+    assert_eq!(
+        (&removed["pictures"], &removed["thumbnails"], &removed["generations"], &removed["temporaries"]),
+        (&json!(40), &json!(40), &json!(1), &json!(1)),
+        "{task}"
+    );
+    assert!(
+        removed["features"].as_u64() >= Some(120) && result["notes"].as_array().is_some_and(Vec::is_empty),
+        "{task}"
+    );
+    assert!(result["bytes_after"].as_u64() < result["bytes_before"].as_u64(), "{task}");
+    assert_eq!(count(data.path(), ORPHANS).await, 0);
+    assert_eq!((images(), thumbnails()), (40, thumbnails_before - 40));
+    assert_eq!(count(data.path(), "select freelist_count from pragma_freelist_count").await, 0);
+    assert_eq!(service.answers().await, answers);
+    for n in 0..40 {
+        assert_eq!(service.image(&format!("kept-{n}")).await, (200, picture(5_000 + n)));
+    }
+
+    // Again and again while items come and go, of which many have pictures that another one had: nothing fails, nothing is lost.
+    let load = Load::on(&service, "load");
+    let mut pictures = 0;
+    for round in 0..12 {
+        if round % 4 == 3 {
+            succeed(diptych(data.path()).arg("compact"));
+        } else {
+            let task = service.run("compact").await;
+            assert_eq!(task["status"], "succeeded", "{task}");
+            pictures += task["result"]["removed"]["pictures"].as_u64().expect("a number");
+        }
+    }
+    let known = load.end().await;
+    assert!(pictures > 0 && known.len() > 20, "{pictures} pictures of {} items", known.len());
+    for (id, seed) in known {
+        let (status, bytes) = service.image(&id).await;
+        match seed {
+            Some(seed) => assert!(status == 200 && bytes == picture(seed), "{id}: {status}"),
+            None => assert_eq!(status, 404, "{id}"),
+        }
+    }
+}
+
+/// All files below a folder.
+fn walk(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.flat_map(|entry| if entry.path().is_dir() { walk(&entry.path()) } else { vec![entry.path()] }).collect()
+}
+
+#[tokio::test]
+async fn a_picture_that_is_gone_is_named_and_keeps_no_backup_from_being_made() {
+    let Some(collection) = trained_collection() else { return };
+    let data = own_copy(collection);
+    let pictures = tempfile::tempdir().expect("a folder");
+    for (name, seed) in [("there", 1), ("gone", 2), ("other", 3)] {
+        fs::create_dir(pictures.path().join(name)).expect("a folder");
+        fs::write(pictures.path().join(name).join("one.png"), picture(seed)).expect("a picture");
+    }
+    succeed(diptych(data.path()).arg("import").arg(pictures.path()));
+    fs::remove_dir_all(pictures.path().join("gone")).expect("removed");
+    fs::write(pictures.path().join("other/one.png"), picture(4)).expect("a picture");
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let told = succeed(diptych(data.path()).arg("backup").arg(folder.path()));
+    assert!(
+        told.contains("2 files are missing") && told.contains("gone/one.png") && told.contains("changed since"),
+        "{told}"
+    );
+    let [backup] = &names(folder.path())[..] else { panic!("one backup: {:?}", names(folder.path())) };
+    assert!(backup.starts_with("diptych-2") && backup.ends_with("Z.tar"), "{backup}");
+    drop(pictures);
+    let to = folder.path().join("data");
+    let told = succeed(diptych(&to).arg("restore").arg(folder.path().join(backup)));
+    assert!(told.contains("2 files were missing") && told.contains("index     none"), "{told}");
+    let server = Server::start(&to).await;
+    let service = Service::of(&server);
+    let (_, items) = service.ask(Method::GET, "/v1/items?limit=100", None).await;
+    assert!(items["items"].as_array().is_some_and(|items| items.len() > 50));
+    assert_eq!(service.image("there%2Fone.png").await, (200, picture(1)));
+    assert_eq!(service.image("gone%2Fone.png").await.0, 404);
+}
