@@ -1,8 +1,16 @@
-//! What did the owner ask for? Verbs and flags; each flag that outlives a command also has a `DIPTYCH_*` variable.
+//! What did the owner ask for? Verbs and flags; each flag that outlives a command also has a `DIPTYCH_*` variable, and what has a
+//! variable can stand in a file.
 
-use std::{net::SocketAddr, path::PathBuf};
+mod file;
+mod serve;
+mod units;
+
+use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use file::{Setting, SettingsError};
+pub use serve::{LimitArgs, ListenArgs, ServeArgs};
 
 /// Post words and get pictures, post a picture and get captions: cross-modal retrieval on your own labelled collection.
 #[derive(Debug, Parser)]
@@ -19,6 +27,10 @@ pub struct Config {
 /// Settings of every verb.
 #[derive(Debug, Clone, Args)]
 pub struct Common {
+    /// File of settings, in TOML: names are those of the variables, without DIPTYCH_ and in lower case. Flags and variables
+    /// count before it [default: diptych.toml in the current folder, if it is there]
+    #[arg(long, global = true, env = "DIPTYCH_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
     /// Folder that holds the collection: catalog, models, thumbnails
     #[arg(long, global = true, env = "DIPTYCH_DATA", default_value = "data", value_name = "DIR")]
     pub data: PathBuf,
@@ -36,6 +48,10 @@ pub struct Common {
     #[arg(long, global = true, env = "DIPTYCH_MAX_MEGAPIXELS", default_value_t = 64, value_name = "N",
           value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub max_megapixels: u32,
+    /// Longest side of a picture that is read, in pixels
+    #[arg(long, global = true, env = "DIPTYCH_MAX_PICTURE_SIDE", default_value_t = 32_768, value_name = "N",
+          value_parser = clap::value_parser!(u32).range(16..=65_535))]
+    pub max_picture_side: u32,
     /// What to log: error, warn, info, debug, or a filter such as diptych=debug
     #[arg(long, global = true, env = "DIPTYCH_LOG", default_value = "error,diptych=info", value_name = "FILTER")]
     pub log: String,
@@ -129,6 +145,18 @@ pub enum Verb {
     /// Say who may use the service
     #[command(subcommand)]
     Key(KeyVerb),
+    /// Ask a running service whether it answers queries; ends well if it does
+    Health(ListenArgs),
+    /// Look at the settings
+    #[command(subcommand)]
+    Config(ConfigVerb),
+}
+
+/// Verbs for the settings.
+#[derive(Debug, Subcommand)]
+pub enum ConfigVerb {
+    /// Read all settings as `serve` would, check them, and say where each comes from; starts and changes nothing
+    Check(ServeArgs),
 }
 
 /// Verbs for the service's keys.
@@ -286,14 +314,6 @@ pub struct EvaluateArgs {
     /// Where that model lies [default: model in the folder of the features]
     #[arg(long, value_name = "DIR", requires = "features")]
     pub model: Option<PathBuf>,
-}
-
-/// Settings of `serve`.
-#[derive(Debug, Clone, Args)]
-pub struct ServeArgs {
-    /// Address to listen on; port 0 takes a free one
-    #[arg(long, env = "DIPTYCH_LISTEN", default_value = "127.0.0.1:7700", value_name = "HOST:PORT")]
-    pub listen: SocketAddr,
 }
 
 /// Settings of `search`.

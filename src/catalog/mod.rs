@@ -96,6 +96,21 @@ impl Catalog {
         Ok(Self { readers, writer })
     }
 
+    /// Opens `catalog.sqlite3` in `folder` as it is, to look at it and no more; `None` if there is none. Its form may be that of
+    /// an older version.
+    ///
+    /// # Errors
+    /// If the file cannot be opened or is no database.
+    pub async fn look(folder: &Path) -> Result<Option<Self>, CatalogError> {
+        let file = folder.join("catalog.sqlite3");
+        if !file.exists() {
+            return Ok(None);
+        }
+        let options = SqliteConnectOptions::new().filename(file).read_only(true).busy_timeout(Duration::from_secs(30));
+        let readers = SqlitePoolOptions::new().max_connections(1).connect_with(options).await?;
+        Ok(Some(Self { writer: readers.clone(), readers }))
+    }
+
     /// Waits for running statements and closes all connections.
     pub async fn close(&self) {
         self.readers.close().await;

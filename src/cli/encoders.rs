@@ -65,7 +65,7 @@ pub(super) fn open(common: &Common, model: Option<&ModelRecord>, bars: &Bars) ->
 }
 
 /// The encoders that the owner asked for, else those of a model, else the default ones.
-fn in_use(common: &Common, registry: &Registry, model: Option<&ModelRecord>) -> (String, String) {
+pub(super) fn in_use(common: &Common, registry: &Registry, model: Option<&ModelRecord>) -> (String, String) {
     // What a model remembers begins with the encoder's name and goes on with what its files hash to.
     let named = |of_model: &str| {
         let names = registry.manifests().iter().map(|manifest| manifest.id.as_str());

@@ -3,9 +3,11 @@
 mod backup;
 mod bars;
 mod compact;
+mod check;
 mod demo;
 mod encoders;
 mod evaluate;
+mod health;
 mod import;
 mod index;
 mod key;
@@ -23,7 +25,7 @@ use anyhow::{Context, bail};
 
 use crate::{
     catalog::{self, ModelRecord},
-    config::{Common, Config, Verb},
+    config::{Common, Config, ConfigVerb, Setting, Verb},
     dataset::PictureLimits,
     search::{DEFAULT_MARGIN, Encoders, Gate, Library, Progress, SearchError},
 };
@@ -32,11 +34,11 @@ use bars::Bars;
 use signals::Stop;
 
 /// Runs the verb. The code is a failure where the verb ended well but what it found is not as it should be, and 130
-/// where somebody stopped it.
+/// where somebody stopped it. `settings` are those of the verb, with who set them.
 ///
 /// # Errors
 /// Whatever keeps the verb from ending well, with what was being done.
-pub async fn run(config: Config) -> anyhow::Result<ExitCode> {
+pub async fn run(config: Config, settings: &[Setting]) -> anyhow::Result<ExitCode> {
     let shared = Shared { common: config.common, stop: Stop::listen()?, bars: Arc::new(Bars::new()) };
     match config.verb {
         Verb::Demo(args) => demo::run(&shared, args).await,
@@ -58,6 +60,8 @@ pub async fn run(config: Config) -> anyhow::Result<ExitCode> {
         Verb::Restore { file } => restore::run(&shared, &file).await,
         Verb::Compact => compact::run(&shared).await,
         Verb::Key(verb) => key::run(&shared, verb).await,
+        Verb::Health(at) => health::run(at.listen).await,
+        Verb::Config(ConfigVerb::Check(args)) => check::run(&shared, &args, settings).await,
     }
 }
 
@@ -72,7 +76,7 @@ impl Shared {
     /// Opens the collection.
     async fn library(&self) -> anyhow::Result<Library> {
         let max_pixels = u64::from(self.common.max_megapixels) * 1_000_000;
-        let limits = PictureLimits { max_pixels, ..PictureLimits::default() };
+        let limits = PictureLimits { max_pixels, max_side: self.common.max_picture_side, ..PictureLimits::default() };
         Library::open(&self.common.data, limits)
             .await
             .with_context(|| format!("the collection in {} could not be opened", self.common.data.display()))

@@ -1,35 +1,44 @@
 //! `diptych serve`
 
-use std::{process::ExitCode, sync::Arc};
+use std::{net::SocketAddr, process::ExitCode, sync::Arc};
 
 use anyhow::{Context, bail};
 use tokio::net::TcpListener;
 
 use super::Shared;
 use crate::{
-    config::ServeArgs,
-    http::{self, HttpLimits},
+    config::{LimitArgs, ServeArgs},
+    http::{self, FilterLimits, HttpLimits, HttpSettings},
     index::VectorIndex,
     search::{Encoders, Engine, EngineLimits, Library, SearchError, tidy_backups},
 };
 
 pub(super) async fn run(shared: &Shared, args: &ServeArgs) -> anyhow::Result<ExitCode> {
     let library = shared.library().await?;
-    check_address(args, &library).await?;
+    refuse_faults(args, &library).await?;
     let encoders = shared.encoders(&library).await?;
     serve(shared, args, library, encoders).await
 }
 
-/// Without keys whoever reaches the service may do everything, so it listens where only this machine reaches it.
-async fn check_address(args: &ServeArgs, library: &Library) -> anyhow::Result<()> {
-    if !args.listen.ip().is_loopback() && !library.catalog.has_admin_key().await? {
-        bail!(
-            "--listen {}: others may reach this address, and without keys they could do everything; make one for \
-             yourself with `diptych key create --scope admin`, or listen on 127.0.0.1 or [::1]",
-            args.listen
-        );
+/// What is wrong with the settings is said before minutes of fetching and encoding.
+async fn refuse_faults(args: &ServeArgs, library: &Library) -> anyhow::Result<()> {
+    let mut faults = args.limits.faults();
+    faults.extend(open_to_others(args.at.listen, library.catalog.has_admin_key().await?));
+    if !faults.is_empty() {
+        bail!(faults.join("\n"));
     }
     Ok(())
+}
+
+/// Without keys whoever reaches the service may do everything, so it listens where only this machine reaches it. Says so if it
+/// would not.
+pub(super) fn open_to_others(listen: SocketAddr, has_admin_key: bool) -> Option<String> {
+    (!listen.ip().is_loopback() && !has_admin_key).then(|| {
+        format!(
+            "--listen {listen}: others may reach this address, and without keys they could do everything; make one for \
+             yourself with `diptych key create --scope admin`, or listen on 127.0.0.1 or [::1]"
+        )
+    })
 }
 
 pub(super) async fn serve(
@@ -38,10 +47,11 @@ pub(super) async fn serve(
     library: Library,
     encoders: Encoders,
 ) -> anyhow::Result<ExitCode> {
-    check_address(args, &library).await?;
-    let listener = TcpListener::bind(args.listen)
+    refuse_faults(args, &library).await?;
+    let listen = args.at.listen;
+    let listener = TcpListener::bind(listen)
         .await
-        .with_context(|| format!("{} cannot be listened on; --listen takes another address", args.listen))?;
+        .with_context(|| format!("{listen} cannot be listened on; --listen takes another address"))?;
     let address = listener.local_addr()?;
     let interrupted = library.catalog.interrupt_orphaned_tasks().await?;
     if interrupted > 0 {
@@ -49,11 +59,15 @@ pub(super) async fn serve(
     }
     tidy_backups(&library);
     let catalog = library.catalog.clone();
-    let engine = Arc::new(Engine::new(library, encoders, EngineLimits::default())?);
+    let engine = Arc::new(Engine::new(library, encoders, engine_limits(&args.limits))?);
+    let settings = HttpSettings {
+        limits: http_limits(&args.limits),
+        cors_origins: args.cors_origins.clone(),
+        metrics_open: args.metrics_open,
+    };
 
     // The port answers at once (readyz: starting), while the first generation is made.
-    let server =
-        tokio::spawn(http::serve(listener, Arc::clone(&engine), HttpLimits::default(), shared.stop.clone().asked()));
+    let server = tokio::spawn(http::serve(listener, Arc::clone(&engine), settings, shared.stop.clone().asked()));
     println!("diptych serves http://{address}/");
     match engine.start().await {
         Ok(generation) => tracing::info!(
@@ -69,4 +83,47 @@ pub(super) async fn serve(
     server.await??;
     catalog.close().await;
     Ok(ExitCode::SUCCESS)
+}
+
+fn engine_limits(args: &LimitArgs) -> EngineLimits {
+    EngineLimits {
+        text_chars: args.max_text_chars,
+        results: args.max_results,
+        terms: args.max_terms,
+        queue: args.queue,
+    }
+}
+
+fn http_limits(args: &LimitArgs) -> HttpLimits {
+    HttpLimits {
+        picture_bytes: args.max_picture,
+        body_bytes: args.max_body,
+        upload_bytes: args.max_uploads,
+        head_bytes: args.max_head,
+        headers: args.max_headers,
+        batch: args.max_batch,
+        filter: FilterLimits { depth: args.max_filter_depth, conditions: args.max_filter_conditions },
+        requests: args.max_requests,
+        connections: args.max_connections,
+        head: args.head_timeout,
+        body: args.body_timeout,
+        request: args.request_timeout,
+        drain: args.drain_timeout,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::config::{Config, Verb};
+
+    #[test]
+    fn the_flags_defaults_are_the_engines() {
+        let config = Config::parse_from(["diptych", "serve"]);
+        let Verb::Serve(args) = config.verb else { panic!("{config:?}") };
+        assert_eq!(engine_limits(&args.limits), EngineLimits::default());
+        assert_eq!(args.limits.faults(), Vec::<String>::new());
+    }
 }

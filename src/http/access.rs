@@ -45,12 +45,18 @@ pub(super) fn changes(route: &str) -> bool {
 #[derive(Debug, Clone)]
 pub(super) struct Caller(pub(super) Option<String>);
 
+/// What a request of this service needs. What no route matches is not there for anyone, and needs nothing.
+pub(super) fn scope_of(app: &App, request: &Request) -> Option<Scope> {
+    let route = request.extensions().get::<MatchedPath>()?.as_str();
+    if route == "/metrics" && !app.metrics_open {
+        return Some(Scope::Admin);
+    }
+    needed(request.method(), route)
+}
+
 /// Lets a request through if its key has the scope. Before the first key is made there is nothing to have.
 pub(super) async fn guard(State(app): State<App>, mut request: Request, next: Next) -> Response {
-    let route = request.extensions().get::<MatchedPath>().map(|route| route.as_str().to_owned());
-    // What no route matches is not there for anyone.
-    let scope = route.as_deref().and_then(|route| needed(request.method(), route));
-    let Some(scope) = scope else { return next.run(request).await };
+    let Some(scope) = scope_of(&app, &request) else { return next.run(request).await };
     match check(&app, request.headers(), scope).await {
         Ok(key) => {
             if scope == Scope::Admin && request.method() != Method::GET {

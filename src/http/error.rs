@@ -50,6 +50,7 @@ table! {
     NoSuchModel = "model_not_found", NOT_FOUND, "There is no such model";
     ImageUnavailable = "image_unavailable", NOT_FOUND, "The item's picture can no longer be read";
     MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "This cannot be done here";
+    BodyTooSlow = "body_too_slow", REQUEST_TIMEOUT, "The request's body took too long";
     ItemExists = "item_exists", CONFLICT, "There is an item of this id already";
     TaskEnded = "task_ended", CONFLICT, "The task is not at work";
     IdempotencyInProgress = "idempotency_in_progress", CONFLICT, "The request is at work";
@@ -68,9 +69,11 @@ table! {
     IdempotencyKeyReused = "idempotency_key_reused", UNPROCESSABLE_ENTITY, "The Idempotency-Key was another request's";
     InvalidSettings = "invalid_settings", UNPROCESSABLE_ENTITY, "No training can use these settings";
     ImageDecodeFailed = "image_decode_failed", UNPROCESSABLE_ENTITY, "Image could not be decoded";
+    HeadTooLarge = "head_too_large", REQUEST_HEADER_FIELDS_TOO_LARGE, "The request's headers are too large or too many";
     Internal = "internal", INTERNAL_SERVER_ERROR, "Something went wrong in the service";
     NoModel = "no_model", SERVICE_UNAVAILABLE, "Nothing is trained yet";
     Starting = "starting", SERVICE_UNAVAILABLE, "The service is starting";
+    Draining = "draining", SERVICE_UNAVAILABLE, "The service is about to end";
     Overloaded = "overloaded", SERVICE_UNAVAILABLE, "Too many queries at once";
     Timeout = "timeout", GATEWAY_TIMEOUT, "The request took too long";
 }
@@ -149,7 +152,7 @@ pub(super) type Outcome<T> = Result<T, Problem>;
 impl Problem {
     pub(super) fn new(code: Code, detail: impl Into<String>) -> Self {
         let retry_after = match code {
-            Code::Overloaded | Code::Starting => Some(1),
+            Code::Overloaded | Code::Starting | Code::Draining => Some(1),
             _ => None,
         };
         Self { code, detail: detail.into(), pointer: None, retry_after }
@@ -234,6 +237,7 @@ impl From<SearchError> for Problem {
         let code = match &error {
             SearchError::NoModel => Code::NoModel,
             SearchError::Starting => Code::Starting,
+            SearchError::Closing => Code::Draining,
             SearchError::Overloaded => Code::Overloaded,
             SearchError::TimedOut => Code::Timeout,
             SearchError::BadQuery { field, .. } if field == "filter" => Code::InvalidFilter,

@@ -17,11 +17,14 @@ use crate::{
     search::json_kind as kind,
 };
 
-/// Filters within filters.
-const MAX_DEPTH: usize = 8;
-
-/// Conditions of a filter, those of filters within it included.
-const MAX_CONDITIONS: usize = 100;
+/// How much a filter may ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FilterLimits {
+    /// Filters within filters.
+    pub depth: usize,
+    /// Conditions of a filter, those of filters within it included.
+    pub conditions: usize,
+}
 
 /// Values that a field is compared with at once.
 const MAX_VALUES: usize = 1000;
@@ -97,15 +100,20 @@ impl PartialSchema for ConditionSchema {
 impl ToSchema for ConditionSchema {}
 
 /// Reads a filter that lies at `/filter` of a request.
-pub(super) fn parse(value: &Value) -> Outcome<Filter> {
-    let mut left = MAX_CONDITIONS;
-    filter(value, "/filter", MAX_DEPTH, &mut left)
+pub(super) fn parse(value: &Value, limits: FilterLimits) -> Outcome<Filter> {
+    filter(value, "/filter", limits.depth, &mut Left { conditions: limits.conditions, limits })
 }
 
-fn filter(value: &Value, at: &str, depth: usize, left: &mut usize) -> Outcome<Filter> {
+/// What a filter may still ask.
+struct Left {
+    conditions: usize,
+    limits: FilterLimits,
+}
+
+fn filter(value: &Value, at: &str, depth: usize, left: &mut Left) -> Outcome<Filter> {
     let fields = object(value, at, "a filter with must, should or must_not")?;
     if depth == 0 {
-        return Err(bad(at, format!("filters lie within each other more than {MAX_DEPTH} deep")));
+        return Err(bad(at, format!("filters lie within each other more than {} deep", left.limits.depth)));
     }
     let mut read = Filter::default();
     for (name, value) in fields {
@@ -118,16 +126,17 @@ fn filter(value: &Value, at: &str, depth: usize, left: &mut usize) -> Outcome<Fi
         };
         let Value::Array(list) = value else { return Err(bad(&at, format!("is {}; a list is expected", kind(value)))) };
         for (place, value) in list.iter().enumerate() {
-            *left = left
+            left.conditions = left
+                .conditions
                 .checked_sub(1)
-                .ok_or_else(|| bad(&at, format!("a filter has at most {MAX_CONDITIONS} conditions")))?;
+                .ok_or_else(|| bad(&at, format!("a filter has at most {} conditions", left.limits.conditions)))?;
             clauses.push(clause(value, &format!("{at}/{place}"), depth, left)?);
         }
     }
     Ok(read)
 }
 
-fn clause(value: &Value, at: &str, depth: usize, left: &mut usize) -> Outcome<Clause> {
+fn clause(value: &Value, at: &str, depth: usize, left: &mut Left) -> Outcome<Clause> {
     let fields = object(value, at, "a condition with a key, or a filter")?;
     let Some(key) = fields.get("key") else {
         return Ok(Clause::Nested(filter(value, at, depth - 1, left)?));
@@ -234,12 +243,14 @@ mod tests {
 
     use super::*;
 
+    const LIMITS: FilterLimits = FilterLimits { depth: 8, conditions: 100 };
+
     #[test]
     fn filters_are_read() {
         let read = parse(&json!({
             "must": [{"key": "label", "match": {"any": ["a", "b"]}}, {"key": "meta.year", "range": {"gte": 1990, "lt": 2000.5}}],
             "should": [{"must_not": [{"key": "has", "match": {"value": "image"}}]}],
-        }))
+        }), LIMITS)
         .expect("a filter");
         let text = |text: &str| Scalar::Text(text.into());
         let year = Test::Range(vec![(Bound::From, Scalar::Number(1990.0)), (Bound::Below, Scalar::Number(2000.5))]);
@@ -274,7 +285,7 @@ mod tests {
             (json!({"must": [{"key": "id", "match": {"any": vec!["x"; 1001]}}]}), "1001 values"),
             (deep, "more than 8 deep"),
         ] {
-            let problem = parse(&value).expect_err(place);
+            let problem = parse(&value, LIMITS).expect_err(place);
             assert!(problem.detail().contains(place), "{}", problem.detail());
         }
     }

@@ -1,5 +1,7 @@
 //! What the service says of itself.
 
+use std::time::Duration;
+
 use axum::{Json, extract::State, http::header, response::IntoResponse};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -69,10 +71,40 @@ struct LimitsView {
     text_chars: usize,
     /// Results of a page.
     results: usize,
+    /// Terms of a query.
+    terms: usize,
+    /// Queries that wait for an encoder.
+    queue: usize,
     /// Bytes of a body that may hold pictures.
     picture_bytes: usize,
+    picture_pixels: u64,
+    /// Pixels of the longer side of a picture.
+    picture_side: u32,
     /// Bytes of any other body.
     body_bytes: usize,
+    /// Bytes of all bodies that are read at the same time.
+    upload_bytes: usize,
+    /// Bytes of a request's first line and headers.
+    head_bytes: usize,
+    /// Headers of a request.
+    headers: usize,
+    /// Items of a batch that are taken while the client waits; a larger one is a task.
+    batch: usize,
+    /// Filters within filters.
+    filter_depth: usize,
+    filter_conditions: usize,
+    /// Searches and changes at work at the same time.
+    requests: usize,
+    /// Connections at the same time.
+    connections: usize,
+    /// How long a request's head may take to come.
+    head_timeout_ms: u64,
+    /// How long a request's body may take to come.
+    body_timeout_ms: u64,
+    /// How long an answer may take, once the request is there.
+    request_timeout_ms: u64,
+    /// How long running requests may take once the service is asked to end.
+    drain_timeout_ms: u64,
 }
 
 /// What the service is doing.
@@ -136,11 +168,11 @@ pub(super) async fn healthz() -> &'static str {
 
 /// Whether queries are answered
 ///
-/// `degraded` says that they are answered by scans until the index is built anew, and why.
+/// Quickly from the first one on. `degraded` says that they are answered by scans until the index is built anew, and why.
 #[utoipa::path(get, path = "/readyz", tag = "info", responses((status = 200, description = "They are", body = ReadyView)))]
 pub(super) async fn readyz(State(app): State<App>) -> Outcome<Json<ReadyView>> {
     app.engine.library().catalog.ping().await.map_err(SearchError::from)?;
-    let generation = app.engine.ready().await?;
+    let generation = app.engine.accepts().await?;
     Ok(Json(ReadyView {
         status: if generation.degraded.is_some() { Readiness::Degraded } else { Readiness::Ready },
         reason: generation.degraded.clone(),
@@ -169,7 +201,8 @@ pub(super) async fn info(State(app): State<App>) -> Outcome<Json<InfoView>> {
         text_encoder: generation.record.text_encoder.clone(),
         index_generation: generation.number,
     });
-    let limits = app.engine.limits();
+    let (limits, pictures) = (app.engine.limits(), app.engine.library().limits);
+    let ms = |time: Duration| time.as_millis() as u64;
     Ok(Json(InfoView {
         name: env!("CARGO_PKG_NAME"),
         version: env!("CARGO_PKG_VERSION"),
@@ -178,8 +211,24 @@ pub(super) async fn info(State(app): State<App>) -> Outcome<Json<InfoView>> {
         limits: LimitsView {
             text_chars: limits.text_chars,
             results: limits.results,
+            terms: limits.terms,
+            queue: limits.queue,
             picture_bytes: app.limits.picture_bytes,
+            picture_pixels: pictures.max_pixels,
+            picture_side: pictures.max_side,
             body_bytes: app.limits.body_bytes,
+            upload_bytes: app.limits.upload_bytes,
+            head_bytes: app.limits.head_bytes,
+            headers: app.limits.headers,
+            batch: app.limits.batch,
+            filter_depth: app.limits.filter.depth,
+            filter_conditions: app.limits.filter.conditions,
+            requests: app.limits.requests,
+            connections: app.limits.connections,
+            head_timeout_ms: ms(app.limits.head),
+            body_timeout_ms: ms(app.limits.body),
+            request_timeout_ms: ms(app.limits.request),
+            drain_timeout_ms: ms(app.limits.drain),
         },
     }))
 }

@@ -30,12 +30,8 @@ use crate::{
     search::{BatchLine, ItemChange, ItemDraft},
 };
 
-/// Lines of a batch that are taken while the client waits; a larger one is a task.
-const AT_ONCE: usize = 200;
-
-/// Items of a list, unless it says otherwise, and at most.
+/// Items of a list, unless it says otherwise.
 const LISTED: usize = 20;
-const MAX_LISTED: usize = 100;
 
 /// An item without its picture.
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -247,13 +243,14 @@ pub(super) async fn delete(
     responses((status = 200, description = "A page of them", body = ItemList)))]
 pub(super) async fn list(State(app): State<App>, parameters: AddressParameters) -> Outcome<Json<ItemList>> {
     let ListOptions { filter, limit, cursor } = read(Value::Object(as_json(parameters)?))?;
-    let filter = filter.as_ref().map(filter::parse).transpose()?.unwrap_or_default();
+    let filter = filter.as_ref().map(|filter| filter::parse(filter, app.limits.filter)).transpose()?.unwrap_or_default();
     let limit = limit.unwrap_or(LISTED);
     let refuse = |field: &str, reason: String| {
         Problem::new(Code::InvalidQuery, format!("{field}: {reason}")).at(&format!("/{field}"))
     };
-    if !(1..=MAX_LISTED).contains(&limit) {
-        return Err(refuse("limit", format!("it is {limit}; allowed are 1 to {MAX_LISTED}")));
+    let most = app.engine.limits().results;
+    if !(1..=most).contains(&limit) {
+        return Err(refuse("limit", format!("it is {limit}; allowed are 1 to {most}")));
     }
     let after = match cursor {
         Some(cursor) => i64::from_str_radix(&cursor, 16).ok().filter(|key| *key >= 0),
@@ -283,7 +280,7 @@ pub(super) async fn batch(State(app): State<App>, once: Option<Extension<Once>>,
         return Err(Problem::new(Code::InvalidBatch, "a batch has a line of JSON for each item; there are none"));
     }
     let drafts = lines.into_iter().map(|(number, line)| (number, of_line(line, number, once.as_deref())));
-    if drafts.len() > AT_ONCE {
+    if drafts.len() > app.limits.batch {
         let drafts = drafts.map(|(number, draft)| BatchLine { number, draft: draft.map_err(|p| refusal(&p)) });
         let task = app.engine.take_batch(drafts.collect(), |error| refusal(&Problem::from(error))).await?;
         return Ok(view::accepted(&task).into_response());
@@ -340,7 +337,7 @@ pub(super) async fn delete_many(
         (None, Some(filter)) => filter,
         _ => return Err(Problem::new(Code::InvalidFilter, "the body has either \"ids\" or \"filter\"")),
     };
-    let filter = filter::parse(&filter)?;
+    let filter = filter::parse(&filter, app.limits.filter)?;
     if filter.is_empty() {
         let detail = "the filter lets everything through; to delete all items, say so: {\"must_not\": [{\"key\": \"id\", \"match\": \
                       {\"any\": []}}]}";

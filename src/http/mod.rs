@@ -5,6 +5,7 @@
 
 mod access;
 mod admin;
+mod crowd;
 mod error;
 mod filter;
 mod form;
@@ -12,6 +13,7 @@ mod info;
 mod ingest;
 mod items;
 mod keys;
+mod limits;
 mod linger;
 mod map;
 mod once;
@@ -20,12 +22,11 @@ mod options;
 mod pages;
 mod request;
 mod search;
+mod serve;
 mod tasks;
 mod view;
 
 use std::{
-    future::Future,
-    net::SocketAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -33,61 +34,46 @@ use std::{
 use axum::{
     Router,
     extract::DefaultBodyLimit,
-    http::{HeaderName, HeaderValue, StatusCode, header},
+    http::{HeaderName, HeaderValue, Method, header},
     middleware,
     routing::get,
 };
-use tokio::net::TcpListener;
 use tower_http::{
-    catch_panic::CatchPanicLayer, compression::CompressionLayer, limit::RequestBodyLimitLayer,
-    set_header::SetResponseHeaderLayer, timeout::TimeoutLayer,
+    catch_panic::CatchPanicLayer, compression::CompressionLayer, cors::CorsLayer, set_header::SetResponseHeaderLayer,
 };
-
 use utoipa_axum::{router::OpenApiRouter, routes};
 
+pub use filter::FilterLimits;
+pub use limits::{HttpLimits, HttpSettings};
+pub use serve::serve;
+
 use crate::{search::Engine, telemetry};
-
-/// What the service allows.
-#[derive(Debug, Clone, Copy)]
-pub struct HttpLimits {
-    /// Bytes of a posted picture.
-    pub picture_bytes: usize,
-    /// Bytes of any other body.
-    pub body_bytes: usize,
-    /// How long a request may take.
-    pub request: Duration,
-    /// How long running requests may take once the service is asked to end.
-    pub drain: Duration,
-}
-
-impl Default for HttpLimits {
-    fn default() -> Self {
-        Self {
-            picture_bytes: 32 << 20,
-            body_bytes: 1 << 20,
-            request: Duration::from_secs(30),
-            drain: Duration::from_secs(10),
-        }
-    }
-}
-
-/// How often measurements are sorted into their buckets.
-const TIDY_EVERY: Duration = Duration::from_secs(5);
+use crowd::Places;
 
 /// What every handler can reach.
 #[derive(Clone, Debug)]
 struct App {
     engine: Arc<Engine>,
     limits: HttpLimits,
+    places: Places,
+    /// Of other sites whose pages may ask as well.
+    origins: Arc<[HeaderValue]>,
+    metrics_open: bool,
     started: Instant,
     /// The name of this run of the service.
     run: Arc<str>,
 }
 
 /// All routes of the service over one engine.
-pub fn router(engine: Arc<Engine>, limits: HttpLimits) -> Router {
-    let app = App { engine, limits, started: Instant::now(), run: format!("{:016x}", rand::random::<u64>()).into() };
+fn router(engine: Arc<Engine>, settings: HttpSettings) -> Router {
+    let HttpSettings { limits, cors_origins, metrics_open } = settings;
+    // What is no header's value is no browser's origin.
+    let origins = cors_origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok()).collect();
+    let (started, run) = (Instant::now(), format!("{:016x}", rand::random::<u64>()).into());
+    let app = App { engine, limits, places: Places::new(&limits), origins, metrics_open, started, run };
     let guard = middleware::from_fn_with_state(app.clone(), access::guard);
+    let admit = middleware::from_fn_with_state(app.clone(), crowd::admit);
+    let head = middleware::from_fn_with_state(app.clone(), crowd::head);
     telemetry::start_metrics();
     let (routes, _) = routes(limits).split_for_parts();
     let (events, _) = events().split_for_parts();
@@ -98,15 +84,20 @@ pub fn router(engine: Arc<Engine>, limits: HttpLimits) -> Router {
         .route("/static/{name}", get(pages::asset))
         .route("/openapi.json", get(async move || openapi::response(document.clone())));
     // Told as they come: the time of a request does not bound them.
-    let events = events.layer(guard.clone()).layer(middleware::from_fn(request::context));
+    let events = events
+        .layer(admit.clone())
+        .layer(guard.clone())
+        .layer(head.clone())
+        .layer(middleware::from_fn(request::context));
     routes
         .merge(pages)
         .layer(CatchPanicLayer::custom(error::panicked))
         .layer(middleware::from_fn_with_state(app.clone(), once::once))
-        .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, limits.request))
+        .layer(admit)
         .layer(guard)
-        .layer(middleware::from_fn(request::same_origin))
-        .layer(middleware::from_fn(linger::linger))
+        .layer(middleware::from_fn_with_state(app.clone(), request::same_origin))
+        .layer(middleware::from_fn_with_state(app.clone(), linger::linger))
+        .layer(head)
         .layer(middleware::from_fn(request::context))
         .layer(SetResponseHeaderLayer::if_not_present(
             header::X_CONTENT_TYPE_OPTIONS,
@@ -118,12 +109,14 @@ pub fn router(engine: Arc<Engine>, limits: HttpLimits) -> Router {
         ))
         .layer(CompressionLayer::new())
         .merge(events)
+        .layer(cors(&app))
         .with_state(app)
 }
 
 /// The routes of the API, each with its part of the document. A body that announces more than its route reads is refused before
 /// any of it is read; one that only turns out to be longer is cut off.
 fn routes(limits: HttpLimits) -> OpenApiRouter<App> {
+    let declared = |most: usize| middleware::from_fn_with_state(most, crowd::declared);
     let pictures = OpenApiRouter::new()
         .routes(routes!(search::by_address, search::composed))
         .routes(routes!(search::image))
@@ -134,7 +127,7 @@ fn routes(limits: HttpLimits) -> OpenApiRouter<App> {
         .routes(routes!(ingest::delete_many))
         .routes(routes!(items::item, ingest::replace, ingest::change, ingest::delete))
         .layer(DefaultBodyLimit::max(limits.picture_bytes))
-        .layer(RequestBodyLimitLayer::new(limits.picture_bytes));
+        .layer(declared(limits.picture_bytes));
     OpenApiRouter::new()
         .routes(routes!(search::text))
         .routes(routes!(search::similar))
@@ -165,7 +158,7 @@ fn routes(limits: HttpLimits) -> OpenApiRouter<App> {
         .routes(routes!(info::info))
         .routes(routes!(info::stats))
         .layer(DefaultBodyLimit::max(limits.body_bytes))
-        .layer(RequestBodyLimitLayer::new(limits.body_bytes))
+        .layer(declared(limits.body_bytes))
         .merge(pictures)
 }
 
@@ -180,44 +173,19 @@ pub fn document() -> utoipa::openapi::OpenApi {
     openapi::completed(document)
 }
 
-/// Serves until `stop` resolves, then lets running requests end for at most [`HttpLimits::drain`].
-///
-/// # Errors
-/// If the listener fails.
-pub async fn serve(
-    listener: TcpListener,
-    engine: Arc<Engine>,
-    limits: HttpLimits,
-    stop: impl Future<Output = ()> + Send + 'static,
-) -> std::io::Result<()> {
-    let (draining, drained) = tokio::sync::oneshot::channel::<()>();
-    let closing = Arc::clone(&engine);
-    let app = router(engine, limits).into_make_service_with_connect_info::<SocketAddr>();
-    let server = axum::serve(listener, app).with_graceful_shutdown(async move {
-        stop.await;
-        closing.close();
-        let _ = draining.send(());
-    });
-    let deadline = async {
-        // An error means that the server ended by itself and the sender is gone.
-        if drained.await.is_err() {
-            std::future::pending::<()>().await;
-        }
-        tokio::time::sleep(limits.drain).await;
-    };
-    let tidying = async {
-        let mut tick = tokio::time::interval(TIDY_EVERY);
-        loop {
-            tick.tick().await;
-            telemetry::tidy_metrics();
-        }
-    };
-    tokio::select! {
-        ended = server => ended,
-        () = tidying => Ok(()),
-        () = deadline => {
-            tracing::warn!("some requests did not end within {:?}; the service ends without them", limits.drain);
-            Ok(())
-        }
+/// What tells browsers which other sites' pages may ask, and read the answers; nothing for those that nobody listed.
+fn cors(app: &App) -> CorsLayer {
+    if app.origins.is_empty() {
+        return CorsLayer::new();
     }
+    let given = ["x-request-id", "idempotency-key"].map(HeaderName::from_static);
+    let asked = [header::AUTHORIZATION, header::CONTENT_TYPE, header::IF_MATCH, header::IF_NONE_MATCH];
+    CorsLayer::new()
+        .allow_origin(app.origins.to_vec())
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
+        .allow_headers(asked.into_iter().chain(given.clone()).collect::<Vec<_>>())
+        .expose_headers(
+            [header::ETAG, header::LOCATION, header::RETRY_AFTER].into_iter().chain(given).collect::<Vec<_>>(),
+        )
+        .max_age(Duration::from_secs(600))
 }

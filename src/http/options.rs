@@ -15,6 +15,7 @@ use utoipa::{
 };
 
 use super::{
+    App,
     error::{Code, Outcome, Problem},
     filter::{self, FilterSchema},
 };
@@ -129,7 +130,7 @@ impl Options {
         Self::of(as_json(parameters)?)
     }
 
-    pub(super) fn wishes(self, default: Target, keywords_by_default: bool) -> Outcome<Wishes> {
+    pub(super) fn wishes(self, app: &App, default: Target, keywords_by_default: bool) -> Outcome<Wishes> {
         let refuse = |field: &str, reason: String| {
             Problem::new(Code::InvalidQuery, format!("{field}: {reason}")).at(&format!("/{field}"))
         };
@@ -154,7 +155,7 @@ impl Options {
                 }
             }
         };
-        let filter = self.filter.as_ref().map(filter::parse).transpose()?;
+        let filter = self.filter.as_ref().map(|filter| filter::parse(filter, app.limits.filter)).transpose()?;
         Ok(Wishes {
             query: Query {
                 target,

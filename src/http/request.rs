@@ -3,14 +3,17 @@
 use std::time::Instant;
 
 use axum::{
-    extract::{MatchedPath, Request},
+    extract::{MatchedPath, Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 use tracing::Instrument;
 
-use super::error::{Code, Problem};
+use super::{
+    App,
+    error::{Code, Problem},
+};
 
 /// Header that carries a request's id both ways.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -77,10 +80,11 @@ fn request_id(headers: &HeaderMap) -> String {
 }
 
 /// Refuses what another site's page sends. A service on loopback is open to every page in the owner's browser, and a
-/// browser says where a page comes from.
-pub(super) async fn same_origin(request: Request, next: Next) -> Response {
+/// browser says where a page comes from. Origins that the owner has listed may.
+pub(super) async fn same_origin(State(app): State<App>, request: Request, next: Next) -> Response {
     let reads = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
-    if !reads && is_foreign(request.headers()) {
+    let listed = request.headers().get(header::ORIGIN).is_some_and(|from| app.origins.contains(from));
+    if !reads && !listed && is_foreign(request.headers()) {
         return Problem::new(Code::ForeignOrigin, "the Origin of this request is not this service").into_response();
     }
     next.run(request).await

@@ -220,7 +220,7 @@ pub(super) async fn text(
 ) -> Outcome<Json<AnswerView>> {
     let Json(mut body) = body?;
     let words = body.remove("query");
-    let wishes = Options::of(body)?.wishes(Target::Image, false)?;
+    let wishes = Options::of(body)?.wishes(&app, Target::Image, false)?;
     answer(&app, asked("query", words, &wishes)?, wishes, id).await
 }
 
@@ -237,7 +237,7 @@ pub(super) async fn by_address(
 ) -> Outcome<Json<AnswerView>> {
     let mut parameters = as_json(parameters)?;
     let words = parameters.remove("q");
-    let wishes = Options::of(parameters)?.wishes(Target::Image, true)?;
+    let wishes = Options::of(parameters)?.wishes(&app, Target::Image, true)?;
     answer(&app, asked("q", words, &wishes)?, wishes, id).await
 }
 
@@ -261,7 +261,7 @@ pub(super) async fn image(
     request: Request,
 ) -> Outcome<Json<AnswerView>> {
     let (picture, fields) = picture(&app, request, as_json(parameters)?).await?;
-    let wishes = Options::of(fields)?.wishes(Target::Text, false)?;
+    let wishes = Options::of(fields)?.wishes(&app, Target::Text, false)?;
     answer(&app, vec![(Term::Picture(picture), 1.0)], wishes, id).await
 }
 
@@ -282,7 +282,7 @@ pub(super) async fn composed(
         None if body.contains_key("cursor") => Vec::new(),
         None => return Err(missing("terms", "what to search with")),
     };
-    let wishes = Options::of(body)?.wishes(Target::Image, false)?;
+    let wishes = Options::of(body)?.wishes(&app, Target::Image, false)?;
     let terms = terms.into_iter().enumerate().map(|(at, term)| weighed(at, term)).collect::<Outcome<_>>()?;
     answer(&app, terms, wishes, id).await
 }
@@ -297,7 +297,7 @@ pub(super) async fn similar(
     parameters: AddressParameters,
 ) -> Outcome<Json<AnswerView>> {
     let Path(item) = item?;
-    let wishes = Options::of_parameters(parameters)?.wishes(Target::Image, false)?;
+    let wishes = Options::of_parameters(parameters)?.wishes(&app, Target::Image, false)?;
     answer(&app, vec![(Term::Item(item), 1.0)], wishes, id).await
 }
 
@@ -352,7 +352,7 @@ pub(super) async fn embed(State(app): State<App>, request: Request) -> Outcome<J
     responses((status = 200, description = "Counts", body = FacetsAnswer)))]
 pub(super) async fn facets(State(app): State<App>, parameters: AddressParameters) -> Outcome<Json<FacetsAnswer>> {
     let FacetOptions { filter } = read(Value::Object(as_json(parameters)?))?;
-    let filter = filter.as_ref().map(filter::parse).transpose()?.unwrap_or_default();
+    let filter = filter.as_ref().map(|filter| filter::parse(filter, app.limits.filter)).transpose()?.unwrap_or_default();
     let labels = app.engine.facets(&filter).await?;
     let labels: LabelCounts = labels.into_iter().map(|l| (l.label, l.count.unsigned_abs())).collect();
     Ok(Json(FacetsAnswer { facets: labels.into() }))

@@ -102,7 +102,9 @@ pub(super) async fn one(
         return Err(Problem::new(Code::InvalidQuery, detail).at("/wait"));
     }
     let catalog = &app.engine.library().catalog;
-    let until = tokio::time::Instant::now() + Duration::from_secs(wait);
+    // In time for the answer, however little time a request has here.
+    let patience = Duration::from_secs(wait).min(app.limits.request * 4 / 5);
+    let until = tokio::time::Instant::now() + patience;
     let task = loop {
         let task = find(catalog, id).await?;
         if has_ended(&task) || tokio::time::Instant::now() >= until {

@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// How much a query may ask for.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EngineLimits {
     /// Characters of a query's text.
     pub text_chars: usize,
@@ -68,6 +68,8 @@ pub struct Engine {
     pub(super) pages: Pages,
     /// The last sheet of the common space.
     pub(super) map: LastMap,
+    /// Set once [`Self::start`] has done what it can.
+    pub(super) warm: AtomicBool,
     /// Set once, when the service ends.
     pub(super) closing: Arc<AtomicBool>,
 }
@@ -94,6 +96,7 @@ impl Engine {
             building: tokio::sync::Mutex::new(()),
             pages: Pages::default(),
             map: LastMap::default(),
+            warm: AtomicBool::new(false),
             closing: Arc::new(AtomicBool::new(false)),
         })
     }
@@ -124,12 +127,18 @@ impl Engine {
         Ok((self.put_in(scanned).await?, true))
     }
 
-    /// As [`Self::open`], and starts the reindex that is due.
+    /// As [`Self::open`], warms up, and then starts the reindex that is due.
     ///
     /// # Errors
-    /// As [`Self::open`].
+    /// As [`Self::open`]; or if a query fails.
     pub async fn start(self: &Arc<Self>) -> Result<Arc<Generation>, SearchError> {
-        let (generation, due) = self.open().await?;
+        let opened = self.open().await;
+        if opened.is_ok() {
+            self.warm_up().await?;
+        }
+        // Where there is no model yet, the training that makes one warms up what it leaves behind.
+        self.warm.store(true, Ordering::Relaxed);
+        let (generation, due) = opened?;
         if due {
             self.reindex().await?;
         }
@@ -201,6 +210,19 @@ impl Engine {
             None if self.library.catalog.active_model().await?.is_none() => Err(SearchError::NoModel),
             None => Err(SearchError::Starting),
         }
+    }
+
+    /// As [`Self::ready`], for whoever decides where queries go: only once the first is answered as quickly as the others, and no
+    /// longer once the service is asked to end.
+    ///
+    /// # Errors
+    /// As [`Self::ready`]; [`SearchError::Closing`].
+    pub async fn accepts(&self) -> Result<Arc<Generation>, SearchError> {
+        if self.closing.load(Ordering::Relaxed) {
+            return Err(SearchError::Closing);
+        }
+        let generation = self.ready().await?;
+        if self.warm.load(Ordering::Relaxed) { Ok(generation) } else { Err(SearchError::Starting) }
     }
 
     /// The thumbnail of an item's picture as JPEG bytes, made now if it is not there.

@@ -38,6 +38,7 @@ mod train;
 mod tune;
 mod versions;
 mod workplace;
+mod warm;
 
 use std::{path::Path, sync::Arc};
 
@@ -107,8 +108,11 @@ pub enum SearchError {
     #[error("no other model answered before {0}; `diptych models activate` makes any of them answer")]
     NoModelBefore(String),
     /// The index is still being built.
-    #[error("the service is starting; its index is not built yet")]
+    #[error("the service is starting; its index is not built yet, or not warm")]
     Starting,
+    /// The service was asked to end.
+    #[error("the service is about to end")]
+    Closing,
     /// More queries than the machine can encode.
     #[error("more queries are waiting than this machine can encode")]
     Overloaded,

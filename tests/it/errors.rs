@@ -19,7 +19,7 @@ use crate::{
 static HEARD: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
 /// An answer's problem, checked for what all problems have.
-async fn problem(request: RequestBuilder, status: u16, code: &str) -> Value {
+pub(crate) async fn problem(request: RequestBuilder, status: u16, code: &str) -> Value {
     let answer = request.send().await.expect("an answer");
     let found = answer.status().as_u16();
     let mime = answer.headers()["content-type"].to_str().expect("text").to_owned();

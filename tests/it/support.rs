@@ -117,7 +117,12 @@ pub(crate) struct Server {
 impl Server {
     /// Starts `diptych serve` on a free port and waits until it is ready.
     pub(crate) async fn start(data: &Path) -> Self {
-        let server = Self::start_unready(data);
+        Self::start_with(data, &[]).await
+    }
+
+    /// As [`Self::start`], with flags.
+    pub(crate) async fn start_with(data: &Path, flags: &[&str]) -> Self {
+        let server = Self::start_unready(data, flags);
         let client = reqwest::Client::new();
         wait_for("readiness", Duration::from_secs(60), async || {
             let answer = client.get(format!("{}/readyz", server.base)).send().await;
@@ -127,15 +132,17 @@ impl Server {
         server
     }
 
-    /// Starts `diptych serve` on a free port and waits until it listens.
-    pub(crate) fn start_unready(data: &Path) -> Self {
+    /// Starts `diptych serve` on a free port, with flags, and waits until it listens.
+    pub(crate) fn start_unready(data: &Path, flags: &[&str]) -> Self {
+        let mut command = diptych(data);
+        command.args(["serve", "--listen", "127.0.0.1:0"]).args(flags);
+        Self::of(command, data)
+    }
+
+    /// Starts a service by a command, and waits until it listens.
+    pub(crate) fn of(mut command: Command, data: &Path) -> Self {
         let log = File::create(data.join("serve.log")).expect("a log");
-        let mut child = diptych(data)
-            .args(["serve", "--listen", "127.0.0.1:0"])
-            .stdout(Stdio::piped())
-            .stderr(log)
-            .spawn()
-            .expect("the binary starts");
+        let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().expect("the binary starts");
         let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
         let base = loop {
             let Some(Ok(line)) = lines.next() else {
@@ -156,9 +163,19 @@ impl Server {
     }
 
     /// SIGTERM, and how it ended.
-    pub(crate) fn terminate(mut self) -> std::process::ExitStatus {
+    pub(crate) fn terminate(self) -> std::process::ExitStatus {
+        self.ask_to_end();
+        self.ended()
+    }
+
+    /// SIGTERM.
+    pub(crate) fn ask_to_end(&self) {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &pid]).status().expect("kill runs").success());
+    }
+
+    /// Waits for its end, and says how it ended.
+    pub(crate) fn ended(mut self) -> std::process::ExitStatus {
         self.child.wait().expect("it ends")
     }
 }

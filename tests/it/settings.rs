@@ -1,0 +1,138 @@
+//! Settings by flag, environment and file, and the check of all of them.
+
+use std::{fs, path::Path, process::Command};
+
+use crate::support::{Server, count, diptych, models, own_copy, said, succeed, trained_collection};
+
+/// The binary in a folder, without settings of the tests' own.
+pub(crate) fn bare(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_diptych"));
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("DIPTYCH_") {
+            command.env_remove(name);
+        }
+    }
+    command.current_dir(folder);
+    command
+}
+
+fn check(folder: &Path) -> Command {
+    let mut command = bare(folder);
+    command.args(["config", "check"]);
+    command
+}
+
+fn files(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).expect("a folder");
+    let mut names: Vec<_> = entries.map(|e| e.expect("an entry").file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}
+
+/// The value of a setting and who set it, as a check prints them.
+fn printed(text: &str, name: &str) -> (String, String) {
+    let line = text.lines().find(|line| line.split_whitespace().next() == Some(name));
+    let line = line.unwrap_or_else(|| panic!("no {name} in\n{text}"));
+    let words: Vec<&str> = line.split_whitespace().collect();
+    (words[1].to_owned(), words[2..].join(" "))
+}
+
+#[test]
+fn a_check_says_what_counts_and_who_set_it_and_changes_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = "data = \"collection\"\nqueue = 5\nmax_terms = 4\nmax_results = 50\n";
+    fs::write(folder.path().join("diptych.toml"), file).expect("a file");
+    let mut command = check(folder.path());
+    command.args(["--max-results", "60"]).env("DIPTYCH_MAX_TERMS", "3").env("DIPTYCH_MAX_RESULTS", "55");
+    let text = succeed(&mut command);
+    let pair = |value: &str, from: &str| (value.to_owned(), from.to_owned());
+    assert_eq!(printed(&text, "data"), pair("collection", "diptych.toml:1"));
+    assert_eq!(printed(&text, "queue"), pair("5", "diptych.toml:2"));
+    assert_eq!(printed(&text, "max_terms"), pair("3", "DIPTYCH_MAX_TERMS"));
+    assert_eq!(printed(&text, "max_results"), pair("60", "--max-results"));
+    assert_eq!(printed(&text, "max_body"), pair("1MiB", "default"));
+    assert_eq!(printed(&text, "image_encoder"), pair("-", "default"));
+    assert_eq!(files(folder.path()), ["diptych.toml"]);
+
+    // A file elsewhere, named by the environment, takes the place of the usual one.
+    fs::write(folder.path().join("other.toml"), "queue = 6\n").expect("a file");
+    let text = succeed(check(folder.path()).env("DIPTYCH_CONFIG", "other.toml"));
+    assert_eq!(printed(&text, "queue"), pair("6", "other.toml:1"));
+    assert_eq!(printed(&text, "max_terms"), pair("16", "default"));
+}
+
+#[test]
+fn a_check_names_every_fault_and_fails() {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("no-folder"), "").expect("a file");
+    let file = "listen = \"0.0.0.0:7700\"\ndata = \"no-folder/data\"\nimage_encoder = \"all-minilm-l6-v2\"\n\
+                text_encoder = \"babel\"\nmax_uploads = \"1MiB\"\nlog = \"loud=very\"\n";
+    fs::write(folder.path().join("diptych.toml"), file).expect("a file");
+    let output = check(folder.path()).output().expect("the binary starts");
+    let text = said(&output);
+    assert!(!output.status.success(), "{text}");
+    for fault in [
+        "diptych: max_picture is 33554432 bytes and max_uploads 1048576",
+        "diptych: --log \"loud=very\" cannot be understood",
+        "diptych: data: ",
+        "no-folder is no folder",
+        "diptych: --listen 0.0.0.0:7700: others may reach this address",
+        "diptych: image_encoder: all-minilm-l6-v2 is an encoder of sentences",
+        "diptych: text_encoder: ",
+        "babel",
+    ] {
+        assert!(text.contains(fault), "{fault} is not in\n{text}");
+    }
+    assert_eq!(files(folder.path()), ["diptych.toml", "no-folder"]);
+
+    // An address of another machine.
+    let output = check(folder.path()).args(["--listen", "192.0.2.1:80"]).output().expect("the binary starts");
+    assert!(said(&output).contains("192.0.2.1 cannot be listened on"), "{}", said(&output));
+
+    // What the file cannot mean is refused by every verb, with its place.
+    fs::write(folder.path().join("diptych.toml"), "\nquue = 3\nmax_terms = 0\n").expect("a file");
+    for verb in [&["config", "check"][..], &["serve"], &["status"]] {
+        let output = bare(folder.path()).args(verb).output().expect("the binary starts");
+        let text = said(&output);
+        assert!(!output.status.success(), "{verb:?}: {text}");
+        assert!(text.contains("diptych.toml:2: quue: is no setting; queue is one"), "{verb:?}: {text}");
+        assert!(text.contains("diptych.toml:3: max_terms: cannot be \"0\": 0 is not in 1..=1000"), "{verb:?}: {text}");
+    }
+    let output =
+        diptych(folder.path()).args(["status", "--config", "nowhere.toml"]).output().expect("the binary starts");
+    assert!(!output.status.success() && said(&output).contains("nowhere.toml cannot be read"), "{}", said(&output));
+}
+
+#[tokio::test]
+async fn a_service_follows_its_file_and_is_checked_and_asked_for_its_health_while_it_runs() {
+    let Some(collection) = trained_collection() else { return };
+    let data = own_copy(collection);
+    let file = data.path().join("settings.toml");
+    fs::write(&file, "max_terms = 7\nrequest_timeout = \"9s\"\n").expect("a file");
+    let file = file.to_str().expect("a path");
+    let server = Server::start_with(data.path(), &["--config", file]).await;
+    let info: serde_json::Value =
+        reqwest::get(format!("{}/v1/info", server.base)).await.expect("an answer").json().await.expect("JSON");
+    assert_eq!((&info["limits"]["terms"], &info["limits"]["request_timeout_ms"]), (&7.into(), &9000.into()));
+
+    // A key that a running service has in its log alone counts for a check as well.
+    let open = ["config", "check", "--config", file, "--listen", "0.0.0.0:0"];
+    let output = diptych(data.path()).args(open).output().expect("the binary starts");
+    assert!(!output.status.success() && said(&output).contains("key create --scope admin"), "{}", said(&output));
+    succeed(diptych(data.path()).args(["key", "create", "--scope", "admin"]));
+    succeed(diptych(data.path()).args(open));
+    assert_eq!(count(data.path(), "select count(*) from api_keys").await, 1);
+
+    let address = server.base.strip_prefix("http://").expect("an address").to_owned();
+    let healthy = succeed(diptych(data.path()).arg("health").env("DIPTYCH_LISTEN", &address));
+    assert!(healthy.contains("\"ready\""), "{healthy}");
+    drop(server);
+    let output = diptych(data.path()).args(["health", "--listen", &address]).output().expect("the binary starts");
+    assert!(!output.status.success() && said(&output).contains("/readyz cannot be asked"), "{}", said(&output));
+
+    // Nothing runs now: a check still finds the key, and leaves the folder as it was.
+    let before = files(data.path());
+    succeed(diptych(data.path()).args(open));
+    assert_eq!(files(data.path()), before);
+    assert!(models().exists());
+}
