@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use sqlx::FromRow;
 use subtle::ConstantTimeEq;
+use tracing::Instrument;
 
 use super::{Catalog, CatalogError, from_json, now_ms};
 
@@ -160,12 +161,13 @@ impl Catalog {
     /// Keeps when a key was used, if nobody writes just now: nobody's request waits for that, or fails with it.
     fn remember_use(&self, id: String, now: i64) {
         let Some(mut writer) = self.writer.try_acquire() else { return };
-        tokio::spawn(async move {
+        let keep = async move {
             let kept = sqlx::query("update api_keys set last_used_at = ? where id = ?").bind(now).bind(id);
             if let Err(error) = kept.execute(&mut *writer).await {
                 tracing::warn!(%error, "the use of a key could not be kept");
             }
-        });
+        };
+        tokio::spawn(keep.in_current_span());
     }
 
     /// All keys, revoked and expired ones included, the oldest first.

@@ -2,8 +2,8 @@
 
 mod backup;
 mod bars;
-mod compact;
 mod check;
+mod compact;
 mod demo;
 mod encoders;
 mod evaluate;

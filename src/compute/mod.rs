@@ -4,6 +4,9 @@
 //! connection; handed to an unbounded pool it would queue until memory ends while every caller waits. So each kind of
 //! work has a few threads behind a short queue: a [`Batcher`] where it is cheaper together, else a [`Worker`]. A full queue is an
 //! answer ([`Refused::Full`]), which the HTTP layer turns into 503 with `Retry-After`.
+//!
+//! A span is of the thread that entered it, and work that changes threads would leave it there, so that its lines in the log would
+//! not say for whom they are: [`Worker::run`] and [`spawn`] take the caller's along.
 
 mod batcher;
 mod isa;
@@ -14,12 +17,13 @@ use std::{
 };
 
 use tokio::sync::oneshot;
-use tracing::Span;
+use tracing::{Instrument, Span};
 
 pub use batcher::{BatchLimits, Batcher, Done, Refused};
 pub use isa::Isa;
 
-type Job = Box<dyn FnOnce() + Send>;
+/// Work, and the span that its lines in the log belong to.
+type Job = (Span, Box<dyn FnOnce() + Send>);
 
 /// A few named threads behind a bounded queue, for jobs of any kind, one at a time. They end when the worker is dropped.
 #[derive(Debug)]
@@ -34,9 +38,8 @@ impl Worker {
     /// If the system refuses a thread.
     pub fn start(name: &str, threads: usize, capacity: usize) -> std::io::Result<Self> {
         let limits = BatchLimits { waiting: capacity, jobs: 1, weight: 1, window: Duration::ZERO, own_pools: false };
-        let queue =
-            Batcher::start(name, threads, limits, |jobs: Vec<Job>| jobs.into_iter().map(|job| job()).collect())?;
-        Ok(Self { queue })
+        let work = |jobs: Vec<Job>| jobs.into_iter().map(serve).collect();
+        Ok(Self { queue: Batcher::start(name, threads, limits, work)? })
     }
 
     /// Runs `work` on a thread of this worker, within the caller's tracing span, and waits for what it returns. Whoever drops the
@@ -50,12 +53,10 @@ impl Worker {
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<Done<T>, Refused> {
         let (answer, waiting) = oneshot::channel();
-        let span = Span::current();
         let job = move || {
-            let _entered = span.enter();
             let _ = answer.send(work());
         };
-        let Done { waited, worked, .. } = self.queue.run(Box::new(job), 1, deadline).await?;
+        let Done { waited, worked, .. } = self.queue.run((Span::current(), Box::new(job)), 1, deadline).await?;
         let answer = waiting.await.map_err(|_| Refused::Failed)?;
         Ok(Done { answer, waited, worked })
     }
@@ -66,6 +67,18 @@ impl Worker {
     }
 }
 
+fn serve((span, job): Job) {
+    let _entered = span.entered();
+    if std::panic::catch_unwind(std::panic::AssertUnwindSafe(job)).is_err() {
+        tracing::error!("a job panicked; its thread goes on");
+    }
+}
+
+/// Starts a task within the caller's span.
+pub fn spawn<T: Send + 'static>(task: impl Future<Output = T> + Send + 'static) -> tokio::task::JoinHandle<T> {
+    tokio::spawn(task.in_current_span())
+}
+
 /// Threads that a machine offers, at least one.
 pub fn cores() -> usize {
     thread::available_parallelism().map_or(1, std::num::NonZero::get)
@@ -73,7 +86,7 @@ pub fn cores() -> usize {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, mpsc};
+    use std::sync::{Arc, Mutex, mpsc};
 
     use super::*;
 
@@ -109,6 +122,44 @@ mod tests {
         busy.await.expect("join").expect("the first job ends");
         assert_eq!(queued.await.expect("join"), Ok(7));
         assert_eq!(done(&worker, || 9).await, Ok(9));
+    }
+
+    /// Lines of the log, for all tests of this process.
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Lines {
+        fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().expect("a lock").extend_from_slice(line);
+            Ok(line.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn lines_of_other_threads_say_for_whom_they_are() {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let logged = tracing_subscriber::fmt().json().with_writer(move || writer.clone()).finish();
+        tracing::subscriber::set_global_default(logged).expect("no other test of this process logs");
+        let worker = Arc::new(Worker::start("test", 1, 4).expect("threads"));
+        let asked = async {
+            done(&worker, || tracing::info!("in a worker")).await.expect("it runs");
+            assert_eq!(done(&worker, || panic!("on purpose")).await, Err::<(), _>(Refused::Failed));
+            spawn(async { tracing::info!("in a task") }).await.expect("it ends");
+        };
+        asked.instrument(tracing::info_span!("request", id = "seven")).await;
+        done(&worker, || tracing::info!("for nobody")).await.expect("it runs");
+        let lines = String::from_utf8(lines.0.lock().expect("a lock").clone()).expect("UTF-8");
+        for (said, of_request) in
+            [("in a worker", true), ("a job panicked", true), ("in a task", true), ("for nobody", false)]
+        {
+            let line = lines.lines().find(|line| line.contains(said)).unwrap_or_else(|| panic!("no {said} in {lines}"));
+            assert_eq!(line.contains("\"id\":\"seven\""), of_request, "{line}");
+        }
     }
 
     #[tokio::test]

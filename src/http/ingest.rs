@@ -243,7 +243,8 @@ pub(super) async fn delete(
     responses((status = 200, description = "A page of them", body = ItemList)))]
 pub(super) async fn list(State(app): State<App>, parameters: AddressParameters) -> Outcome<Json<ItemList>> {
     let ListOptions { filter, limit, cursor } = read(Value::Object(as_json(parameters)?))?;
-    let filter = filter.as_ref().map(|filter| filter::parse(filter, app.limits.filter)).transpose()?.unwrap_or_default();
+    let filter =
+        filter.as_ref().map(|filter| filter::parse(filter, app.limits.filter)).transpose()?.unwrap_or_default();
     let limit = limit.unwrap_or(LISTED);
     let refuse = |field: &str, reason: String| {
         Problem::new(Code::InvalidQuery, format!("{field}: {reason}")).at(&format!("/{field}"))

@@ -352,7 +352,8 @@ pub(super) async fn embed(State(app): State<App>, request: Request) -> Outcome<J
     responses((status = 200, description = "Counts", body = FacetsAnswer)))]
 pub(super) async fn facets(State(app): State<App>, parameters: AddressParameters) -> Outcome<Json<FacetsAnswer>> {
     let FacetOptions { filter } = read(Value::Object(as_json(parameters)?))?;
-    let filter = filter.as_ref().map(|filter| filter::parse(filter, app.limits.filter)).transpose()?.unwrap_or_default();
+    let filter =
+        filter.as_ref().map(|filter| filter::parse(filter, app.limits.filter)).transpose()?.unwrap_or_default();
     let labels = app.engine.facets(&filter).await?;
     let labels: LabelCounts = labels.into_iter().map(|l| (l.label, l.count.unsigned_abs())).collect();
     Ok(Json(FacetsAnswer { facets: labels.into() }))

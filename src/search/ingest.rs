@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 use super::{DataFolder, Engine, SearchError, blocking, encode_one, import::new_picture};
 use crate::{
     catalog::{Filter, Gone, Item, Kept, NewFeatures, NewItem, NewPicture, Put, etag, matches},
-    dataset,
+    compute, dataset,
 };
 
 /// A fold that failed is not tried again before this has passed.
@@ -223,7 +223,7 @@ impl Engine {
         T: Send + 'static,
         W: Future<Output = Result<T, SearchError>> + Send + 'static,
     {
-        let done = tokio::spawn(work(Arc::clone(self))).await;
+        let done = compute::spawn(work(Arc::clone(self))).await;
         done.map_err(|e| SearchError::Background(e.to_string()))?
     }
 

@@ -37,8 +37,8 @@ mod texts;
 mod train;
 mod tune;
 mod versions;
-mod workplace;
 mod warm;
+mod workplace;
 
 use std::{path::Path, sync::Arc};
 

@@ -13,7 +13,10 @@ use std::{
 use serde_json::Value;
 
 use super::{Engine, Progress, SearchError};
-use crate::catalog::{Catalog, Step, Task, TaskStatus};
+use crate::{
+    catalog::{Catalog, Step, Task, TaskStatus},
+    compute,
+};
 
 /// How often a running task's progress is kept in the catalog.
 const KEEP_EVERY: Duration = Duration::from_millis(250);
@@ -182,7 +185,7 @@ impl Engine {
             None => {
                 // In a task of its own: whoever asks may go away, and what was begun has to begin.
                 let engine = Arc::clone(self);
-                let begun = tokio::spawn(async move { engine.begin(kind, twin, work).await }).await;
+                let begun = compute::spawn(async move { engine.begin(kind, twin, work).await }).await;
                 begun.map_err(|e| SearchError::Background(e.to_string()))??
             }
         };
@@ -209,11 +212,11 @@ impl Engine {
         // Only now: whoever closes the service stops what has its place, and this may not have had it yet.
         stop.fetch_or(self.closing.load(Ordering::Relaxed), Ordering::Relaxed);
         let engine = Arc::clone(self);
-        tokio::spawn(async move {
+        compute::spawn(async move {
             let job = Job { progress: Arc::new(Told::default()), stop };
             let told = Arc::clone(&job.progress);
             // A task of its own, so that a panic in the work is an end like another.
-            let mut working = tokio::spawn(work(Arc::clone(&engine), job));
+            let mut working = compute::spawn(work(Arc::clone(&engine), job));
             let mut tick = tokio::time::interval(KEEP_EVERY);
             let ended = loop {
                 tokio::select! {

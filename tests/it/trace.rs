@@ -1,0 +1,87 @@
+//! What the log says: for which request, by whose key, from whatever thread; and that readiness waits for the warm-up.
+
+use std::{fs, path::Path, time::Duration};
+
+use reqwest::{Client, Method};
+use serde_json::Value;
+
+use crate::support::{Server, diptych, own_copy, succeed, trained_collection, wait_for};
+
+const FLAGS: [&str; 4] = ["--log-format", "json", "--log", "error,diptych=debug"];
+
+/// All lines of the log so far.
+fn log(data: &Path) -> Vec<Value> {
+    let text = fs::read_to_string(data.join("serve.log")).expect("a log");
+    // The last line may not be whole yet.
+    text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+}
+
+/// The line with this message, of a request with this id.
+async fn line(data: &Path, message: &str, request: &str) -> Value {
+    wait_for(message, Duration::from_secs(60), async || {
+        log(data).into_iter().find(|line| {
+            let of_request =
+                line["spans"].as_array().is_some_and(|spans| spans.iter().any(|span| span["id"] == request));
+            line["fields"]["message"].as_str().is_some_and(|said| said.contains(message)) && of_request
+        })
+    })
+    .await
+}
+
+#[tokio::test]
+async fn each_line_says_for_which_request_it_is_and_an_owners_for_whose_key() {
+    let Some(collection) = trained_collection() else { return };
+    let data = own_copy(collection);
+    let key = succeed(diptych(data.path()).args(["key", "create", "--scope", "admin"]));
+    let key = key.lines().find(|line| line.starts_with("dpt_")).expect("a key").trim().to_owned();
+    let server = Server::start_with(data.path(), &FLAGS).await;
+    let ask = async |method: Method, path: &str, id: &str| {
+        let request = Client::new().request(method, format!("{}{path}", server.base));
+        request.bearer_auth(&key).header("x-request-id", id).send().await.expect("an answer")
+    };
+
+    assert_eq!(ask(Method::POST, "/v1/admin/reindex", "owner-1").await.status(), 202);
+    let audit = line(data.path(), "an owner's request", "owner-1").await;
+    let fields = &audit["fields"];
+    assert_eq!(fields["key"].as_str(), key.split('_').nth(1), "{audit}");
+    assert_eq!((&fields["method"], &fields["path"]), (&"POST".into(), &"/v1/admin/reindex".into()), "{audit}");
+    assert!(!audit.to_string().contains(key.rsplit('_').next().expect("a secret")), "{audit}");
+    // Said by a task long after its request was answered.
+    line(data.path(), "reindex: the new generation is live", "owner-1").await;
+
+    // Said by a thread that blocks: thumbnails cannot be kept where a file stands in place of their folder.
+    let items: Value = ask(Method::GET, "/v1/items?limit=1", "list-1").await.json().await.expect("JSON");
+    fs::remove_dir_all(data.path().join("thumbnails")).expect("a folder");
+    fs::write(data.path().join("thumbnails"), "").expect("a file");
+    let thumbnail = items["items"][0]["thumbnail_url"].as_str().expect("an address");
+    assert_eq!(ask(Method::GET, thumbnail, "thumb-1").await.status(), 200);
+    line(data.path(), "a thumbnail could not be kept", "thumb-1").await;
+
+    let answer = ask(Method::GET, "/v1/tasks", "list-2").await;
+    assert_eq!(answer.headers()["x-request-id"], "list-2");
+    let answered = line(data.path(), "answered", "list-2").await;
+    assert_eq!((&answered["fields"]["status"], &answered["span"]["route"]), (&200.into(), &"/v1/tasks".into()));
+}
+
+#[tokio::test]
+async fn ready_is_who_has_answered_before() {
+    let Some(collection) = trained_collection() else { return };
+    let data = own_copy(collection);
+    let server = Server::start_unready(data.path(), &FLAGS);
+    let client = Client::new();
+    wait_for("readiness", Duration::from_secs(60), async || {
+        let answer = client.get(format!("{}/readyz", server.base)).send().await.ok()?;
+        if answer.status() == 200 {
+            return Some(());
+        }
+        let body: Value = answer.json().await.expect("JSON");
+        assert_eq!((&body["status"], &body["code"]), (&503.into(), &"starting".into()), "{body}");
+        None
+    })
+    .await;
+    let warm = log(data.path()).into_iter().find(|line| line["fields"]["message"] == "warm");
+    assert!(
+        warm.is_some_and(|line| line["fields"]["ms"].as_f64().is_some_and(|ms| ms > 0.0)),
+        "ready before it was warm"
+    );
+}
