@@ -7,6 +7,7 @@ mod access;
 mod backup;
 mod bad_input;
 mod browser;
+mod clients;
 mod damaged;
 mod demo;
 mod errors;
