@@ -10,6 +10,7 @@ mod browser;
 mod clients;
 mod damaged;
 mod demo;
+mod deploy;
 mod errors;
 mod hostile;
 mod index;

@@ -1,0 +1,364 @@
+//! What lies in `deploy/`, line by line: where no systemd runs and no Docker engine is, each line is still held to what it is
+//! about.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use crate::{
+    clients::has,
+    settings::bare,
+    support::{Server, has_apt, models, own_copy, said, succeed, trained_collection},
+};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+const UNIT: &str = include_str!("../../deploy/diptych.service");
+const DOCKERFILE: &str = include_str!("../../deploy/Dockerfile");
+
+/// All values of a key of the unit.
+fn unit(key: &str) -> Vec<&'static str> {
+    UNIT.lines().filter_map(|line| line.strip_prefix(key)?.strip_prefix('=')).collect()
+}
+
+#[test]
+fn systemd_understands_the_unit() {
+    if !has("systemd-analyze", &["--version"]) {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("diptych.service");
+    fs::write(&file, UNIT.replace("/usr/local/bin/diptych", env!("CARGO_BIN_EXE_diptych"))).expect("a file");
+    let output = Command::new("systemd-analyze").arg("verify").arg(&file).output().expect("it starts");
+    assert!(output.status.success() && said(&output).trim().is_empty(), "{}", said(&output));
+    // 10 is a service that may do everything.
+    let output =
+        Command::new("systemd-analyze").args(["security", "--offline=true", "--threshold=15"]).arg(&file).output();
+    let output = output.expect("it starts");
+    assert!(output.status.success(), "{}", said(&output));
+}
+
+#[tokio::test]
+async fn the_units_commands_do_what_it_says() {
+    let Some(collection) = trained_collection() else { return };
+    let data = own_copy(collection);
+    let state = data.path().to_str().expect("a path");
+    let place = |text: &str| {
+        let text = text
+            .replace("/var/lib/diptych/data", state)
+            .replace("/var/lib/diptych/models", models().to_str().expect("a path"));
+        assert!(!text.contains("/var/lib"), "{text}");
+        text
+    };
+    let commands: Vec<&str> = unit("ExecStartPre").into_iter().chain(unit("ExecStart")).collect();
+    let [check, serve] = commands.as_slice() else { panic!("{commands:?}") };
+    let folder = tempfile::tempdir().expect("a folder");
+    let command = |line: &str| {
+        let arguments = line.strip_prefix("/usr/local/bin/diptych ").expect("our binary");
+        let mut command = bare(folder.path());
+        command.args(arguments.split(' '));
+        for variable in unit("Environment") {
+            let (name, value) = variable.split_once('=').expect("a variable");
+            command.env(name, place(value));
+        }
+        command
+    };
+    let said = succeed(&mut command(check));
+    for variable in unit("Environment") {
+        let name = variable.split('=').next().expect("a name");
+        assert!(said.lines().any(|line| line.ends_with(name)), "{name} is set in vain:\n{said}");
+    }
+    // What cannot be right keeps the service from starting.
+    fs::write(folder.path().join("diptych.toml"), "listen = \"0.0.0.0:0\"\n").expect("a file");
+    assert!(!command(check).status().expect("it starts").success());
+    // A port of its own, in the file that the working folder has.
+    fs::write(folder.path().join("diptych.toml"), "listen = \"127.0.0.1:0\"\n").expect("a file");
+    let server = Server::of(command(serve), data.path());
+    let healthy = crate::support::wait_for("health", std::time::Duration::from_secs(60), async || {
+        let address = server.base.strip_prefix("http://").expect("an address");
+        bare(folder.path()).args(["health", "--listen", address]).output().ok().filter(|output| output.status.success())
+    })
+    .await;
+    assert!(String::from_utf8_lossy(&healthy.stdout).contains("\"ready\""));
+    // Exit status 0, or Restart=on-failure would start again what was stopped.
+    assert!(server.terminate().success());
+}
+
+/// An instruction of a Dockerfile.
+struct Instruction {
+    name: &'static str,
+    rest: String,
+    /// The stage that it belongs to, from 0.
+    stage: usize,
+}
+
+fn instructions() -> Vec<Instruction> {
+    let mut stages = 0;
+    let lines = DOCKERFILE.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    lines
+        .map(|line| {
+            assert!(!line.ends_with('\\') && !line.starts_with(' '), "one line an instruction: {line}");
+            let (name, rest) = line.split_once(' ').expect("an instruction and what it is about");
+            stages += usize::from(name == "FROM");
+            Instruction { name, rest: rest.to_owned(), stage: stages - 1 }
+        })
+        .collect()
+}
+
+fn named<'i>(all: &'i [Instruction], name: &str) -> Vec<&'i Instruction> {
+    all.iter().filter(|one| one.name == name).collect()
+}
+
+/// `["a", "b"]`
+fn list(text: &str) -> Vec<String> {
+    serde_json::from_str(&text[text.find('[').expect("a list")..]).expect("a list in JSON")
+}
+
+/// Copies of the build context: what git has and `.dockerignore` lets through.
+fn context(folder: &Path) -> Vec<PathBuf> {
+    let ignored = include_str!("../../.dockerignore");
+    let rules: Vec<&str> = ignored.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
+    assert_eq!(rules[0], "*", "all but what is named stays out");
+    let kept: Vec<&str> = rules[1..].iter().map(|rule| rule.strip_prefix('!').expect("an exception")).collect();
+    let keeps = |file: &str| {
+        kept.iter().any(|rule| match rule.split_once('*') {
+            Some((begin, end)) => {
+                file.strip_prefix(begin).and_then(|rest| rest.strip_suffix(end)).is_some_and(|name| !name.contains('/'))
+            }
+            None => file == *rule || file.starts_with(&format!("{rule}/")),
+        })
+    };
+    let git = ["ls-files", "--cached", "--others", "--exclude-standard"];
+    let listed = succeed(Command::new("git").args(git).current_dir(root()));
+    let files: Vec<PathBuf> = listed.lines().filter(|file| keeps(file)).map(PathBuf::from).collect();
+    for file in files.iter().filter(|file| root().join(file).exists()) {
+        let target = folder.join(file);
+        fs::create_dir_all(target.parent().expect("a folder")).expect("a folder");
+        fs::copy(root().join(file), target).expect("a copy");
+    }
+    files
+}
+
+#[test]
+fn the_images_sources_are_there_and_are_all_that_a_build_needs() {
+    let all = instructions();
+    let folder = tempfile::tempdir().expect("a folder");
+    context(folder.path());
+    let build = tempfile::tempdir().expect("a folder");
+    for copy in named(&all, "COPY").iter().filter(|copy| !copy.rest.starts_with("--from=")) {
+        let words: Vec<&str> = copy.rest.split(' ').collect();
+        let (target, sources) = words.split_last().expect("a target");
+        for source in sources {
+            let from = folder.path().join(source);
+            assert!(from.exists(), "{source} is not in the build's context");
+            // A folder's content goes into the target, a file into it under its name.
+            let to = if from.is_dir() { build.path().join(target) } else { build.path().join(source) };
+            succeed(Command::new("cp").arg("-rT").arg(&from).arg(&to));
+        }
+    }
+    // cargo reads the manifest and looks for every target that it names; rustc, for every file that the code includes.
+    let said = succeed(
+        Command::new("cargo")
+            .args(["metadata", "--no-deps", "--format-version=1", "--offline"])
+            .current_dir(build.path()),
+    );
+    assert!(said.contains("\"name\":\"diptych\""), "{said}");
+    let run = named(&all, "RUN").into_iter().find(|run| run.rest.contains("cargo")).expect("a build");
+    assert_eq!(run.rest, "cargo build --release --locked");
+    for (file, code) in sources(&build.path().join("src")) {
+        for part in code.split("include_str!(\"").skip(1) {
+            let included = file.parent().expect("a folder").join(part.split('"').next().expect("a path"));
+            assert!(
+                included.exists() || file.ends_with("tests.rs"),
+                "{} includes {}",
+                file.display(),
+                included.display()
+            );
+        }
+    }
+    assert!(build.path().join("static/index.html").exists() && build.path().join("migrations").is_dir());
+}
+
+fn sources(folder: &Path) -> Vec<(PathBuf, String)> {
+    let entries = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
+    entries
+        .flat_map(|path| match path.is_dir() {
+            true => sources(&path),
+            false => vec![(path.clone(), fs::read_to_string(&path).unwrap_or_default())],
+        })
+        .collect()
+}
+
+#[test]
+fn the_images_stages_fit_each_other_and_this_crate() {
+    let all = instructions();
+    let mut stages = Vec::new();
+    for from in named(&all, "FROM") {
+        let words: Vec<&str> = from.rest.split(' ').collect();
+        let (image, tag) = words[0].split_once(':').unwrap_or_else(|| panic!("{} has no tag", words[0]));
+        let version = tag.split('-').next().expect("a version");
+        match image {
+            "rust" => assert_eq!(version, concat!(env!("CARGO_PKG_RUST_VERSION"), ".0")),
+            "debian" => assert_eq!(version.split('.').count(), 2, "{tag} is not pinned to a point release"),
+            other => panic!("an image that nobody checked: {other}"),
+        }
+        stages.push(words.get(2).copied().unwrap_or_default());
+    }
+    // What is built runs where it is copied to: the same Debian, so the same libc.
+    assert!(named(&all, "FROM")[0].rest.contains("bookworm") && named(&all, "FROM")[1].rest.contains(":12."));
+    for copy in named(&all, "COPY") {
+        if let Some(rest) = copy.rest.strip_prefix("--from=") {
+            let (stage, rest) = rest.split_once(' ').expect("a stage and paths");
+            let source = stages.iter().position(|name| *name == stage).expect("a stage of this name");
+            assert!(source < copy.stage, "{stage} comes later");
+            let path = rest.split(' ').next().expect("a path");
+            let made = match path {
+                "/models" => {
+                    all.iter().any(|one| one.stage == source && one.rest.contains("--models /models encoders pull"))
+                }
+                "/build/target/release/diptych" => {
+                    all.iter().any(|one| one.stage == source && one.rest.starts_with("cargo build --release"))
+                        && all.iter().any(|one| one.stage == source && one.name == "WORKDIR" && one.rest == "/build")
+                }
+                _ => false,
+            };
+            assert!(made, "{path} is made by no line of {stage}");
+        }
+    }
+}
+
+#[test]
+fn the_images_packages_and_tools_exist() {
+    let all = instructions();
+    let runs: Vec<&str> = named(&all, "RUN").iter().map(|run| run.rest.as_str()).collect();
+    let mut seen = 0;
+    for command in runs.iter().flat_map(|run| run.split(" && ")) {
+        seen += 1;
+        let words: Vec<&str> = command.split(' ').collect();
+        match words[0] {
+            "apt-get" if words[1] == "update" => {}
+            "apt-get" => {
+                assert_eq!(&words[1..4], &["install", "--yes", "--no-install-recommends"]);
+                if has_apt() {
+                    let policy = succeed(Command::new("apt-cache").arg("policy").args(&words[4..]));
+                    let found =
+                        policy.lines().filter(|line| line.contains("Candidate:") && !line.contains("(none)")).count();
+                    assert_eq!(found, words.len() - 4, "{policy}");
+                }
+            }
+            "rm" => assert_eq!(words[1..], ["-rf", "/var/lib/apt/lists/*"]),
+            "cargo" => {}
+            "diptych" => {
+                // Whether the weights can be fetched is what tests of the encoders ask.
+                let folder = tempfile::tempdir().expect("a folder");
+                let help = bare(folder.path()).args(&words[1..]).arg("--help").output().expect("it starts");
+                assert!(help.status.success(), "{}", said(&help));
+            }
+            "useradd" => {
+                let folder = tempfile::tempdir().expect("a folder");
+                fs::create_dir(folder.path().join("etc")).expect("a folder");
+                for file in ["passwd", "group", "shadow", "gshadow"] {
+                    fs::write(folder.path().join("etc").join(file), "").expect("a file");
+                }
+                if !is_root() || !has("useradd", &["--help"]) {
+                    continue;
+                }
+                succeed(Command::new("useradd").arg("--prefix").arg(folder.path()).args(&words[1..]));
+                let made = fs::read_to_string(folder.path().join("etc/passwd")).expect("a file");
+                assert!(made.starts_with("diptych:x:10001:10001:"), "{made}");
+                let groups = fs::read_to_string(folder.path().join("etc/group")).expect("a file");
+                assert!(groups.starts_with("diptych:x:10001:"), "{groups}");
+            }
+            "install" => {
+                let help = succeed(Command::new("install").arg("--help"));
+                for flag in words.iter().filter(|word| word.starts_with("--")) {
+                    assert!(help.contains(flag), "install knows no {flag}");
+                }
+                assert_eq!(words.last(), Some(&"/var/lib/diptych"));
+            }
+            other => panic!("a command that nobody checked: {other}"),
+        }
+    }
+    assert_eq!(seen, 7, "{runs:?}");
+}
+
+fn is_root() -> bool {
+    succeed(Command::new("id").arg("-u")).trim() == "0"
+}
+
+#[tokio::test]
+async fn the_images_commands_are_understood_and_its_health_check_tells() {
+    let Some(collection) = trained_collection() else { return };
+    let data = own_copy(collection);
+    let all = instructions();
+    let last = all.last().expect("instructions").stage;
+    let one = |name: &str| {
+        let found: Vec<&Instruction> = named(&all, name).into_iter().filter(|one| one.stage == last).collect();
+        assert_eq!(found.len(), 1, "one {name} is expected");
+        found[0].rest.as_str()
+    };
+    let variables: Vec<(&str, &str)> = named(&all, "ENV")
+        .iter()
+        .filter(|one| one.stage == last)
+        .map(|one| one.rest.split_once('=').expect("a value"))
+        .collect();
+    let variable = |name: &str| variables.iter().find(|(known, _)| *known == name).expect("a variable").1;
+    assert_eq!(one("ENTRYPOINT"), "[\"diptych\"]");
+    assert_eq!(one("STOPSIGNAL"), "SIGTERM");
+    assert!(variable("DIPTYCH_DATA").starts_with(one("VOLUME")) && one("WORKDIR") == one("VOLUME"));
+    assert!(variable("DIPTYCH_LISTEN").ends_with(&format!(":{}", one("EXPOSE"))));
+    let user = one("USER").split(':').next().expect("a user");
+    assert!(
+        named(&all, "RUN")
+            .iter()
+            .any(|run| run.rest.starts_with("useradd") && run.rest.contains(&format!("--uid {user} ")))
+    );
+    assert_ne!(user, "0");
+
+    // Beside a folder for `diptych.toml`, the image's own environment, with folders of this machine and a free port.
+    let folder = tempfile::tempdir().expect("a folder");
+    let command = |arguments: &[String]| {
+        let mut command = bare(folder.path());
+        command.args(arguments).envs(variables.iter().copied());
+        command.env("DIPTYCH_DATA", data.path()).env("DIPTYCH_MODELS", models());
+        command
+    };
+    let words = |text: &[&str]| text.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+    let check = words(&["config", "check"]);
+    let output = command(&check).output().expect("it starts");
+    assert!(!output.status.success() && said(&output).contains("key create --scope admin"), "{}", said(&output));
+    let before_serving = "key create --scope admin";
+    assert!(DOCKERFILE.contains(&format!("diptych {before_serving}\n")));
+    succeed(&mut command(&before_serving.split(' ').map(str::to_owned).collect::<Vec<_>>()));
+    let said_of_all = succeed(&mut command(&check));
+    for (name, _) in &variables {
+        assert!(said_of_all.lines().any(|line| line.ends_with(name)), "{name} is set in vain:\n{said_of_all}");
+    }
+
+    let mut serving = command(&list(one("CMD")));
+    serving.env("DIPTYCH_LISTEN", "127.0.0.1:0");
+    let server = Server::of(serving, data.path());
+    let port = server.base.rsplit(':').next().expect("a port").to_owned();
+    let check_text = one("HEALTHCHECK");
+    let mut health = list(check_text);
+    assert_eq!(health.remove(0), "diptych");
+    let ask = |port: &str| {
+        let mut asking = command(&health);
+        // The address that it listens on, as in the image.
+        asking.env("DIPTYCH_LISTEN", format!("0.0.0.0:{port}"));
+        asking.output().expect("it starts")
+    };
+    crate::support::wait_for("health", std::time::Duration::from_secs(60), async || {
+        ask(&port).status.success().then_some(())
+    })
+    .await;
+    assert!(server.terminate().success());
+    assert!(!ask(&port).status.success());
+    let timeout: u64 =
+        check_text.split("--timeout=").nth(1).and_then(|rest| rest.split('s').next()?.parse().ok()).expect("seconds");
+    assert!(timeout > 5, "the check's own patience is 5 s");
+}
