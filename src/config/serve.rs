@@ -79,6 +79,12 @@ pub struct LimitArgs {
     /// Queries that may wait for an encoder; the next gets 503
     #[arg(long, env = "DIPTYCH_QUEUE", default_value_t = 64, value_name = "N", value_parser = count(1..=10_000))]
     pub queue: usize,
+    /// Texts whose points are kept for whoever asks them again; 0 keeps none
+    #[arg(long, env = "DIPTYCH_KEPT_TEXTS", default_value_t = 4096, value_name = "N", value_parser = count(0..=1_000_000))]
+    pub kept_texts: usize,
+    /// Memory that they may take
+    #[arg(long, env = "DIPTYCH_KEPT_BYTES", default_value = "32MiB", value_name = "SIZE", value_parser = size(1 << 20..=1 << 40))]
+    pub kept_bytes: usize,
     /// Searches and changes at work at the same time; the next gets 503. Probes and what owners do are not counted
     #[arg(long, env = "DIPTYCH_MAX_REQUESTS", default_value_t = 256, value_name = "N", value_parser = count(1..=100_000))]
     pub max_requests: usize,

@@ -38,15 +38,13 @@ pub(super) struct FilterSchema;
 impl PartialSchema for FilterSchema {
     fn schema() -> RefOr<Schema> {
         let clauses = |says: &str| {
-            json!({ "type": "array", "description": says, "maxItems": MAX_CONDITIONS, "items": { "oneOf": [
+            json!({ "type": "array", "description": says, "items": { "oneOf": [
                 { "$ref": "#/components/schemas/ConditionSchema" }, { "$ref": "#/components/schemas/FilterSchema" },
             ] } })
         };
         schema_of(json!({
             "type": "object",
-            "description": format!(
-                "Which items count. At most {MAX_CONDITIONS} conditions, at most {MAX_DEPTH} filters within each other."
-            ),
+            "description": "Which items count. `/v1/info` says how many conditions it may have, and how deep it may be.",
             "properties": {
                 "must": clauses("All of these hold."),
                 "should": clauses("At least one of these holds, if there are any."),

@@ -75,7 +75,7 @@ fn router(engine: Arc<Engine>, settings: HttpSettings) -> Router {
     let admit = middleware::from_fn_with_state(app.clone(), crowd::admit);
     let head = middleware::from_fn_with_state(app.clone(), crowd::head);
     telemetry::start_metrics();
-    let (routes, _) = routes(limits).split_for_parts();
+    let (routes, _) = routes(limits.body_bytes, limits.picture_bytes).split_for_parts();
     let (events, _) = events().split_for_parts();
     let document = openapi::response_body(&document());
     let pages = Router::new()
@@ -115,7 +115,7 @@ fn router(engine: Arc<Engine>, settings: HttpSettings) -> Router {
 
 /// The routes of the API, each with its part of the document. A body that announces more than its route reads is refused before
 /// any of it is read; one that only turns out to be longer is cut off.
-fn routes(limits: HttpLimits) -> OpenApiRouter<App> {
+fn routes(body_bytes: usize, picture_bytes: usize) -> OpenApiRouter<App> {
     let declared = |most: usize| middleware::from_fn_with_state(most, crowd::declared);
     let pictures = OpenApiRouter::new()
         .routes(routes!(search::by_address, search::composed))
@@ -126,8 +126,8 @@ fn routes(limits: HttpLimits) -> OpenApiRouter<App> {
         .routes(routes!(ingest::batch))
         .routes(routes!(ingest::delete_many))
         .routes(routes!(items::item, ingest::replace, ingest::change, ingest::delete))
-        .layer(DefaultBodyLimit::max(limits.picture_bytes))
-        .layer(declared(limits.picture_bytes));
+        .layer(DefaultBodyLimit::max(picture_bytes))
+        .layer(declared(picture_bytes));
     OpenApiRouter::new()
         .routes(routes!(search::text))
         .routes(routes!(search::similar))
@@ -157,8 +157,8 @@ fn routes(limits: HttpLimits) -> OpenApiRouter<App> {
         .routes(routes!(info::metrics))
         .routes(routes!(info::info))
         .routes(routes!(info::stats))
-        .layer(DefaultBodyLimit::max(limits.body_bytes))
-        .layer(declared(limits.body_bytes))
+        .layer(DefaultBodyLimit::max(body_bytes))
+        .layer(declared(body_bytes))
         .merge(pictures)
 }
 
@@ -168,7 +168,8 @@ fn events() -> OpenApiRouter<App> {
 
 /// The document of the API (OpenAPI 3.1).
 pub fn document() -> utoipa::openapi::OpenApi {
-    let mut document = routes(HttpLimits::default()).into_openapi();
+    // What a body may have is for whoever serves.
+    let mut document = routes(0, 0).into_openapi();
     document.merge(events().into_openapi());
     openapi::completed(document)
 }

@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 
 use crate::{
     search::drawn_picture,
-    support::{Server, damage, found, own_copy, shared_server, trained_collection},
+    slow::pending,
+    support::{Server, damage, found, own_copy, shared_server, trained_collection, wait_for},
 };
 
 /// Codes that answers were checked for.
@@ -47,6 +48,7 @@ async fn every_code_of_the_table_is_heard() {
     what_an_owner_asks_wrongly().await;
     what_is_not_there_yet(collection).await;
     what_breaks(collection).await;
+    who_is_slow(collection).await;
     let document = serde_json::to_value(diptych::http::document()).expect("JSON");
     let table = document.pointer("/components/schemas/Problem/properties/code/enum").expect("the table");
     let table: BTreeSet<String> = serde_json::from_value(table.clone()).expect("codes");
@@ -106,12 +108,12 @@ async fn what_an_owner_asks_wrongly() {
 /// A service without a model, and one that has only just been started.
 async fn what_is_not_there_yet(collection: &std::path::Path) {
     let empty = tempfile::tempdir().expect("a folder");
-    let server = Server::start_unready(empty.path());
+    let server = Server::start_unready(empty.path(), &[]);
     let words = |base: &str| Client::new().post(format!("{base}/v1/search/text")).json(&json!({"query": "a bird"}));
     problem(words(&server.base), 503, "no_model").await;
     drop(server);
     let data = own_copy(collection);
-    let server = Server::start_unready(data.path());
+    let server = Server::start_unready(data.path(), &[]);
     let early = problem(words(&server.base), 503, "starting").await;
     assert!(early["detail"].as_str().expect("text").contains("starting"), "{early}");
 }
@@ -158,9 +160,30 @@ async fn what_breaks(collection: &std::path::Path) {
     assert!(client.get(format!("{}/healthz", server.base)).send().await.expect("an answer").status().is_success());
 }
 
+/// A head that is too large, a body that does not come, and a service that ends meanwhile.
+async fn who_is_slow(collection: &std::path::Path) {
+    let data = own_copy(collection);
+    let server = Server::start_with(data.path(), &["--body-timeout=3s", "--drain-timeout=30s"]).await;
+    let client = Client::new();
+    let at = |path: &str| client.get(format!("{}{path}", server.base));
+    problem(at("/healthz").header("x-long", "a".repeat(20_000)), 431, "head_too_large").await;
+    let mut waiting = pending(&server.base, 1000).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    server.ask_to_end();
+    wait_for("draining", Duration::from_secs(2), async || {
+        at("/readyz").send().await.is_ok_and(|answer| answer.status() == 503).then_some(())
+    })
+    .await;
+    problem(at("/v1/labels"), 503, "draining").await;
+    let said = waiting.answer().await;
+    assert!(said.starts_with("HTTP/1.1 408 ") && said.contains("\"body_too_slow\""), "{said}");
+    HEARD.lock().unwrap_or_else(PoisonError::into_inner).insert("body_too_slow".into());
+    assert!(server.ended().success());
+}
+
 async fn every_bad_request_gets_its_problem() {
     let Some(base) = shared_server().await else { return };
-    let client = reqwest::Client::new();
+    let client = Client::new();
     let words = |body: &str| {
         let post = client.post(format!("{base}/v1/search/text")).header("content-type", "application/json");
         post.body(body.to_owned())

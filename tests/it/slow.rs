@@ -55,7 +55,7 @@ impl Line {
 }
 
 /// A search that takes its place and then waits for its body.
-async fn pending(base: &str, bytes: usize) -> Line {
+pub(crate) async fn pending(base: &str, bytes: usize) -> Line {
     let mut line = Line::open(base).await;
     let head = "POST /v1/search/image HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: image/bmp\r\n";
     line.send(&format!("{head}content-length: {bytes}\r\n\r\n")).await;
