@@ -96,6 +96,15 @@ impl Catalog {
         Ok(Some(changes))
     }
 
+    /// How far the catalog has come.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn watermark(&self) -> Result<Watermark, CatalogError> {
+        let last = sqlx::query_scalar("select seq from sqlite_sequence where name = 'changes'");
+        Ok(last.fetch_optional(&self.readers).await?.unwrap_or(0))
+    }
+
     /// The moments from which on all changes are known: an index of one of them can be brought up to date.
     ///
     /// # Errors

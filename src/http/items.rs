@@ -13,12 +13,22 @@ use super::{
     App,
     error::{Code, Outcome, Problem},
     search::Binary,
-    view::ItemView,
+    view::{ItemView, content_name},
 };
 use crate::{
     catalog::{self, Item},
     search::{SearchError, THUMBNAIL_SIDE},
 };
+
+/// Which of an item's pictures is asked for.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct PictureOptions {
+    /// Names the content, as `image_url` does: what is found under it stays what it is, so it may be kept for good.
+    #[param(nullable = false)]
+    v: Option<String>,
+}
 
 /// What a thumbnail can be asked for.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -28,6 +38,9 @@ pub(super) struct ThumbnailOptions {
     /// Its longer side in pixels; there is one size.
     #[param(minimum = 320, maximum = 320)]
     w: Option<u32>,
+    /// Names the content, as `thumbnail_url` does: what is found under it stays what it is, so it may be kept for good.
+    #[param(nullable = false)]
+    v: Option<String>,
 }
 
 /// An item
@@ -59,24 +72,25 @@ fn tag(item: &Item) -> String {
 }
 
 /// An item's picture
-#[utoipa::path(get, path = "/v1/items/{id}/image", tag = "items", params(("id" = String, Path)), responses(
+#[utoipa::path(get, path = "/v1/items/{id}/image", tag = "items", params(("id" = String, Path), PictureOptions), responses(
     (status = 200, description = "The file as its owner has it", body = Binary, content_type = "image/*"),
     (status = 304, description = "It is as If-None-Match says")))]
 pub(super) async fn image(
     State(app): State<App>,
     id: Result<Path<String>, PathRejection>,
+    options: Result<Query<PictureOptions>, QueryRejection>,
     headers: HeaderMap,
 ) -> Outcome<Response> {
-    let Path(id) = id?;
+    let (Path(id), Query(PictureOptions { v })) = (id?, options?);
     let item = find(&app, &id).await?;
-    let etag = etag(&item, "");
+    let (etag, stays) = (etag(&item, ""), stays(&item, v.as_deref()));
     if is_known(&headers, &etag) {
         return Ok(not_modified(etag));
     }
     let bytes = app.engine.picture(&item).await.map_err(|e| unavailable(&id, e))?;
     let bytes = bytes.ok_or_else(|| no_picture(&id))?;
     let mime = item.image_mime.unwrap_or_else(|| "application/octet-stream".into());
-    let mut response = picture(bytes, &mime, etag);
+    let mut response = picture(bytes, &mime, etag, stays);
     // An SVG opened by itself is a document: it must not run scripts in the service's name.
     response.headers_mut().insert(
         header::CONTENT_SECURITY_POLICY,
@@ -96,18 +110,18 @@ pub(super) async fn thumbnail(
     headers: HeaderMap,
 ) -> Outcome<Response> {
     let Path(id) = id?;
-    let Query(ThumbnailOptions { w }) = options?;
+    let Query(ThumbnailOptions { w, v }) = options?;
     if w.is_some_and(|w| w != THUMBNAIL_SIDE) {
         let detail = format!("w: thumbnails have a longer side of {THUMBNAIL_SIDE} pixels");
         return Err(Problem::new(Code::InvalidQuery, detail));
     }
     let item = find(&app, &id).await?;
-    let etag = etag(&item, "-thumbnail");
+    let (etag, stays) = (etag(&item, "-thumbnail"), stays(&item, v.as_deref()));
     if is_known(&headers, &etag) {
         return Ok(not_modified(etag));
     }
     let bytes = app.engine.thumbnail(&item).await.map_err(|e| unavailable(&id, e))?;
-    Ok(picture(bytes.ok_or_else(|| no_picture(&id))?, "image/jpeg", etag))
+    Ok(picture(bytes.ok_or_else(|| no_picture(&id))?, "image/jpeg", etag, stays))
 }
 
 async fn find(app: &App, id: &str) -> Outcome<Item> {
@@ -131,8 +145,12 @@ fn unavailable(id: &str, error: SearchError) -> Problem {
 
 /// Pictures are named by their content, so their tag is exact.
 fn etag(item: &Item, variant: &str) -> String {
-    let hash: String = item.content_hash.iter().flatten().take(16).map(|b| format!("{b:02x}")).collect();
-    format!("\"{hash}{variant}\"")
+    format!("\"{}{variant}\"", content_name(item))
+}
+
+/// Whether what an address names is the content and not the item.
+fn stays(item: &Item, version: Option<&str>) -> bool {
+    version.is_some_and(|version| version == content_name(item))
 }
 
 fn is_known(headers: &HeaderMap, etag: &str) -> bool {
@@ -144,12 +162,10 @@ fn not_modified(etag: String) -> Response {
     (StatusCode::NOT_MODIFIED, [(header::ETAG, etag)]).into_response()
 }
 
-fn picture(bytes: Vec<u8>, mime: &str, etag: String) -> Response {
-    // The address names the item, not the content: a browser asks again each time, and mostly hears "the same".
-    let headers = [
-        (header::CONTENT_TYPE, mime.to_owned()),
-        (header::ETAG, etag),
-        (header::CACHE_CONTROL, "private, no-cache".to_owned()),
-    ];
+fn picture(bytes: Vec<u8>, mime: &str, etag: String, stays: bool) -> Response {
+    // An address that names the item alone is asked again each time, and mostly hears "the same".
+    let caching = if stays { "private, max-age=31536000, immutable" } else { "private, no-cache" };
+    let headers =
+        [(header::CONTENT_TYPE, mime.to_owned()), (header::ETAG, etag), (header::CACHE_CONTROL, caching.to_owned())];
     (headers, bytes).into_response()
 }

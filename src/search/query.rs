@@ -160,4 +160,6 @@ pub struct Answer {
     pub took: Timings,
     /// How the index found it.
     pub strategy: Strategy,
+    /// Whether the collection has changed and the index that answered has not come that far.
+    pub partial: bool,
 }

@@ -160,6 +160,7 @@ pub(super) async fn rank(
         facets,
         no_confident_match: best < CONFIDENT,
         next_cursor: None,
+        partial: catalog.watermark().await? > came_to,
         took: Timings { total: took.total + ms(began), search: took.search + search, hydrate: ms(hydrating), ..took },
         strategy,
     };

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{Server, own_copy, trained_collection, wait_for};
+use crate::support::{Server, diptych, own_copy, succeed, trained_collection, wait_for};
 
 #[tokio::test]
 async fn under_twenty_queries_a_second_a_reindex_ends_and_no_query_fails() {
@@ -68,4 +68,27 @@ async fn under_twenty_queries_a_second_a_reindex_ends_and_no_query_fails() {
         let generation = answer.await.expect("a query ends").unwrap_or_else(|error| panic!("a query failed: {error}"));
         assert!(generation.is_some());
     }
+}
+
+#[tokio::test]
+async fn an_answer_says_that_the_index_has_not_come_as_far_as_the_collection() {
+    let Some(collection) = trained_collection() else { return };
+    let data = own_copy(collection);
+    let server = Server::start(data.path()).await;
+    let partial = async || {
+        let answer = reqwest::get(format!("{}/v1/search?q=a+lighthouse", server.base)).await.expect("an answer");
+        answer.json::<Value>().await.expect("JSON")["partial"].clone()
+    };
+    assert_eq!(partial().await, false);
+    let records = data.path().join("beside.jsonl");
+    std::fs::write(&records, r#"{"id": "beside", "captions": ["a lighthouse"], "label": "buildings"}"#)
+        .expect("a file");
+    succeed(diptych(data.path()).arg("import").arg(&records));
+    assert_eq!(partial().await, true, "an import beside the service is in no index yet");
+    let task =
+        reqwest::Client::new().post(format!("{}/v1/admin/reindex", server.base)).send().await.expect("an answer");
+    let task: Value = task.json().await.expect("JSON");
+    let ended = reqwest::get(format!("{}/v1/tasks/{}?wait=25", server.base, task["id"])).await.expect("an answer");
+    assert_eq!(ended.json::<Value>().await.expect("JSON")["status"], "succeeded");
+    assert_eq!(partial().await, false);
 }

@@ -70,18 +70,27 @@ async fn words_find_pictures_that_can_be_fetched() {
         let headers = picture.headers().clone();
         assert!(headers["content-type"].to_str().expect("text").starts_with(mime), "{headers:?}");
         assert_eq!(headers["x-content-type-options"], "nosniff");
+        // The address that an answer gives names the content, and may be kept for good; one that names the item may not.
+        let caching =
+            |headers: &reqwest::header::HeaderMap| headers["cache-control"].to_str().expect("text").to_owned();
+        assert!(caching(&headers).contains("immutable"), "{headers:?}");
+        let of_item = url.split("?v=").next().and_then(|url| url.split("&v=").next()).expect("an address");
+        let of_item = reqwest::get(of_item).await.expect("an answer");
+        assert!(of_item.status().is_success() && !caching(of_item.headers()).contains("immutable"));
         assert!(picture.bytes().await.expect("bytes").len() > 100);
         let again =
             reqwest::Client::new().get(&url).header("if-none-match", &headers["etag"]).send().await.expect("an answer");
         assert_eq!(again.status(), 304);
     }
-    let item: Value =
-        reqwest::get(format!("{base}{}", first["image_url"].as_str().expect("an address").trim_end_matches("/image")))
-            .await
-            .expect("an answer")
-            .json()
-            .await
-            .expect("JSON");
+    let item: Value = reqwest::get(format!(
+        "{base}{}",
+        first["image_url"].as_str().expect("an address").split("/image").next().expect("a path")
+    ))
+    .await
+    .expect("an answer")
+    .json()
+    .await
+    .expect("JSON");
     assert_eq!((&item["id"], &item["captions"]), (&first["id"], &first["captions"]));
 }
 

@@ -34,6 +34,9 @@ pub(in crate::http) struct AnswerView {
     next_cursor: Option<String>,
     took_ms: Timings,
     strategy: Strategy,
+    /// Whether the collection holds what the index that answered does not, such as what `diptych import` took in beside the
+    /// service. A reindex mends that.
+    partial: bool,
 }
 
 /// What the query was taken for.
@@ -132,6 +135,7 @@ impl AnswerView {
             next_cursor: answer.next_cursor,
             took_ms: answer.took,
             strategy: answer.strategy,
+            partial: answer.partial,
         }
     }
 }

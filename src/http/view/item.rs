@@ -29,9 +29,10 @@ pub(super) struct ItemFields {
 impl From<Item> for ItemFields {
     fn from(item: Item) -> Self {
         let path = item.image_path.as_ref().map(|_| item_path(&item.id));
+        let version = content_name(&item);
         Self {
-            image_url: path.as_ref().map(|p| format!("{p}/image")),
-            thumbnail_url: path.as_ref().map(|p| format!("{p}/thumbnail?w={THUMBNAIL_SIDE}")),
+            image_url: path.as_ref().map(|p| format!("{p}/image?v={version}")),
+            thumbnail_url: path.as_ref().map(|p| format!("{p}/thumbnail?w={THUMBNAIL_SIDE}&v={version}")),
             id: item.id,
             labels: item.labels,
             captions: item.captions.into_iter().map(|caption| caption.text).collect(),
@@ -69,6 +70,11 @@ pub(in crate::http) struct ItemList {
     pub(in crate::http) items: Vec<ItemView>,
     /// Leads to the next page; null on the last.
     pub(in crate::http) next_cursor: Option<String>,
+}
+
+/// What the content of an item's picture is called: the first half of its hash.
+pub(in crate::http) fn content_name(item: &Item) -> String {
+    item.content_hash.iter().flatten().take(16).map(|b| format!("{b:02x}")).collect()
 }
 
 /// Where an item is found.

@@ -5,7 +5,7 @@ mod item;
 mod task;
 
 pub(super) use answer::{AnswerView, FacetsView, LabelCounts};
-pub(super) use item::{ItemList, ItemView, item_path};
+pub(super) use item::{ItemList, ItemView, content_name, item_path};
 pub(super) use task::{ProgressView, TaskList, TaskView, accepted, status};
 
 /// RFC 3339 from Unix milliseconds.
