@@ -1,4 +1,4 @@
-//! What Prometheus is told of the indexes and of queries.
+//! What Prometheus is told of indexes, queries and tasks.
 
 use metrics::{gauge, histogram};
 
@@ -9,13 +9,14 @@ use super::{
 use crate::index::{SelfTest, VectorIndex};
 
 impl Engine {
-    /// Tells what waits, what is kept and what the live indexes are at this moment.
+    /// Tells what waits, what is kept, what is at work and what the live indexes are at this moment.
     pub fn observe(&self) {
         gauge!("diptych_query_queue_depth", "encoder" => "text").set(self.texts.waiting() as f64);
         gauge!("diptych_query_queue_depth", "encoder" => "image").set(self.worker.waiting() as f64);
         let (entries, bytes) = self.texts.kept();
         gauge!("diptych_query_cache_entries").set(entries as f64);
         gauge!("diptych_query_cache_bytes").set(bytes as f64);
+        gauge!("diptych_tasks_at_work").set(self.tasks_at_work() as f64);
         let Some(generation) = self.live() else { return };
         gauge!("diptych_index_generation").set(generation.number as f64);
         gauge!("diptych_index_degraded").set(if generation.degraded.is_some() { 1.0 } else { 0.0 });

@@ -239,6 +239,8 @@ impl Engine {
                 (TaskStatus::Failed, None, Some(error.to_string()))
             }
         };
+        let outcome = serde_json::json!(status).as_str().unwrap_or_default().to_owned();
+        metrics::counter!("diptych_tasks_total", "type" => kind, "status" => outcome).increment(1);
         // The next of this kind may begin only when this one's end is written, else a client could see two at work.
         for _ in 0..TRIES {
             let kept = self.library.catalog.task_ended(task, status, steps, result.as_ref(), error.as_deref()).await;
