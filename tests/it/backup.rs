@@ -454,8 +454,12 @@ async fn an_archive_that_is_not_as_it_was_written_is_refused_and_leaves_nothing(
     let said_of_it = said(&restore(&folder.path().join("none.tar"), &to));
     assert!(said_of_it.contains("none.tar"), "{said_of_it}");
 
-    // As it was written it is restored, and who had a key has it there.
+    // As it was written it is restored, and who had a key has it there. What another restore left that was killed goes.
+    let left = folder.path().join(".diptych-unfinished-left");
+    fs::create_dir_all(left.join("data/images")).expect("a folder");
+    fs::write(left.join("LOCK"), "").expect("a file");
     let told = succeed(diptych(&to).arg("restore").arg(&whole));
+    assert!(!left.exists());
     assert!(told.contains("keys      1"), "{told}");
     let server = Server::start(&to).await;
     let ask = |key: &str| {
