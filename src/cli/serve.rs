@@ -116,14 +116,12 @@ fn http_limits(args: &LimitArgs) -> HttpLimits {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-
     use super::*;
     use crate::config::{Config, Verb};
 
     #[test]
     fn the_flags_defaults_are_the_engines() {
-        let config = Config::parse_from(["diptych", "serve"]);
+        let (config, _) = Config::read(["diptych", "serve"].map(Into::into)).expect("settings");
         let Verb::Serve(args) = config.verb else { panic!("{config:?}") };
         assert_eq!(engine_limits(&args.limits), EngineLimits::default());
         assert_eq!(args.limits.faults(), Vec::<String>::new());

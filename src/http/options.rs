@@ -159,7 +159,7 @@ impl Options {
         Ok(Wishes {
             query: Query {
                 target,
-                limit: self.limit.unwrap_or(DEFAULT_LIMIT),
+                limit: self.limit.unwrap_or(DEFAULT_LIMIT.min(app.engine.limits().results)),
                 min_relevance: self.min_relevance,
                 exact: self.exact,
                 ef: self.ef,

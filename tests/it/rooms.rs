@@ -53,7 +53,7 @@ const ALONE: &[(&[&str], &[&str])] = &[
     (&["catalog", "search", "index"], &["roaring"]),
     (&["catalog"], &["sqlx"]),
     (&["archive"], &["tar"]),
-    (&["http"], &["axum", "tower_http"]),
+    (&["http"], &["axum", "tower_http", "hyper", "hyper_util", "utoipa_axum"]),
     (&["telemetry"], &["metrics_exporter_prometheus"]),
     (&["cli"], &["indicatif"]),
 ];

@@ -104,7 +104,7 @@ async fn full_is_an_answer_and_probes_and_owners_get_theirs_all_the_while() {
     let Some(collection) = trained_collection() else { return };
     let data = own_copy(collection);
     let flags =
-        ["--max-requests=2", "--max-connections=12", "--max-uploads=1MiB", "--max-picture=1MiB", "--head-timeout=2s"];
+        ["--max-requests=2", "--max-connections=12", "--max-uploads=1MiB", "--max-picture=1MiB", "--head-timeout=8s"];
     let server = Server::start_with(data.path(), &flags).await;
     // A connection for each request, so that none is kept from before.
     let client = Client::builder().pool_max_idle_per_host(0).build().expect("a client");
@@ -122,30 +122,33 @@ async fn full_is_an_answer_and_probes_and_owners_get_theirs_all_the_while() {
         }
     };
     let again = async || {
-        wait_for("an answer", Duration::from_secs(10), async || {
+        wait_for("an answer", Duration::from_secs(60), async || {
             search().send().await.is_ok_and(|answer| answer.status() == 200).then_some(())
         })
         .await;
     };
 
-    let (one, two) = (pending(&server.base, 1000).await, pending(&server.base, 1000).await);
-    wait_for("both places to be taken", Duration::from_secs(10), async || {
-        search().send().await.is_ok_and(|answer| answer.status() == 503).then_some(())
-    })
-    .await;
+    // Whoever comes while a search of ours has a place is refused like others, so more come until all places are taken.
+    let taken_by = async |bytes: usize| {
+        let mut held = Vec::new();
+        wait_for("every place to be taken", Duration::from_secs(60), async || {
+            held.push(pending(&server.base, bytes).await);
+            search().send().await.is_ok_and(|answer| answer.status() == 503).then_some(())
+        })
+        .await;
+        held
+    };
+
+    let places = taken_by(1000).await;
     overloaded("2 searches and changes").await;
     answered().await;
-    drop((one, two));
+    drop(places);
     again().await;
 
-    let large = pending(&server.base, 1 << 20).await;
-    wait_for("memory to be taken", Duration::from_secs(10), async || {
-        search().send().await.is_ok_and(|answer| answer.status() == 503).then_some(())
-    })
-    .await;
+    let memory = taken_by(1 << 20).await;
     overloaded("bodies of 1048576 bytes").await;
     answered().await;
-    drop(large);
+    drop(memory);
     again().await;
 
     let mut idle = Vec::new();
@@ -171,7 +174,7 @@ async fn what_runs_is_answered_while_the_service_ends_and_nothing_else_but_probe
     assert_eq!(at("/readyz").send().await.expect("an answer").status(), 200);
     tokio::time::sleep(Duration::from_millis(300)).await;
     server.ask_to_end();
-    let draining = wait_for("draining", Duration::from_secs(10), async || {
+    let draining = wait_for("draining", Duration::from_secs(20), async || {
         let answer = at("/readyz").send().await.ok()?;
         (answer.status() == 503).then_some(answer)
     })
