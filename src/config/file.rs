@@ -74,7 +74,7 @@ impl Config {
         let file = file.as_deref().map(File::read).transpose()?.unwrap_or_default();
         let matches = with_defaults(Self::command(), &file.values).try_get_matches_from(arguments)?;
         let config = Self::from_arg_matches(&matches)?;
-        Ok((config, file.effective(leaf(&matches))))
+        Ok((config, file.effective(&matches)))
     }
 }
 
@@ -87,6 +87,19 @@ fn asked_for(arguments: &[OsString]) -> Option<PathBuf> {
 /// What was said to the innermost verb.
 fn leaf(matches: &ArgMatches) -> &ArgMatches {
     matches.subcommand().map_or(matches, |(_, inner)| leaf(inner))
+}
+
+/// What the innermost verb that was said takes, by name, what all verbs take included.
+fn taken(command: &Command, matches: &ArgMatches) -> BTreeMap<String, Arg> {
+    let named = |arg: &Arg| Some((name_of(arg)?, arg.clone()));
+    match matches.subcommand().and_then(|(verb, inner)| Some((command.find_subcommand(verb)?, inner))) {
+        Some((verb, inner)) => {
+            let mut taken = taken(verb, inner);
+            taken.extend(command.get_arguments().filter(|arg| arg.is_global_set()).filter_map(named));
+            taken
+        }
+        None => command.get_arguments().filter_map(named).collect(),
+    }
 }
 
 /// The file's values in place of the defaults, for every verb that knows them.
@@ -161,11 +174,11 @@ impl File {
         Err(SettingsError::Faults(faults.into_iter().map(|(_, fault)| fault).collect()))
     }
 
-    /// The settings of a verb, by name, and who set them.
-    fn effective(&self, verb: &ArgMatches) -> Vec<Setting> {
-        let known = known(&Config::command());
-        let of_verb = known.iter().filter(|(_, arg)| verb.try_contains_id(arg.get_id().as_str()).is_ok());
-        of_verb
+    /// The settings of the verb that was said, by name, and who set them.
+    fn effective(&self, matches: &ArgMatches) -> Vec<Setting> {
+        let verb = leaf(matches);
+        taken(&Config::command(), matches)
+            .iter()
             .map(|(name, arg)| {
                 let id = arg.get_id();
                 let values = verb.get_raw(id.as_str()).map(|values| {
