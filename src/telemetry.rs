@@ -1,4 +1,17 @@
 //! What is it doing? Log lines on standard error, for standard output is for answers; and metrics for Prometheus.
+//!
+//! | metric | kind | what |
+//! |---|---|---|
+//! | `diptych_http_requests_total` | counter | requests, by `method`, `route` and `status` |
+//! | `diptych_http_request_seconds` | histogram | all of a request, by `route` |
+//! | `diptych_query_stage_seconds` | histogram | parts of a query, by `stage`: `queue`, `encode`, `search`, `hydrate` |
+//! | `diptych_query_batch_texts` | histogram | texts that the encoder took together; its sum is all that it encoded |
+//! | `diptych_query_queue_depth` | gauge | queries that wait, by `encoder`: `text`, `image` |
+//! | `diptych_query_cache_hits_total`, `…_misses_total` | counter | texts whose points were kept, and those whose were not |
+//! | `diptych_query_cache_entries`, `…_bytes` | gauge | texts whose points are kept, and what they take |
+//! | `diptych_index_generation`, `diptych_index_degraded` | gauge | which index answers, and whether it is a makeshift |
+//! | `diptych_index_points`, `…_delta_points`, `…_tombstones`, `…_memory_bytes` | gauge | an index, by `index`: `pictures`, `captions` |
+//! | `diptych_index_recall_at_10`, `…_recall_at_10_bound`, `diptych_index_orphans` | gauge | what the last self-test found, by `index` |
 
 use std::sync::LazyLock;
 

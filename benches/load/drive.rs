@@ -2,15 +2,15 @@
 
 use std::{
     collections::BTreeMap,
-    net::SocketAddr,
     sync::{Mutex, PoisonError},
     thread,
     time::{Duration, Instant},
 };
 
+use cpu_time::ProcessTime;
 use serde_json::Value;
 
-use crate::{Outcome, client::Connection};
+use crate::{Outcome, server::Server};
 
 /// How long clients ask before it counts.
 const WARM_UP: Duration = Duration::from_millis(500);
@@ -26,12 +26,21 @@ pub(crate) struct Seen {
     pub(crate) refused: BTreeMap<u16, usize>,
     /// Seconds in which all that was.
     pub(crate) took: f64,
+    /// Seconds of CPU that the service took meanwhile, warm-up aside.
+    pub(crate) service_cpu: f64,
+    /// And this process.
+    pub(crate) own_cpu: f64,
 }
 
 impl Seen {
     /// Answers a second.
     pub(crate) fn rate(&self) -> f64 {
         self.seconds.len() as f64 / self.took
+    }
+
+    /// Milliseconds of CPU that an answer takes the service.
+    pub(crate) fn cpu_ms(&self) -> f64 {
+        self.service_cpu * 1e3 / self.seconds.len() as f64
     }
 
     /// Milliseconds within which this part of all was answered.
@@ -56,7 +65,7 @@ pub(crate) enum Until {
 
 /// Lets so many clients ask, each on a connection of its own. `next` makes the next request, whoever asks it.
 pub(crate) fn drive(
-    address: SocketAddr,
+    server: &Server,
     clients: usize,
     until: Until,
     next: &(dyn Fn() -> Vec<u8> + Sync),
@@ -72,7 +81,7 @@ pub(crate) fn drive(
         Until::Asked(_) => None,
     };
     let client = || -> Outcome<Seen> {
-        let mut connection = Connection::open(address)?;
+        let mut connection = server.connect()?;
         let mut seen = Seen::default();
         loop {
             {
@@ -106,15 +115,18 @@ pub(crate) fn drive(
             }
         }
     };
+    let mut whole = Seen::default();
     let all = thread::scope(|scope| -> Outcome<Vec<Seen>> {
         let client = || client().map_err(|error| error.to_string());
         let threads: Vec<_> = (0..clients).map(|_| scope.spawn(client)).collect();
-        threads.into_iter().map(|thread| Ok(thread.join().map_err(|_| "a client panicked")??)).collect()
+        thread::sleep(begin.saturating_duration_since(Instant::now()));
+        let (own, service) = (ProcessTime::now(), server.cpu_seconds()?);
+        let seen: Outcome<Vec<Seen>> =
+            threads.into_iter().map(|thread| Ok(thread.join().map_err(|_| "a client panicked")??)).collect();
+        whole.took = begin.elapsed().as_secs_f64();
+        (whole.own_cpu, whole.service_cpu) = (own.elapsed().as_secs_f64(), server.cpu_seconds()? - service);
+        seen
     })?;
-    let mut whole = Seen { took: begin.elapsed().as_secs_f64(), ..Seen::default() };
-    if let Until::For(time) = until {
-        whole.took = time.as_secs_f64();
-    }
     for seen in all {
         whole.seconds.extend(seen.seconds);
         whole.stages.extend(seen.stages);

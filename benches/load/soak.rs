@@ -36,7 +36,7 @@ pub(crate) fn soak(wishes: &Wishes, requests: usize) -> Outcome<()> {
     println!("|---|---|---|---|");
     println!("| 0 | {:.0} | – | – |", server.resident_mb()?);
     for step in 1..=STEPS {
-        let seen = drive(server.address, 8, Until::Asked(requests / STEPS), &next)?;
+        let seen = drive(&server, 8, Until::Asked(requests / STEPS), &next)?;
         let refused: usize = seen.refused.values().sum();
         println!("| {} | {:.0} | {:.0} | {refused} |", requests / STEPS * step, server.resident_mb()?, seen.rate());
     }

@@ -25,8 +25,8 @@ const CLIENTS: [usize; 3] = [1, 8, 64];
 /// Texts that are asked again and again.
 const KNOWN: usize = 100;
 
-/// Texts that the encoder takes at once where it is measured by itself.
-const BATCH: usize = 64;
+/// Texts that the encoder takes at once where it is measured by itself: as many as eight clients can ask, and many.
+const BATCHES: [usize; 2] = [8, 64];
 
 /// Items of a posted batch.
 const ITEMS: usize = 50;
@@ -61,16 +61,17 @@ fn row(name: &str, rounds: &[Seen]) -> String {
     let of = |what: &dyn Fn(&Seen) -> f64| median(rounds.iter().map(what));
     let refused: usize = rounds.iter().flat_map(|seen| seen.refused.values()).sum();
     format!(
-        "| {name} | {:.0} | {:.1} | {:.1} | {refused} |",
+        "| {name} | {:.0} | {:.1} | {:.1} | {:.2} | {refused} |",
         of(&Seen::rate),
         of(&|seen| seen.quantile_ms(0.5)),
-        of(&|seen| seen.quantile_ms(0.99))
+        of(&|seen| seen.quantile_ms(0.99)),
+        of(&Seen::cpu_ms)
     )
 }
 
 fn heading(what: &str) {
-    println!("\n| {what} | answers/s | p50, ms | p99, ms | refused |");
-    println!("|---|---|---|---|---|");
+    println!("\n| {what} | answers/s | p50, ms | p99, ms | CPU of the service, ms an answer | refused |");
+    println!("|---|---|---|---|---|---|");
 }
 
 fn text(wishes: &Wishes, server: &Server, material: &Material) -> Outcome<()> {
@@ -82,15 +83,14 @@ fn text(wishes: &Wishes, server: &Server, material: &Material) -> Outcome<()> {
     let again = || ask(&known[number.fetch_add(1, Ordering::Relaxed) % KNOWN]);
     let mut uncached: Vec<Vec<Seen>> = vec![Vec::new(); CLIENTS.len()];
     let mut cached = uncached.clone();
-    let (mut alone, mut shares) = (Vec::new(), Vec::new());
+    let mut alone = Vec::new();
     for _ in 0..wishes.rounds {
-        alone.push(encoder_alone(encoder.as_ref(), material, wishes.seconds)?);
+        for batch in BATCHES {
+            alone.push(encoder_alone(encoder.as_ref(), material, batch, wishes.seconds)?);
+        }
         for (at, &clients) in CLIENTS.iter().enumerate() {
-            let (own, all, began) = (ProcessTime::now(), server.cpu_seconds()?, Instant::now());
-            uncached[at].push(drive(server.address, clients, Until::For(wishes.seconds), &new)?);
-            let (own, all) = (own.elapsed().as_secs_f64(), server.cpu_seconds()? - all);
-            shares.push((clients, own / (own + all), (own + all) / began.elapsed().as_secs_f64()));
-            cached[at].push(drive(server.address, clients, Until::For(wishes.seconds), &again)?);
+            uncached[at].push(drive(server, clients, Until::For(wishes.seconds), &new)?);
+            cached[at].push(drive(server, clients, Until::For(wishes.seconds), &again)?);
         }
     }
     heading("texts");
@@ -99,25 +99,36 @@ fn text(wishes: &Wishes, server: &Server, material: &Material) -> Outcome<()> {
             println!("{}", row(&format!("{name}, {clients} clients"), rounds));
         }
     }
-    let alone_rate = median(alone.iter().map(|alone| alone.rate));
-    println!(
-        "\nThe encoder by itself, {BATCH} such texts at once on all cores: {alone_rate:.0} texts/s ({:.1} tokens each).",
-        median(alone.iter().map(|alone| alone.tokens))
-    );
+    println!();
+    let rate = |batch: usize| {
+        let rounds = || alone.iter().filter(|alone| alone.batch == batch);
+        let (rate, cpu) = (median(rounds().map(|alone| alone.rate)), median(rounds().map(|alone| alone.cpu_ms)));
+        let tokens = median(rounds().map(|alone| alone.tokens));
+        println!(
+            "The encoder by itself, {batch} such texts at once on all cores: {rate:.0} texts/s and {cpu:.2} ms of CPU each, \
+             {tokens:.1} tokens each."
+        );
+        rate
+    };
+    let [of_eight, of_many] = BATCHES.map(rate);
     let at = |clients: usize| {
         median(uncached[CLIENTS.iter().position(|c| *c == clients).unwrap_or(0)].iter().map(Seen::rate))
     };
     println!(
-        "Eight clients reach {:.2} times one client's rate, and {:.0} % of the encoder's.",
+        "Eight clients reach {:.2} times one client's rate, {:.0} % of the encoder's with eight texts at once and {:.0} % of \
+         that with many; 64 clients {:.0} % of the last.",
         at(8) / at(1),
-        at(8) / alone_rate * 100.0
+        at(8) / of_eight * 100.0,
+        at(8) / of_many * 100.0,
+        at(64) / of_many * 100.0
     );
-    for clients in CLIENTS {
-        let of = |what: fn(&(usize, f64, f64)) -> f64| median(shares.iter().filter(|s| s.0 == clients).map(what));
+    for (clients, rounds) in CLIENTS.iter().zip(&uncached) {
+        let busy = |seen: &Seen| (seen.own_cpu + seen.service_cpu) / seen.took;
+        let share = |seen: &Seen| 100.0 * seen.own_cpu / (seen.own_cpu + seen.service_cpu);
         println!(
             "With {clients} clients {:.1} cores are busy, and the clients take {:.0} % of that.",
-            of(|share| share.2),
-            of(|share| share.1) * 100.0
+            median(rounds.iter().map(busy)),
+            median(rounds.iter().map(share))
         );
     }
     println!(
@@ -139,25 +150,33 @@ fn text(wishes: &Wishes, server: &Server, material: &Material) -> Outcome<()> {
 }
 
 struct Alone {
+    batch: usize,
     rate: f64,
+    cpu_ms: f64,
     tokens: f64,
 }
 
 /// The encoder in this process, on all cores, while the service has nothing to do.
-fn encoder_alone(encoder: &dyn TextEncoder, material: &Material, time: Duration) -> Outcome<Alone> {
-    let (mut count, mut tokens, mut took) = (0, 0, Duration::ZERO);
+fn encoder_alone(encoder: &dyn TextEncoder, material: &Material, batch: usize, time: Duration) -> Outcome<Alone> {
+    let (mut count, mut tokens, mut took, mut cpu) = (0, 0, Duration::ZERO, Duration::ZERO);
     while took < time {
-        let texts: Vec<String> = (0..BATCH).map(|_| material.sentence()).collect();
+        let texts: Vec<String> = (0..batch).map(|_| material.sentence()).collect();
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-        let began = Instant::now();
+        let (began, before) = (Instant::now(), ProcessTime::now());
         encoder.encode(&texts)?;
-        took += began.elapsed();
-        count += BATCH;
+        (took, cpu) = (took + began.elapsed(), cpu + before.elapsed());
+        count += batch;
         for text in texts {
             tokens += encoder.cut(text)?.ids.len();
         }
     }
-    Ok(Alone { rate: count as f64 / took.as_secs_f64(), tokens: tokens as f64 / count as f64 })
+    let count = count as f64;
+    Ok(Alone {
+        batch,
+        rate: count / took.as_secs_f64(),
+        cpu_ms: cpu.as_secs_f64() * 1e3 / count,
+        tokens: tokens as f64 / count,
+    })
 }
 
 fn pictures(wishes: &Wishes, server: &Server, material: &Material) -> Outcome<()> {
@@ -165,7 +184,7 @@ fn pictures(wishes: &Wishes, server: &Server, material: &Material) -> Outcome<()
     let mut rounds: Vec<Vec<Seen>> = vec![Vec::new(); 2];
     for _ in 0..wishes.rounds {
         for (rounds, clients) in rounds.iter_mut().zip([1, 8]) {
-            rounds.push(drive(server.address, clients, Until::For(wishes.seconds), &next)?);
+            rounds.push(drive(server, clients, Until::For(wishes.seconds), &next)?);
         }
     }
     heading("pictures");
@@ -188,7 +207,7 @@ fn busy(wishes: &Wishes, server: &Server, material: &Material) -> Outcome<()> {
             let seen = std::thread::scope(|scope| -> Outcome<Seen> {
                 let connection = &mut connection;
                 let work = scope.spawn(|| work(connection, path, &over).map_err(|error| error.to_string()));
-                let seen = drive(server.address, 8, Until::For(wishes.seconds), &new);
+                let seen = drive(server, 8, Until::For(wishes.seconds), &new);
                 over.store(true, Ordering::Relaxed);
                 work.join().map_err(|_| "the work panicked")??;
                 seen
@@ -261,7 +280,7 @@ fn ingest(wishes: &Wishes, server: &Server, material: &Material) -> Outcome<()> 
     for (name, items, next) in cases {
         let mut rounds = Vec::new();
         for _ in 0..wishes.rounds {
-            rounds.push(drive(server.address, 4, Until::For(wishes.seconds), next)?);
+            rounds.push(drive(server, 4, Until::For(wishes.seconds), next)?);
         }
         let of = |what: &dyn Fn(&Seen) -> f64| median(rounds.iter().map(what));
         let refused: usize = rounds.iter().flat_map(|seen| seen.refused.values()).sum();
@@ -289,7 +308,7 @@ fn check(wishes: &Wishes, server: &Server) -> Outcome<()> {
     let same = || ask("a bird on a branch");
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for _ in 0..wishes.rounds {
-        ours.push(drive(server.address, 8, Until::For(wishes.seconds), &same)?.rate());
+        ours.push(drive(server, 8, Until::For(wishes.seconds), &same)?.rate());
         let output = Command::new("wrk")
             .args(["-t1", "-c8", &format!("-d{}s", wishes.seconds.as_secs()), "-s"])
             .arg(&script)

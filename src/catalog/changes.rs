@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeSet, ops::RangeInclusive};
 
-use sqlx::{Sqlite, Transaction};
+use sqlx::{Sqlite, SqliteConnection, Transaction};
 
 use super::{Catalog, CatalogError, features::from_bytes, json_list};
 
@@ -100,9 +100,8 @@ impl Catalog {
     ///
     /// # Errors
     /// If the database fails.
-    pub async fn watermark(&self) -> Result<Watermark, CatalogError> {
-        let last = sqlx::query_scalar("select seq from sqlite_sequence where name = 'changes'");
-        Ok(last.fetch_optional(&self.readers).await?.unwrap_or(0))
+    pub async fn newest_change(&self) -> Result<Watermark, CatalogError> {
+        watermark(&mut *self.readers.acquire().await?).await
     }
 
     /// The moments from which on all changes are known: an index of one of them can be brought up to date.
@@ -145,9 +144,9 @@ impl Catalog {
 }
 
 /// The number of the last change that was ever made; it does not fall when changes are forgotten.
-async fn watermark(tx: &mut Transaction<'_, Sqlite>) -> Result<Watermark, CatalogError> {
+async fn watermark(connection: &mut SqliteConnection) -> Result<Watermark, CatalogError> {
     let last: Option<i64> =
-        sqlx::query_scalar("select seq from sqlite_sequence where name = 'changes'").fetch_optional(&mut **tx).await?;
+        sqlx::query_scalar("select seq from sqlite_sequence where name = 'changes'").fetch_optional(connection).await?;
     Ok(last.unwrap_or(0))
 }
 

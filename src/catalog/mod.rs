@@ -16,9 +16,10 @@ mod models;
 mod sample;
 mod tasks;
 mod upkeep;
+mod version;
 mod words;
 
-use std::{path::Path, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use sqlx::{
     SqlitePool,
@@ -41,6 +42,7 @@ pub use words::words;
 
 /// Name of the catalog's file in its folder.
 pub const FILE: &str = "catalog.sqlite3";
+use version::Version;
 
 /// Why the catalog could not answer.
 #[derive(Debug, thiserror::Error)]
@@ -66,6 +68,7 @@ pub enum CatalogError {
 pub struct Catalog {
     readers: SqlitePool,
     writer: SqlitePool,
+    version: Arc<Version>,
 }
 
 impl Catalog {
@@ -90,10 +93,11 @@ impl Catalog {
         // A connection to a file does not go away by itself, so nothing is asked before it is asked for something.
         let pool = || SqlitePoolOptions::new().test_before_acquire(false);
         let first = if new { options.clone().auto_vacuum(SqliteAutoVacuum::Incremental) } else { options.clone() };
-        let writer = pool().max_connections(1).connect_with(first).await?;
+        let version = Version::new(options.clone().read_only(true));
+        let writer = version.writer(pool(), first).await?;
         sqlx::migrate!("./migrations").run(&writer).await?;
         let readers = pool().max_connections(8).connect_with(options.read_only(true)).await?;
-        Ok(Self { readers, writer })
+        Ok(Self { readers, writer, version })
     }
 
     /// Opens `catalog.sqlite3` in `folder` as it is, to look at it and no more; `None` if there is none. Its form may be that of
@@ -113,6 +117,7 @@ impl Catalog {
 
     /// Waits for running statements and closes all connections.
     pub async fn close(&self) {
+        self.version.close().await;
         self.readers.close().await;
         self.writer.close().await;
     }

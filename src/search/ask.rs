@@ -100,8 +100,8 @@ impl Engine {
         let (total, queue, search) = (ms(began), most(|spent| spent.waited), most(|spent| spent.searched));
         let took = Timings { total, queue, encode: (total - queue - search).max(0.0), search, hydrate: 0.0 };
         let catalog = &self.library.catalog;
-        let ranking = rank(&generation, catalog, probe, text.as_deref(), &query, came_to, took).await?;
-        let (mut answer, next) = ranking.page(catalog, 0, query.limit).await?;
+        let ranking = rank(&generation, catalog, &self.shown, probe, text.as_deref(), &query, came_to, took).await?;
+        let (mut answer, next) = ranking.page(&self.shown, 0, query.limit).await?;
         metrics::asked(&answer.took);
         if next < ranking.len() {
             answer.next_cursor = Some(cursor(self.pages.keep(Arc::new(ranking)), next));
@@ -117,7 +117,7 @@ impl Engine {
     pub async fn next_page(&self, at: &str, limit: usize) -> Result<Answer, SearchError> {
         self.check_limit(limit)?;
         let (ranking, name, begin) = self.pages.find(at)?;
-        let (mut answer, next) = ranking.page(&self.library.catalog, begin, limit).await?;
+        let (mut answer, next) = ranking.page(&self.shown, begin, limit).await?;
         answer.next_cursor = (next < ranking.len()).then(|| cursor(name, next));
         Ok(answer)
     }

@@ -13,7 +13,7 @@ use arc_swap::ArcSwapOption;
 
 use super::{
     Encoders, Generation, IndexKind, Library, Progress, SearchError, Silent, blocking, generation::index_parameters,
-    map::LastMap, pages::Pages, tasks::Tasks, texts::Texts,
+    map::LastMap, pages::Pages, shown::Shown, tasks::Tasks, texts::Texts,
 };
 use crate::{
     catalog::Item,
@@ -53,6 +53,8 @@ pub struct Engine {
     live: ArcSwapOption<Generation>,
     /// Words on their way to their point.
     pub(super) texts: Texts,
+    /// Items as answers show them.
+    pub(super) shown: Shown,
     /// Pictures on theirs, and items that come.
     pub(super) worker: Worker,
     /// Held by whoever changes the catalog or puts in a generation, so that what is live has come as far as what was
@@ -81,6 +83,7 @@ impl Engine {
     /// If the system refuses threads.
     pub fn new(library: Library, encoders: Encoders, limits: EngineLimits) -> Result<Self, SearchError> {
         let threads = |source| SearchError::Io { what: "encoder threads could not be started".into(), source };
+        let shown = Shown::new(library.catalog.clone());
         let texts = Texts::start(Arc::clone(&encoders.text), &limits).map_err(threads)?;
         let worker = Worker::start("pictures", compute::cores(), limits.queue).map_err(threads)?;
         Ok(Self {
@@ -89,6 +92,7 @@ impl Engine {
             limits,
             live: ArcSwapOption::empty(),
             texts,
+            shown,
             worker,
             changing: tokio::sync::Mutex::new(()),
             last_fold: Mutex::new(None),

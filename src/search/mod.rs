@@ -7,6 +7,7 @@
 mod ask;
 mod backup;
 mod batch;
+mod bounded;
 mod compact;
 mod encode;
 mod engine;
@@ -32,6 +33,7 @@ mod report;
 mod restore;
 mod selftest;
 mod settings;
+mod shown;
 mod tasks;
 mod texts;
 mod train;

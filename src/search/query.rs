@@ -1,6 +1,6 @@
 //! A query and its answer, as whoever asks sees them.
 
-use std::{collections::BTreeMap, time::Instant};
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 use serde::Serialize;
 
@@ -100,7 +100,7 @@ pub struct Found {
     /// The query's words that its item holds, if keywords were asked for.
     pub matched: Vec<String>,
     /// The item.
-    pub item: Item,
+    pub item: Arc<Item>,
     /// For a caption: its place among the item's captions.
     pub caption: Option<usize>,
 }

@@ -5,10 +5,14 @@
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
+    sync::Arc,
     time::Instant,
 };
 
-use super::{Answer, Direction, Found, Generation, Kind, LeftOut, Query, SearchError, Target, Timings, probe::Probe};
+use super::{
+    Answer, Direction, Found, Generation, Kind, LeftOut, Query, SearchError, Target, Timings, probe::Probe,
+    shown::Shown,
+};
 use crate::{
     catalog::{Catalog, Filter, Item, Watermark, words},
     index::{KeySet, LiveIndex, Neighbours, SearchParams, Strategy, VectorIndex},
@@ -52,7 +56,7 @@ struct Ranked {
 
 impl Ranked {
     /// Its item, and for a caption its place among the item's. `None` if it is gone.
-    fn found_in<'i>(&self, items: &'i HashMap<i64, Item>) -> Option<(&'i Item, Option<usize>)> {
+    fn found_in<'i>(&self, items: &'i HashMap<i64, Arc<Item>>) -> Option<(&'i Arc<Item>, Option<usize>)> {
         let item = items.get(&self.item)?;
         match self.kind {
             Kind::Image => item.content_hash.is_some().then_some((item, None)),
@@ -72,6 +76,7 @@ impl Ranked {
 pub(super) async fn rank(
     generation: &Generation,
     catalog: &Catalog,
+    shown: &Shown,
     mut probe: Probe,
     text: Option<&str>,
     query: &Query,
@@ -144,7 +149,7 @@ pub(super) async fn rank(
     let before = ranked.len();
     ranked.retain(|r| query.min_relevance.is_none_or(|min| r.relevance >= min));
     left_out.below_threshold = before - ranked.len();
-    distinct(catalog, &mut ranked, &mut left_out, came_to, probe.own_item).await?;
+    distinct(catalog, shown, &mut ranked, &mut left_out, came_to, probe.own_item).await?;
     let facets = if query.facets { Some(facets(catalog, &ranked).await?) } else { None };
     let best = ranked.iter().map(|r| r.relevance).fold(0.0, f32::max);
     let head = Answer {
@@ -160,7 +165,7 @@ pub(super) async fn rank(
         facets,
         no_confident_match: best < CONFIDENT,
         next_cursor: None,
-        partial: catalog.watermark().await? > came_to,
+        partial: shown.newest_change().await? > came_to,
         took: Timings { total: took.total + ms(began), search: took.search + search, hydrate: ms(hydrating), ..took },
         strategy,
     };
@@ -183,18 +188,13 @@ impl Ranking {
     }
 
     /// The page that begins at a place, and the place after it. What has gone since is passed over.
-    pub(super) async fn page(
-        &self,
-        catalog: &Catalog,
-        begin: usize,
-        limit: usize,
-    ) -> Result<(Answer, usize), SearchError> {
+    pub(super) async fn page(&self, shown: &Shown, begin: usize, limit: usize) -> Result<(Answer, usize), SearchError> {
         let began = Instant::now();
         let mut results = Vec::new();
         let mut next = begin.min(self.ranked.len());
         while results.len() < limit && next < self.ranked.len() {
             let some = &self.ranked[next..self.ranked.len().min(next + limit - results.len())];
-            let items = catalog.items(&some.iter().map(|r| r.item).collect::<Vec<i64>>()).await?;
+            let items = shown.items(&some.iter().map(|r| r.item).collect::<Vec<i64>>()).await?;
             for (ranked, rank) in some.iter().zip(next + 1..) {
                 let Some((item, caption)) = ranked.found_in(&items) else { continue };
                 let Ranked { score, relevance, vector_rank, keyword_rank, .. } = *ranked;
@@ -206,7 +206,7 @@ impl Ranking {
                     vector_rank,
                     keyword_rank,
                     matched,
-                    item: item.clone(),
+                    item: Arc::clone(item),
                     caption,
                 });
             }
@@ -259,13 +259,20 @@ async fn allowed(catalog: &Catalog, filter: &Filter, kind: Kind) -> Result<Optio
 /// more than that takes: most candidates are on a page that nobody looks at.
 async fn distinct(
     catalog: &Catalog,
+    shown: &Shown,
     ranked: &mut Vec<Ranked>,
     left_out: &mut LeftOut,
     came_to: Watermark,
     own_item: Option<i64>,
 ) -> Result<(), SearchError> {
     let keys = |kind| -> Vec<i64> { ranked.iter().filter(|r| r.kind == kind).map(|r| r.key).collect() };
-    let gone = catalog.no_pictures_among(&keys(Kind::Image), came_to).await?;
+    // An index that has come as far as the catalog holds what that does.
+    let pictures = keys(Kind::Image);
+    let gone = if pictures.is_empty() || shown.newest_change().await? <= came_to {
+        HashSet::new()
+    } else {
+        catalog.no_pictures_among(&pictures).await?
+    };
     let captions = catalog.captions_among(&keys(Kind::Text)).await?;
     let mut seen = HashSet::new();
     ranked.retain_mut(|candidate| {

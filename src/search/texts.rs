@@ -30,7 +30,9 @@ const BATCH_TEXTS: usize = 32;
 /// Tokens of a batch, at most. The network is as fast a token with these as with more, and whoever comes next waits less.
 const BATCH_TOKENS: usize = 256;
 
-/// How long a thread that comes back from work lets a queue grow.
+/// How long a thread that comes back from work lets a queue grow. Of 0, 1 and 2 ms this costs eight clients the least CPU an answer
+/// (3.1, 2.9 and 2.9 ms); a thread for each core, or one whose batches both cores share, makes no difference to that, but one
+/// thread lets the second of two clients wait beside an idle core.
 const WINDOW: Duration = Duration::from_millis(1);
 
 /// Bytes of a text that are cut on the async thread: some tens of microseconds.
