@@ -14,8 +14,10 @@
 //! own for each request. They share the cores with the service, and the first table says how much of these they take. `wrk` checks one
 //! figure, where it is installed.
 
+mod check;
 mod client;
 mod drive;
+mod ingest;
 mod server;
 mod soak;
 mod tables;

@@ -1,20 +1,19 @@
 //! What is measured, as tables.
 
 use std::{
-    process::Command,
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     time::{Duration, Instant},
 };
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use cpu_time::ProcessTime;
 use diptych::encoders::{Registry, TextEncoder};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{
-    Outcome, Wishes,
+    Outcome, Wishes, check,
     client::{Connection, get, post, request},
     drive::{Seen, Until, drive, quantile},
+    ingest,
     server::Server,
     words::{Material, ask},
 };
@@ -28,9 +27,6 @@ const KNOWN: usize = 100;
 /// Texts that the encoder takes at once where it is measured by itself: as many as eight clients can ask, and many.
 const BATCHES: [usize; 2] = [8, 64];
 
-/// Items of a posted batch.
-const ITEMS: usize = 50;
-
 pub(crate) fn all(wishes: &Wishes) -> Outcome<()> {
     let server = wishes.serve()?;
     let material = Material::of(&mut server.connect()?, 50)?;
@@ -41,18 +37,18 @@ pub(crate) fn all(wishes: &Wishes) -> Outcome<()> {
         pictures(wishes, &server, &material)?;
     }
     if wishes.wants("check") {
-        check(wishes, &server)?;
+        check::check(wishes, &server)?;
     }
     if wishes.wants("busy") {
         busy(wishes, &server, &material)?;
     }
     if wishes.wants("ingest") {
-        ingest(wishes, &server, &material)?;
+        ingest::ingest(wishes, &server, &material)?;
     }
     Ok(())
 }
 
-fn median(values: impl Iterator<Item = f64>) -> f64 {
+pub(crate) fn median(values: impl Iterator<Item = f64>) -> f64 {
     quantile(values.collect(), 0.5)
 }
 
@@ -237,88 +233,5 @@ fn work(connection: &mut Connection, path: &str, over: &AtomicBool) -> Outcome<(
             }
         }
     }
-    Ok(())
-}
-
-fn ingest(wishes: &Wishes, server: &Server, material: &Material) -> Outcome<()> {
-    let number = AtomicUsize::new(0);
-    let id = || format!("load-{}", number.fetch_add(1, Ordering::Relaxed));
-    // What follows the end of a picture's file is read by nobody, and makes it a file of its own.
-    let picture = |id: &str| [material.picture(), id.as_bytes()].concat();
-    let item = |with_picture: bool| -> Value {
-        let id = id();
-        let mut item = json!({ "id": id, "captions": [material.sentence()], "labels": ["load"] });
-        if with_picture {
-            item["image_base64"] = STANDARD.encode(picture(&id)).into();
-        }
-        item
-    };
-    let one_caption = || post("/v1/items", &item(false));
-    let one_pair = || {
-        let item = item(false);
-        let picture = picture(item["id"].as_str().unwrap_or_default());
-        const BOUNDARY: &str = "load-boundary-7d1b";
-        let head = format!(
-            "--{BOUNDARY}\r\ncontent-disposition: form-data; name=\"item\"\r\n\r\n{item}\r\n--{BOUNDARY}\r\n\
-             content-disposition: form-data; name=\"image\"; filename=\"p\"\r\n\r\n"
-        );
-        let body = [head.as_bytes(), &picture, format!("\r\n--{BOUNDARY}--\r\n").as_bytes()].concat();
-        request("POST", "/v1/items", &format!("multipart/form-data; boundary={BOUNDARY}"), &body)
-    };
-    let many = |with_picture: bool| {
-        let lines: Vec<String> = (0..ITEMS).map(|_| item(with_picture).to_string()).collect();
-        request("POST", "/v1/items/batch", "application/jsonl", lines.join("\n").as_bytes())
-    };
-    let cases: [(&str, usize, &(dyn Fn() -> Vec<u8> + Sync)); 4] = [
-        ("captions, one a request", 1, &one_caption),
-        ("pictures with a caption, one a request", 1, &one_pair),
-        ("captions, 50 a request", ITEMS, &|| many(false)),
-        ("pictures with a caption, 50 a request", ITEMS, &|| many(true)),
-    ];
-    println!("\n| new items, 4 clients | items/s | p50 of a request, ms | p99, ms | refused |");
-    println!("|---|---|---|---|---|");
-    for (name, items, next) in cases {
-        let mut rounds = Vec::new();
-        for _ in 0..wishes.rounds {
-            rounds.push(drive(server, 4, Until::For(wishes.seconds), next)?);
-        }
-        let of = |what: &dyn Fn(&Seen) -> f64| median(rounds.iter().map(what));
-        let refused: usize = rounds.iter().flat_map(|seen| seen.refused.values()).sum();
-        println!(
-            "| {name} | {:.0} | {:.1} | {:.1} | {refused} |",
-            of(&Seen::rate) * items as f64,
-            of(&|seen| seen.quantile_ms(0.5)),
-            of(&|seen| seen.quantile_ms(0.99))
-        );
-    }
-    Ok(())
-}
-
-/// One figure by the clients here and by wrk, in turns.
-fn check(wishes: &Wishes, server: &Server) -> Outcome<()> {
-    if Command::new("wrk").arg("--version").output().is_err() {
-        println!("\nwrk is not installed, so nothing checks these clients; Debian has it: apt-get install wrk.");
-        return Ok(());
-    }
-    let script = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("load-wrk.lua");
-    std::fs::write(
-        &script,
-        "wrk.method = 'POST'\nwrk.body = '{\"query\":\"a bird on a branch\"}'\nwrk.headers['Content-Type'] = 'application/json'\n",
-    )?;
-    let same = || ask("a bird on a branch");
-    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-    for _ in 0..wishes.rounds {
-        ours.push(drive(server, 8, Until::For(wishes.seconds), &same)?.rate());
-        let output = Command::new("wrk")
-            .args(["-t1", "-c8", &format!("-d{}s", wishes.seconds.as_secs()), "-s"])
-            .arg(&script)
-            .arg(format!("http://{}/v1/search/text", server.address))
-            .output()?;
-        let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        let rate = said.lines().find_map(|line| line.trim().strip_prefix("Requests/sec:")?.trim().parse().ok());
-        theirs.push(rate.ok_or_else(|| format!("wrk said: {said}"))?);
-    }
-    let (ours, theirs) = (median(ours.into_iter()), median(theirs.into_iter()));
-    println!("\nOne text that was asked before, 8 clients: {ours:.0} answers/s here, {theirs:.0} by wrk.");
     Ok(())
 }

@@ -1,0 +1,72 @@
+//! How fast new items come in.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde_json::{Value, json};
+
+use crate::{
+    Outcome, Wishes,
+    client::{post, request},
+    drive::{Seen, Until, drive},
+    server::Server,
+    tables::median,
+    words::Material,
+};
+
+/// Items of a posted batch.
+const ITEMS: usize = 50;
+
+pub(crate) fn ingest(wishes: &Wishes, server: &Server, material: &Material) -> Outcome<()> {
+    let number = AtomicUsize::new(0);
+    let id = || format!("load-{}", number.fetch_add(1, Ordering::Relaxed));
+    // What follows the end of a picture's file is read by nobody, and makes it a file of its own.
+    let picture = |id: &str| [material.picture(), id.as_bytes()].concat();
+    let item = |with_picture: bool| -> Value {
+        let id = id();
+        let mut item = json!({ "id": id, "captions": [material.sentence()], "labels": ["load"] });
+        if with_picture {
+            item["image_base64"] = STANDARD.encode(picture(&id)).into();
+        }
+        item
+    };
+    let one_caption = || post("/v1/items", &item(false));
+    let one_pair = || {
+        let item = item(false);
+        let picture = picture(item["id"].as_str().unwrap_or_default());
+        const BOUNDARY: &str = "load-boundary-7d1b";
+        let head = format!(
+            "--{BOUNDARY}\r\ncontent-disposition: form-data; name=\"item\"\r\n\r\n{item}\r\n--{BOUNDARY}\r\n\
+             content-disposition: form-data; name=\"image\"; filename=\"p\"\r\n\r\n"
+        );
+        let body = [head.as_bytes(), &picture, format!("\r\n--{BOUNDARY}--\r\n").as_bytes()].concat();
+        request("POST", "/v1/items", &format!("multipart/form-data; boundary={BOUNDARY}"), &body)
+    };
+    let many = |with_picture: bool| {
+        let lines: Vec<String> = (0..ITEMS).map(|_| item(with_picture).to_string()).collect();
+        request("POST", "/v1/items/batch", "application/jsonl", lines.join("\n").as_bytes())
+    };
+    let cases: [(&str, usize, &(dyn Fn() -> Vec<u8> + Sync)); 4] = [
+        ("captions, one a request", 1, &one_caption),
+        ("pictures with a caption, one a request", 1, &one_pair),
+        ("captions, 50 a request", ITEMS, &|| many(false)),
+        ("pictures with a caption, 50 a request", ITEMS, &|| many(true)),
+    ];
+    println!("\n| new items, 4 clients | items/s | p50 of a request, ms | p99, ms | refused |");
+    println!("|---|---|---|---|---|");
+    for (name, items, next) in cases {
+        let mut rounds = Vec::new();
+        for _ in 0..wishes.rounds {
+            rounds.push(drive(server, 4, Until::For(wishes.seconds), next)?);
+        }
+        let of = |what: &dyn Fn(&Seen) -> f64| median(rounds.iter().map(what));
+        let refused: usize = rounds.iter().flat_map(|seen| seen.refused.values()).sum();
+        println!(
+            "| {name} | {:.0} | {:.1} | {:.1} | {refused} |",
+            of(&Seen::rate) * items as f64,
+            of(&|seen| seen.quantile_ms(0.5)),
+            of(&|seen| seen.quantile_ms(0.99))
+        );
+    }
+    Ok(())
+}
