@@ -111,8 +111,9 @@ impl Catalog {
             return Ok(None);
         }
         let options = SqliteConnectOptions::new().filename(file).read_only(true).busy_timeout(Duration::from_secs(30));
+        let version = Version::new(options.clone());
         let readers = SqlitePoolOptions::new().max_connections(1).connect_with(options).await?;
-        Ok(Some(Self { writer: readers.clone(), readers }))
+        Ok(Some(Self { writer: readers.clone(), readers, version }))
     }
 
     /// Waits for running statements and closes all connections.

@@ -1,6 +1,6 @@
 //! The answer to a query.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -151,7 +151,7 @@ impl ResultView {
         Self {
             rank,
             kind: if caption.is_some() { Kind::Text } else { Kind::Image },
-            item: ItemFields::from(item),
+            item: ItemFields::from(Arc::unwrap_or_clone(item)),
             score,
             relevance,
             text,
