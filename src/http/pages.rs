@@ -28,12 +28,15 @@ assets! {
     "dom.js" => "text/javascript; charset=utf-8",
     "favicon.svg" => "image/svg+xml",
     "intake.js" => "text/javascript; charset=utf-8",
+    "key.css" => "text/css; charset=utf-8",
+    "key.js" => "text/javascript; charset=utf-8",
     "main.js" => "text/javascript; charset=utf-8",
     "notices.js" => "text/javascript; charset=utf-8",
     "question.js" => "text/javascript; charset=utf-8",
     "results.js" => "text/javascript; charset=utf-8",
     "style.css" => "text/css; charset=utf-8",
     "view.js" => "text/javascript; charset=utf-8",
+    "words.js" => "text/javascript; charset=utf-8",
 }
 
 /// `GET /`
