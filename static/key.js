@@ -20,6 +20,12 @@ const stored = () => sessionStorage.getItem(STORE) ?? '';
 /** Whether a key is kept. */
 export const hasKey = () => stored() !== '';
 
+/** Shows this key from now on. */
+export function keep(key) {
+  sessionStorage.setItem(STORE, key);
+  document.dispatchEvent(new CustomEvent('key-changed'));
+}
+
 /** Keeps no key any longer. */
 export function forget() {
   sessionStorage.removeItem(STORE);
@@ -119,13 +125,17 @@ function question(error, key) {
     form.addEventListener('submit', (event) => {
       event.preventDefault();
       if (!field.value.trim()) return;
-      sessionStorage.setItem(STORE, field.value.trim());
-      document.dispatchEvent(new CustomEvent('key-changed'));
+      keep(field.value.trim());
       given = true;
       dialog.close();
     });
     cancel.addEventListener('click', () => dialog.close());
-    dialog.addEventListener('close', () => { dialog.remove(); resolve(given); });
+    dialog.addEventListener('close', () => {
+      dialog.remove();
+      // One that does not count is of no more use.
+      if (!given && key && error.status === 401) forget();
+      resolve(given);
+    });
     byId('key-dialog')?.remove();
     document.body.append(dialog);
     dialog.showModal();

@@ -14,8 +14,8 @@ use super::{
 use crate::{catalog::Scope, search::SearchError};
 
 /// Routes that everyone may ask: probes, numbers, the document of the API, and the page, which asks for a key itself.
-const OPEN: [&str; 9] =
-    ["/", "/docs", "/openapi.json", "/static/{name}", "/healthz", "/readyz", "/metrics", "/v1/info", "/v1/stats"];
+const OPEN: [&str; 10] =
+    ["/", "/admin", "/docs", "/openapi.json", "/static/{name}", "/healthz", "/readyz", "/metrics", "/v1/info", "/v1/stats"];
 
 /// Routes whose methods all ask and change nothing.
 const SEARCH: [&str; 7] =
@@ -107,6 +107,8 @@ mod tests {
     fn each_route_needs_its_scope_and_an_unknown_one_the_owners() {
         for (method, route, scope) in [
             (Method::GET, "/", None),
+            (Method::GET, "/admin", None),
+            (Method::GET, "/v1/admin/health", Some(Scope::Admin)),
             (Method::GET, "/healthz", None),
             (Method::POST, "/v1/search/text", Some(Scope::Search)),
             (Method::GET, "/v1/items/{id}/thumbnail", Some(Scope::Search)),

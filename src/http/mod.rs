@@ -9,6 +9,7 @@ mod crowd;
 mod error;
 mod filter;
 mod form;
+mod health;
 mod info;
 mod ingest;
 mod items;
@@ -80,6 +81,7 @@ fn router(engine: Arc<Engine>, settings: HttpSettings) -> Router {
     let document = openapi::response_body(&document());
     let pages = Router::new()
         .route("/", get(pages::index))
+        .route("/admin", get(pages::admin))
         .route("/docs", get(pages::docs))
         .route("/static/{name}", get(pages::asset))
         .route("/openapi.json", get(async move || openapi::response(document.clone())));
@@ -136,6 +138,7 @@ fn routes(body_bytes: usize, picture_bytes: usize) -> OpenApiRouter<App> {
         .routes(routes!(map::map))
         .routes(routes!(items::image))
         .routes(routes!(items::thumbnail))
+        .routes(routes!(health::health))
         .routes(routes!(admin::reindex))
         .routes(routes!(admin::selftest))
         .routes(routes!(admin::train))

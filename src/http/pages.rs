@@ -1,4 +1,4 @@
-//! The search page and that of the API. Their files are part of the binary, so that one file is the whole service.
+//! The search page, the owner's and that of the API. Their files are part of the binary, so that one file is the whole service.
 
 use axum::{
     extract::Path,
@@ -21,16 +21,30 @@ macro_rules! assets {
 }
 
 assets! {
+    "admin.css" => "text/css; charset=utf-8",
+    "admin.js" => "text/javascript; charset=utf-8",
+    "admin-chart.js" => "text/javascript; charset=utf-8",
+    "admin-data.js" => "text/javascript; charset=utf-8",
+    "admin-item.js" => "text/javascript; charset=utf-8",
+    "admin-keys.js" => "text/javascript; charset=utf-8",
+    "admin-map.js" => "text/javascript; charset=utf-8",
+    "admin-models.js" => "text/javascript; charset=utf-8",
+    "admin-parts.js" => "text/javascript; charset=utf-8",
+    "admin-tasks.js" => "text/javascript; charset=utf-8",
+    "admin-train.js" => "text/javascript; charset=utf-8",
+    "admin-words.js" => "text/javascript; charset=utf-8",
     "api.js" => "text/javascript; charset=utf-8",
     "dialog.js" => "text/javascript; charset=utf-8",
     "docs.css" => "text/css; charset=utf-8",
     "docs.js" => "text/javascript; charset=utf-8",
     "dom.js" => "text/javascript; charset=utf-8",
+    "events.js" => "text/javascript; charset=utf-8",
     "favicon.svg" => "image/svg+xml",
     "intake.js" => "text/javascript; charset=utf-8",
     "key.css" => "text/css; charset=utf-8",
     "key.js" => "text/javascript; charset=utf-8",
     "main.js" => "text/javascript; charset=utf-8",
+    "map.js" => "text/javascript; charset=utf-8",
     "notices.js" => "text/javascript; charset=utf-8",
     "question.js" => "text/javascript; charset=utf-8",
     "results.js" => "text/javascript; charset=utf-8",
@@ -42,6 +56,11 @@ assets! {
 /// `GET /`
 pub(super) async fn index() -> Response {
     document(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/static/index.html")))
+}
+
+/// `GET /admin`
+pub(super) async fn admin() -> Response {
+    document(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/static/admin.html")))
 }
 
 /// `GET /docs`

@@ -39,7 +39,7 @@ impl Caller<'_> {
 fn routes() -> Vec<(Method, String)> {
     let source = include_str!("../../src/http/mod.rs");
     let pages: Vec<&str> = source.split(".route(\"").skip(1).map(|part| part.split('"').next().unwrap_or("")).collect();
-    assert_eq!(pages, ["/", "/docs", "/static/{name}", "/openapi.json"]);
+    assert_eq!(pages, ["/", "/admin", "/docs", "/static/{name}", "/openapi.json"]);
     let document = serde_json::to_value(diptych::http::document()).expect("JSON");
     let mut routes: Vec<(Method, String)> = pages.iter().map(|path| (Method::GET, (*path).to_owned())).collect();
     for (path, item) in document["paths"].as_object().expect("paths") {
@@ -75,7 +75,7 @@ async fn each_key_opens_what_its_scopes_say_and_nothing_else() {
     let (_, ingest) = make(json!(["search", "ingest"])).await;
 
     let open =
-        ["/", "/docs", "/openapi.json", "/static/main.js", "/healthz", "/readyz", "/metrics", "/v1/info", "/v1/stats"];
+        ["/", "/admin", "/docs", "/openapi.json", "/static/main.js", "/healthz", "/readyz", "/metrics", "/v1/info", "/v1/stats"];
     let wrong = format!("{}0", &root[..root.len() - 1]);
     for (method, path) in routes() {
         let (status, code) = nobody.code(method.clone(), &path, None).await;

@@ -1,0 +1,394 @@
+// A sheet of points on a canvas: pictures are squares, captions rings, colours tell classes apart, a star marks a place. It is
+// drawn on a layer of its own when the view changes; what moves with the pointer is drawn over a copy of it.
+
+/** Colours that differ in lightness as well as in hue, so that those who confuse hues tell them apart; light page, dark page. */
+const COLOURS = {
+  light: ['#0b5cad', '#c2410c', '#0a7a5a', '#a3307f', '#8a6a00', '#5a3ec8', '#4a2c12', '#008299'],
+  dark: ['#6cb8ff', '#ff8f57', '#3ddba6', '#ff9bd2', '#f3cf4a', '#b9a5ff', '#f2e3d0', '#4fe0f2'],
+};
+const NONE = { light: '#6b7078', dark: '#9aa0aa' };
+
+/** Cells along each side of the grid in which points are looked for. */
+const CELLS = 128;
+/** Pixels around the pointer in which a point is hit. */
+const REACH = 10;
+const [NEAREST, FARTHEST] = [0.8, 60];
+
+/**
+ * Gives classes their colours: the same one comes again only where its bearers lie far apart. `points` have `x`, `y`, `label`.
+ * Classes come back by size, each with its count, its middle and the number of its colour.
+ */
+export function classesOf(points) {
+  const found = new Map();
+  for (const { label, x, y, kind } of points) {
+    if (label === null || label === undefined) continue;
+    if (!found.has(label)) found.set(label, { label, count: 0, pictures: 0, x: 0, y: 0, colour: 0 });
+    const one = found.get(label);
+    one.count += 1;
+    one.pictures += kind === 'image';
+    one.x += x;
+    one.y += y;
+  }
+  const classes = [...found.values()].sort((a, b) => b.count - a.count || (a.label < b.label ? -1 : 1));
+  classes.forEach((one, at) => {
+    one.x /= one.count;
+    one.y /= one.count;
+    let best = -1;
+    COLOURS.light.forEach((_, colour) => {
+      const away = Math.min(10, ...classes.slice(0, at).filter((other) => other.colour === colour)
+        .map((other) => Math.hypot(other.x - one.x, other.y - one.y)));
+      if (away > best) [best, one.colour] = [away, colour];
+    });
+  });
+  return classes;
+}
+
+export const colourOf = (number, dark) => (number === null ? NONE : { light: COLOURS.light[number], dark: COLOURS.dark[number] })[dark ? 'dark' : 'light'];
+
+/** Draws points on a canvas. `hover(point, x, y)`, `open(point)` and `lassoed(points)` tell what the reader does. */
+export class Sheet {
+  constructor(canvas, { hover = () => {}, open = () => {}, lassoed = () => {} } = {}) {
+    Object.assign(this, { canvas, hover, open, lassoed });
+    this.pen = canvas.getContext('2d');
+    this.layer = document.createElement('canvas');
+    this.points = [];
+    this.view = { x: 0, y: 0, scale: 1 };
+    this.chosen = null;
+    this.star = null;
+    this.under = null;
+    this.loop = null;
+    this.lasso = false;
+    this.pointers = new Map();
+    this.scheduled = false;
+    this.stale = true;
+    this.scheme = matchMedia('(prefers-color-scheme: dark)');
+    this.scheme.addEventListener('change', () => this.redraw());
+    new ResizeObserver(() => this.resize()).observe(canvas);
+    this.listen();
+    this.resize();
+  }
+
+  /** Points with `x`, `y` from -1 to 1, `kind` and `label`; `classes` are those of `classesOf`. */
+  show(points, classes) {
+    this.points = points;
+    this.classes = classes;
+    const number = new Map(classes.map((one) => [one.label, one.colour]));
+    // What is drawn is kept flat: twenty thousand objects are slow to walk sixty times a second.
+    this.xs = Float32Array.from(points, (point) => point.x);
+    this.ys = Float32Array.from(points, (point) => point.y);
+    this.sprites = Uint8Array.from(points, (point) => 2 * (number.get(point.label) ?? COLOURS.light.length) + (point.kind === 'image' ? 0 : 1));
+    this.grid = new Map();
+    points.forEach((point, at) => {
+      const cell = cellOf(point.x) * CELLS + cellOf(point.y);
+      if (!this.grid.has(cell)) this.grid.set(cell, []);
+      this.grid.get(cell).push(at);
+    });
+    this.reset();
+  }
+
+  /** Shows these classes and lets the others fade; nothing shows all. */
+  highlight(labels) {
+    this.chosen = labels?.size ? Uint8Array.from(this.points, (point) => labels.has(point.label)) : null;
+    this.redraw();
+  }
+
+  mark(star) {
+    this.star = star;
+    this.redraw();
+  }
+
+  reset() {
+    this.view = { x: 0, y: 0, scale: 1 };
+    this.redraw();
+  }
+
+  zoom(factor, x = this.width / 2, y = this.height / 2) {
+    const [px, py] = this.toPlane(x, y);
+    this.view.scale = Math.min(FARTHEST, Math.max(NEAREST, this.view.scale * factor));
+    const [sx, sy] = this.toScreen(px, py);
+    this.pan(x - sx, y - sy);
+  }
+
+  pan(dx, dy) {
+    const unit = this.unit();
+    this.view.x = Math.min(1.2, Math.max(-1.2, this.view.x - dx / unit));
+    this.view.y = Math.min(1.2, Math.max(-1.2, this.view.y - dy / unit));
+    this.redraw();
+  }
+
+  /** Pixels of the page that one unit of the plane takes. */
+  unit() { return (Math.min(this.width, this.height) / 2 - 12) * this.view.scale; }
+
+  toScreen(x, y) {
+    const unit = this.unit();
+    return [this.width / 2 + (x - this.view.x) * unit, this.height / 2 + (y - this.view.y) * unit];
+  }
+
+  toPlane(x, y) {
+    const unit = this.unit();
+    return [this.view.x + (x - this.width / 2) / unit, this.view.y + (y - this.height / 2) / unit];
+  }
+
+  resize() {
+    const box = this.canvas.getBoundingClientRect();
+    [this.width, this.height] = [Math.max(box.width, 1), Math.max(box.height, 1)];
+    this.ratio = Math.min(devicePixelRatio || 1, 2);
+    for (const one of [this.canvas, this.layer]) {
+      [one.width, one.height] = [Math.round(this.width * this.ratio), Math.round(this.height * this.ratio)];
+    }
+    this.redraw();
+  }
+
+  redraw() {
+    this.stale = true;
+    this.schedule();
+  }
+
+  schedule() {
+    if (this.scheduled) return;
+    this.scheduled = true;
+    requestAnimationFrame(() => {
+      this.scheduled = false;
+      this.draw();
+    });
+  }
+
+  draw() {
+    if (this.stale) this.drawLayer();
+    this.stale = false;
+    const { pen, ratio } = this;
+    pen.setTransform(1, 0, 0, 1, 0, 0);
+    pen.clearRect(0, 0, this.canvas.width, this.canvas.height);
+    pen.drawImage(this.layer, 0, 0);
+    pen.setTransform(ratio, 0, 0, ratio, 0, 0);
+    const ink = this.scheme.matches ? '#ffffff' : '#000000';
+    if (this.under !== null) {
+      const [x, y] = this.toScreen(this.xs[this.under], this.ys[this.under]);
+      pen.strokeStyle = ink;
+      pen.lineWidth = 2;
+      pen.beginPath();
+      pen.arc(x, y, this.radius() + 5, 0, 2 * Math.PI);
+      pen.stroke();
+    }
+    if (this.star) drawStar(pen, ...this.toScreen(this.star.x, this.star.y), this.scheme.matches);
+    if (this.loop?.length > 1) {
+      pen.strokeStyle = ink;
+      pen.lineWidth = 1.5;
+      pen.setLineDash([5, 4]);
+      pen.beginPath();
+      for (const [x, y] of this.loop) pen.lineTo(x, y);
+      pen.closePath();
+      pen.stroke();
+      pen.fillStyle = this.scheme.matches ? 'rgb(255 255 255 / .08)' : 'rgb(0 0 0 / .06)';
+      pen.fill();
+      pen.setLineDash([]);
+    }
+  }
+
+  /** Half the side of a point: smaller where there are many, larger from near. */
+  radius() {
+    const base = Math.min(5, Math.max(1.8, 110 / Math.sqrt(this.points.length || 1)));
+    return Math.min(9, base * this.view.scale ** 0.4);
+  }
+
+  drawLayer() {
+    const { layer, ratio, xs, ys } = this;
+    const pen = layer.getContext('2d');
+    pen.setTransform(1, 0, 0, 1, 0, 0);
+    pen.clearRect(0, 0, layer.width, layer.height);
+    if (!this.points.length) return;
+    const stamp = this.stamps(Math.max(1, Math.round(this.radius() * ratio * 2) / 2));
+    const unit = this.unit() * ratio;
+    const [left, top] = [layer.width / 2 - this.view.x * unit - stamp.half, layer.height / 2 - this.view.y * unit - stamp.half];
+    const { side } = stamp;
+    const some = (wanted, alpha) => {
+      pen.globalAlpha = alpha;
+      for (let at = 0; at < xs.length; at += 1) {
+        if (this.chosen && this.chosen[at] !== wanted) continue;
+        // Whole pixels: a stamp that lies between them has to be blurred, which costs four times as much.
+        const x = (left + xs[at] * unit + 0.5) | 0;
+        const y = (top + ys[at] * unit + 0.5) | 0;
+        if (x < -side || y < -side || x > layer.width || y > layer.height) continue;
+        pen.drawImage(stamp.sheet, this.sprites[at] * side, 0, side, side, x, y, side, side);
+      }
+      pen.globalAlpha = 1;
+    };
+    if (this.chosen) some(0, 0.14);
+    some(1, 1);
+    this.drawNames(pen);
+  }
+
+  /** Every shape in every colour, side by side on one small canvas, made once for a size. */
+  stamps(radius) {
+    const dark = this.scheme.matches;
+    if (this.made?.radius === radius && this.made.dark === dark) return this.made;
+    const half = Math.ceil(radius + 1);
+    const side = 2 * half;
+    const sheet = document.createElement('canvas');
+    const colours = [...(dark ? COLOURS.dark : COLOURS.light), dark ? NONE.dark : NONE.light];
+    [sheet.width, sheet.height] = [side * 2 * colours.length, side];
+    const pen = sheet.getContext('2d');
+    colours.forEach((colour, at) => {
+      const middle = 2 * at * side + half;
+      pen.fillStyle = colour;
+      pen.strokeStyle = colour;
+      const square = radius * 0.9;
+      pen.fillRect(middle - square, half - square, 2 * square, 2 * square);
+      pen.lineWidth = Math.max(1, radius * 0.45);
+      pen.beginPath();
+      pen.arc(middle + side, half, Math.max(radius - pen.lineWidth / 2, 0.5), 0, 2 * Math.PI);
+      pen.stroke();
+    });
+    this.made = { radius, dark, half, side, sheet };
+    return this.made;
+  }
+
+  /** Names of classes at their middles, the largest first, none over another. */
+  drawNames(pen) {
+    const dark = this.scheme.matches;
+    pen.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
+    pen.font = '600 12px system-ui, sans-serif';
+    pen.textAlign = 'center';
+    pen.textBaseline = 'middle';
+    pen.lineWidth = 4;
+    pen.lineJoin = 'round';
+    const taken = [];
+    for (const { label, x: px, y: py, colour } of this.classes) {
+      const [x, y] = this.toScreen(px, py);
+      const name = label.length > 28 ? `${label.slice(0, 27)}…` : label;
+      const half = pen.measureText(name).width / 2 + 4;
+      if (x < -half || y < 0 || x > this.width + half || y > this.height) continue;
+      if (taken.some(([ox, oy, other]) => Math.abs(ox - x) < other + half && Math.abs(oy - y) < 16)) continue;
+      taken.push([x, y, half]);
+      pen.strokeStyle = dark ? 'rgb(15 17 22 / .85)' : 'rgb(251 251 249 / .88)';
+      pen.strokeText(name, x, y);
+      pen.fillStyle = colourOf(colour, dark);
+      pen.fillText(name, x, y);
+    }
+  }
+
+  /** The place of the point nearest to a place on the page, if one is within reach. */
+  hit(x, y) {
+    if (!this.points.length) return null;
+    const [px, py] = this.toPlane(x, y);
+    const reach = REACH / this.unit();
+    const [fromX, toX, fromY, toY] = [cellOf(px - reach), cellOf(px + reach), cellOf(py - reach), cellOf(py + reach)];
+    let [best, found] = [reach * reach, null];
+    for (let cx = fromX; cx <= toX; cx += 1) {
+      for (let cy = fromY; cy <= toY; cy += 1) {
+        for (const at of this.grid.get(cx * CELLS + cy) ?? []) {
+          if (this.chosen && !this.chosen[at]) continue;
+          const away = (this.xs[at] - px) ** 2 + (this.ys[at] - py) ** 2;
+          if (away < best) [best, found] = [away, at];
+        }
+      }
+    }
+    return found;
+  }
+
+  /** The points within a loop on the page. */
+  within(loop) {
+    const plane = loop.map(([x, y]) => this.toPlane(x, y));
+    return this.points.filter((point, at) => (!this.chosen || this.chosen[at]) && inside(point.x, point.y, plane));
+  }
+
+  listen() {
+    const { canvas } = this;
+    const place = (event) => {
+      const box = canvas.getBoundingClientRect();
+      return [event.clientX - box.left, event.clientY - box.top];
+    };
+    canvas.addEventListener('pointerdown', (event) => {
+      const at = place(event);
+      this.pointers.set(event.pointerId, at);
+      canvas.setPointerCapture(event.pointerId);
+      this.moved = 0;
+      this.loop = this.pointers.size === 1 && (this.lasso || event.shiftKey) ? [at] : null;
+    });
+    canvas.addEventListener('pointermove', (event) => {
+      const [x, y] = place(event);
+      const before = this.pointers.get(event.pointerId);
+      if (!before) {
+        this.point(this.hit(x, y), x, y);
+        return;
+      }
+      this.pointers.set(event.pointerId, [x, y]);
+      this.moved += Math.hypot(x - before[0], y - before[1]);
+      if (this.moved > 4) this.point(null);
+      if (this.loop) {
+        this.loop.push([x, y]);
+        this.schedule();
+      } else if (this.pointers.size === 2) {
+        const [other] = [...this.pointers].filter(([id]) => id !== event.pointerId).map(([, at]) => at);
+        const spread = (at) => Math.max(1, Math.hypot(at[0] - other[0], at[1] - other[1]));
+        this.zoom(spread([x, y]) / spread(before), other[0], other[1]);
+      } else if (this.moved > 4) {
+        this.pan(x - before[0], y - before[1]);
+      }
+    });
+    const up = (event) => {
+      if (!this.pointers.delete(event.pointerId)) return;
+      const loop = this.loop;
+      this.loop = null;
+      if (loop?.length > 2) this.lassoed(this.within(loop));
+      else if (!loop && this.moved <= 4 && event.type === 'pointerup') {
+        const at = this.hit(...place(event));
+        if (at !== null) this.open(this.points[at]);
+      }
+      this.schedule();
+    };
+    canvas.addEventListener('pointerup', up);
+    canvas.addEventListener('pointercancel', up);
+    canvas.addEventListener('pointerleave', () => this.point(null));
+    // A wheel that turns over a map on its way down the page turns the page; the map's own begins with a click or Ctrl.
+    canvas.addEventListener('wheel', (event) => {
+      if (document.activeElement !== canvas && !event.ctrlKey) return;
+      event.preventDefault();
+      this.zoom(Math.exp(-event.deltaY * (event.ctrlKey ? 0.01 : 0.0015)), ...place(event));
+    }, { passive: false });
+    canvas.addEventListener('keydown', (event) => {
+      if (event.altKey || event.ctrlKey || event.metaKey) return;
+      const does = {
+        ArrowLeft: () => this.pan(60, 0), ArrowRight: () => this.pan(-60, 0), ArrowUp: () => this.pan(0, 60), ArrowDown: () => this.pan(0, -60),
+        '+': () => this.zoom(1.3), '=': () => this.zoom(1.3), '-': () => this.zoom(1 / 1.3), 0: () => this.reset(),
+      }[event.key];
+      if (!does) return;
+      event.preventDefault();
+      does();
+    });
+  }
+
+  point(at, x, y) {
+    if (at === this.under) return;
+    this.under = at;
+    this.canvas.style.cursor = at === null ? '' : 'pointer';
+    this.hover(at === null ? null : this.points[at], x, y);
+    this.schedule();
+  }
+}
+
+const cellOf = (value) => Math.min(CELLS - 1, Math.max(0, Math.floor((value + 1) / 2 * CELLS)));
+
+/** Whether a place lies within a loop: a ray from it crosses the loop an odd number of times. */
+function inside(x, y, loop) {
+  let is = false;
+  for (let at = 0, before = loop.length - 1; at < loop.length; before = at, at += 1) {
+    const [[ax, ay], [bx, by]] = [loop[at], loop[before]];
+    if (ay > y !== by > y && x < (bx - ax) * (y - ay) / (by - ay) + ax) is = !is;
+  }
+  return is;
+}
+
+function drawStar(pen, x, y, dark) {
+  pen.beginPath();
+  for (let at = 0; at < 10; at += 1) {
+    const [away, turn] = [at % 2 ? 5.5 : 13, at * Math.PI / 5 - Math.PI / 2];
+    pen.lineTo(x + away * Math.cos(turn), y + away * Math.sin(turn));
+  }
+  pen.closePath();
+  pen.fillStyle = '#e2c27a';
+  pen.strokeStyle = dark ? '#ffffff' : '#16181d';
+  pen.lineWidth = 2;
+  pen.fill();
+  pen.stroke();
+}
