@@ -97,8 +97,8 @@ export function field(id, name, input, hint) {
 
 /** Seconds as people say them. */
 export function duration(seconds) {
-  const whole = Math.round(seconds);
-  if (whole < 60) return t('seconds', { n: Math.max(whole, seconds > 0 ? 1 : 0) });
-  if (whole < 3600) return t('minutes', { n: Math.round(whole / 60) });
-  return t('hours', { n: Math.round(whole / 360) / 10 });
+  if (seconds < 9.95) return t('seconds', { n: Math.round(seconds * 10) / 10 });
+  if (seconds < 60) return t('seconds', { n: Math.round(seconds) });
+  if (seconds < 3600) return t('minutes', { n: Math.round(seconds / 60) });
+  return t('hours', { n: Math.round(seconds / 360) / 10 });
 }

@@ -61,15 +61,15 @@ export async function tasksSection(place) {
     if (rows.size === 0) list.append(make('li', { class: 'empty', 'data-testid': 'empty', text: t('no-tasks') }));
   }
 
-  async function look() {
+  async function look(quiet = true) {
     clearTimeout(timer);
     try {
-      if (!document.hidden) take((await requestJson(`/v1/tasks?limit=${PAGE}`)).tasks, true);
+      if (!document.hidden) take((await requestJson(`/v1/tasks?limit=${PAGE}`, { quiet })).tasks, true);
       trouble.replaceChildren();
     } catch (error) {
       // Said once, not at each look.
-      if (!trouble.firstChild) trouble.replaceChildren(failure(error, look));
-      // A key that was not given is not asked for again by itself.
+      if (!trouble.firstChild) trouble.replaceChildren(failure(error, () => look(false)));
+      // Without a key there is nothing more to see until there is one.
       if (error.status === 401 || error.status === 403) return;
     }
     again();
@@ -77,7 +77,7 @@ export async function tasksSection(place) {
 
   function again() {
     clearTimeout(timer);
-    if (!ended) timer = setTimeout(look, [...rows.values()].some((row) => atWork(row.task)) ? SOON : LATER);
+    if (!ended) timer = setTimeout(() => look(), [...rows.values()].some((row) => atWork(row.task)) ? SOON : LATER);
   }
 
   function begun(task) {
@@ -89,12 +89,14 @@ export async function tasksSection(place) {
   watching = {
     begun,
     ended: (task) => rows.get(task.id)?.show(task),
+    look,
     end: () => { ended = true; clearTimeout(timer); },
   };
 }
 
 document.addEventListener('task-begun', ({ detail }) => watching?.begun(detail));
 document.addEventListener('task-ended', ({ detail }) => watching?.ended(detail));
+document.addEventListener('key-changed', () => watching?.look());
 
 /** A task in the list; `show` brings it up to date without taking the focus from it. */
 function taskRow(task, fault, look) {
@@ -103,7 +105,7 @@ function taskRow(task, fault, look) {
   const steps = make('p', { class: 'soft' });
   const cancel = careful('cancel-task', 'cancel-sure', async () => {
     await requestJson(`/v1/tasks/${task.id}/cancel`, { method: 'POST' });
-    setTimeout(look, 300);
+    setTimeout(() => look(), 300);
   }, fault);
   const rest = make('div');
   const node = make('li', { 'data-testid': 'task', 'data-task': String(task.id) },

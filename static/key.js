@@ -34,9 +34,10 @@ export function forget() {
 
 /**
  * Sends a request and gives its answer, a `Response` that is ok. `options` are those of fetch; `json` in them becomes a body.
- * Where the service wants a key or another one, the reader is asked for it and the request is sent again.
+ * Where the service wants a key or another one, the reader is asked for it and the request is sent again; `quiet` in them asks
+ * nobody, for what a page does by itself.
  */
-export async function request(path, { json, ...options } = {}) {
+export async function request(path, { json, quiet = false, ...options } = {}) {
   const headers = new Headers(options.headers);
   if (json !== undefined) headers.set('Content-Type', 'application/json');
   const body = json === undefined ? options.body : JSON.stringify(json);
@@ -53,7 +54,7 @@ export async function request(path, { json, ...options } = {}) {
     }
     if (response.ok) return response;
     const error = await refusal(response);
-    if (error.status !== 401 && error.status !== 403) throw error;
+    if (quiet || (error.status !== 401 && error.status !== 403)) throw error;
     if (error.status === 403 && error.code !== 'insufficient_scope') throw error;
     // Somebody may have given another key while this was on its way.
     if (stored() === key && !(await ask(error, key))) throw error;

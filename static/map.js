@@ -1,10 +1,14 @@
 // A sheet of points on a canvas: pictures are squares, captions rings, colours tell classes apart, a star marks a place. It is
 // drawn on a layer of its own when the view changes; what moves with the pointer is drawn over a copy of it.
 
-/** Colours that differ in lightness as well as in hue, so that those who confuse hues tell them apart; light page, dark page. */
+/**
+ * Colours of classes on a light page and on a dark one. Found by a search for eight that lie far apart for all eyes: any two differ
+ * by 32 in CIELAB at least, as those see them who lack a kind of cone (Machado and others 2009) or none; each has a contrast of 3.1 or
+ * more with the page.
+ */
 const COLOURS = {
-  light: ['#0b5cad', '#c2410c', '#0a7a5a', '#a3307f', '#8a6a00', '#5a3ec8', '#4a2c12', '#008299'],
-  dark: ['#6cb8ff', '#ff8f57', '#3ddba6', '#ff9bd2', '#f3cf4a', '#b9a5ff', '#f2e3d0', '#4fe0f2'],
+  light: ['#1202fd', '#e85c65', '#024f00', '#e13ffd', '#af8a03', '#149bb5', '#4c0380', '#4e0129'],
+  dark: ['#7990fc', '#fed101', '#11f8fb', '#f02b07', '#ccfa9e', '#c4028c', '#985d4f', '#8b1dfe'],
 };
 const NONE = { light: '#6b7078', dark: '#9aa0aa' };
 
@@ -12,6 +16,8 @@ const NONE = { light: '#6b7078', dark: '#9aa0aa' };
 const CELLS = 128;
 /** Pixels around the pointer in which a point is hit. */
 const REACH = 10;
+/** How much is left of what is not chosen. */
+const FAINT = 0.16;
 const [NEAREST, FARTHEST] = [0.8, 60];
 
 /**
@@ -43,7 +49,8 @@ export function classesOf(points) {
   return classes;
 }
 
-export const colourOf = (number, dark) => (number === null ? NONE : { light: COLOURS.light[number], dark: COLOURS.dark[number] })[dark ? 'dark' : 'light'];
+/** The colour of this number. */
+export const colourOf = (number, dark) => COLOURS[dark ? 'dark' : 'light'][number];
 
 /** Draws points on a canvas. `hover(point, x, y)`, `open(point)` and `lassoed(points)` tell what the reader does. */
 export class Sheet {
@@ -51,6 +58,7 @@ export class Sheet {
     Object.assign(this, { canvas, hover, open, lassoed });
     this.pen = canvas.getContext('2d');
     this.layer = document.createElement('canvas');
+    this.layerPen = this.layer.getContext('2d', { willReadFrequently: true });
     this.points = [];
     this.view = { x: 0, y: 0, scale: 1 };
     this.chosen = null;
@@ -191,59 +199,84 @@ export class Sheet {
     return Math.min(9, base * this.view.scale ** 0.4);
   }
 
+  /**
+   * Draws all points anew. They are written into memory pixel by pixel: twenty thousand calls of a canvas take a hundred times
+   * as long where there is no graphics card.
+   */
   drawLayer() {
     const { layer, ratio, xs, ys } = this;
-    const pen = layer.getContext('2d');
+    const pen = this.layerPen;
     pen.setTransform(1, 0, 0, 1, 0, 0);
     pen.clearRect(0, 0, layer.width, layer.height);
     if (!this.points.length) return;
-    const stamp = this.stamps(Math.max(1, Math.round(this.radius() * ratio * 2) / 2));
+    const { half, strong, faint } = this.stamps(Math.max(1, Math.round(this.radius() * ratio * 2) / 2));
+    // A stamp at the edge reaches over it, into a margin that is not shown.
+    const [width, height] = [layer.width + 4 * half, layer.height + 4 * half];
+    if (this.sheet?.width !== width || this.sheet.height !== height) {
+      this.sheet = new ImageData(width, height);
+      this.pixels = new Uint32Array(this.sheet.data.buffer);
+    }
+    const { pixels } = this;
+    pixels.fill(0);
     const unit = this.unit() * ratio;
-    const [left, top] = [layer.width / 2 - this.view.x * unit - stamp.half, layer.height / 2 - this.view.y * unit - stamp.half];
-    const { side } = stamp;
-    const some = (wanted, alpha) => {
-      pen.globalAlpha = alpha;
+    const [left, top] = [2 * half + layer.width / 2 - this.view.x * unit, 2 * half + layer.height / 2 - this.view.y * unit];
+    const some = (wanted, stamps) => {
       for (let at = 0; at < xs.length; at += 1) {
         if (this.chosen && this.chosen[at] !== wanted) continue;
-        // Whole pixels: a stamp that lies between them has to be blurred, which costs four times as much.
-        const x = (left + xs[at] * unit + 0.5) | 0;
-        const y = (top + ys[at] * unit + 0.5) | 0;
-        if (x < -side || y < -side || x > layer.width || y > layer.height) continue;
-        pen.drawImage(stamp.sheet, this.sprites[at] * side, 0, side, side, x, y, side, side);
+        const x = Math.round(left + xs[at] * unit);
+        const y = Math.round(top + ys[at] * unit);
+        if (x < half || y < half || x >= width - half || y >= height - half) continue;
+        const { dx, dy, colours } = stamps[this.sprites[at]];
+        const middle = y * width + x;
+        for (let each = 0; each < colours.length; each += 1) {
+          const place = middle + dy[each] * width + dx[each];
+          // A soft edge does not cover what is there.
+          if (pixels[place] === 0 || colours[each] >>> 24 > 127) pixels[place] = colours[each];
+        }
       }
-      pen.globalAlpha = 1;
     };
-    if (this.chosen) some(0, 0.14);
-    some(1, 1);
+    if (this.chosen) some(0, faint);
+    some(1, strong);
+    pen.putImageData(this.sheet, -2 * half, -2 * half);
     this.drawNames(pen);
   }
 
-  /** Every shape in every colour, side by side on one small canvas, made once for a size. */
+  /** The pixels of every shape in every colour, made once for a size: strong ones, and faint ones for what is not chosen. */
   stamps(radius) {
     const dark = this.scheme.matches;
     if (this.made?.radius === radius && this.made.dark === dark) return this.made;
     const half = Math.ceil(radius + 1);
     const side = 2 * half;
-    const sheet = document.createElement('canvas');
-    const colours = [...(dark ? COLOURS.dark : COLOURS.light), dark ? NONE.dark : NONE.light];
-    [sheet.width, sheet.height] = [side * 2 * colours.length, side];
-    const pen = sheet.getContext('2d');
-    colours.forEach((colour, at) => {
-      const middle = 2 * at * side + half;
+    const small = document.createElement('canvas');
+    [small.width, small.height] = [side, side];
+    const pen = small.getContext('2d', { willReadFrequently: true });
+    const shape = (colour, ring) => {
+      pen.clearRect(0, 0, side, side);
       pen.fillStyle = colour;
       pen.strokeStyle = colour;
-      const square = radius * 0.9;
-      pen.fillRect(middle - square, half - square, 2 * square, 2 * square);
+      const square = Math.round(radius * 1.8) / 2;
       pen.lineWidth = Math.max(1, radius * 0.45);
       pen.beginPath();
-      pen.arc(middle + side, half, Math.max(radius - pen.lineWidth / 2, 0.5), 0, 2 * Math.PI);
-      pen.stroke();
-    });
-    this.made = { radius, dark, half, side, sheet };
+      if (ring) pen.arc(half, half, Math.max(radius - pen.lineWidth / 2, 0.5), 0, 2 * Math.PI);
+      else pen.rect(half - Math.floor(square), half - Math.floor(square), 2 * square, 2 * square);
+      if (ring) pen.stroke();
+      else pen.fill();
+      const found = new Uint32Array(pen.getImageData(0, 0, side, side).data.buffer);
+      const set = [...found.keys()].filter((at) => found[at] >>> 24 > 20);
+      return {
+        dx: Int32Array.from(set, (at) => at % side - half), dy: Int32Array.from(set, (at) => Math.floor(at / side) - half),
+        colours: Uint32Array.from(set, (at) => found[at]),
+      };
+    };
+    const strong = [...(dark ? COLOURS.dark : COLOURS.light), dark ? NONE.dark : NONE.light]
+      .flatMap((colour) => [shape(colour, false), shape(colour, true)]);
+    const faint = strong.map((stamp) => ({ ...stamp, colours: stamp.colours.map((colour) =>
+      ((colour >>> 24) * FAINT << 24 | colour & 0xffffff) >>> 0) }));
+    this.made = { radius, dark, half, strong, faint };
     return this.made;
   }
 
-  /** Names of classes at their middles, the largest first, none over another. */
+  /** Names of classes at their middles, the largest first, none over another; where colours come again, they tell. */
   drawNames(pen) {
     const dark = this.scheme.matches;
     pen.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
@@ -253,7 +286,7 @@ export class Sheet {
     pen.lineWidth = 4;
     pen.lineJoin = 'round';
     const taken = [];
-    for (const { label, x: px, y: py, colour } of this.classes) {
+    for (const { label, x: px, y: py } of this.classes) {
       const [x, y] = this.toScreen(px, py);
       const name = label.length > 28 ? `${label.slice(0, 27)}…` : label;
       const half = pen.measureText(name).width / 2 + 4;
@@ -262,7 +295,7 @@ export class Sheet {
       taken.push([x, y, half]);
       pen.strokeStyle = dark ? 'rgb(15 17 22 / .85)' : 'rgb(251 251 249 / .88)';
       pen.strokeText(name, x, y);
-      pen.fillStyle = colourOf(colour, dark);
+      pen.fillStyle = dark ? '#f4f3ef' : '#16181d';
       pen.fillText(name, x, y);
     }
   }
