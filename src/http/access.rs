@@ -14,8 +14,18 @@ use super::{
 use crate::{catalog::Scope, search::SearchError};
 
 /// Routes that everyone may ask: probes, numbers, the document of the API, and the page, which asks for a key itself.
-const OPEN: [&str; 10] =
-    ["/", "/admin", "/docs", "/openapi.json", "/static/{name}", "/healthz", "/readyz", "/metrics", "/v1/info", "/v1/stats"];
+const OPEN: [&str; 10] = [
+    "/",
+    "/admin",
+    "/docs",
+    "/openapi.json",
+    "/static/{name}",
+    "/healthz",
+    "/readyz",
+    "/metrics",
+    "/v1/info",
+    "/v1/stats",
+];
 
 /// Routes whose methods all ask and change nothing.
 const SEARCH: [&str; 7] =

@@ -74,8 +74,18 @@ async fn each_key_opens_what_its_scopes_say_and_nothing_else() {
     let (search_id, search) = make(json!(["search"])).await;
     let (_, ingest) = make(json!(["search", "ingest"])).await;
 
-    let open =
-        ["/", "/admin", "/docs", "/openapi.json", "/static/main.js", "/healthz", "/readyz", "/metrics", "/v1/info", "/v1/stats"];
+    let open = [
+        "/",
+        "/admin",
+        "/docs",
+        "/openapi.json",
+        "/static/main.js",
+        "/healthz",
+        "/readyz",
+        "/metrics",
+        "/v1/info",
+        "/v1/stats",
+    ];
     let wrong = format!("{}0", &root[..root.len() - 1]);
     for (method, path) in routes() {
         let (status, code) = nobody.code(method.clone(), &path, None).await;

@@ -191,7 +191,7 @@ async fn console_stays_silent(browser: &Browser) {
 }
 
 /// A running chromedriver, ended with the test, and the browsers it started with it.
-struct Driver {
+pub(crate) struct Driver {
     process: Child,
     /// Kept open, for a driver that cannot print would end.
     _output: BufReader<ChildStdout>,
@@ -202,7 +202,7 @@ struct Driver {
 
 impl Driver {
     /// Starts chromedriver on a port of its own choice. `None` where it is not installed and need not be.
-    fn start() -> Option<Self> {
+    pub(crate) fn start() -> Option<Self> {
         let started = Command::new("chromedriver")
             .arg("--port=0")
             .stdin(Stdio::null())
@@ -255,16 +255,16 @@ impl Drop for Driver {
 }
 
 /// One browser window on the page of one service.
-struct Browser {
-    client: Client,
+pub(crate) struct Browser {
+    pub(crate) client: Client,
     /// Where the WebDriver session takes commands.
     session: String,
     /// `http://127.0.0.1:PORT` of the service.
-    base: String,
+    pub(crate) base: String,
 }
 
 impl Browser {
-    async fn open(driver: &Driver, base: &str) -> Self {
+    pub(crate) async fn open(driver: &Driver, base: &str) -> Self {
         let mut arguments = QUIET.map(str::to_owned).to_vec();
         arguments.push("--window-size=1280,900".into());
         arguments.push(format!("--user-data-dir={}", driver.profile.path().display()));
@@ -282,16 +282,16 @@ impl Browser {
         Self { client, session, base: base.to_owned() }
     }
 
-    async fn goto(&self, path: &str) {
+    pub(crate) async fn goto(&self, path: &str) {
         self.client.goto(&format!("{}{path}", self.base)).await.expect("the page opens");
     }
 
-    async fn find(&self, css: &str) -> Element {
+    pub(crate) async fn find(&self, css: &str) -> Element {
         let found = self.client.wait().at_most(PATIENCE).for_element(Locator::Css(css)).await;
         found.unwrap_or_else(|error| panic!("{css} did not come: {error}"))
     }
 
-    async fn text(&self, css: &str) -> String {
+    pub(crate) async fn text(&self, css: &str) -> String {
         self.find(css).await.text().await.expect("an element has text")
     }
 
@@ -331,7 +331,7 @@ impl Browser {
     }
 
     /// Waits until a script returns `true`.
-    async fn until(&self, what: &str, script: &str) {
+    pub(crate) async fn until(&self, what: &str, script: &str) {
         wait_for(what, PATIENCE, async || {
             let answer = self.client.execute(script, vec![]).await.expect("the script runs");
             (answer == true).then_some(())
@@ -350,7 +350,7 @@ impl Browser {
     }
 
     /// A command of chromedriver that is not part of WebDriver, and its value.
-    async fn extension(&self, command: &str, body: Value) -> Value {
+    pub(crate) async fn extension(&self, command: &str, body: Value) -> Value {
         let request = reqwest::Client::new().post(format!("{}/{command}", self.session)).json(&body);
         let answer: Value = request.send().await.expect("an answer").json().await.expect("JSON");
         assert!(answer["value"]["error"].is_null(), "{command} was refused: {answer}");

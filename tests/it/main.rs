@@ -4,6 +4,7 @@
 //! pulled once into `models/` and cargo's folder for test files.
 
 mod access;
+mod admin_page;
 mod backup;
 mod bad_input;
 mod browser;
