@@ -114,3 +114,51 @@ impl Catalog {
         Ok(Repetitions { pictures, spare, groups })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::{NewItem, NewPicture};
+
+    #[tokio::test]
+    async fn what_lacks_comes_twice_or_cannot_be_read_is_counted_and_named() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let catalog = Catalog::open(folder.path()).await.expect("a catalog");
+        let item = |id: &str, picture: Option<u8>, words: &[&str]| NewItem {
+            id: id.into(),
+            picture: picture.map(|n| NewPicture {
+                content_hash: [n; 32],
+                path: "p".into(),
+                mime: "image/png".into(),
+                width: 2,
+                height: 3,
+            }),
+            captions: words.iter().map(|&word| word.into()).collect(),
+            labels: words.iter().map(|&word| word.into()).collect(),
+            given_split: None,
+            meta: "{}".into(),
+            source: "test".into(),
+            record_hash: [7; 32],
+        };
+        let items = [
+            item("a", Some(1), &["one"]),
+            item("b", Some(2), &["two"]),
+            item("c", Some(2), &[]),
+            item("d", None, &["three"]),
+            item("e", Some(1), &["one"]),
+            item("f", Some(1), &["one", "two"]),
+            item("g", Some(3), &["one"]),
+        ];
+        let refused = |line| NewRejection { file: "data.jsonl".into(), line, reason: "no picture".into() };
+        catalog.import_batch(&items, &[refused(Some(3)), refused(None)]).await.expect("taken");
+        catalog.put_features("i", &[], &[(vec![3; 32], "it is cut off".into())]).await.expect("marked");
+
+        let health = catalog.health(1).await.expect("read");
+        assert_eq!(health.lacking, Lacking { picture: 1, caption: 1, label: 1, readable: 1 });
+        let group = |items, ids: &[&str]| Repeated { items, ids: ids.iter().map(|&id| id.into()).collect() };
+        let groups = vec![group(3, &["a", "e", "f"]), group(2, &["b", "c"])];
+        assert_eq!(health.repeated, Repetitions { pictures: 2, spare: 3, groups });
+        assert_eq!(health.unreadable, [Unreadable { id: "g".into(), reason: "it is cut off".into() }]);
+        assert_eq!(health.rejections.len(), 1, "no more than was asked for");
+    }
+}
