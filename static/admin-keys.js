@@ -26,6 +26,7 @@ export async function keysSection(place) {
       }, fault) : t(key.revoked_at ? 'revoked' : 'expired')];
     const heads = [t('id'), t('name'), t('scopes'), t('made'), t('expires'), t('used'), t('do')];
     const [good, gone] = [keys.filter(counts), keys.filter((key) => !counts(key))];
+    if (good.length === 0) place.querySelector('#key-scope-admin').checked = true;
     list.replaceChildren(good.length ? table(t('keys-caption'), heads, good.map(row), { 'data-testid': 'keys' }) : empty(t('no-keys')),
       ...(gone.length ? [more(t('keys-gone', { n: gone.length }), table(t('keys-gone', { n: gone.length }), heads, gone.map(row)))] : []));
   }

@@ -193,9 +193,9 @@ export default {
   'status-interrupted': ['interrupted', 'unterbrochen', '被中断'],
 
   'no-keys': [
-    'There is no key: whoever reaches this service may do everything. The first key ends that.',
-    'Es gibt keinen Schlüssel: Wer den Dienst erreicht, darf alles. Der erste Schlüssel ändert das.',
-    '没有密钥：任何能访问本服务的人都可以执行所有操作。创建第一个密钥后即受保护。'],
+    'There is no key: whoever reaches this service may do everything. The first key ends that: let it be one for admin, or this page stays closed.',
+    'Es gibt keinen Schlüssel: Wer den Dienst erreicht, darf alles. Der erste Schlüssel ändert das: Er soll verwalten dürfen, sonst bleibt diese Seite zu.',
+    '没有密钥：任何能访问本服务的人都可以执行所有操作。创建第一个密钥后即受保护；它应带有管理权限，否则无法再打开本页面。'],
   'keys-caption': ['Keys that count', 'Gültige Schlüssel', '有效密钥'],
   'keys-gone': [{ one: 'One that counts no longer', other: '{n} that count no longer' }, { one: 'Einer, der nicht mehr gilt', other: '{n}, die nicht mehr gelten' }, '{n} 个已失效'],
   'id': ['Id', 'Kennung', '标识'],

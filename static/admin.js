@@ -42,6 +42,15 @@ async function load(name) {
     content.replaceChildren(failure(error, () => load(name)));
   }
   section.removeAttribute('aria-busy');
+  // What loads above the section that was asked for would push it away.
+  if (aim) byId(aim).scrollIntoView({ behavior: 'instant' });
+}
+
+/** The section that was asked for, until the reader moves on by other means. */
+let aim = null;
+
+function aimAtHash() {
+  aim = location.hash.slice(1) in SECTIONS ? location.hash.slice(1) : null;
 }
 
 async function state() {
@@ -75,6 +84,10 @@ document.addEventListener('task-ended', (event) => {
   state();
   for (const name of CHANGED_BY[type] ?? []) if (seen.has(name)) load(name);
 });
+
+aimAtHash();
+addEventListener('hashchange', aimAtHash);
+for (const kind of ['wheel', 'touchmove', 'pointerdown', 'keydown']) addEventListener(kind, () => { aim = null; }, { passive: true });
 
 const sections = Object.keys(SECTIONS).map(byId);
 const nearby = new IntersectionObserver((entries) => {
