@@ -41,7 +41,8 @@ export function chart(title, lines) {
       parts.push(draw('circle', { class: `dot line-${at}`, cx: x(epoch), cy: y(each[at]), r: 3 }));
     });
     picture.replaceChildren(...parts);
-    said.textContent = lines.map((name, at) => `${name ? `${name} ` : ''}${short(points.at(-1)[1][at])}`).join(', ');
+    said.replaceChildren(...lines.map((name, at) => make('span', { class: name ? `named line-${at}` : '' },
+      `${name ? `${name} ` : ''}${short(points.at(-1)[1][at])}`)));
   }
 
   return {

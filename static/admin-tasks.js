@@ -15,6 +15,8 @@ const atWork = ({ status }) => status === 'running' || status === 'enqueued';
 
 /** What is watched now; another load of the section ends it. */
 let watching = null;
+/** Tasks whose end is news; one may be over before it is first seen here. */
+const expected = new Set();
 
 export async function tasksSection(place) {
   watching?.end();
@@ -47,16 +49,15 @@ export async function tasksSection(place) {
     if (fresh) list.querySelector('.empty')?.remove();
     for (const task of fresh ? tasks.toReversed() : tasks) {
       const known = rows.get(task.id);
-      if (known) {
-        const news = atWork(known.task) && !atWork(task);
-        known.show(task);
-        if (news) document.dispatchEvent(new CustomEvent('task-ended', { detail: task }));
-        continue;
+      if (known) known.show(task);
+      else {
+        const row = taskRow(task, fault, look);
+        rows.set(task.id, row);
+        if (fresh) list.prepend(row.node);
+        else list.append(row.node);
       }
-      const row = taskRow(task, fault, look);
-      rows.set(task.id, row);
-      if (fresh) list.prepend(row.node);
-      else list.append(row.node);
+      if (atWork(task)) expected.add(task.id);
+      else if (expected.delete(task.id)) document.dispatchEvent(new CustomEvent('task-ended', { detail: task }));
     }
     if (rows.size === 0) list.append(make('li', { class: 'empty', 'data-testid': 'empty', text: t('no-tasks') }));
   }
@@ -94,7 +95,10 @@ export async function tasksSection(place) {
   };
 }
 
-document.addEventListener('task-begun', ({ detail }) => watching?.begun(detail));
+document.addEventListener('task-begun', ({ detail }) => {
+  expected.add(detail.id);
+  watching?.begun(detail);
+});
 document.addEventListener('task-ended', ({ detail }) => watching?.ended(detail));
 document.addEventListener('key-changed', () => watching?.look());
 

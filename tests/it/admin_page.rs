@@ -81,7 +81,7 @@ async fn a_key_is_asked_for(browser: &Browser, key: &str) {
     browser.goto("/admin").await;
     browser.find("[data-testid=key-dialog][open]").await;
     assert_eq!(evaluate(browser, "return document.querySelector('[data-testid=health]')").await, Value::Null);
-    let wrong = format!("{}0", &key[..key.len() - 1]);
+    let wrong = format!("{key}0");
     fill(browser, "[data-testid=key-field]", &wrong).await;
     click(browser, "[data-testid=key-use]").await;
     browser
@@ -96,6 +96,7 @@ async fn a_key_is_asked_for(browser: &Browser, key: &str) {
 
 /// The figures are the catalog's; a reason with markup in it is text.
 async fn the_collections_health_is_told(browser: &Browser, data: &Path) {
+    go(browser, "data").await;
     assert_eq!(number(browser, "[data-testid=tile-items]").await, count(data, "select count(*) from items").await);
     let without = "select count(*) from items where not exists (select 1 from captions where item = items.key)";
     assert_eq!(number(browser, "[data-testid=tile-no-caption]").await, count(data, without).await);
@@ -211,7 +212,7 @@ async fn short(browser: &Browser, epochs: &str) {
 
 /// Its epochs are drawn while it runs, and what came of it is said. It has to be forced, for it is poor.
 async fn a_training_is_seen_live(browser: &Browser) {
-    short(browser, "6").await;
+    short(browser, "4").await;
     click(browser, "#set-force").await;
     click(browser, "[data-testid=train-start]").await;
     browser
@@ -223,7 +224,7 @@ async fn a_training_is_seen_live(browser: &Browser) {
         )
         .await;
     browser.find("#training[data-status=succeeded] [data-testid=verdict]").await;
-    assert_eq!(evaluate(browser, "return document.getElementById('training').dataset.epochs").await, "12");
+    assert_eq!(evaluate(browser, "return document.getElementById('training').dataset.epochs").await, "8");
     assert_eq!(
         evaluate(browser, "return document.querySelectorAll('[data-chart=class-map] polyline').length").await,
         2
