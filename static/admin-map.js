@@ -4,7 +4,8 @@ import { make } from './dom.js';
 import { requestJson } from './key.js';
 import { item, openItem, thumbnail } from './admin-item.js';
 import { action, announce, empty, failure, field, more } from './admin-parts.js';
-import { Sheet, classesOf, colourOf } from './map.js';
+import { classesOf, colourOf } from './map-classes.js';
+import { Sheet } from './map.js';
 import { number, t } from './words.js';
 
 const POINTS = 20_000;

@@ -1,16 +1,8 @@
 // A sheet of points on a canvas: pictures are squares, captions rings, colours tell classes apart, a star marks a place. It is
 // drawn on a layer of its own when the view changes; what moves with the pointer is drawn over a copy of it.
 
-/**
- * Colours of classes on a light page and on a dark one. Found by a search for eight that lie far apart for all eyes: any two differ
- * by 32 in CIELAB at least, as those see them who lack a kind of cone (Machado and others 2009) or none; each has a contrast of 3.1 or
- * more with the page.
- */
-const COLOURS = {
-  light: ['#1202fd', '#e85c65', '#024f00', '#e13ffd', '#af8a03', '#149bb5', '#4c0380', '#4e0129'],
-  dark: ['#7990fc', '#fed101', '#11f8fb', '#f02b07', '#ccfa9e', '#c4028c', '#985d4f', '#8b1dfe'],
-};
-const NONE = { light: '#6b7078', dark: '#9aa0aa' };
+import { COLOURS, NONE } from './map-classes.js';
+import { listen } from './map-hand.js';
 
 /** Cells along each side of the grid in which points are looked for. */
 const CELLS = 128;
@@ -19,38 +11,6 @@ const REACH = 10;
 /** How much is left of what is not chosen. */
 const FAINT = 0.16;
 const [NEAREST, FARTHEST] = [0.8, 60];
-
-/**
- * Gives classes their colours: the same one comes again only where its bearers lie far apart. `points` have `x`, `y`, `label`.
- * Classes come back by size, each with its count, its middle and the number of its colour.
- */
-export function classesOf(points) {
-  const found = new Map();
-  for (const { label, x, y, kind } of points) {
-    if (label === null || label === undefined) continue;
-    if (!found.has(label)) found.set(label, { label, count: 0, pictures: 0, x: 0, y: 0, colour: 0 });
-    const one = found.get(label);
-    one.count += 1;
-    one.pictures += kind === 'image';
-    one.x += x;
-    one.y += y;
-  }
-  const classes = [...found.values()].sort((a, b) => b.count - a.count || (a.label < b.label ? -1 : 1));
-  classes.forEach((one, at) => {
-    one.x /= one.count;
-    one.y /= one.count;
-    let best = -1;
-    COLOURS.light.forEach((_, colour) => {
-      const away = Math.min(10, ...classes.slice(0, at).filter((other) => other.colour === colour)
-        .map((other) => Math.hypot(other.x - one.x, other.y - one.y)));
-      if (away > best) [best, one.colour] = [away, colour];
-    });
-  });
-  return classes;
-}
-
-/** The colour of this number. */
-export const colourOf = (number, dark) => COLOURS[dark ? 'dark' : 'light'][number];
 
 /** Draws points on a canvas. `hover(point, x, y)`, `open(point)` and `lassoed(points)` tell what the reader does. */
 export class Sheet {
@@ -72,7 +32,7 @@ export class Sheet {
     this.scheme = matchMedia('(prefers-color-scheme: dark)');
     this.scheme.addEventListener('change', () => this.redraw());
     new ResizeObserver(() => this.resize()).observe(canvas);
-    this.listen();
+    listen(this);
     this.resize();
   }
 
@@ -323,72 +283,6 @@ export class Sheet {
   within(loop) {
     const plane = loop.map(([x, y]) => this.toPlane(x, y));
     return this.points.filter((point, at) => (!this.chosen || this.chosen[at]) && inside(point.x, point.y, plane));
-  }
-
-  listen() {
-    const { canvas } = this;
-    const place = (event) => {
-      const box = canvas.getBoundingClientRect();
-      return [event.clientX - box.left, event.clientY - box.top];
-    };
-    canvas.addEventListener('pointerdown', (event) => {
-      const at = place(event);
-      this.pointers.set(event.pointerId, at);
-      canvas.setPointerCapture(event.pointerId);
-      this.moved = 0;
-      this.loop = this.pointers.size === 1 && (this.lasso || event.shiftKey) ? [at] : null;
-    });
-    canvas.addEventListener('pointermove', (event) => {
-      const [x, y] = place(event);
-      const before = this.pointers.get(event.pointerId);
-      if (!before) {
-        this.point(this.hit(x, y), x, y);
-        return;
-      }
-      this.pointers.set(event.pointerId, [x, y]);
-      this.moved += Math.hypot(x - before[0], y - before[1]);
-      if (this.moved > 4) this.point(null);
-      if (this.loop) {
-        this.loop.push([x, y]);
-        this.schedule();
-      } else if (this.pointers.size === 2) {
-        const [other] = [...this.pointers].filter(([id]) => id !== event.pointerId).map(([, at]) => at);
-        const spread = (at) => Math.max(1, Math.hypot(at[0] - other[0], at[1] - other[1]));
-        this.zoom(spread([x, y]) / spread(before), other[0], other[1]);
-      } else if (this.moved > 4) {
-        this.pan(x - before[0], y - before[1]);
-      }
-    });
-    const up = (event) => {
-      if (!this.pointers.delete(event.pointerId)) return;
-      const loop = this.loop;
-      this.loop = null;
-      if (loop?.length > 2) this.lassoed(this.within(loop));
-      else if (!loop && this.moved <= 4 && event.type === 'pointerup') {
-        const at = this.hit(...place(event));
-        if (at !== null) this.open(this.points[at]);
-      }
-      this.schedule();
-    };
-    canvas.addEventListener('pointerup', up);
-    canvas.addEventListener('pointercancel', up);
-    canvas.addEventListener('pointerleave', () => this.point(null));
-    // A wheel that turns over a map on its way down the page turns the page; the map's own begins with a click or Ctrl.
-    canvas.addEventListener('wheel', (event) => {
-      if (document.activeElement !== canvas && !event.ctrlKey) return;
-      event.preventDefault();
-      this.zoom(Math.exp(-event.deltaY * (event.ctrlKey ? 0.01 : 0.0015)), ...place(event));
-    }, { passive: false });
-    canvas.addEventListener('keydown', (event) => {
-      if (event.altKey || event.ctrlKey || event.metaKey) return;
-      const does = {
-        ArrowLeft: () => this.pan(60, 0), ArrowRight: () => this.pan(-60, 0), ArrowUp: () => this.pan(0, 60), ArrowDown: () => this.pan(0, -60),
-        '+': () => this.zoom(1.3), '=': () => this.zoom(1.3), '-': () => this.zoom(1 / 1.3), 0: () => this.reset(),
-      }[event.key];
-      if (!does) return;
-      event.preventDefault();
-      does();
-    });
   }
 
   point(at, x, y) {

@@ -44,6 +44,8 @@ assets! {
     "key.css" => "text/css; charset=utf-8",
     "key.js" => "text/javascript; charset=utf-8",
     "main.js" => "text/javascript; charset=utf-8",
+    "map-classes.js" => "text/javascript; charset=utf-8",
+    "map-hand.js" => "text/javascript; charset=utf-8",
     "map.js" => "text/javascript; charset=utf-8",
     "notices.js" => "text/javascript; charset=utf-8",
     "question.js" => "text/javascript; charset=utf-8",
