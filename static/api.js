@@ -1,97 +1,54 @@
-// The service as this page sees it. Whatever goes wrong becomes a `ServiceError` with a title and a sentence that can
-// be shown as they are.
+// The service as the search page uses it.
 
 import { itemUrl } from './dom.js';
+import { request, requestJson, RequestError } from './key.js';
+import { onlyWords, serviceFilter } from './question.js';
+import { kept } from './shelf.js';
+import { t } from './words.js';
 
-const TEXT_LIMIT = 40;
-const PICTURE_LIMIT = 20;
+/** Results of a page, and the most that the service gives at once. */
+export const PAGE = 40;
+export const LARGEST_PAGE = 100;
 
-export class ServiceError extends Error {
-  constructor({ title, detail = '', status = 0, code = '', retryAfter = null, requestId = '' }) {
-    super(title);
-    this.name = 'ServiceError';
-    Object.assign(this, { title, detail, status, code, retryAfter, requestId });
+const TARGETS = { captions: 'text', pictures: 'image' };
+
+export const info = () => requestJson('/v1/info');
+export const labels = () => requestJson('/v1/labels');
+export const ready = () => request('/readyz');
+export const item = (id, signal) => requestJson(itemUrl(id), { signal });
+
+/** Up to `limit` items of a class. */
+export const itemsOf = (label, limit) => requestJson(`/v1/items?limit=${limit}&filter=${encodeURIComponent(JSON.stringify(
+  { must: [{ key: 'label', match: { any: [label] } }, { key: 'has', match: { value: 'image' } }] }))}`);
+
+/** The request that asks a question: { path, body }. Pictures stand in it as `pictureOf` gives them. */
+export async function asRequest(asked, half, { limit = PAGE, pictureOf = base64 } = {}) {
+  const wishes = { target: TARGETS[half], limit, filter: serviceFilter(asked), facets: ['label'], explain: true };
+  const query = onlyWords(asked);
+  if (query !== null) return { path: '/v1/search/text', body: { query, hybrid: true, ...wishes } };
+  const terms = [];
+  for (const { kind, value, weight } of asked.terms) {
+    const what = kind === 'text' ? { text: value } : kind === 'item' ? { item: value } : { image_base64: await pictureOf(value) };
+    terms.push(weight === 1 ? what : { ...what, weight });
   }
+  return { path: '/v1/search', body: { terms, ...wishes } };
 }
 
-async function call(path, init = {}) {
-  let response;
-  try {
-    response = await fetch(path, init);
-  } catch (cause) {
-    if (cause.name === 'AbortError') throw cause;
-    throw new ServiceError({
-      title: 'The service does not answer',
-      detail: 'It may have been stopped, or the connection is gone. Start it with “diptych serve” and try again.',
-      code: 'unreachable',
-    });
-  }
-  if (!response.ok) throw await refusal(response);
-  return response;
+export async function search(asked, half, { signal, limit } = {}) {
+  const { path, body } = await asRequest(asked, half, { limit });
+  return requestJson(path, { method: 'POST', json: body, signal });
 }
 
-async function callJson(path, init) {
-  const response = await call(path, init);
-  try {
-    return await response.json();
-  } catch (cause) {
-    if (cause.name === 'AbortError') throw cause;
-    throw new ServiceError({
-      title: 'The answer could not be read',
-      detail: `What came from ${path} is not JSON. Is something else answering in the service’s place?`,
-      status: response.status,
-    });
-  }
-}
+/** The next page of an answer. */
+export const more = (cursor, signal) => requestJson('/v1/search', { method: 'POST', json: { cursor, limit: PAGE }, signal });
 
-/** Reads an error answer: problem+json where the service wrote it, plain words where something before it did. */
-async function refusal(response) {
-  let problem = {};
-  if ((response.headers.get('content-type') ?? '').includes('json')) {
-    problem = (await response.json().catch(() => ({}))) ?? {};
-  }
-  return new ServiceError({
-    title: problem.title || `The service answered with status ${response.status}`,
-    detail: problem.detail || '',
-    status: response.status,
-    code: problem.code || '',
-    requestId: problem.request_id || '',
-    retryAfter: secondsUntil(response.headers.get('retry-after')),
-  });
-}
-
-/** `Retry-After` is a number of seconds or a date; anything else is no promise at all. */
-function secondsUntil(header) {
-  if (!header) return null;
-  const seconds = /^\d+$/.test(header.trim()) ? Number(header) : (Date.parse(header) - Date.now()) / 1000;
-  return Number.isFinite(seconds) ? Math.max(0, Math.ceil(seconds)) : null;
-}
-
-export const info = () => callJson('/v1/info');
-export const labels = () => callJson('/v1/labels');
-export const ready = () => call('/readyz');
-export const item = (id, signal) => callJson(itemUrl(id), { signal });
-
-export async function itemPicture(id, signal) {
-  return (await call(itemUrl(id, '/image'), { signal })).blob();
-}
-
-export function searchWords(query, signal) {
-  return callJson('/v1/search/text', {
-    method: 'POST',
-    headers: { 'Content-Type': 'application/json' },
-    body: JSON.stringify({ query, target: 'image', limit: TEXT_LIMIT }),
-    signal,
-  });
-}
-
-/** Asks with a picture; `target` is `text` for captions or `image` for similar pictures. */
-export function searchPicture(picture, target, signal) {
-  return callJson(`/v1/search/image?target=${target}&limit=${PICTURE_LIMIT}`, {
-    method: 'POST',
-    // A system that does not know a file's ending gives it no type; the service looks at the bytes anyway.
-    headers: { 'Content-Type': picture.type || 'image/x-unknown' },
-    body: picture,
-    signal,
+async function base64(token) {
+  const picture = await kept(token);
+  if (!picture) throw new RequestError({ title: t('picture-gone'), detail: t('picture-gone-why'), code: 'picture_gone' });
+  return new Promise((resolve, reject) => {
+    const reader = new FileReader();
+    reader.onload = () => resolve(reader.result.slice(reader.result.indexOf(',') + 1));
+    reader.onerror = () => reject(new RequestError({ title: t('picture-unreadable'), detail: picture.name, code: 'picture_gone' }));
+    reader.readAsDataURL(picture.blob);
   });
 }

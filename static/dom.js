@@ -1,6 +1,8 @@
 // Small helpers for building the page. Text from the collection enters the page only through `textContent` and
 // attributes, so that a caption or a file name with markup in it stays what it is: text.
 
+import { number } from './words.js';
+
 export const byId = (id) => document.getElementById(id);
 
 /** Makes an element: `text` is its text, `share` the CSS variable that bars are drawn from, the rest are attributes. */
@@ -16,9 +18,12 @@ export function make(tag, attributes = {}, ...children) {
   return node;
 }
 
-const numbers = new Intl.NumberFormat('en');
-
-export const count = (number, one, many) => `${numbers.format(number)}\u00a0${number === 1 ? one : many}`;
+/** A button that does something. */
+export function button(attributes, act) {
+  const node = make('button', { type: 'button', ...attributes });
+  node.addEventListener('click', act);
+  return node;
+}
 
 const clampShare = (share) => Math.min(1, Math.max(0, share));
 
@@ -34,16 +39,14 @@ export function goodness(result) {
   if (Number.isFinite(result.relevance)) {
     return { text: percent(result.relevance), share: clampShare(result.relevance), name: 'relevance' };
   }
-  if (Number.isFinite(result.score)) return { text: result.score.toFixed(3), share: null, name: 'cosine' };
+  if (Number.isFinite(result.score)) return { text: number(result.score, 3), share: null, name: 'cosine' };
   return { text: '–', share: null, name: 'relevance' };
 }
 
-/** A chip that searches for its label; a true link, so that it can be opened in another tab. */
-export function labelChip(label, extra) {
-  return make('a', { class: 'chip', href: wordsUrl(label), 'data-words': label, 'data-testid': 'label-chip' },
-    make('span', { text: label }), extra ? make('span', { class: 'chip-extra', text: extra }) : null);
+/** A chip that searches for its words; a true link, so that it can be opened in another tab. */
+export function wordsChip(words, extra) {
+  return make('a', { class: 'chip', href: `/?q=${encodeURIComponent(words)}`, 'data-words': words, 'data-testid': 'label-chip' },
+    make('span', { dir: 'auto', text: words }), extra ? make('span', { class: 'chip-extra', text: extra }) : null);
 }
 
-export const wordsUrl = (words) => `/?q=${encodeURIComponent(words)}`;
-export const likeUrl = (id) => `/?like=${encodeURIComponent(id)}`;
 export const itemUrl = (id, part = '') => `/v1/items/${encodeURIComponent(id)}${part}`;

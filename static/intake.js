@@ -1,16 +1,16 @@
 // How a picture comes in: chosen, dropped anywhere on the page, or pasted.
 
 import { byId } from './dom.js';
-import { ServiceError } from './api.js';
+import { RequestError } from './key.js';
+import { t } from './words.js';
 
 const ITEM_PATH = /^\/v1\/items\/([^/]+)\/(?:image|thumbnail)$/;
 
 /**
  * `asked(file)` gets a picture from outside, `askedItem(id)` one of the page's own pictures that was dragged, and
- * `refused(error)` a sentence about anything that is not a picture.
+ * `refused(error)` a sentence about anything that is not a picture. A camera is asked where the device has one.
  */
 export function takePictures({ asked, askedItem, refused }) {
-  const input = byId('picture-file');
   const veil = byId('drop-veil');
 
   const take = (files) => {
@@ -20,14 +20,15 @@ export function takePictures({ asked, askedItem, refused }) {
     else asked(file);
   };
 
-  for (const button of document.querySelectorAll('.choose-picture')) {
-    button.addEventListener('click', () => input.click());
+  for (const [name, id] of [['.choose-picture', 'picture-file'], ['.take-photo', 'camera-file']]) {
+    const input = byId(id);
+    for (const button of document.querySelectorAll(name)) button.addEventListener('click', () => input.click());
+    input.addEventListener('change', () => {
+      if (input.files.length) take(input.files);
+      // The same file chosen twice is two questions.
+      input.value = '';
+    });
   }
-  input.addEventListener('change', () => {
-    if (input.files.length) take(input.files);
-    // The same file chosen twice is two questions.
-    input.value = '';
-  });
 
   document.addEventListener('paste', (event) => {
     if (!event.clipboardData?.files.length) return;
@@ -46,6 +47,11 @@ export function takePictures({ asked, askedItem, refused }) {
     // Leaving for another element of the page is no leaving.
     if (!event.relatedTarget) veil.hidden = true;
   });
+  // A picture that is shown from memory has an address that says nothing; its own goes with it.
+  document.addEventListener('dragstart', (event) => {
+    const path = event.target.dataset?.path;
+    if (path) event.dataTransfer.setData('text/uri-list', new URL(path, location.href).href);
+  });
   document.addEventListener('dragend', () => { veil.hidden = true; });
   document.addEventListener('drop', (event) => {
     veil.hidden = true;
@@ -55,10 +61,7 @@ export function takePictures({ asked, askedItem, refused }) {
     if (own !== null) askedItem(own);
     else if (event.dataTransfer.files.length) take(event.dataTransfer.files);
     else {
-      refused(new ServiceError({
-        title: 'Only picture files can be dropped here',
-        detail: 'What was dropped is a link, and this page fetches nothing from elsewhere. Save the picture first.',
-      }));
+      refused(new RequestError({ title: t('drop-link'), detail: t('drop-link-why') }));
     }
   });
 }
@@ -66,16 +69,9 @@ export function takePictures({ asked, askedItem, refused }) {
 // A file whose ending the system does not know has no type: the service decides by its bytes.
 const isPicture = (file) => file.type === '' || file.type.startsWith('image/');
 
-function emptyFile(file) {
-  return new ServiceError({ title: 'This file is empty', detail: `“${file.name}” has 0 bytes.` });
-}
+const emptyFile = ({ name }) => new RequestError({ title: t('file-empty'), detail: t('file-empty-why', { name }) });
 
-function notAPicture(file) {
-  return new ServiceError({
-    title: 'This is not a picture',
-    detail: `“${file.name}” is ${file.type}. Pictures may be PNG, JPEG, WebP, GIF, BMP, TIFF or SVG.`,
-  });
-}
+const notAPicture = ({ name, type }) => new RequestError({ title: t('no-picture'), detail: t('no-picture-why', { name, type }) });
 
 /** The id of an item of this collection that a dragged link leads to, else null. */
 function ownItem(link) {

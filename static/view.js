@@ -1,80 +1,118 @@
 // The panels of the page and the states they can be in. `body[data-state]` is one of start, loading, results, empty,
 // error, starting, untrained; the style sheet and the tests go by it.
 
-import { byId, count, itemUrl, labelChip, make } from './dom.js';
-import { itemDialog } from './dialog.js';
-import { emptyNotice, errorNotice } from './notices.js';
-import { captionLines, plates, predictedLabels, walkWithArrows } from './results.js';
+import { byId, itemUrl, make } from './dom.js';
+import { drawFilters } from './filters.js';
+import { captionList, pictureList } from './lists.js';
+import { emptyNotice, errorNotice, unsureNotice } from './notices.js';
+import { release, show as showPicture } from './pictures.js';
+import { filtered, half, onlyWords, pictured } from './question.js';
+import { predictedLabels } from './results.js';
+import { kept } from './shelf.js';
+import { drawTerms } from './terms.js';
+import { t } from './words.js';
 
-const panes = {
-  captions: pane('captions', byId('caption-results'), captionLines),
-  pictures: pane('pictures', byId('picture-results'), plates),
-};
+const SLOW_AFTER_MS = 4000;
 
-function pane(name, list, draw) {
-  return { tab: byId(`tab-${name}`), pane: byId(`${name}-pane`), list, draw };
-}
-
-let dialog = null;
+const panes = {};
+let told = {};
 let shown = null;
+let slow = 0;
 
-/** Wires what belongs to the panels themselves; `similar(id)` asks for pictures like an item. */
-export function prepare({ similar }) {
-  dialog = itemDialog({ similar });
-  for (const { list } of Object.values(panes)) walkWithArrows(list);
+/** Wires the panels: `open(half, number)` opens a result, `turn(half)` is another tab, `terms` and `filter` hear of changes. */
+export function prepare(wires) {
+  told = wires;
+  panes.captions = { tab: byId('tab-captions'), pane: byId('captions-pane'), list: captionList((at) => told.open('captions', at)) };
+  panes.pictures = { tab: byId('tab-pictures'), pane: byId('pictures-pane'), list: pictureList((at) => told.open('pictures', at)) };
+  byId('asked-picture-img').closest('.mat').dataset.broken = t('picture-undrawn');
   byId('asked-picture-img').addEventListener('error', () => byId('asked-picture').classList.add('broken'));
   byId('tabs').addEventListener('click', (event) => {
     const name = Object.keys(panes).find((each) => panes[each].tab === event.target.closest('[role=tab]'));
-    if (name) select(name);
+    if (name) told.turn(name);
   });
   byId('tabs').addEventListener('keydown', (event) => {
     if (!['ArrowLeft', 'ArrowRight', 'Home', 'End'].includes(event.key)) return;
     event.preventDefault();
     const other = document.activeElement === panes.captions.tab ? 'pictures' : 'captions';
     const name = { Home: 'captions', End: 'pictures' }[event.key] ?? other;
-    select(name);
+    told.turn(name);
     panes[name].tab.focus();
   });
 }
 
 export const state = () => document.body.dataset.state;
-export const closeDialog = () => dialog.close();
+export const focusResult = (name, number) => panes[name].list.focus(number);
 
 function setState(next) {
+  clearTimeout(slow);
   document.body.dataset.state = next;
   byId('answers').setAttribute('aria-busy', String(next === 'loading'));
 }
 
-export function drawQuestion(asked) {
-  const withPicture = asked && asked.kind !== 'words';
-  document.body.dataset.direction = !asked ? 'none' : withPicture ? 'picture' : 'text';
-  document.title = !asked ? 'diptych' : `${withPicture ? asked.name : `“${asked.words}”`} · diptych`;
-  byId('query').value = asked?.words ?? '';
-
-  byId('asked-picture').hidden = !withPicture;
-  byId('asked-picture').classList.remove('broken');
-  const image = byId('asked-picture-img');
-  if (withPicture) {
-    image.src = asked.url ?? itemUrl(asked.id, '/image');
-    byId('asked-picture-name').textContent = asked.name;
-  } else image.removeAttribute('src');
-  byId('choose-picture').textContent = withPicture ? 'Ask with another picture' : 'Ask with a picture instead';
+/** Draws the question; `asChips` shows even words alone as a term, for others to come beside it. */
+export function drawQuestion(asked, { asChips = false } = {}) {
+  const { terms } = asked;
+  const words = asChips ? null : onlyWords(asked);
+  const alone = terms.length === 1 && terms[0].kind !== 'text' && terms[0].weight > 0 ? terms[0] : null;
+  document.body.dataset.direction = !terms.length ? 'none' : pictured(asked) ? 'picture' : 'text';
+  document.title = terms.length ? `${nameOf(asked)} · diptych` : 'diptych';
+  byId('query').value = words ?? '';
+  byId('query-label').textContent = t(!terms.length || words !== null ? 'query-label' : 'query-add');
+  byId('combine').hidden = words === null;
+  byId('add-picture').textContent = t(pictured(asked) ? 'picture-other' : 'picture-add');
+  drawTerms(words !== null || alone ? [] : terms, told.terms);
+  drawAlone(alone);
   predictedLabels(byId('predicted'), byId('predicted-labels'), []);
 }
 
+/** The picture, where it is all that was asked with. */
+function drawAlone(term) {
+  const image = byId('asked-picture-img');
+  release(image);
+  byId('asked-picture').hidden = !term;
+  byId('asked-picture').classList.remove('broken');
+  if (!term) return;
+  byId('asked-picture-name').textContent = term.kind === 'item' ? term.value : '';
+  if (term.kind === 'item') showPicture(image, itemUrl(term.value, '/image'));
+  else {
+    kept(term.value).then((picture) => {
+      if (!picture) return;
+      image.src = picture.url;
+      byId('asked-picture-name').textContent = picture.name || t('pasted');
+    });
+  }
+}
+
+/** What a question is called: `“bird” + “red”`. */
+export function nameOf({ terms }) {
+  const each = terms.map(({ kind, value, weight }, place) => {
+    const name = kind === 'text' ? `“${value}”` : kind === 'item' && terms.length === 1 ? value : t('a-picture');
+    return weight < 0 ? `− ${name}` : place ? `+ ${name}` : name;
+  });
+  return each.join(' ');
+}
+
+function titleFor(asked) {
+  if (!asked?.terms.length) return t('no-answer');
+  const [only, ...others] = asked.terms;
+  if (others.length || only.weight < 0) return t('answers-to', { name: nameOf(asked) });
+  if (only.kind === 'text') return t('pictures-for', { words: only.value });
+  return t(only.kind === 'item' ? 'similar-to-this' : 'answers-to-picture');
+}
+
 function clearAnswers() {
+  shown = null;
   byId('notice').replaceChildren();
-  byId('tabs').hidden = true;
+  for (const id of ['tabs', 'filters', 'more', 'copy-open']) byId(id).hidden = true;
   for (const { pane, list } of Object.values(panes)) {
     pane.hidden = true;
     pane.querySelector('.notice')?.remove();
-    list.replaceChildren();
+    list.clear();
   }
 }
 
 export function showStart() {
   clearAnswers();
-  byId('answers-title').textContent = 'Answers';
   byId('status').textContent = '';
   setState('start');
 }
@@ -83,8 +121,9 @@ export function showLoading(asked) {
   // The old answers stay, dimmed, until the new ones are there.
   if (state() !== 'results') clearAnswers();
   byId('answers-title').textContent = titleFor(asked);
-  byId('status').textContent = 'Searching…';
+  byId('status').textContent = t('searching');
   setState('loading');
+  slow = setTimeout(() => { byId('status').textContent = t('slow'); }, SLOW_AFTER_MS);
 }
 
 export function showNotice(next, title, box) {
@@ -98,96 +137,116 @@ export function showNotice(next, title, box) {
 /** `asked` is null where the question itself was refused before it was asked. */
 export const showError = (error, asked, retry) => showNotice('error', titleFor(asked), errorNotice(error, retry));
 
-function titleFor(asked) {
-  if (!asked) return 'No answer';
-  if (asked.kind === 'words') return `Pictures for “${asked.words}”`;
-  return asked.kind === 'item' ? 'Similar to this picture' : 'Answers to this picture';
-}
-
+/** Shows an answer: { captions, pictures }, of which the half that is not asked for first may still be on its way. */
 export function drawAnswer(asked, answer) {
-  shown = { asked, answer };
-  const main = answer[asked.first];
-  predictedLabels(byId('predicted'), byId('predicted-labels'), main.query?.predicted_labels);
-  if (!main.results.length && asked.kind === 'words') {
-    showNotice('empty', titleFor(asked), emptyNotice(asked));
-    byId('status').textContent = 'No results';
-    return;
-  }
-
   clearAnswers();
+  shown = { asked, answer };
+  const name = half(asked);
+  const main = answer[name];
+  predictedLabels(byId('predicted'), byId('predicted-labels'), main.query?.predicted_labels);
   byId('answers-title').textContent = titleFor(asked);
-  if (asked.kind === 'words') {
-    for (const attribute of ['role', 'aria-labelledby']) panes.pictures.pane.removeAttribute(attribute);
-    fillPane('pictures', main.results);
-  } else {
-    byId('tabs').hidden = false;
-    for (const [name, { pane, tab }] of Object.entries(panes)) {
+  drawFilters(asked, told.filter);
+  byId('copy-open').hidden = false;
+  const tabs = pictured(asked);
+  byId('tabs').hidden = !tabs;
+  for (const [each, { pane, tab }] of Object.entries(panes)) {
+    if (tabs) {
       pane.setAttribute('role', 'tabpanel');
       pane.setAttribute('aria-labelledby', tab.id);
-      if (answer[name]) fillPane(name, answer[name].results);
-      else setAside(name, make('p', { class: 'notice', text: 'Still looking…' }));
-    }
+    } else for (const attribute of ['role', 'aria-labelledby']) pane.removeAttribute(attribute);
+    nameTab(each, answer[each]);
   }
-  select(asked.first);
-  setState('results');
-}
-
-/** The second half of a picture's answer: its results, or in their place what went wrong. */
-export function drawOther(name, { answer, error, retry }) {
-  if (answer) fillPane(name, answer.results);
-  else {
-    panes[name].list.replaceChildren();
-    setAside(name, errorNotice(error, retry));
+  setState(main.results.length || tabs ? 'results' : 'empty');
+  // A hidden list has no width to be laid out in.
+  select(name);
+  for (const each of Object.keys(panes)) {
+    if (answer[each]) fillPane(each);
+    else if (tabs) setAside(each, make('p', { class: 'notice', text: t('still-looking') }));
   }
-  if (!panes[name].pane.hidden) byId('status').textContent = summary(shown.asked, name, shown.answer[name]);
 }
 
-/** `40 pictures in 6 ms`, and a word of doubt where the service has one. */
-function summary(asked, name, answer) {
-  if (!answer) return '';
-  const { results, total, took_ms: took, no_confident_match: unsure, query } = answer;
-  const [one, many] = name === 'captions' ? ['caption', 'captions'] : ['picture', 'pictures'];
-  const howMany = total > results.length && asked.kind !== 'item'
-    ? `The best ${results.length} of ${count(total, one, many)}` : count(results.length, one, many);
-  const time = Number.isFinite(took?.total) ? ` in ${took.total < 1 ? '<1' : Math.round(took.total)} ms` : '';
-  const doubt = unsure ? '. None is a confident match; these are only the nearest' : '';
-  const unknown = query?.unknown_token_ratio >= 0.5 ? '. Most of these words are unknown to the model' : '';
-  return `${howMany}${time}${doubt}${unknown}${doubt || unknown ? '.' : ''}`;
+/** The other half of an answer: its results are there, or in their place what went wrong. */
+export function drawOther(name, { error, retry } = {}) {
+  if (!shown) return;
+  nameTab(name, shown.answer[name]);
+  if (error) setAside(name, errorNotice(error, retry));
+  else fillPane(name);
+  if (!panes[name].pane.hidden) sum(name);
 }
 
-function fillPane(name, results) {
-  const { list, draw, pane } = panes[name];
+/** A page more of a half is there. */
+export function drawMore(name) {
+  panes[name].list.grown();
+  sum(name);
+}
+
+function fillPane(name) {
+  const { list, pane } = panes[name];
+  const { asked, answer } = shown;
   pane.querySelector('.notice')?.remove();
-  draw(list, results, (index) => dialog.open(results, index, list));
-  if (!results.length && shown.asked.kind !== 'words') setAside(name, emptyNotice(shown.asked));
+  list.show(answer[name]);
+  const { results, no_confident_match: unsure } = answer[name];
+  if (!results.length) {
+    setAside(name, emptyNotice(filtered(asked) ? () => told.filter({ labels: [], fields: {} }) : null));
+  } else if (unsure) setAside(name, unsureNotice());
+}
+
+function nameTab(name, answer) {
+  const { tab } = panes[name];
+  tab.replaceChildren(make('span', { text: t(name === 'captions' ? 'captions-tab' : 'pictures-tab') }));
+  if (answer) tab.append(' ', make('span', { class: 'tab-count', text: t('n', { n: answer.total }), 'data-testid': `count-${name}` }));
 }
 
 function setAside(name, box) {
   const { pane } = panes[name];
   pane.querySelector('.notice')?.remove();
-  pane.append(box);
+  pane.prepend(box);
 }
 
-function select(name) {
+export function select(name) {
   for (const [other, { tab, pane }] of Object.entries(panes)) {
     tab.setAttribute('aria-selected', String(other === name));
     tab.tabIndex = other === name ? 0 : -1;
     pane.hidden = other !== name;
   }
-  byId('status').textContent = summary(shown.asked, name, shown.answer[name]);
+  panes[name].list.paint();
+  if (shown) sum(name);
+}
+
+/** `40 pictures in 6 ms`, and a word of doubt where the service has one. */
+function sum(name) {
+  const answer = shown.answer[name];
+  const more = byId('more');
+  more.hidden = !answer?.next_cursor;
+  more.disabled = Boolean(answer?.loading);
+  more.textContent = t(answer?.loading ? 'loading-more' : 'more');
+  if (!answer) {
+    byId('status').textContent = t('searching');
+    return;
+  }
+  const { results, total, took_ms: took, query } = answer;
+  const kind = name === 'captions' ? 'captions' : 'pictures';
+  const parts = [total > results.length ? t(`first-${kind}`, { shown: results.length, n: total }) : t(`n-${kind}`, { n: results.length })];
+  if (Number.isFinite(took?.total)) parts.push(took.total < 1 ? '<1\u00a0ms' : `${Math.round(took.total)}\u00a0ms`);
+  if (query?.unknown_token_ratio >= 0.5) parts.push(t('unknown-words'));
+  byId('status').textContent = parts.join(' · ');
+}
+
+/** A page more is on its way, or could not come. */
+export function drawLoading(name, error, retry) {
+  sum(name);
+  panes[name].pane.querySelector('.more-error')?.remove();
+  if (!error) return;
+  const box = errorNotice(error, retry);
+  box.classList.add('more-error');
+  panes[name].pane.append(box);
 }
 
 export function drawCollection({ collection, model, version }) {
   if (!collection) return;
-  const parts = [count(collection.pictures, 'picture', 'pictures'), count(collection.captions, 'caption', 'captions'),
-    count(collection.labels, 'class', 'classes')];
+  const parts = [t('n-pictures', { n: collection.pictures }), t('n-captions', { n: collection.captions }),
+    t('n-classes', { n: collection.labels })];
   byId('collection').replaceChildren(
     make('span', { class: 'collection-counts', text: parts.join(' · ') }),
-    make('span', { class: 'collection-model', text: model ? `model ${model.version}` : `diptych ${version}` }));
-}
-
-export function drawExamples(labels) {
-  byId('example-labels').replaceChildren(...labels.map(({ label, count: pictures }) =>
-    make('li', { 'data-testid': 'example' }, labelChip(label, String(pictures)))));
-  byId('examples').hidden = labels.length === 0;
+    make('span', { class: 'collection-model', text: model ? t('model', { version: model.version }) : `diptych ${version}` }));
 }
