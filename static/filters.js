@@ -7,6 +7,8 @@ import { t } from './words.js';
 
 const FIRST_LABELS = 8;
 const MOST_VALUES = 8;
+/** A field that fewer of the results have is no way to tell them apart. */
+const LEAST_SHARE = 0.25;
 const KEPT = 20;
 const NAME = /^[^."\\\0]+$/;
 
@@ -18,7 +20,8 @@ const keyOf = (asked) => address({ terms: asked.terms });
 /** Notes what an answer to the unfiltered question holds. */
 export function noteAll(asked, { facets, results }) {
   const key = keyOf(asked);
-  const known = seen.get(key) ?? { labels: {}, fields: new Map() };
+  const known = seen.get(key) ?? { labels: {}, fields: new Map(), results: 0 };
+  known.results += results.length;
   if (facets?.label) known.labels = facets.label;
   for (const { meta } of results) {
     for (const [name, value] of Object.entries(meta ?? {})) {
@@ -38,12 +41,12 @@ let allLabels = false;
 
 /** Draws the filters of a question. `changed(filter)` hears of another one. */
 export function drawFilters(asked, changed) {
-  const { labels, fields } = seen.get(keyOf(asked)) ?? { labels: {}, fields: new Map() };
+  const { labels, fields, results } = seen.get(keyOf(asked)) ?? { labels: {}, fields: new Map(), results: 0 };
   const { filter } = asked;
   const box = byId('filters');
   const within = box.contains(document.activeElement) ? document.activeElement.dataset.name : null;
   const rows = [labelRow(labels, filter, changed, () => drawFilters(asked, changed)),
-    ...[...fields].map(([name, values]) => fieldRow(name, values, filter, changed))].filter(Boolean);
+    ...[...fields].map(([name, values]) => fieldRow(name, values, results, filter, changed))].filter(Boolean);
   if (filter.labels.length || Object.keys(filter.fields).length) {
     rows.push(button({ class: 'plain', text: t('filter-none'), 'data-name': 'none', 'data-testid': 'filter-none' },
       () => changed({ labels: [], fields: {} })));
@@ -73,9 +76,10 @@ function labelRow(counts, filter, changed, again) {
   return row(t('only-in'), chips);
 }
 
-function fieldRow(name, values, filter, changed) {
+function fieldRow(name, values, results, filter, changed) {
   const chosen = filter.fields[name];
-  if (values.size < 2 && !chosen) return null;
+  const having = [...values.values()].reduce((sum, n) => sum + n, 0);
+  if ((values.size < 2 || having < results * LEAST_SHARE) && !chosen) return null;
   const put = (value) => {
     const { [name]: _, ...others } = filter.fields;
     changed({ ...filter, fields: value ? { ...others, [name]: value } : others });

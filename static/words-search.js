@@ -13,7 +13,7 @@ define({
   'hint': ['brings you back to this field', 'führt zurück in dieses Feld', '回到此输入框'],
   'picture-add': ['Add a picture', 'Ein Bild dazu', '添加图片'],
   'picture-other': ['Another picture', 'Ein anderes Bild', '换一张图片'],
-  'combine': ['Add more words', 'Weitere Worte dazu', '添加更多词语'],
+  'combine': ['Add words', 'Worte dazu', '添加词语'],
   'camera': ['Take a photo', 'Foto aufnehmen', '拍照'],
   'picture-file': ['Picture to search with', 'Bild, mit dem gesucht wird', '用于搜索的图片'],
   'camera-file': ['Photo to search with', 'Foto, mit dem gesucht wird', '用于搜索的照片'],

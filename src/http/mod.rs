@@ -21,6 +21,7 @@ mod once;
 mod openapi;
 mod options;
 mod pages;
+mod plain;
 mod request;
 mod search;
 mod serve;

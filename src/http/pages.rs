@@ -1,12 +1,18 @@
 //! The search page, the owner's and that of the API. Their files are part of the binary, so that one file is the whole service.
 
 use axum::{
-    extract::Path,
+    body::Body,
+    extract::{Path, State},
     http::{HeaderValue, header},
     response::{IntoResponse, Response},
 };
 
-use super::error::{Code, Outcome, Problem};
+use super::{
+    App,
+    error::{Code, Outcome, Problem},
+    options::AddressParameters,
+    plain,
+};
 
 /// Nothing from elsewhere, nothing inline: a caption can never become a script.
 const POLICY: &str = "default-src 'self'; img-src 'self' blob: data:; style-src 'self'; script-src 'self'; \
@@ -68,9 +74,13 @@ assets! {
     "words.js" => "text/javascript; charset=utf-8",
 }
 
-/// `GET /`
-pub(super) async fn index() -> Response {
-    document(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/static/index.html")))
+/// `GET /`, with the answer to its `q` for browsers without scripts.
+pub(super) async fn index(State(app): State<App>, parameters: AddressParameters) -> Response {
+    let page = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/static/index.html"));
+    match plain::words(&parameters) {
+        Some(words) => document(plain::answered(&app, page, words).await),
+        None => document(page),
+    }
 }
 
 /// `GET /admin`
@@ -80,10 +90,10 @@ pub(super) async fn admin() -> Response {
 
 /// `GET /docs`
 pub(super) async fn docs() -> Response {
-    document(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/static/docs.html")))
+    document(include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/static/docs.html")))
 }
 
-fn document(page: &'static [u8]) -> Response {
+fn document(page: impl Into<Body>) -> Response {
     let mut response = file("text/html; charset=utf-8", page);
     response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
     response
@@ -93,9 +103,9 @@ fn document(page: &'static [u8]) -> Response {
 pub(super) async fn asset(Path(name): Path<String>) -> Outcome<Response> {
     let found = ASSETS.iter().find(|(asset, _, _)| *asset == name);
     let (_, mime, bytes) = found.ok_or_else(|| Problem::new(Code::NotFound, format!("there is no file {name:?}")))?;
-    Ok(file(mime, bytes))
+    Ok(file(mime, *bytes))
 }
 
-fn file(mime: &'static str, bytes: &'static [u8]) -> Response {
-    ([(header::CONTENT_TYPE, mime), (header::CACHE_CONTROL, "no-cache")], bytes).into_response()
+fn file(mime: &'static str, bytes: impl Into<Body>) -> Response {
+    ([(header::CONTENT_TYPE, mime), (header::CACHE_CONTROL, "no-cache")], bytes.into()).into_response()
 }
