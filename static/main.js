@@ -76,7 +76,7 @@ async function route() {
     if (signal.aborted) return;
     answers.set(key, answer);
     if (answers.size > KEPT_ANSWERS) answers.delete(answers.keys().next().value);
-    recent.note(asked, view.nameOf(asked));
+    recent.note(asked, [view.nameOf(asked), ...asked.filter.labels].join(' · '));
   }
   current.answer = answer;
   view.drawAnswer(asked, answer);
@@ -141,9 +141,11 @@ async function more() {
     view.drawLoading(half, failed, again);
     return;
   }
-  view.drawLoading(half);
   view.drawMore(half);
   question.keepPlace(shown.results.length);
+  // Whoever has scrolled on meanwhile is at the end again, and has not left it in between.
+  end.unobserve(byId('more'));
+  end.observe(byId('more'));
 }
 
 /** Looks whether the service is there, trained and ready; until then the page says what it is waiting for. */
@@ -292,7 +294,8 @@ addEventListener('scroll', () => {
   placing = setTimeout(() => question.keepPlace(), KEEP_PLACE_AFTER_MS);
 }, { passive: true });
 addEventListener('popstate', () => { clearTimeout(placing); route(); });
-new IntersectionObserver((seen) => { if (seen.some((one) => one.isIntersecting)) more(); }, { rootMargin: '600px' }).observe(byId('more'));
+const end = new IntersectionObserver((seen) => { if (seen.at(-1).isIntersecting) more(); }, { rootMargin: '600px' });
+end.observe(byId('more'));
 
 question.begin();
 fill();

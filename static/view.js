@@ -177,7 +177,7 @@ export function drawOther(name, { error, retry } = {}) {
 /** A page more of a half is there. */
 export function drawMore(name) {
   panes[name].list.grown();
-  sum(name);
+  drawLoading(name);
 }
 
 function fillPane(name) {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{App, error::Problem, options::AddressParameters, view::item_path};
-use crate::search::{Answer, Found, Query, SearchError, Target, THUMBNAIL_SIDE};
+use crate::search::{Answer, Found, Query, SearchError, THUMBNAIL_SIDE, Target};
 
 /// Results of the list; it has no second page.
 const RESULTS: usize = 60;
@@ -63,7 +63,8 @@ fn listed(answer: &Answer, words: &str) -> String {
     let (shown, total) = (answer.results.len(), answer.total);
     let _ = write!(html, "<h2>Pictures for “{}”</h2>", Escaped(words));
     if answer.no_confident_match {
-        html += &notice("Nothing here looks like this", "No match is probably right; what follows is only the nearest.");
+        html +=
+            &notice("Nothing here looks like this", "No match is probably right; what follows is only the nearest.");
     }
     let _ = write!(html, "<p class=\"notice\">The best {shown} of {total}</p><ol class=\"plates\">");
     for found in &answer.results {

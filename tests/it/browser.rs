@@ -19,7 +19,7 @@ use serde_json::{Map, Value, json};
 use crate::support::{shared_server, wait_for};
 
 /// Encoding a picture on a machine that runs other tests beside this one takes its time.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Two questions whose answers can be told apart by their titles. Any words have nearest pictures.
 const WORDS: &str = "a bird on a branch";
@@ -126,31 +126,16 @@ async fn page_answers_a_chosen_picture(browser: &Browser) {
     browser.until("similar pictures are loaded", &format!("return {FIRST_PICTURES_LOADED}")).await;
 }
 
-/// The same for a picture that is dropped on the page.
+/// A picture that is dropped beside words is asked with together with them.
 async fn page_answers_a_dropped_picture(browser: &Browser) {
     browser.goto("/?q=bird").await;
     browser.state("results", "text").await;
-    let dropped = browser
-        .client
-        .execute_async(
-            "const done = arguments[arguments.length - 1];
-             const source = document.querySelector('[data-testid=picture-result] img').src;
-             fetch(source).then((answer) => answer.blob()).then((blob) => {
-                 const carried = new DataTransfer();
-                 carried.items.add(new File([blob], 'dropped.jpg', { type: blob.type }));
-                 for (const name of ['dragover', 'drop']) {
-                     const options = { dataTransfer: carried, bubbles: true, cancelable: true };
-                     document.body.dispatchEvent(new DragEvent(name, options));
-                 }
-                 done('');
-             }).catch((error) => done(String(error)));",
-            vec![],
-        )
-        .await
-        .expect("the script runs");
-    assert_eq!(dropped, "", "the picture could not be dropped");
+    let source = "document.querySelector('[data-testid=picture-result] img').src";
+    browser.hand_over("drop", source, "dropped.jpg").await;
     browser.state("results", "picture").await;
-    assert_eq!(browser.text("#asked-picture-name").await, "dropped.jpg");
+    browser.until("both are terms", "return document.querySelectorAll('[data-testid=term]').length === 2").await;
+    browser.until("the term names its file", "return document.body.innerText.includes('dropped.jpg')").await;
+    browser.find("[data-testid=tab-captions]").await.click().await.expect("a click");
     assert!(!browser.text("[data-testid=caption-result] [data-testid=caption-text]").await.is_empty());
 }
 
@@ -183,7 +168,7 @@ async fn narrow_window_does_not_scroll_sideways(browser: &Browser) {
 }
 
 /// Neither script errors, nor failed requests, nor breaches of the content security policy.
-async fn console_stays_silent(browser: &Browser) {
+pub(crate) async fn console_stays_silent(browser: &Browser) {
     let entries = browser.extension("se/log", json!({ "type": "browser" })).await;
     let entries = entries.as_array().expect("a list of console entries");
     let severe: Vec<_> = entries.iter().filter(|entry| entry["level"] == "SEVERE").collect();
@@ -296,7 +281,7 @@ impl Browser {
     }
 
     /// Waits for a state of the page; a page that is in another one tells its notice.
-    async fn state(&self, state: &str, direction: &str) {
+    pub(crate) async fn state(&self, state: &str, direction: &str) {
         let css = format!("body[data-state={state}][data-direction={direction}]");
         let reached = self.client.wait().at_most(PATIENCE).for_element(Locator::Css(&css)).await;
         if reached.is_err() {
@@ -307,7 +292,7 @@ impl Browser {
     }
 
     /// Waits until the page shows the answer to these words, in the field and in the title.
-    async fn asked(&self, words: &str) {
+    pub(crate) async fn asked(&self, words: &str) {
         let script = format!(
             "return document.body.dataset.state === 'results' && document.getElementById('query').value === {0}
                 && document.getElementById('answers-title').textContent.includes({0})",
@@ -317,7 +302,7 @@ impl Browser {
     }
 
     /// Types words and presses the button.
-    async fn ask(&self, words: &str) {
+    pub(crate) async fn ask(&self, words: &str) {
         let field = self.find("[data-testid=query]").await;
         field.clear().await.expect("the field is emptied");
         field.send_keys(words).await.expect("the field takes words");
@@ -325,9 +310,50 @@ impl Browser {
     }
 
     /// Chooses a file as the file dialog would.
-    async fn choose(&self, file: &Path) {
+    pub(crate) async fn choose(&self, file: &Path) {
         let path = file.to_str().expect("a path in UTF-8");
         self.find("[data-testid=picture-file]").await.send_keys(path).await.expect("the input takes a file");
+    }
+
+    /// Drops or pastes (`way`) the picture at the address that `source` gives, as a file of this name.
+    pub(crate) async fn hand_over(&self, way: &str, source: &str, name: &str) {
+        let script = format!(
+            "const done = arguments[arguments.length - 1];
+             fetch({source}).then((answer) => answer.blob()).then((blob) => {{
+                 const carried = new DataTransfer();
+                 carried.items.add(new File([blob], '{name}', {{ type: blob.type }}));
+                 const options = {{ bubbles: true, cancelable: true }};
+                 if ('{way}' === 'paste') {{
+                     document.body.dispatchEvent(new ClipboardEvent('paste', {{ clipboardData: carried, ...options }}));
+                 }} else for (const step of ['dragover', 'drop']) {{
+                     document.body.dispatchEvent(new DragEvent(step, {{ dataTransfer: carried, ...options }}));
+                 }}
+                 done('');
+             }}).catch((error) => done(String(error)));"
+        );
+        let said = self.client.execute_async(&script, vec![]).await.expect("the script runs");
+        assert_eq!(said, "", "the picture could not be handed over");
+    }
+
+    /// What a script returns.
+    pub(crate) async fn run(&self, script: &str) -> Value {
+        self.client.execute(script, vec![]).await.expect("the script runs")
+    }
+
+    /// Clicks on what a selector finds first.
+    pub(crate) async fn click(&self, css: &str) {
+        self.find(css).await.click().await.unwrap_or_else(|error| panic!("{css} takes no click: {error}"));
+    }
+
+    /// Presses a key where the focus is.
+    pub(crate) async fn press(&self, key: impl Into<char>) {
+        let focused = self.client.active_element().await.expect("something has the focus");
+        focused.send_keys(&key.into().to_string()).await.expect("a key");
+    }
+
+    /// A command of the browser's own protocol.
+    pub(crate) async fn devtools(&self, cmd: &str, params: Value) -> Value {
+        self.extension("goog/cdp/execute", json!({ "cmd": cmd, "params": params })).await
     }
 
     /// Waits until a script returns `true`.
@@ -340,7 +366,7 @@ impl Browser {
     }
 
     /// The picture of the first result, as a file that can be chosen.
-    async fn save_first_result(&self) -> tempfile::NamedTempFile {
+    pub(crate) async fn save_first_result(&self) -> tempfile::NamedTempFile {
         let script = "return document.querySelector('[data-testid=picture-result] img').src";
         let source = self.client.execute(script, vec![]).await.expect("the script runs");
         let answer = reqwest::get(source.as_str().expect("an address")).await.expect("the thumbnail comes");

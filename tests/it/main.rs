@@ -5,6 +5,7 @@
 
 mod access;
 mod admin_page;
+mod axe;
 mod backup;
 mod bad_input;
 mod browser;
@@ -27,6 +28,9 @@ mod reindex;
 mod rooms;
 mod schemathesis;
 mod search;
+mod search_page;
+mod search_page_answers;
+mod search_page_hard;
 mod settings;
 mod slow;
 mod soak;

@@ -1,0 +1,190 @@
+//! The search page when things go hard: no scripts, a key that is wanted, wrong or revoked, a slow network, a busy service, and
+//! one that is killed under the page and comes back.
+
+use std::{path::Path, time::Duration};
+
+use fantoccini::key::Key;
+use serde_json::json;
+
+use crate::{
+    axe,
+    browser::{Browser, Driver},
+    support::{Server, diptych, own_copy, shared_server, succeed, trained_collection, wait_for},
+};
+
+#[tokio::test]
+async fn words_are_answered_without_scripts() {
+    let Some(driver) = Driver::start() else { return };
+    let Some(base) = shared_server().await else { return };
+    let browser = Browser::open(&driver, base).await;
+    let scripts =
+        async |off: bool| browser.devtools("Emulation.setScriptExecutionDisabled", json!({ "value": off })).await;
+
+    scripts(true).await;
+    browser.goto("/?q=%3Cb%3Ebird%22").await;
+    scripts(false).await;
+    let seen = browser.run("return [document.body.dataset.state, document.getElementById('query').value, document.querySelectorAll('b').length]").await;
+    assert_eq!(seen, json!(["opening", "<b>bird\"", 0]), "nothing ran, and words are words");
+    let list = "const all = [...document.querySelectorAll('.plates a')]; return all.length > 10 && all.every((one) => one.href.includes('/v1/items/') && one.textContent.length > 0)";
+    assert_eq!(browser.run(list).await, true);
+    browser.until("its pictures load", "return document.querySelector('.plates a img').naturalWidth > 0").await;
+    assert!(browser.text(".plates .score").await.contains('%'));
+
+    // The form asks by itself.
+    scripts(true).await;
+    browser.goto("/").await;
+    scripts(false).await;
+    browser
+        .run("document.getElementById('query').value = 'a fish'; document.getElementById('search-form').submit()")
+        .await;
+    browser.until("the form has asked", "return location.search === '?q=a+fish'").await;
+    browser.client.close().await.expect("the browser closes");
+}
+
+#[tokio::test]
+async fn a_key_is_asked_for_where_one_is_needed() {
+    let Some(driver) = Driver::start() else { return };
+    let Some(collection) = trained_collection() else { return };
+    let data = own_copy(collection);
+    let key = made_key(data.path());
+    let server = Server::start(data.path()).await;
+    let browser = Browser::open(&driver, &server.base).await;
+
+    browser.goto("/?q=bird").await;
+    browser.find("[data-testid=key-field]").await;
+    axe::clean(&browser, "the question for a key").await;
+    browser.click("[data-testid=key-cancel]").await;
+    browser.state("error", "text").await;
+    assert!(browser.text("[data-testid=notice]").await.contains("key create"));
+    browser.click("[data-testid=retry]").await;
+    browser.find("[data-testid=key-field]").await.send_keys("dpt_0000_wrong").await.expect("a key");
+    browser.press(Key::Enter).await;
+    browser
+        .until(
+            "a wrong key is called so",
+            "return document.querySelector('[data-testid=key-fault]')?.textContent.includes('unknown')",
+        )
+        .await;
+    browser.find("[data-testid=key-field]").await.send_keys(&key).await.expect("a key");
+    browser.press(Key::Enter).await;
+    browser.state("results", "text").await;
+    let loaded = "const shown = [...document.querySelectorAll('[data-testid=thumbnail]')].slice(0, 4); return shown.length > 0 && shown.every((one) => one.src.startsWith('blob:') && one.naturalWidth > 0)";
+    browser.until("pictures come with the key", loaded).await;
+
+    // What has left the page holds no memory.
+    browser.run("window.first = document.querySelector('[data-testid=thumbnail]').src; document.getElementById('home').click()").await;
+    browser.state("start", "none").await;
+    let gone = browser
+        .client
+        .execute_async(
+            "const done = arguments[0]; fetch(window.first).then(() => done(false), () => done(true))",
+            vec![],
+        )
+        .await;
+    assert_eq!(gone.expect("the script runs"), true, "the picture's copy is given back");
+
+    browser.client.refresh().await.expect("a reload");
+    browser.state("start", "none").await;
+    browser.ask("bird").await;
+    browser.state("results", "text").await;
+    assert_eq!(
+        browser.run("return [localStorage.getItem('diptych-key'), document.cookie]").await,
+        json!([null, ""]),
+        "only the session knows the key"
+    );
+
+    // A key that counts no longer is asked for again, and the page goes on.
+    let id = key.split('_').nth(1).expect("an id").to_owned();
+    succeed(diptych(data.path()).args(["key", "revoke", &id]));
+    browser.ask("fish").await;
+    browser
+        .until(
+            "the key counts no longer",
+            "return document.querySelector('[data-testid=key-fault]')?.textContent.includes('revoked')",
+        )
+        .await;
+    browser.find("[data-testid=key-field]").await.send_keys(&made_key(data.path())).await.expect("a key");
+    browser.press(Key::Enter).await;
+    browser.asked("fish").await;
+
+    // Without scripts nobody can show a key.
+    let page = reqwest::get(format!("{}/?q=bird", server.base)).await.expect("the page").text().await.expect("text");
+    assert!(page.contains("This needs a key") && !page.contains("thumbnail?"), "no results without a key");
+    browser.client.close().await.expect("the browser closes");
+}
+
+#[tokio::test]
+async fn trouble_is_told_in_words_with_a_way_on() {
+    let Some(driver) = Driver::start() else { return };
+    let Some(collection) = trained_collection() else { return };
+    let data = own_copy(collection);
+    let server = Server::start(data.path()).await;
+    let address = server.base.trim_start_matches("http://").to_owned();
+    let browser = Browser::open(&driver, &server.base).await;
+
+    a_busy_service_is_asked_again_when_it_says(&browser).await;
+    a_slow_network_is_named(&browser).await;
+
+    browser.goto("/?q=bird").await;
+    browser.state("results", "text").await;
+    server.kill();
+    browser.ask("fish").await;
+    browser.state("error", "text").await;
+    assert_eq!(browser.text("[data-testid=notice-title]").await, "The service does not answer");
+    axe::clean(&browser, "a service that is gone").await;
+    let mut command = diptych(data.path());
+    command.args(["serve", "--listen", &address]);
+    let server = Server::of(command, data.path());
+    wait_for("readiness", Duration::from_secs(60), async || {
+        let answer = reqwest::get(format!("{}/readyz", server.base)).await;
+        answer.is_ok_and(|a| a.status().is_success()).then_some(())
+    })
+    .await;
+    browser.click("[data-testid=retry]").await;
+    browser.asked("fish").await;
+    browser.client.close().await.expect("the browser closes");
+}
+
+/// A 503 with `Retry-After` holds the button back for as long. The service itself says so only under a load that no test keeps up
+/// reliably, so its answer is made up here.
+async fn a_busy_service_is_asked_again_when_it_says(browser: &Browser) {
+    browser.goto("/").await;
+    browser.state("start", "none").await;
+    browser
+        .run(
+            "const real = window.fetch;
+             window.fetch = (path, options) => {
+                 if (!String(path).startsWith('/v1/search')) return real(path, options);
+                 window.fetch = real;
+                 return Promise.resolve(new Response(JSON.stringify({ title: 'Too many queries at once', code: 'overloaded' }),
+                     { status: 503, headers: { 'Content-Type': 'application/problem+json', 'Retry-After': '2' } }));
+             };",
+        )
+        .await;
+    browser.ask("bird").await;
+    browser.state("error", "text").await;
+    assert!(browser.text("[data-testid=notice]").await.contains("2 seconds"));
+    assert!(!browser.find("[data-testid=retry]").await.is_enabled().await.expect("an answer"), "not before the time");
+    browser.until("the time is over", "return !document.querySelector('[data-testid=retry]').disabled").await;
+    browser.click("[data-testid=retry]").await;
+    browser.asked("bird").await;
+}
+
+/// After some seconds without an answer the page says that it still waits.
+async fn a_slow_network_is_named(browser: &Browser) {
+    let network = |latency: u32| json!({ "offline": false, "latency": latency, "downloadThroughput": -1, "uploadThroughput": -1 });
+    browser.devtools("Network.enable", json!({})).await;
+    browser.devtools("Network.emulateNetworkConditions", network(6000)).await;
+    browser.ask("a slow fish").await;
+    browser
+        .until("it says that it waits", "return document.getElementById('status').textContent.includes('slow')")
+        .await;
+    browser.devtools("Network.emulateNetworkConditions", network(0)).await;
+    browser.asked("a slow fish").await;
+}
+
+/// A new key that may search.
+fn made_key(data: &Path) -> String {
+    let said = succeed(diptych(data).args(["key", "create", "--scope", "search"]));
+    said.split_whitespace().find(|word| word.starts_with("dpt_")).expect("a key").to_owned()
+}
