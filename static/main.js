@@ -76,7 +76,7 @@ async function route() {
     if (signal.aborted) return;
     answers.set(key, answer);
     if (answers.size > KEPT_ANSWERS) answers.delete(answers.keys().next().value);
-    recent.note(asked, [view.nameOf(asked), ...asked.filter.labels].join(' · '));
+    recent.note(asked, [view.nameOf(asked), ...question.filterNames(asked)].join(' · '));
   }
   current.answer = answer;
   view.drawAnswer(asked, answer);
@@ -120,6 +120,7 @@ async function append(answer, signal) {
 
 /** The next page of what is on the page. */
 async function more() {
+  if (!current) return;
   const { asked, answer } = current;
   const half = question.half(asked);
   const shown = answer?.[half];
@@ -191,11 +192,11 @@ function askTerms(terms, options) {
   ask({ terms, filter: question.read().filter }, options);
 }
 
-async function askPicture(file, beside = false) {
+async function askPicture(file) {
   const { terms } = question.read();
   const token = await keep(file);
   // A picture takes the place of the one before it; words stay.
-  askTerms([...terms.filter(({ kind }) => beside || kind === 'text'), question.picture(token)]);
+  askTerms([...terms.filter(({ kind }) => kind === 'text'), question.picture(token)]);
 }
 
 function openItem(id) {
@@ -212,7 +213,9 @@ function openItem(id) {
 
 view.prepare({
   open(half, at) {
-    const found = current.answer[half];
+    const found = current?.answer?.[half];
+    // The question has changed while its old answer was still to be seen.
+    if (!found) return;
     question.alter({ item: found.results[at].id }, { push: true });
     dialog.open(found.results, at, found.query);
   },
@@ -233,7 +236,7 @@ const dialog = itemDialog({
   },
   turned: (id) => question.alter({ item: id }),
   closed(at) {
-    if (current.asked.terms.length) view.focusResult(question.half(current.asked), at);
+    if (current?.asked.terms.length) view.focusResult(question.half(current.asked), at);
     if (history.state.opened) history.back();
     else question.alter({ item: null });
   },

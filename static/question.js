@@ -62,6 +62,10 @@ export const half = (asked) => (!pictured(asked) ? 'pictures'
 
 export const filtered = ({ filter: { labels, fields } }) => labels.length > 0 || Object.keys(fields).length > 0;
 
+/** What each part of the filter is called. */
+export const filterNames = ({ filter: { labels, fields } }) => [...labels, ...Object.entries(fields).map(([name, { any, from, to }]) =>
+  `${name} ${any ? any.join(', ') : `${from ?? ''}–${to ?? ''}`}`)];
+
 /** The filter as the service takes it, or undefined. */
 export function serviceFilter({ filter: { labels, fields } }) {
   const must = labels.length ? [{ key: 'label', match: { any: labels } }] : [];

@@ -14,6 +14,7 @@ export function sheet(list, draw) {
   let begin = 0;
   let columns = 1;
   let row = FALLBACK_ROW;
+  /** For which everything is laid out; 0 where something has changed since. */
   let width = 0;
   let waiting = false;
 
@@ -53,10 +54,14 @@ export function sheet(list, draw) {
 
   /** Draws what is near the window, and takes out what is not. */
   function paint() {
+    // A hidden list has no width to be laid out in.
     if (!results.length || !list.clientWidth) return;
-    if (!plates.size) {
-      add(0);
+    if (!plates.size) add(0);
+    if (list.clientWidth !== width) {
+      // Plates of a wider grid would be columns of this one.
+      for (const plate of plates.values()) plate.style.gridArea = 'auto';
       measure();
+      for (const [index, plate] of plates) place(plate, index);
     }
     const top = list.getBoundingClientRect().top;
     const spare = innerHeight * MARGIN;
@@ -73,14 +78,9 @@ export function sheet(list, draw) {
     waiting = true;
     requestAnimationFrame(() => { waiting = false; paint(); });
   };
-  const laid = () => {
-    measure();
-    for (const [index, plate] of plates) place(plate, index);
-    paint();
-  };
   addEventListener('scroll', later, { passive: true });
   addEventListener('resize', later, { passive: true });
-  new ResizeObserver(() => { if (list.clientWidth && list.clientWidth !== width) laid(); }).observe(list);
+  new ResizeObserver(() => { if (list.clientWidth !== width) paint(); }).observe(list);
 
   return {
     /** Shows these results; the first one is the one of number `first` of the answer, counted from 0. */
@@ -90,13 +90,14 @@ export function sheet(list, draw) {
       begin = first;
       list.start = first + 1;
       list.hidden = !results.length;
-      measure();
+      list.style.height = '';
+      width = 0;
       paint();
     },
     /** More have been put behind the results. */
     grown() {
       list.hidden = !results.length;
-      measure();
+      width = 0;
       paint();
     },
     /** Brings a result into the window, and gives its plate; null if it is not one of these. */
