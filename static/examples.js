@@ -4,6 +4,7 @@ import { itemsOf, labels as fetchLabels } from './api.js';
 import { byId, make, wordsChip } from './dom.js';
 
 const CAPTIONS = 3;
+const CLASSES = 8;
 const LONGEST = 60;
 const A_FEW = 12;
 
@@ -32,12 +33,19 @@ export async function drawExamples() {
   }));
   captions = [...new Set(found.filter(Boolean))];
   drawInto(byId('example-captions'), true);
+  document.querySelectorAll('.example-chips').forEach(fillChips);
 }
 
-/** Chips for an answer that is none: captions of this collection, else its classes. */
+/** Chips for an answer that is none: captions of this collection and its classes, as soon as they are known. */
 export function exampleChips() {
-  const words = [...captions, ...labels.slice(0, 8).map(({ label }) => label)];
-  return words.length ? make('ul', { class: 'choices' }, ...words.map((text) => make('li', {}, wordsChip(text)))) : null;
+  const list = make('ul', { class: 'choices example-chips' });
+  fillChips(list);
+  return list;
+}
+
+function fillChips(list) {
+  const words = [...captions, ...labels.slice(0, CLASSES).map(({ label }) => label)];
+  list.replaceChildren(...words.map((text) => make('li', {}, wordsChip(text))));
 }
 
 /** The id of some picture, or null. */

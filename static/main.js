@@ -162,9 +162,8 @@ async function boot() {
       return;
     }
   }
-  const routed = route();
+  await route();
   drawExamples().catch(() => {});
-  await routed;
 }
 
 /** Says what the service itself still waits for, and looks again after a while. */

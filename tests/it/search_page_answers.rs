@@ -139,7 +139,7 @@ async fn fields_filter(browser: &Browser, marked: usize) {
     browser.state("results", "text").await;
     browser.goto("/?q=bird&range.year=1992..").await;
     browser.state("results", "text").await;
-    let status = format!("return document.getElementById('status').textContent.startsWith('{}')");
+    let status = "return document.getElementById('status').textContent.startsWith('{}')";
     browser.until("those of the range", &status.replace("{}", &(marked - 2).to_string())).await;
     let from = browser.find("[data-testid=range-filter]").await;
     assert_eq!(from.prop("value").await.expect("a value").as_deref(), Some("1992"));
@@ -222,7 +222,7 @@ async fn reasons_are_given(browser: &Browser) {
 async fn text_of_the_collection_is_text(browser: &Browser) {
     browser.goto("/?q=bird&range.year=1990..1990").await;
     browser.state("results", "text").await;
-    assert_eq!(browser.text(".plate-caption").await, HOSTILE);
+    assert_eq!(browser.run("return document.querySelector('.plate-caption').textContent").await, HOSTILE);
     browser.click("[data-testid=open-result]").await;
     browser
         .until(
@@ -242,6 +242,7 @@ async fn nothing_alike_is_said(browser: &Browser) {
     browser.state("results", "text").await;
     assert_eq!(browser.text("[data-testid=notice-title]").await, "Nothing here looks like this");
     assert_eq!(browser.text("[data-testid=fold]").await, "The nearest all the same");
+    browser.find("[data-testid=notice] [data-testid=label-chip]").await;
     axe::clean(browser, "nothing alike").await;
     let chip = browser.text("[data-testid=notice] [data-testid=label-chip]").await;
     browser.click("[data-testid=notice] [data-testid=label-chip]").await;
