@@ -176,6 +176,7 @@ async fn keys_do_what_the_help_says(browser: &Browser) {
     browser.find("[data-testid=keys-dialog][open]").await;
     axe::clean(browser, "the keys").await;
     browser.press(Key::Escape).await;
+    browser.until("the help is closed", "return document.querySelector('dialog[open]') === null").await;
     browser.press('/').await;
     assert_eq!(browser.run(FOCUSED).await, "query");
     assert_eq!(

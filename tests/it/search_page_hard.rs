@@ -34,9 +34,7 @@ async fn words_are_answered_without_scripts() {
     scripts(true).await;
     browser.goto("/").await;
     scripts(false).await;
-    browser
-        .run("document.getElementById('query').value = 'a fish'; document.getElementById('search-form').submit()")
-        .await;
+    browser.ask("a fish").await;
     browser.until("the form has asked", "return location.search === '?q=a+fish'").await;
     browser.client.close().await.expect("the browser closes");
 }
