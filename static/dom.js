@@ -50,3 +50,6 @@ export function wordsChip(words, extra) {
 }
 
 export const itemUrl = (id, part = '') => `/v1/items/${encodeURIComponent(id)}${part}`;
+
+/** Where the search page shows pictures like an item. */
+export const likeUrl = (id) => `/?like=${encodeURIComponent(id)}`;

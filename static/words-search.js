@@ -110,6 +110,7 @@ define({
   'copy': ['Copy', 'Kopieren', '复制'],
   'copied': ['Copied', 'Kopiert', '已复制'],
   'not-copied': ['This browser lets nothing be copied here: {text}', 'Dieser Browser lässt hier nichts kopieren: {text}', '此浏览器不允许复制：{text}'],
+  'owner': ['Owner’s page', 'Seite der Betreiber', '管理页面'],
   // Keys.
   'keys': ['Keys', 'Tasten', '快捷键'],
   'keys-title': ['Keys of this page', 'Tasten dieser Seite', '本页快捷键'],
