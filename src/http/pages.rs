@@ -85,7 +85,7 @@ pub(super) async fn index(State(app): State<App>, parameters: AddressParameters)
 
 /// `GET /admin`
 pub(super) async fn admin() -> Response {
-    document(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/static/admin.html")))
+    document(include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/static/admin.html")))
 }
 
 /// `GET /docs`

@@ -72,7 +72,7 @@ mod tests {
             map.insert(round % 20, round, 10 + round % 3);
             let kept: usize = map.entries.iter().map(|(_, (_, bytes))| bytes).sum();
             assert_eq!(map.bytes(), kept);
-            assert!(kept <= 100 && map.len() >= 8);
+            assert!(kept <= 100 && map.len() >= 8.min(round + 1));
         }
         map.insert(7, 7, 101);
         assert_eq!((map.len(), map.bytes()), (0, 0), "what is larger than all is not kept, and drives out what was");
