@@ -4,7 +4,7 @@ use std::process::Command;
 
 use crate::{
     Outcome, Wishes,
-    drive::{Seen, Until, drive},
+    drive::{Until, drive},
     server::Server,
     tables::median,
     words::ask,

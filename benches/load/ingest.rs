@@ -14,6 +14,9 @@ use crate::{
     words::Material,
 };
 
+/// Makes the next request.
+type Next<'a> = &'a (dyn Fn() -> Vec<u8> + Sync);
+
 /// Items of a posted batch.
 const ITEMS: usize = 50;
 
@@ -46,7 +49,7 @@ pub(crate) fn ingest(wishes: &Wishes, server: &Server, material: &Material) -> O
         let lines: Vec<String> = (0..ITEMS).map(|_| item(with_picture).to_string()).collect();
         request("POST", "/v1/items/batch", "application/jsonl", lines.join("\n").as_bytes())
     };
-    let cases: [(&str, usize, &(dyn Fn() -> Vec<u8> + Sync)); 4] = [
+    let cases: [(&str, usize, Next<'_>); 4] = [
         ("captions, one a request", 1, &one_caption),
         ("pictures with a caption, one a request", 1, &one_pair),
         ("captions, 50 a request", ITEMS, &|| many(false)),

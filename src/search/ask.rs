@@ -99,8 +99,7 @@ impl Engine {
         let most = |of: fn(&Spent) -> Duration| spent.iter().map(of).max().unwrap_or_default().as_secs_f64() * 1000.0;
         let (total, queue, search) = (ms(began), most(|spent| spent.waited), most(|spent| spent.searched));
         let took = Timings { total, queue, encode: (total - queue - search).max(0.0), search, hydrate: 0.0 };
-        let catalog = &self.library.catalog;
-        let ranking = rank(&generation, catalog, &self.shown, probe, text.as_deref(), &query, came_to, took).await?;
+        let ranking = rank(&generation, &self.shown, probe, text.as_deref(), &query, came_to, took).await?;
         let (mut answer, next) = ranking.page(&self.shown, 0, query.limit).await?;
         metrics::asked(&answer.took);
         if next < ranking.len() {

@@ -75,7 +75,6 @@ impl Ranked {
 /// searched, `took` says how long it took until now.
 pub(super) async fn rank(
     generation: &Generation,
-    catalog: &Catalog,
     shown: &Shown,
     mut probe: Probe,
     text: Option<&str>,
@@ -84,6 +83,7 @@ pub(super) async fn rank(
     took: Timings,
 ) -> Result<Ranking, SearchError> {
     let began = Instant::now();
+    let catalog = shown.catalog();
     let text = text.filter(|_| query.keyword_weight > 0.0);
     let mut ranked = Vec::new();
     let mut strategy = Strategy::Exact;
@@ -149,7 +149,7 @@ pub(super) async fn rank(
     let before = ranked.len();
     ranked.retain(|r| query.min_relevance.is_none_or(|min| r.relevance >= min));
     left_out.below_threshold = before - ranked.len();
-    distinct(catalog, shown, &mut ranked, &mut left_out, came_to, probe.own_item).await?;
+    distinct(shown, &mut ranked, &mut left_out, came_to, probe.own_item).await?;
     let facets = if query.facets { Some(facets(catalog, &ranked).await?) } else { None };
     let best = ranked.iter().map(|r| r.relevance).fold(0.0, f32::max);
     let head = Answer {
@@ -258,7 +258,6 @@ async fn allowed(catalog: &Catalog, filter: &Filter, kind: Kind) -> Result<Optio
 /// Leaves one of each: captions that read the same are one result, and what is gone or the query itself is none. Asks for no
 /// more than that takes: most candidates are on a page that nobody looks at.
 async fn distinct(
-    catalog: &Catalog,
     shown: &Shown,
     ranked: &mut Vec<Ranked>,
     left_out: &mut LeftOut,
@@ -271,9 +270,9 @@ async fn distinct(
     let gone = if pictures.is_empty() || shown.newest_change().await? <= came_to {
         HashSet::new()
     } else {
-        catalog.no_pictures_among(&pictures).await?
+        shown.catalog().no_pictures_among(&pictures).await?
     };
-    let captions = catalog.captions_among(&keys(Kind::Text)).await?;
+    let captions = shown.catalog().captions_among(&keys(Kind::Text)).await?;
     let mut seen = HashSet::new();
     ranked.retain_mut(|candidate| {
         let (item, fresh) = match candidate.kind {

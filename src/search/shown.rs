@@ -38,6 +38,10 @@ impl Shown {
         Self { catalog, state: Mutex::new(state) }
     }
 
+    pub(super) fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
     /// Those of `keys` that are there, by key.
     pub(super) async fn items(&self, keys: &[i64]) -> Result<HashMap<i64, Arc<Item>>, SearchError> {
         let version = self.catalog.version().await?;
