@@ -73,7 +73,7 @@ pub enum LogFormat {
 #[derive(Debug, Subcommand)]
 pub enum Verb {
     /// Fetch free pictures with captions, learn from them, and serve the search page
-    Demo(DemoArgs),
+    Demo(Box<DemoArgs>),
     /// Fetch or list the encoders' weights
     #[command(subcommand)]
     Encoders(EncodersVerb),

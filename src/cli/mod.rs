@@ -41,7 +41,7 @@ use signals::Stop;
 pub async fn run(config: Config, settings: &[Setting]) -> anyhow::Result<ExitCode> {
     let shared = Shared { common: config.common, stop: Stop::listen()?, bars: Arc::new(Bars::new()) };
     match config.verb {
-        Verb::Demo(args) => demo::run(&shared, args).await,
+        Verb::Demo(args) => demo::run(&shared, *args).await,
         Verb::Encoders(verb) => encoders::run(&shared, verb).await,
         Verb::Import(args) => import::run(&shared, &args).await,
         Verb::Train { args, features: Some(folder), out, .. } => train::on_features(&shared, &args, &folder, out).await,

@@ -47,7 +47,10 @@ pub struct SpaceMap {
 
 /// The last sheet that was made, and of what.
 #[derive(Debug, Default)]
-pub(super) struct LastMap(tokio::sync::Mutex<Option<(Weak<Generation>, u32, Arc<SpaceMap>)>>);
+pub(super) struct LastMap(tokio::sync::Mutex<Option<Made>>);
+
+/// A sheet, the generation whose points it shows, and how many were asked for.
+type Made = (Weak<Generation>, u32, Arc<SpaceMap>);
 
 impl Engine {
     /// The common space of the generation that answers, with at most `limit` points. Made when it is first asked for; whoever
