@@ -1,6 +1,7 @@
 //! What is measured, as tables.
 
 use std::{
+    collections::BTreeMap,
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     time::{Duration, Instant},
 };
@@ -52,10 +53,20 @@ pub(crate) fn median(values: impl Iterator<Item = f64>) -> f64 {
     quantile(values.collect(), 0.5)
 }
 
+/// How many requests were refused, with which statuses.
+pub(crate) fn refused(rounds: &[Seen]) -> String {
+    let mut refused = BTreeMap::<u16, usize>::new();
+    for (status, count) in rounds.iter().flat_map(|seen| &seen.refused) {
+        *refused.entry(*status).or_default() += count;
+    }
+    let words: Vec<String> = refused.iter().map(|(status, count)| format!("{count} × {status}")).collect();
+    if words.is_empty() { "0".to_owned() } else { words.join(", ") }
+}
+
 /// A row of answers a second and times, medians over the rounds.
 fn row(name: &str, rounds: &[Seen]) -> String {
     let of = |what: &dyn Fn(&Seen) -> f64| median(rounds.iter().map(what));
-    let refused: usize = rounds.iter().flat_map(|seen| seen.refused.values()).sum();
+    let refused = refused(rounds);
     format!(
         "| {name} | {:.0} | {:.1} | {:.1} | {:.2} | {refused} |",
         of(&Seen::rate),

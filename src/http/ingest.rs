@@ -21,7 +21,7 @@ use super::{
     filter::FilterSchema,
     items::with_tag,
     once::Once,
-    options::{AddressParameters, FilterParameter, as_json, few_values, read},
+    options::{AddressParameters, FilterParameter, as_json, few_values, read, whole},
     search::{decoded, media_type},
     view::{self, ItemList, ItemView, TaskView, item_path},
 };
@@ -72,6 +72,7 @@ struct ChangeBody {
 
 /// The schema of the form of an item.
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "the form is read field by field; this says what it has")]
 struct ItemForm {
     /// A picture's file.
@@ -82,6 +83,7 @@ struct ItemForm {
 
 /// The schema of the form of a change.
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "as ItemForm")]
 struct ChangeForm {
     /// The file of another picture.
@@ -108,6 +110,7 @@ pub(super) struct DeleteBody {
 #[serde(deny_unknown_fields)]
 struct ListOptions {
     filter: Option<Value>,
+    #[serde(default, deserialize_with = "whole")]
     limit: Option<usize>,
     cursor: Option<String>,
 }
@@ -268,7 +271,7 @@ pub(super) async fn list(State(app): State<App>, parameters: AddressParameters) 
 /// A line of JSON for each item, its picture as `image_base64`. Each is taken or refused by itself, in order; one whose id is
 /// known is replaced. More than 200 lines are a task, whose result lists the lines that were refused.
 #[utoipa::path(post, path = "/v1/items/batch", tag = "items",
-    request_body(content = String, content_type = "application/jsonl"),
+    request_body(content((String = "application/jsonl"), (String = "text/plain"))),
     responses(
         (status = 200, description = "What became of each", body = BatchView),
         (status = 202, description = "A task takes them", body = TaskView, headers(("Location", description = "The task")))))]

@@ -15,6 +15,7 @@ use utoipa::ToSchema;
 use super::{
     App,
     error::{Code, Outcome, Problem},
+    options::whole,
     view::timestamp,
 };
 use crate::{
@@ -36,6 +37,7 @@ pub(super) struct KeyBody {
     #[schema(min_items = 1)]
     scopes: Vec<Scope>,
     /// Days after which it no longer counts; never, unless this says so.
+    #[serde(default, deserialize_with = "whole")]
     #[schema(minimum = 1, maximum = 3650)]
     expires_in_days: Option<u32>,
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::extract::{Query as Parameters, rejection::QueryRejection};
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
 use utoipa::{
     IntoParams, PartialSchema, ToSchema,
@@ -41,6 +41,7 @@ pub(super) struct Options {
     #[schema(value_type = Option<TargetName>)]
     target: Option<TargetName>,
     /// Results of a page.
+    #[serde(default, deserialize_with = "whole")]
     #[schema(minimum = 1, maximum = 100, default = 20)]
     limit: Option<usize>,
     /// The `next_cursor` of an answer: leads to its next page. All else but `limit` was said when that answer was made.
@@ -52,6 +53,7 @@ pub(super) struct Options {
     #[serde(default)]
     exact: bool,
     /// Candidates that a walk through the graph keeps.
+    #[serde(default, deserialize_with = "whole")]
     #[schema(minimum = 1, maximum = 1000)]
     ef: Option<usize>,
     /// Which items may be in the answer.
@@ -64,6 +66,7 @@ pub(super) struct Options {
     #[schema(max_items = 1)]
     facets: Vec<FacetName>,
     /// Milliseconds after which the query is given up.
+    #[serde(default, deserialize_with = "whole")]
     #[schema(minimum = 1, maximum = 30_000)]
     timeout_ms: Option<u64>,
     /// Say of each result how it was found.
@@ -306,6 +309,19 @@ pub(super) fn few_values(body: &[u8]) -> Outcome<()> {
         return Err(Problem::new(Code::MalformedRequest, detail));
     }
     Ok(())
+}
+
+/// A whole number however it is written: in JSON, 20.0 is 20 (JSON Schema, 6.1.1).
+pub(super) fn whole<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: TryFrom<u64>,
+{
+    let Some(number) = Option::<serde_json::Number>::deserialize(deserializer)? else { return Ok(None) };
+    let as_float =
+        || number.as_f64().filter(|n| n.fract() == 0.0 && (0.0..2f64.powi(53)).contains(n)).map(|n| n as u64);
+    let whole = number.as_u64().or_else(as_float).and_then(|n| T::try_from(n).ok());
+    whole.map(Some).ok_or_else(|| serde::de::Error::custom(format!("{number} is no whole number that fits here")))
 }
 
 /// A value as a type, with what is wrong if it is none.

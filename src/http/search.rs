@@ -99,6 +99,7 @@ fn base64() -> Value {
 
 /// The schema of the form of a search by a picture.
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "the form is read field by field; this says what it has")]
 struct ImageForm {
     /// A picture's file.
@@ -109,6 +110,7 @@ struct ImageForm {
 
 /// The schema of a form with a picture alone.
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "as ImageForm")]
 struct PictureForm {
     /// A picture's file.

@@ -134,7 +134,7 @@ pub(super) async fn cancel(State(app): State<App>, id: Result<Path<i64>, PathRej
 /// Server-sent events: `metric`, `progress` and at the end `status`. A client that comes back with `Last-Event-ID` hears the
 /// metrics that it missed.
 #[utoipa::path(get, path = "/v1/tasks/{id}/events", tag = "admin",
-    params(("id" = i64, Path), ("Last-Event-ID" = Option<i64>, Header, description = "The id of the last event that was heard")),
+    params(("id" = i64, Path), ("Last-Event-ID" = Option<String>, Header, description = "The id of the last event that was heard")),
     responses((status = 200, description = "Events", content(("text/event-stream")))))]
 pub(super) async fn events(
     State(app): State<App>,

@@ -84,7 +84,8 @@ async fn an_answer_says_that_the_index_has_not_come_as_far_as_the_collection() {
     std::fs::write(&records, r#"{"id": "beside", "captions": ["a lighthouse"], "label": "buildings"}"#)
         .expect("a file");
     succeed(diptych(data.path()).arg("import").arg(&records));
-    assert_eq!(partial().await, true, "an import beside the service is in no index yet");
+    // Another process's writes are seen in a moment.
+    wait_for("the import to show", Duration::from_secs(5), async || (partial().await == true).then_some(())).await;
     let task =
         reqwest::Client::new().post(format!("{}/v1/admin/reindex", server.base)).send().await.expect("an answer");
     let task: Value = task.json().await.expect("JSON");
