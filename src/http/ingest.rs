@@ -375,8 +375,9 @@ async fn form<T: DeserializeOwned + Default>(app: &App, request: Request) -> Out
     if media_type == "application/json" || media_type == "application/merge-patch+json" {
         let body = Bytes::from_request(request, &()).await.map_err(|e| app.body_problem(&e.body_text(), e.status()))?;
         few_values(&body)?;
-        let item = serde_json::from_slice(&body).map_err(|e| Problem::new(Code::MalformedRequest, e.to_string()))?;
-        return Ok((item, None));
+        let item: Map<String, Value> =
+            serde_json::from_slice(&body).map_err(|e| Problem::new(Code::MalformedRequest, e.to_string()))?;
+        return Ok((read(Value::Object(item))?, None));
     }
     if media_type != "multipart/form-data" {
         let detail = "this route reads multipart/form-data with a file \"image\" and a field \"item\" (JSON), or \
@@ -387,9 +388,10 @@ async fn form<T: DeserializeOwned + Default>(app: &App, request: Request) -> Out
     let item = match item {
         Some(item) => {
             few_values(&item)?;
-            let item: Option<T> = serde_json::from_slice(&item)
+            // Of an object, for serde would take a list for its fields in order.
+            let item: Option<Map<String, Value>> = serde_json::from_slice(&item)
                 .map_err(|e| Problem::new(Code::MalformedRequest, format!("field \"item\": {e}")))?;
-            item.unwrap_or_default()
+            read(Value::Object(item.unwrap_or_default()))?
         }
         None => T::default(),
     };

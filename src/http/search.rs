@@ -396,9 +396,9 @@ async fn picture(
         let [picture, params] = app.form(request, ["image", "params"]).await?;
         if let Some(params) = params {
             few_values(&params)?;
-            let params: Map<String, Value> =
+            let params: Option<Map<String, Value>> =
                 serde_json::from_slice(&params).map_err(|e| malformed(&format!("field \"params\": {e}")))?;
-            fields.extend(params);
+            fields.extend(params.unwrap_or_default());
         }
         let picture = picture.ok_or_else(|| malformed("the form has no field \"image\""))?;
         return Ok((picture.to_vec(), fields));

@@ -135,6 +135,7 @@ async fn page_answers_a_dropped_picture(browser: &Browser) {
     browser.state("results", "picture").await;
     browser.until("both are terms", "return document.querySelectorAll('[data-testid=term]').length === 2").await;
     browser.until("the term names its file", "return document.body.innerText.includes('dropped.jpg')").await;
+    browser.until("there are tabs", "return !document.getElementById('tabs').hidden").await;
     browser.find("[data-testid=tab-captions]").await.click().await.expect("a click");
     assert!(!browser.text("[data-testid=caption-result] [data-testid=caption-text]").await.is_empty());
 }

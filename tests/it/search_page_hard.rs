@@ -53,6 +53,7 @@ async fn a_key_is_asked_for_where_one_is_needed() {
     axe::clean(&browser, "the question for a key").await;
     browser.click("[data-testid=key-cancel]").await;
     browser.state("error", "text").await;
+    browser.until("the question for a key is closed", "return !document.querySelector('dialog[open]')").await;
     assert!(browser.text("[data-testid=notice]").await.contains("key create"));
     browser.click("[data-testid=retry]").await;
     browser.find("[data-testid=key-field]").await.send_keys("dpt_0000_wrong").await.expect("a key");
