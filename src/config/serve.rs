@@ -20,7 +20,7 @@ pub struct ServeArgs {
     /// Where to listen
     #[command(flatten)]
     pub at: ListenArgs,
-    /// Origin of another site's pages that may ask as well, such as https://example.org; may be given more than once, or as a
+    /// Origin of another site's pages that may ask as well, such as `https://example.org`; may be given more than once, or as a
     /// list with commas
     #[arg(long = "cors-origin", env = "DIPTYCH_CORS_ORIGIN", value_name = "ORIGIN", value_delimiter = ',',
           value_parser = origin)]
