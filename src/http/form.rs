@@ -23,6 +23,9 @@ impl App {
                 let detail = format!("field {name:?} is unknown; the form has {:?} and {:?}", names[0], names[1]);
                 return Err(malformed(detail));
             };
+            if fields[place].is_some() {
+                return Err(malformed(format!("field {name:?} is given twice")));
+            }
             let bytes = field.bytes().await.map_err(|e| self.body_problem(&e.body_text(), e.status()))?;
             fields[place] = Some(bytes);
         }

@@ -29,7 +29,6 @@ mod rooms;
 mod schemathesis;
 mod search;
 mod search_page;
-mod search_page_answers;
 mod search_page_hard;
 mod settings;
 mod slow;
