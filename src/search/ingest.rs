@@ -254,6 +254,11 @@ impl Engine {
             texts.iter().map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()).collect()
         };
         let ItemDraft { id, image, captions, labels, meta } = draft;
+        for (field, count, most) in [("captions", captions.len(), MAX_CAPTIONS), ("labels", labels.len(), MAX_LABELS)] {
+            if count > most {
+                return refuse(field, format!("there are {count}; at most {most} are taken"));
+            }
+        }
         let (captions, labels) = (trimmed(captions), trimmed(labels));
         let keeps_picture = before.is_some_and(|item| item.content_hash.is_some());
         if image.is_none() && !keeps_picture && captions.is_empty() {
@@ -266,11 +271,6 @@ impl Engine {
         }
         if let Some(id) = id.as_deref().filter(|id| before.is_none() && RESERVED.contains(id)) {
             return refuse("id", format!("{id:?} is part of an address of the service; take another"));
-        }
-        for (field, count, most) in [("captions", captions.len(), MAX_CAPTIONS), ("labels", labels.len(), MAX_LABELS)] {
-            if count > most {
-                return refuse(field, format!("there are {count}; at most {most} are taken"));
-            }
         }
         let most = self.limits().text_chars;
         if let Some(at) = captions.iter().position(|caption| caption.chars().count() > most) {
