@@ -1,6 +1,6 @@
 //! The one table of errors: code → status and title. Every error leaves as `application/problem+json` (RFC 9457).
 
-use std::{any::Any, borrow::Cow};
+use std::{any::Any, borrow::Cow, fmt::Display, ops::RangeInclusive};
 
 use axum::{
     Json,
@@ -162,6 +162,12 @@ impl Problem {
     pub(super) fn at(mut self, pointer: &str) -> Self {
         self.pointer = (!pointer.is_empty()).then(|| pointer.to_owned());
         self
+    }
+
+    /// A number of a query that is not among those that are allowed.
+    pub(super) fn out_of_range<T: Display>(field: &str, found: T, allowed: &RangeInclusive<T>) -> Self {
+        let detail = format!("{field}: it is {found}; allowed are {} to {}", allowed.start(), allowed.end());
+        Self::new(Code::InvalidQuery, detail).at(&format!("/{field}"))
     }
 
     /// Its stable name and status.

@@ -249,18 +249,17 @@ pub(super) async fn list(State(app): State<App>, parameters: AddressParameters) 
     let filter =
         filter.as_ref().map(|filter| filter::parse(filter, app.limits.filter)).transpose()?.unwrap_or_default();
     let limit = limit.unwrap_or(LISTED);
-    let refuse = |field: &str, reason: String| {
-        Problem::new(Code::InvalidQuery, format!("{field}: {reason}")).at(&format!("/{field}"))
-    };
     let most = app.engine.limits().results;
     if !(1..=most).contains(&limit) {
-        return Err(refuse("limit", format!("it is {limit}; allowed are 1 to {most}")));
+        return Err(Problem::out_of_range("limit", limit, &(1..=most)));
     }
     let after = match cursor {
         Some(cursor) => i64::from_str_radix(&cursor, 16).ok().filter(|key| *key >= 0),
         None => Some(0),
     };
-    let after = after.ok_or_else(|| refuse("cursor", "it is none that a list gave as next_cursor".into()))?;
+    let after = after.ok_or_else(|| {
+        Problem::new(Code::InvalidQuery, "cursor: it is none that a list gave as next_cursor").at("/cursor")
+    })?;
     let (items, next) = app.engine.items(&filter, after, limit).await?;
     let items = items.into_iter().map(|item| ItemView::of(item, None)).collect();
     Ok(Json(ItemList { items, next_cursor: next.map(|key| format!("{key:x}")) }))

@@ -11,8 +11,8 @@ use utoipa::IntoParams;
 
 use super::{
     App,
+    bodies::Binary,
     error::{Code, Outcome, Problem},
-    search::Binary,
     view::{ItemView, content_name},
 };
 use crate::{

@@ -9,7 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{
     App,
-    error::{Code, Outcome, Problem},
+    error::{Outcome, Problem},
 };
 use crate::search::{Kind, Placed};
 
@@ -65,8 +65,7 @@ pub(super) async fn map(
     let Query(MapOptions { limit }) = options?;
     let limit = limit.unwrap_or(POINTS);
     if !(1..=MOST_POINTS).contains(&limit) {
-        let detail = format!("limit: it is {limit}; allowed are 1 to {MOST_POINTS}");
-        return Err(Problem::new(Code::InvalidQuery, detail).at("/limit"));
+        return Err(Problem::out_of_range("limit", limit, &(1..=MOST_POINTS)));
     }
     let map = app.engine.map(limit).await?;
     // Three digits are finer than any screen, and a third of the bytes.

@@ -5,6 +5,7 @@
 
 mod access;
 mod admin;
+mod bodies;
 mod crowd;
 mod error;
 mod filter;
@@ -77,9 +78,9 @@ fn router(engine: Arc<Engine>, settings: HttpSettings) -> Router {
     let admit = middleware::from_fn_with_state(app.clone(), crowd::admit);
     let head = middleware::from_fn_with_state(app.clone(), crowd::head);
     telemetry::start_metrics();
-    let (routes, _) = routes(limits.body_bytes, limits.picture_bytes).split_for_parts();
-    let (events, _) = events().split_for_parts();
-    let document = openapi::response_body(&document());
+    let (routes, document) = routes(limits.body_bytes, limits.picture_bytes).split_for_parts();
+    let (events, of_events) = events().split_for_parts();
+    let document = openapi::response_body(&openapi::completed([document, of_events]));
     let pages = Router::new()
         .route("/", get(pages::index))
         .route("/admin", get(pages::admin))
@@ -173,9 +174,7 @@ fn events() -> OpenApiRouter<App> {
 /// The document of the API (OpenAPI 3.1).
 pub fn document() -> utoipa::openapi::OpenApi {
     // What a body may have is for whoever serves.
-    let mut document = routes(0, 0).into_openapi();
-    document.merge(events().into_openapi());
-    openapi::completed(document)
+    openapi::completed([routes(0, 0).into_openapi(), events().into_openapi()])
 }
 
 /// What tells browsers which other sites' pages may ask, and read the answers; nothing for those that nobody listed.

@@ -41,10 +41,10 @@ const KEY: &str = "key";
 /// The name of the answer to all that goes wrong.
 const PROBLEM: &str = "Problem";
 
-/// The document with what its operations share.
-pub(super) fn completed(operations: openapi::OpenApi) -> openapi::OpenApi {
+/// The document of all these routes, with what they share.
+pub(super) fn completed(routes: impl IntoIterator<Item = openapi::OpenApi>) -> openapi::OpenApi {
     let mut document = Document::openapi();
-    document.merge(operations);
+    routes.into_iter().for_each(|operations| document.merge(operations));
     for (route, item) in &mut document.paths.paths {
         for (method, operation) in operations_of(item) {
             complete(route, &method, operation);

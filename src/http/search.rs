@@ -13,14 +13,12 @@ use axum::{
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
-use utoipa::{
-    PartialSchema, ToSchema,
-    openapi::{RefOr, Schema},
-};
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 use super::{
     App,
+    bodies::{Binary, ComposedBody, EmbedBody, ImageBody, ImageForm, PictureForm, TextBody, WordsOrPicture},
     error::{Code, Outcome, Problem},
     filter,
     options::{AddressParameters, FilterParameter, OptionParameters, Options, Wishes, as_json, few_values, read},
@@ -31,152 +29,6 @@ use crate::search::{Answer, PredictedLabel, SearchError, Target, Term, json_kind
 
 /// A body that is a JSON object.
 type Body = Result<Json<Map<String, Value>>, JsonRejection>;
-
-/// The schema of the body of a search by words.
-struct TextBody;
-
-impl PartialSchema for TextBody {
-    fn schema() -> RefOr<Schema> {
-        let query = json!({ "type": "string", "description": "The words. A cursor makes them needless." });
-        Options::schema_with(json!({ "query": query }), &[])
-    }
-}
-
-impl ToSchema for TextBody {
-    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
-        Options::schemas(schemas);
-    }
-}
-
-/// The schema of the body of a search by a picture.
-struct ImageBody;
-
-impl PartialSchema for ImageBody {
-    fn schema() -> RefOr<Schema> {
-        Options::schema_with(json!({ "image_base64": base64() }), &["image_base64"])
-    }
-}
-
-impl ToSchema for ImageBody {
-    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
-        Options::schemas(schemas);
-    }
-}
-
-/// The schema of the body of a search by several terms.
-struct ComposedBody;
-
-impl PartialSchema for ComposedBody {
-    fn schema() -> RefOr<Schema> {
-        let weight = json!({ "type": "number", "minimum": -10, "maximum": 10, "default": 1 });
-        let term = |name: &str, schema: Value| {
-            json!({
-                "type": "object",
-                "properties": { name: schema, "weight": weight },
-                "required": [name],
-                "additionalProperties": false,
-            })
-        };
-        let text = json!({ "type": "string" });
-        let terms = json!({
-            "type": "array", "minItems": 1, "maxItems": 16,
-            "description": "Each counts as much as it weighs; a negative weight leads away from what it says.",
-            "items": { "oneOf": [term("text", text.clone()), term("image_base64", base64()), term("item", text)] },
-        });
-        Options::schema_with(json!({ "terms": terms }), &[])
-    }
-}
-
-impl ToSchema for ComposedBody {
-    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
-        Options::schemas(schemas);
-    }
-}
-
-fn base64() -> Value {
-    json!({ "type": "string", "format": "byte", "contentEncoding": "base64", "description": "A picture's file." })
-}
-
-/// The schema of the form of a search by a picture.
-#[derive(ToSchema)]
-#[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "the form is read field by field; this says what it has")]
-struct ImageForm {
-    /// A picture's file.
-    #[schema(value_type = String, format = Binary)]
-    image: Vec<u8>,
-    params: Option<Options>,
-}
-
-/// The schema of a form with a picture alone.
-#[derive(ToSchema)]
-#[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "as ImageForm")]
-struct PictureForm {
-    /// A picture's file.
-    #[schema(value_type = String, format = Binary)]
-    image: Vec<u8>,
-}
-
-/// The schema of a body that is a picture's file.
-#[derive(ToSchema)]
-#[schema(value_type = String, format = Binary)]
-#[expect(dead_code, reason = "as ImageForm")]
-pub(super) struct Binary(Vec<u8>);
-
-/// Words, a picture or an item.
-#[derive(ToSchema)]
-#[serde(untagged)]
-#[expect(dead_code, reason = "terms are read by hand, for the sake of their errors; this says what they are")]
-enum TermBody {
-    Text(TextTerm),
-    Image(ImageTerm),
-    Item(ItemTerm),
-}
-
-/// Words.
-#[derive(ToSchema)]
-#[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "as TermBody")]
-struct TextTerm {
-    text: String,
-}
-
-/// A picture.
-#[derive(ToSchema)]
-#[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "as TermBody")]
-struct ImageTerm {
-    /// A picture's file in base64.
-    #[schema(format = Byte)]
-    image_base64: String,
-}
-
-/// An item, by its id.
-#[derive(ToSchema)]
-#[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "as TermBody")]
-struct ItemTerm {
-    item: String,
-}
-
-/// Words or a picture.
-#[derive(ToSchema)]
-#[serde(untagged)]
-#[expect(dead_code, reason = "as TermBody")]
-enum WordsOrPicture {
-    Text(TextTerm),
-    Image(ImageTerm),
-}
-
-/// What is to be put into the common space.
-#[derive(ToSchema)]
-#[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "as TermBody")]
-struct EmbedBody {
-    #[schema(max_items = 100)]
-    inputs: Vec<TermBody>,
-}
 
 /// The parameters of `GET /v1/facets`.
 #[derive(Debug, Default, Deserialize)]

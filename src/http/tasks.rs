@@ -74,8 +74,7 @@ pub(super) async fn list(
     let Query(ListOptions { status, r#type, before, limit }) = options?;
     let limit = limit.unwrap_or(LISTED);
     if !(1..=MAX_LISTED).contains(&limit) {
-        let detail = format!("limit: it is {limit}; allowed are 1 to {MAX_LISTED}");
-        return Err(Problem::new(Code::InvalidQuery, detail).at("/limit"));
+        return Err(Problem::out_of_range("limit", limit, &(1..=MAX_LISTED)));
     }
     let catalog = &app.engine.library().catalog;
     let before = before.unwrap_or(i64::MAX);
@@ -98,8 +97,7 @@ pub(super) async fn one(
     let (Path(id), Query(WaitOptions { wait })) = (id?, options?);
     let wait = wait.unwrap_or(0);
     if wait > MAX_WAIT {
-        let detail = format!("wait: it is {wait} seconds; allowed are 0 to {MAX_WAIT}");
-        return Err(Problem::new(Code::InvalidQuery, detail).at("/wait"));
+        return Err(Problem::out_of_range("wait", wait, &(0..=MAX_WAIT)));
     }
     let catalog = &app.engine.library().catalog;
     // In time for the answer, however little time a request has here.

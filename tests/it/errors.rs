@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::{
     search::drawn_picture,
     slow::pending,
-    support::{Server, damage, found, own_copy, shared_server, trained_collection, wait_for},
+    support::{Server, count, damage, found, own_copy, shared_server, trained_collection, wait_for},
 };
 
 /// Codes that answers were checked for.
@@ -79,7 +79,11 @@ async fn what_an_owner_asks_wrongly() {
     let lines = vec![slow.as_str(); 40].join("\n");
     let long = || at(Method::POST, "/v1/items/batch").header("idempotency-key", "long").body(lines.clone());
     let first = tokio::spawn(long().send());
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    wait_for("the first to be at work", Duration::from_secs(10), async || {
+        let at_work = "select count(*) from idempotency where key = 'long' and status is null";
+        (count(data.path(), at_work).await == 1).then_some(())
+    })
+    .await;
     problem(long(), 409, "idempotency_in_progress").await;
     assert_eq!(first.await.expect("it ends").expect("an answer").status(), 200);
 

@@ -77,7 +77,8 @@ impl TaskView {
             started_at: task.started_at.map(timestamp),
             finished_at: task.finished_at.map(timestamp),
             progress: ProgressView {
-                percent: (percent * 10.0).round() / 10.0,
+                // The sum of nothing is -0.
+                percent: (percent * 10.0).round() / 10.0 + 0.0,
                 eta_seconds: eta,
                 steps: task.steps.clone(),
             },
