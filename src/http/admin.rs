@@ -17,10 +17,10 @@ use super::{
     App,
     error::{Code, Outcome, Problem},
     options::read,
-    view::{self, TaskView},
+    view::{self, Accepted},
 };
 use crate::{
-    catalog::{ModelRecord, Task},
+    catalog::ModelRecord,
     search::{DEFAULT_MARGIN, Gate, SearchError, train_settings},
 };
 
@@ -110,51 +110,45 @@ struct ReportView {
 /// Build the index anew
 ///
 /// The next index is built beside the live one and swapped in when it is whole. While one is at work, that one is the answer.
-#[utoipa::path(post, path = "/v1/admin/reindex", tag = "admin",
-    responses((status = 202, description = "The task", body = TaskView, headers(("Location", description = "The task")))))]
-pub(super) async fn reindex(State(app): State<App>) -> Outcome<impl IntoResponse> {
-    accepted(app.engine.reindex().await)
+#[utoipa::path(post, path = "/v1/admin/reindex", tag = "admin", responses(Accepted))]
+pub(super) async fn reindex(State(app): State<App>) -> Outcome<Accepted> {
+    Ok(Accepted::from(app.engine.reindex().await?))
 }
 
 /// Compare the index with scans
-#[utoipa::path(post, path = "/v1/admin/selftest", tag = "admin",
-    responses((status = 202, description = "The task", body = TaskView, headers(("Location", description = "The task")))))]
-pub(super) async fn selftest(State(app): State<App>) -> Outcome<impl IntoResponse> {
-    accepted(app.engine.self_test().await)
+#[utoipa::path(post, path = "/v1/admin/selftest", tag = "admin", responses(Accepted))]
+pub(super) async fn selftest(State(app): State<App>) -> Outcome<Accepted> {
+    Ok(Accepted::from(app.engine.self_test().await?))
 }
 
 /// Measure the model that answers
-#[utoipa::path(post, path = "/v1/admin/evaluate", tag = "admin",
-    responses((status = 202, description = "The task", body = TaskView, headers(("Location", description = "The task")))))]
-pub(super) async fn evaluate(State(app): State<App>) -> Outcome<impl IntoResponse> {
-    accepted(app.engine.evaluate().await)
+#[utoipa::path(post, path = "/v1/admin/evaluate", tag = "admin", responses(Accepted))]
+pub(super) async fn evaluate(State(app): State<App>) -> Outcome<Accepted> {
+    Ok(Accepted::from(app.engine.evaluate().await?))
 }
 
 /// Back the collection up
 ///
 /// One archive of catalog, pictures, models and index, taken while requests are answered; the task's result says where it lies.
 /// `diptych restore` reads it.
-#[utoipa::path(post, path = "/v1/admin/backup", tag = "admin",
-    responses((status = 202, description = "The task", body = TaskView, headers(("Location", description = "The task")))))]
-pub(super) async fn backup(State(app): State<App>) -> Outcome<impl IntoResponse> {
-    accepted(app.engine.backup().await)
+#[utoipa::path(post, path = "/v1/admin/backup", tag = "admin", responses(Accepted))]
+pub(super) async fn backup(State(app): State<App>) -> Outcome<Accepted> {
+    Ok(Accepted::from(app.engine.backup().await?))
 }
 
 /// Give back what is no longer needed
 ///
 /// Features, pictures, thumbnails and indexes that nothing refers to, and the catalog's empty pages.
-#[utoipa::path(post, path = "/v1/admin/compact", tag = "admin",
-    responses((status = 202, description = "The task", body = TaskView, headers(("Location", description = "The task")))))]
-pub(super) async fn compact(State(app): State<App>) -> Outcome<impl IntoResponse> {
-    accepted(app.engine.compact().await)
+#[utoipa::path(post, path = "/v1/admin/compact", tag = "admin", responses(Accepted))]
+pub(super) async fn compact(State(app): State<App>) -> Outcome<Accepted> {
+    Ok(Accepted::from(app.engine.compact().await?))
 }
 
 /// Learn from the collection
 ///
 /// A new model answers only if it is not worse than the one that does; queries are answered all the while.
-#[utoipa::path(post, path = "/v1/admin/train", tag = "admin", request_body = Option<TrainBody>,
-    responses((status = 202, description = "The task", body = TaskView, headers(("Location", description = "The task")))))]
-pub(super) async fn train(State(app): State<App>, body: Bytes) -> Outcome<impl IntoResponse> {
+#[utoipa::path(post, path = "/v1/admin/train", tag = "admin", request_body = Option<TrainBody>, responses(Accepted))]
+pub(super) async fn train(State(app): State<App>, body: Bytes) -> Outcome<Accepted> {
     let body: Option<TrainBody> = if body.is_empty() { None } else { from_bytes(&body)? };
     let TrainBody { settings, margin, force } = body.unwrap_or_default();
     let settings = train_settings(settings)?;
@@ -163,15 +157,14 @@ pub(super) async fn train(State(app): State<App>, body: Bytes) -> Outcome<impl I
         let detail = format!("margin: it is {margin}; allowed are points of mAP from 0 to 1");
         return Err(Problem::new(Code::InvalidSettings, detail).at("/margin"));
     }
-    accepted(app.engine.train(settings, Gate { margin, force }).await)
+    Ok(Accepted::from(app.engine.train(settings, Gate { margin, force }).await?))
 }
 
 /// Take what lies on the machine that serves
-#[utoipa::path(post, path = "/v1/admin/import", tag = "admin", request_body = ImportBody,
-    responses((status = 202, description = "The task", body = TaskView, headers(("Location", description = "The task")))))]
-pub(super) async fn import(State(app): State<App>, body: Bytes) -> Outcome<impl IntoResponse> {
+#[utoipa::path(post, path = "/v1/admin/import", tag = "admin", request_body = ImportBody, responses(Accepted))]
+pub(super) async fn import(State(app): State<App>, body: Bytes) -> Outcome<Accepted> {
     let ImportBody { path } = from_bytes(&body)?;
-    accepted(app.engine.import(path).await)
+    Ok(Accepted::from(app.engine.import(path).await?))
 }
 
 /// All models
@@ -214,21 +207,16 @@ pub(super) async fn report(
 }
 
 /// Make a model answer
-#[utoipa::path(post, path = "/v1/models/{id}/activate", tag = "admin", params(("id" = String, Path)),
-    responses((status = 202, description = "The task", body = TaskView, headers(("Location", description = "The task")))))]
-pub(super) async fn activate(
-    State(app): State<App>,
-    id: Result<Path<String>, PathRejection>,
-) -> Outcome<impl IntoResponse> {
+#[utoipa::path(post, path = "/v1/models/{id}/activate", tag = "admin", params(("id" = String, Path)), responses(Accepted))]
+pub(super) async fn activate(State(app): State<App>, id: Result<Path<String>, PathRejection>) -> Outcome<Accepted> {
     let Path(id) = id?;
-    accepted(app.engine.switch_model(Some(id)).await)
+    Ok(Accepted::from(app.engine.switch_model(Some(id)).await?))
 }
 
 /// Make the model answer that did before
-#[utoipa::path(post, path = "/v1/models/rollback", tag = "admin",
-    responses((status = 202, description = "The task", body = TaskView, headers(("Location", description = "The task")))))]
-pub(super) async fn roll_back(State(app): State<App>) -> Outcome<impl IntoResponse> {
-    accepted(app.engine.switch_model(None).await)
+#[utoipa::path(post, path = "/v1/models/rollback", tag = "admin", responses(Accepted))]
+pub(super) async fn roll_back(State(app): State<App>) -> Outcome<Accepted> {
+    Ok(Accepted::from(app.engine.switch_model(None).await?))
 }
 
 fn in_short(model: ModelRecord, active: Option<&str>) -> ModelView {
@@ -243,10 +231,6 @@ fn in_short(model: ModelRecord, active: Option<&str>) -> ModelView {
         report,
         gate,
     }
-}
-
-fn accepted(task: Result<Task, SearchError>) -> Outcome<impl IntoResponse> {
-    Ok(view::accepted(&task?))
 }
 
 /// JSON whatever the Content-Type says: a body is optional on some of these routes.

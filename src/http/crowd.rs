@@ -43,6 +43,11 @@ impl Places {
         let kib = (limits.upload_bytes >> 10).min(Semaphore::MAX_PERMITS);
         Self { requests: Arc::new(Semaphore::new(limits.requests)), bodies: Arc::new(Semaphore::new(kib)) }
     }
+
+    /// Places that are taken, of those that these limits give.
+    pub(super) fn taken(&self, limits: &HttpLimits) -> usize {
+        limits.requests - self.requests.available_permits()
+    }
 }
 
 /// Lets a request in if there is a place for it.

@@ -114,6 +114,8 @@ pub(super) struct StatsView {
     uptime_seconds: f64,
     /// Bytes of memory that the process holds; null where the system does not say.
     memory_bytes: Option<u64>,
+    /// Searches and changes that are at work.
+    requests_at_work: usize,
     /// Null as long as nothing is trained.
     index: Option<IndexStats>,
     tasks: TaskStats,
@@ -253,6 +255,7 @@ pub(super) async fn stats(State(app): State<App>) -> Json<StatsView> {
     Json(StatsView {
         uptime_seconds: app.started.elapsed().as_secs_f64(),
         memory_bytes: telemetry::memory_bytes(),
+        requests_at_work: app.places.taken(&app.limits),
         index,
         tasks: TaskStats { running: app.engine.tasks_at_work() },
     })

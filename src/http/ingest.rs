@@ -23,7 +23,7 @@ use super::{
     once::Once,
     options::{AddressParameters, FilterParameter, as_json, few_values, read, whole},
     search::{decoded, media_type},
-    view::{self, ItemList, ItemView, TaskView, item_path},
+    view::{Accepted, ItemList, ItemView, TaskView, item_path},
 };
 use crate::{
     catalog::Put,
@@ -286,7 +286,7 @@ pub(super) async fn batch(State(app): State<App>, once: Option<Extension<Once>>,
     if drafts.len() > app.limits.batch {
         let drafts = drafts.map(|(number, draft)| BatchLine { number, draft: draft.map_err(|p| refusal(&p)) });
         let task = app.engine.take_batch(drafts.collect(), |error| refusal(&Problem::from(error))).await?;
-        return Ok(view::accepted(&task).into_response());
+        return Ok(Accepted::from(task).into_response());
     }
     let (mut said, mut taken) = (Vec::new(), 0);
     for (number, draft) in drafts {

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::{
     search::drawn_picture,
-    slow::pending,
+    slow::{at_work, pending},
     support::{Server, count, damage, found, own_copy, shared_server, trained_collection, wait_for},
 };
 
@@ -172,7 +172,7 @@ async fn who_is_slow(collection: &std::path::Path) {
     let at = |path: &str| client.get(format!("{}{path}", server.base));
     problem(at("/healthz").header("x-long", "a".repeat(20_000)), 431, "head_too_large").await;
     let mut waiting = pending(&server.base, 1000).await;
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    at_work(&server.base).await;
     server.ask_to_end();
     wait_for("draining", Duration::from_secs(2), async || {
         at("/readyz").send().await.is_ok_and(|answer| answer.status() == 503).then_some(())

@@ -6,7 +6,7 @@ mod task;
 
 pub(super) use answer::{AnswerView, FacetsView, LabelCounts};
 pub(super) use item::{ItemList, ItemView, content_name, item_path};
-pub(super) use task::{ProgressView, TaskList, TaskView, accepted, status};
+pub(super) use task::{Accepted, ProgressView, TaskList, TaskView, status};
 
 /// RFC 3339 from Unix milliseconds.
 pub(super) fn timestamp(ms: i64) -> String {

@@ -3,11 +3,11 @@
 use axum::{
     Json,
     http::{StatusCode, header},
-    response::IntoResponse,
+    response::{IntoResponse, Response},
 };
 use serde::Serialize;
 use serde_json::{Value, json};
-use utoipa::ToSchema;
+use utoipa::{IntoResponses, ToSchema};
 
 use super::timestamp;
 use crate::catalog::{Step, Task, TaskStatus, now_ms};
@@ -108,7 +108,19 @@ fn planned_steps(kind: &str) -> usize {
 }
 
 /// The answer to something that was accepted and is at work: 202 and where to look.
-pub(in crate::http) fn accepted(task: &Task) -> impl IntoResponse + use<> {
-    let location = [(header::LOCATION, format!("/v1/tasks/{}", task.id))];
-    (StatusCode::ACCEPTED, location, Json(TaskView::new(task, None)))
+#[derive(IntoResponses)]
+#[response(status = 202, description = "The task", headers(("Location", description = "The task")))]
+pub(in crate::http) struct Accepted(TaskView);
+
+impl From<Task> for Accepted {
+    fn from(task: Task) -> Self {
+        Self(TaskView::new(&task, None))
+    }
+}
+
+impl IntoResponse for Accepted {
+    fn into_response(self) -> Response {
+        let location = [(header::LOCATION, format!("/v1/tasks/{}", self.0.id))];
+        (StatusCode::ACCEPTED, location, Json(self.0)).into_response()
+    }
 }
