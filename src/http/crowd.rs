@@ -9,7 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http_body::Body;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::{
     App,
@@ -44,6 +44,11 @@ impl Places {
         Self { requests: Arc::new(Semaphore::new(limits.requests)), bodies: Arc::new(Semaphore::new(kib)) }
     }
 
+    /// A place for a search or a change, if there is one.
+    pub(super) fn request(&self) -> Option<SemaphorePermit<'_>> {
+        self.requests.try_acquire().ok()
+    }
+
     /// Places that are taken, of those that these limits give.
     pub(super) fn taken(&self, limits: &HttpLimits) -> usize {
         limits.requests - self.requests.available_permits()
@@ -63,7 +68,7 @@ pub(super) async fn admit(State(app): State<App>, request: Request, next: Next) 
     if door == Door::Crowded {
         return full(&format!("there are {} connections, the most that are served", app.limits.connections));
     }
-    let Ok(_place) = app.places.requests.try_acquire() else {
+    let Some(_place) = app.places.request() else {
         return full(&format!("{} searches and changes are at work, the most at once", app.limits.requests));
     };
     // What does not say how long it is may be as long as is allowed.

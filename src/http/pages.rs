@@ -78,7 +78,8 @@ assets! {
 pub(super) async fn index(State(app): State<App>, parameters: AddressParameters) -> Response {
     let page = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/static/index.html"));
     match plain::words(&parameters) {
-        Some(words) => document(plain::answered(&app, page, words).await),
+        Some((words, true)) => document(plain::answered(&app, page, words).await),
+        Some((words, false)) => document(plain::offered(page, words)),
         None => document(page),
     }
 }

@@ -1,4 +1,7 @@
 //! The answer to words on the search page for browsers without scripts: a list in HTML, in the place of the page's `noscript`.
+//!
+//! With scripts the page asks for itself, so the list is made only where the address says `plain`: a form without scripts sends that
+//! along, and a link without it offers to.
 
 use std::{
     fmt::Write as _,
@@ -14,18 +17,28 @@ const RESULTS: usize = 60;
 /// As on searches by address.
 const KEYWORD_WEIGHT: f32 = 0.3;
 
-/// With scripts nobody sees the list: it must not hold up the page for long.
-const PATIENCE: Duration = Duration::from_millis(1500);
+/// How long the list may take.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The field of the page that the words stand in, and what the list takes the place of.
 const FIELD: &str = "<input id=\"query\"";
-const NOSCRIPT: (&str, &str) = ("<noscript>", "</noscript>");
+const NOSCRIPT: (&str, &str) = ("<noscript id=\"plain\">", "</noscript>");
 
-/// The words that an address asks for, if it does.
-pub(super) fn words(parameters: &AddressParameters) -> Option<&str> {
+/// The words that an address asks for, if it does; and whether their answer is wanted as a list.
+pub(super) fn words(parameters: &AddressParameters) -> Option<(&str, bool)> {
     let parameters = parameters.as_ref().ok()?;
     let asked = parameters.iter().find(|(name, words)| name == "q" && !words.trim().is_empty());
-    asked.map(|(_, words)| words.trim())
+    asked.map(|(_, words)| (words.trim(), parameters.iter().any(|(name, _)| name == "plain")))
+}
+
+/// The page with a way to the list for those who have no scripts.
+pub(super) fn offered(page: &str, words: &str) -> String {
+    let words = Escaped(words);
+    let form = format!(
+        "<form class=\"notice\" action=\"/\"><input type=\"hidden\" name=\"q\" value=\"{words}\"><input type=\"hidden\" \
+         name=\"plain\" value=\"1\"><button type=\"submit\">Show pictures for “{words}”</button></form>"
+    );
+    with(page, &form)
 }
 
 /// The page with the words in its field and their answer, or why there is none.
@@ -38,10 +51,14 @@ pub(super) async fn answered(app: &App, page: &str, words: &str) -> String {
             notice("There is no answer", problem.detail())
         }
     };
+    with(page, &list).replacen(FIELD, &format!("{FIELD} value=\"{}\"", Escaped(words)), 1)
+}
+
+/// The page with something for those who have no scripts.
+fn with(page: &str, plain: &str) -> String {
     let (before, rest) = page.split_once(NOSCRIPT.0).unwrap_or((page, ""));
     let after = rest.split_once(NOSCRIPT.1).map_or(rest, |(_, after)| after);
-    let before = before.replacen(FIELD, &format!("{FIELD} value=\"{}\"", Escaped(words)), 1);
-    format!("{before}{}{list}{}{after}", NOSCRIPT.0, NOSCRIPT.1)
+    format!("{before}{}{plain}{}{after}", NOSCRIPT.0, NOSCRIPT.1)
 }
 
 /// Nothing where a key is wanted, for a link has none.
@@ -49,6 +66,8 @@ async fn answer(app: &App, words: &str) -> Result<Option<Answer>, SearchError> {
     if app.engine.library().catalog.wants_keys().await? {
         return Ok(None);
     }
+    // The page is for everyone at any time; a search takes a place wherever it comes from.
+    let _place = app.places.request().ok_or(SearchError::Overloaded)?;
     let query = Query {
         keyword_weight: KEYWORD_WEIGHT,
         deadline: Some(Instant::now() + PATIENCE),
