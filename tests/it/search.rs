@@ -136,18 +136,14 @@ async fn a_picture_finds_captions_raw_and_as_a_form() {
     assert_eq!(texts.len(), 6);
     assert_eq!(texts.iter().collect::<std::collections::HashSet<_>>().len(), 6, "no caption twice: {texts:?}");
 
-    let form = || {
-        Form::new().part("image", Part::bytes(drawn_picture()).file_name("disc.bmp")).text("params", r#"{"limit": 6}"#)
+    let posted = async |params: &str| -> Value {
+        let form = Form::new().part("image", Part::bytes(drawn_picture()).file_name("disc.bmp"));
+        let form = form.text("params", params.to_owned());
+        let sent = client.post(format!("{base}/v1/search/image")).multipart(form).send();
+        sent.await.expect("an answer").json().await.expect("JSON")
     };
-    let posted = client.post(format!("{base}/v1/search/image")).multipart(form()).send().await.expect("an answer");
-    let posted: Value = posted.json().await.expect("JSON");
-    assert_eq!(posted["results"], raw["results"]);
-
-    let similar = client
-        .post(format!("{base}/v1/search/image?target=image"))
-        .multipart(form().text("params", r#"{"target": "image"}"#));
-    let similar: Value = similar.send().await.expect("an answer").json().await.expect("JSON");
-    check_answer(&similar, "image", "image_to_image");
+    assert_eq!(posted(r#"{"limit": 6}"#).await["results"], raw["results"]);
+    check_answer(&posted(r#"{"target": "image"}"#).await, "image", "image_to_image");
 }
 
 #[tokio::test]
