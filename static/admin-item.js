@@ -19,6 +19,9 @@ export function item(id) {
   return known.get(id);
 }
 
+/** Asks for an item anew, because it was changed. */
+export const forgetItem = (id) => known.delete(id);
+
 /** The picture of an item, as large as a thumbnail, or nothing if it has none. */
 export async function thumbnail(shown) {
   if (!shown.thumbnail_url) return null;

@@ -11,18 +11,19 @@ import { dataSection } from './admin-data.js';
 import { keysSection } from './admin-keys.js';
 import { mapSection } from './admin-map.js';
 import { modelsSection } from './admin-models.js';
+import { reviewSection } from './admin-review.js';
 import { tasksSection } from './admin-tasks.js';
 import { trainSection } from './admin-train.js';
 
 /** Each fills the element it is given; what it waits for may fail. */
 const SECTIONS = {
-  data: dataSection, map: mapSection, models: modelsSection, train: trainSection, tasks: tasksSection, keys: keysSection,
+  data: dataSection, review: reviewSection, map: mapSection, models: modelsSection, train: trainSection, tasks: tasksSection, keys: keysSection,
 };
 
 /** What is shown anew when long work of a kind has ended well. */
 const CHANGED_BY = {
   train: ['models', 'map'], activate: ['models', 'map'],
-  evaluate: ['models'], reindex: ['map'], import: ['data', 'map'], batch: ['data', 'map'], compact: ['data'],
+  evaluate: ['models', 'review'], reindex: ['map'], import: ['data', 'map'], batch: ['data', 'map'], compact: ['data'],
 };
 
 const seen = new Set();

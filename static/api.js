@@ -13,19 +13,19 @@ export const LARGEST_PAGE = 100;
 const TARGETS = { captions: 'text', pictures: 'image' };
 
 export const info = () => requestJson('/v1/info');
-export const labels = () => requestJson('/v1/labels');
+export const labels = (options) => requestJson('/v1/labels', options);
 export const ready = () => request('/readyz');
 export const item = (id, signal) => requestJson(itemUrl(id), { signal });
 
 /** Up to `limit` items of a class. */
-export const itemsOf = (label, limit) => requestJson(`/v1/items?limit=${limit}&filter=${encodeURIComponent(JSON.stringify(
-  { must: [{ key: 'label', match: { any: [label] } }, { key: 'has', match: { value: 'image' } }] }))}`);
+export const itemsOf = (label, limit, options) => requestJson(`/v1/items?limit=${limit}&filter=${encodeURIComponent(JSON.stringify(
+  { must: [{ key: 'label', match: { any: [label] } }, { key: 'has', match: { value: 'image' } }] }))}`, options);
 
 /** The request that asks a question: { path, body }. Pictures stand in it as `pictureOf` gives them. */
-export async function asRequest(asked, half, { limit = PAGE, pictureOf = base64 } = {}) {
+export async function asRequest(asked, half, { limit = PAGE, hybrid = true, pictureOf = base64 } = {}) {
   const wishes = { target: TARGETS[half], limit, filter: serviceFilter(asked), facets: ['label'], explain: true };
   const query = onlyWords(asked);
-  if (query !== null) return { path: '/v1/search/text', body: { query, hybrid: true, ...wishes } };
+  if (query !== null) return { path: '/v1/search/text', body: { query, hybrid, ...wishes } };
   const terms = [];
   for (const { kind, value, weight } of asked.terms) {
     const what = kind === 'text' ? { text: value } : kind === 'item' ? { item: value } : { image_base64: await pictureOf(value) };
@@ -34,8 +34,8 @@ export async function asRequest(asked, half, { limit = PAGE, pictureOf = base64 
   return { path: '/v1/search', body: { terms, ...wishes } };
 }
 
-export async function search(asked, half, { signal, limit } = {}) {
-  const { path, body } = await asRequest(asked, half, { limit });
+export async function search(asked, half, { signal, limit, hybrid } = {}) {
+  const { path, body } = await asRequest(asked, half, { limit, hybrid });
   return requestJson(path, { method: 'POST', json: body, signal });
 }
 

@@ -5,21 +5,24 @@ import { button, byId, goodness, itemUrl, make, wordsChip } from './dom.js';
 import { release, show as showPicture } from './pictures.js';
 import { number, t } from './words.js';
 import { copyText } from './copy.js';
-import { reasons } from './why.js';
+import { examples, reasons } from './why.js';
 
 const LARGEST_ENLARGEMENT = 2;
 
 /**
  * Prepares the dialog. It calls `similar(id)`, `combine(id)` and `within(label)` when the reader asks for pictures like the one
  * shown, for it as one term more, or for a class alone; `turned(id)` when it shows another result and `closed(at)` when it is gone.
+ * `nearest()` gives the results that lie nearest to the question.
  */
-export function itemDialog({ similar, combine, within, turned, closed }) {
+export function itemDialog({ similar, combine, within, turned, closed, nearest }) {
   const dialog = byId('item-dialog');
   const picture = byId('dialog-picture');
   let results = [];
   let query = null;
   let at = 0;
   let details = null;
+  /** The question whose examples are shown. */
+  let exemplified = null;
   let silent = false;
 
   function show(index) {
@@ -37,6 +40,7 @@ export function itemDialog({ similar, combine, within, turned, closed }) {
     const why = reasons(result, query);
     byId('dialog-why').hidden = !why;
     byId('dialog-why-list').replaceChildren(...(why ? [why] : []));
+    explain();
     // Only the item itself names its file. Without it the dialog is still whole.
     fetchItem(result.id, details.signal).then((more) => {
       if (!result.thumbnail_url) pictured(result, more);
@@ -81,6 +85,22 @@ export function itemDialog({ similar, combine, within, turned, closed }) {
       make('div', {}, make('dt', { dir: 'auto', text: name }), make('dd', { dir: 'auto', text: String(value) }))));
   }
 
+  /** Examples cost a search of their own, so they come when somebody wants to know why, once for a question. */
+  async function explain() {
+    const place = byId('dialog-why-examples');
+    if (exemplified !== query) place.replaceChildren();
+    if (!byId('dialog-why').open || !query || exemplified === query) return;
+    const of = query;
+    exemplified = of;
+    try {
+      const results = await nearest();
+      if (query === of && results.length) place.replaceChildren(...examples(results));
+    } catch {
+      // The reasons stand without examples.
+      exemplified = null;
+    }
+  }
+
   function step(by) {
     if (!results[at + by]) return;
     show(at + by);
@@ -94,6 +114,7 @@ export function itemDialog({ similar, combine, within, turned, closed }) {
     act();
   }
 
+  byId('dialog-why').addEventListener('toggle', explain);
   byId('dialog-previous').addEventListener('click', () => step(-1));
   byId('dialog-next').addEventListener('click', () => step(1));
   byId('dialog-close').addEventListener('click', () => dialog.close());

@@ -19,15 +19,15 @@ function drawInto(list, captionsOnly) {
   list.replaceChildren(...chips);
 }
 
-/** Draws the examples. They are a courtesy: without them the page searches just as well. */
+/** Draws the examples. They are a courtesy: without them the page searches just as well, and nobody is asked for a key for them. */
 export async function drawExamples() {
-  ({ labels } = await fetchLabels());
+  ({ labels } = await fetchLabels({ quiet: true }));
   drawInto(byId('example-labels'), false);
   byId('examples').hidden = labels.length === 0;
   byId('surprise').hidden = labels.length === 0;
   const picked = [...labels].sort(() => Math.random() - 0.5).slice(0, CAPTIONS);
   const found = await Promise.all(picked.map(async ({ label }) => {
-    const { items } = await itemsOf(label, A_FEW);
+    const { items } = await itemsOf(label, A_FEW, { quiet: true });
     const said = items.flatMap((item) => item.captions).filter((text) => text.length > 3 && text.length <= LONGEST);
     return said.length ? oneOf(said) : null;
   }));

@@ -16,6 +16,7 @@ import * as question from './question.js';
 import * as recent from './recent.js';
 import { keep } from './shelf.js';
 import * as view from './view.js';
+import { EXAMPLES } from './why.js';
 import { fill, t } from './words.js';
 
 const STARTING_POLL_MS = 1500;
@@ -68,7 +69,7 @@ async function route() {
     } catch (error) {
       if (signal.aborted) return;
       if (['starting', 'no_model'].includes(error.code)) waitWith(error);
-      else view.showError(error, asked, route);
+      else view.showError(error, asked, boot);
       return;
     } finally {
       clearTimeout(loading);
@@ -234,6 +235,11 @@ const dialog = itemDialog({
     ask({ terms: terms.length ? terms : [question.words(label)], filter: { labels: [label], fields: {} } }, { on: true });
   },
   turned: (id) => question.alter({ item: id }),
+  async nearest() {
+    const { asked } = current;
+    const half = question.pictured(asked) ? 'pictures' : 'captions';
+    return (await api.search(asked, half, { limit: EXAMPLES, hybrid: false })).results;
+  },
   closed(at) {
     if (current?.asked.terms.length) view.focusResult(question.half(current.asked), at);
     if (history.state.opened) history.back();
@@ -295,6 +301,7 @@ addEventListener('scroll', () => {
   clearTimeout(placing);
   placing = setTimeout(() => question.keepPlace(), KEEP_PLACE_AFTER_MS);
 }, { passive: true });
+document.addEventListener('key-changed', () => { if (hasKey()) drawExamples().catch(() => {}); });
 addEventListener('popstate', () => { clearTimeout(placing); route(); });
 const end = new IntersectionObserver((seen) => { if (seen.at(-1).isIntersecting) more(); }, { rootMargin: '600px' });
 end.observe(byId('more'));

@@ -1,9 +1,12 @@
-// Why a result is an answer: what the service says of how it was found, in words.
+// Why a result is an answer: what the service says of how it was found, in words; and the examples that lie nearest to the question.
 
 import { make, percent } from './dom.js';
 import { number, t } from './words.js';
 
 const READ_AS = 3;
+
+/** Examples that are shown. */
+export const EXAMPLES = 3;
 
 /** The reasons of a result as a list; null where the service gave none. `query` is the answer's own. */
 export function reasons(result, query) {
@@ -25,3 +28,8 @@ export function reasons(result, query) {
   return make('dl', { class: 'why-list', 'data-testid': 'why-list' }, ...lines.map(([name, value]) =>
     make('div', {}, make('dt', { text: name }), make('dd', { dir: 'auto', text: value }))));
 }
+
+/** What of the collection lies nearest to the question: that is what the question was understood by. */
+export const examples = (results) => [make('h3', { text: t('why-examples') }), make('ol', { class: 'why-examples', 'data-testid': 'why-examples' },
+  ...results.map(({ id, text, captions, labels, score }) => make('li', {}, make('q', { dir: 'auto', text: text ?? captions?.[0] ?? id }),
+    make('span', { class: 'why-example-facts', dir: 'auto', text: `${labels.join(', ')} · ${number(score, 3)}` }))))];

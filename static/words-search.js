@@ -101,6 +101,7 @@ define({
   'why-read-as': ['Question read as', 'Frage gelesen als', '搜索识别为'],
   'why-shared': ['{guess}. This one bears {shared}.', '{guess}. Dieses trägt {shared}.', '{guess}。此项属于 {shared}。'],
   'why-not-shared': ['{guess}. This one bears none of them.', '{guess}. Dieses trägt nichts davon.', '{guess}。此项不属于其中任何一类。'],
+  'why-examples': ['Nearest to your question in the collection', 'In der Sammlung Ihrer Frage am nächsten', '库中与您的搜索最接近的'],
   'why-place': ['Place', 'Platz', '名次'],
   'why-rank': ['{n} in the whole answer', '{n} in der ganzen Antwort', '全部结果中第 {n}'],
   // As code.

@@ -14,6 +14,7 @@ mod import;
 mod items;
 mod keys;
 mod models;
+mod review;
 mod sample;
 mod tasks;
 mod upkeep;
@@ -37,6 +38,7 @@ pub use import::{Gone, Kept, KnownRecord, NewFeatures, NewItem, NewPicture, NewR
 pub use items::{Caption, Counts, Item, LabelCount, TrainingItem};
 pub use keys::{ApiKey, Scope};
 pub use models::ModelRecord;
+pub use review::{Doubt, Review, ReviewEntry};
 pub use sample::Sampled;
 pub use tasks::{Step, Task, TaskStatus};
 pub use upkeep::Vacuum;

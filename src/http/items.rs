@@ -67,7 +67,8 @@ pub(super) fn with_tag(item: Item, status: StatusCode, searchable: Option<bool>)
     (status, tag, Json(ItemView::of(item, searchable))).into_response()
 }
 
-fn tag(item: &Item) -> String {
+/// The tag that `If-Match` and `If-None-Match` know an item by.
+pub(super) fn tag(item: &Item) -> String {
     format!("\"{}\"", catalog::etag(&item.record_hash))
 }
 

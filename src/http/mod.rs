@@ -24,6 +24,7 @@ mod options;
 mod pages;
 mod plain;
 mod request;
+mod review;
 mod search;
 mod serve;
 mod tasks;
@@ -141,6 +142,8 @@ fn routes(body_bytes: usize, picture_bytes: usize) -> OpenApiRouter<App> {
         .routes(routes!(items::image))
         .routes(routes!(items::thumbnail))
         .routes(routes!(health::health))
+        .routes(routes!(review::review))
+        .routes(routes!(review::settle))
         .routes(routes!(admin::reindex))
         .routes(routes!(admin::selftest))
         .routes(routes!(admin::train))

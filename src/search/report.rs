@@ -10,7 +10,7 @@ use base64::prelude::{BASE64_STANDARD, Engine as _};
 
 use super::{Encoders, Library, Material, SearchError, blocking, given, train::load_material, versions::load};
 use crate::{
-    catalog::{Item, ModelRecord},
+    catalog::{Doubt, Item, ModelRecord},
     dataset::{self, Split},
     dscmr::{self, Model, TrainingData},
     evaluation::{Examination, Page, Place, Report, Shown, page},
@@ -28,7 +28,8 @@ pub struct ReportPage {
     pub html: String,
 }
 
-/// Examines a model of the collection on the test split.
+/// Examines a model of the collection on the test split. What may be wrong with items of all splits is noted in the catalog, for
+/// their owner to review.
 ///
 /// # Errors
 /// [`SearchError::NotEnough`] if the split is empty; or if the catalog or the model's files fail.
@@ -49,6 +50,7 @@ pub async fn report_page(
     let key_of = move |place: Place| item_keys[item_of(&data, place)];
     let keys: BTreeSet<i64> = places(&examination).map(&key_of).collect();
     let items = library.catalog.items(&keys.into_iter().collect::<Vec<i64>>()).await?;
+    library.catalog.note_doubts(&doubts(&examination, &key_of, &caption_keys, &items)).await?;
     let (library, version) = (library.clone(), record.version.clone());
     blocking(move || {
         let pictured: BTreeSet<i64> = pictured(&examination).map(&key_of).collect();
@@ -102,6 +104,28 @@ fn finish(
 ) -> Result<ReportPage, SearchError> {
     let html = page(&Page { model, facts, examination: &examination }, shown).map_err(SearchError::Background)?;
     Ok(ReportPage { report: examination.report, html })
+}
+
+/// What the examination doubts, by key of the item.
+fn doubts(
+    examination: &Examination,
+    key_of: &dyn Fn(Place) -> i64,
+    caption_keys: &[i64],
+    items: &HashMap<i64, Item>,
+) -> Vec<(i64, Doubt)> {
+    let labels = examination.suspects.iter().filter_map(|suspect| {
+        let key = key_of(Place::Picture(suspect.item));
+        let suggested = examination.classes[suspect.suggested as usize].clone();
+        let labels = items.get(&key)?.labels.clone();
+        // Somebody may have seen to it meanwhile.
+        (!labels.contains(&suggested)).then_some((key, Doubt::Label { labels, suggested, lead: suspect.lead }))
+    });
+    let captions = examination.mismatches.iter().filter_map(|mismatch| {
+        let key = key_of(Place::Picture(mismatch.item));
+        let caption = items.get(&key)?.captions.iter().find(|caption| caption.key == caption_keys[mismatch.caption])?;
+        Some((key, Doubt::Caption { text: caption.text.clone(), distance: mismatch.distance.into() }))
+    });
+    labels.chain(captions).collect()
 }
 
 fn item_of(data: &TrainingData, place: Place) -> usize {

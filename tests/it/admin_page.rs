@@ -6,6 +6,7 @@ use fantoccini::actions::{InputSource, MOUSE_BUTTON_LEFT, MouseActions, PointerA
 use serde_json::{Value, json};
 
 use crate::{
+    axe,
     browser::{Browser, Driver},
     support::{Server, count, damage, diptych, own_copy, succeed, trained_collection},
 };
@@ -19,6 +20,13 @@ async fn an_owner_sees_and_does_all_of_it_in_a_browser() {
     let Some(collection) = trained_collection() else { return };
     let data = own_copy(collection);
     damage(data.path(), "insert into rejections values ('data.jsonl', 3, '<img src=x onerror=alert(1)>', 0)").await;
+    damage(
+        data.path(),
+        "update item_labels set label = (select key from labels where name = 'flags') where item = (
+             select min(item) from item_labels where label = (select key from labels where name = 'birds')
+                 and item not in (select item from item_labels where label = (select key from labels where name = 'flags')))",
+    )
+    .await;
     let key = succeed(diptych(data.path()).args(["key", "create", "--scope", "admin"]));
     let key = key.lines().find(|line| line.starts_with("dpt_")).expect("a key").trim().to_owned();
     let server = Server::start(data.path()).await;
@@ -26,6 +34,7 @@ async fn an_owner_sees_and_does_all_of_it_in_a_browser() {
 
     a_key_is_asked_for(&browser, &key).await;
     the_collections_health_is_told(&browser, data.path()).await;
+    doubts_are_mended_undone_and_settled(&browser, data.path()).await;
     the_map_shows_what_the_pointer_rests_on(&browser).await;
     words_are_a_star(&browser).await;
     a_lasso_and_a_class_say_what_they_hold(&browser).await;
@@ -34,6 +43,7 @@ async fn an_owner_sees_and_does_all_of_it_in_a_browser() {
     a_training_is_stopped(&browser).await;
     work_is_begun_and_told(&browser).await;
     a_key_is_made_and_revoked(&browser).await;
+    all_of_it_is_accessible(&browser).await;
     it_speaks_german(&browser).await;
     a_narrow_window_does_not_scroll_sideways(&browser).await;
     the_console_has_no_errors(&browser).await;
@@ -108,6 +118,42 @@ async fn the_collections_health_is_told(browser: &Browser, data: &Path) {
     assert_eq!(classes, count(data, "select count(distinct label) from item_labels").await);
     click(browser, "#data summary").await;
     assert!(browser.text("#data table").await.contains(MARKUP));
+}
+
+/// A look is taken; a label is changed and changed back, and what is right is said to be right.
+async fn doubts_are_mended_undone_and_settled(browser: &Browser, data: &Path) {
+    go(browser, "review").await;
+    click(browser, "[data-testid=look-again]").await;
+    browser.find("[data-testid=review-labels] [data-testid=review-entry]").await;
+    go(browser, "review").await;
+    const SHOWN: &str = "document.querySelectorAll('[data-testid=review-entry]').length";
+    let shown = evaluate(browser, &format!("return {SHOWN}")).await;
+    let changed = "select count(*) from item_labels where label = (select key from labels where name = 'birds')";
+    let before = count(data, changed).await;
+    let bird = "const all = [...document.querySelectorAll('[data-testid=review-labels] [data-testid=review-mend]')];
+         const one = all.find((button) => button.textContent === 'It is birds');
+         one?.scrollIntoView({ block: 'center' }); one?.click(); return Boolean(one)";
+    assert_eq!(evaluate(browser, bird).await, true, "a bird that is called a flag is doubted");
+    browser.find("[data-testid=undo]").await;
+    browser.until("the way back has the focus", "return document.activeElement.dataset.testid === 'undo'").await;
+    assert_eq!(count(data, changed).await, before + 1);
+    click(browser, "[data-testid=undo]").await;
+    browser
+        .until(
+            "it is as it was",
+            &format!("return {SHOWN} === {shown} && !document.querySelector('[data-testid=undo]')"),
+        )
+        .await;
+    assert_eq!(count(data, changed).await, before);
+
+    click(browser, "[data-testid=review-right]").await;
+    browser
+        .until(
+            "the next one has the focus",
+            "return document.activeElement.closest('[data-testid=review-entry]') !== null",
+        )
+        .await;
+    assert_eq!(count(data, "select count(*) from review where settled_at is not null").await, 1);
 }
 
 /// Where a point of the map lies in the window: the first under which the pointer changes.
@@ -305,6 +351,18 @@ async fn a_key_is_made_and_revoked(browser: &Browser) {
     assert_eq!(status().await, 401);
 }
 
+/// With all sections there, and with a card open.
+async fn all_of_it_is_accessible(browser: &Browser) {
+    for section in ["data", "review", "map", "models", "train", "tasks", "keys"] {
+        go(browser, section).await;
+    }
+    axe::clean(browser, "the owner's page").await;
+    click(browser, "[data-testid=review-entry] .review-picture").await;
+    browser.find("[data-testid=item-card][open] dl").await;
+    axe::clean(browser, "an item's card").await;
+    click(browser, "[data-testid=item-close]").await;
+}
+
 /// In another language the page says the same.
 async fn it_speaks_german(browser: &Browser) {
     let agent = evaluate(browser, "return navigator.userAgent").await;
@@ -326,7 +384,7 @@ async fn it_speaks_german(browser: &Browser) {
 async fn a_narrow_window_does_not_scroll_sideways(browser: &Browser) {
     let size = json!({ "width": 320, "height": 640, "deviceScaleFactor": 1, "mobile": false });
     browser.extension("goog/cdp/execute", json!({ "cmd": "Emulation.setDeviceMetricsOverride", "params": size })).await;
-    for section in ["data", "map", "models", "train", "tasks", "keys"] {
+    for section in ["data", "review", "map", "models", "train", "tasks", "keys"] {
         go(browser, section).await;
         browser.until(&format!("{section} fits"), "return document.documentElement.scrollWidth <= 320").await;
     }

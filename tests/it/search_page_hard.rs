@@ -1,8 +1,9 @@
 //! The search page when things go hard: no scripts, a key that is wanted, wrong or revoked, a slow network, a busy service, and
 //! one that is killed under the page and comes back.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
+use fantoccini::key::Key;
 use serde_json::json;
 
 use crate::{
@@ -37,6 +38,77 @@ async fn words_are_answered_without_scripts() {
     assert_eq!(sent, json!(["q", "plain"]), "without scripts it says that it wants a list");
     browser.ask("a fish").await;
     browser.until("the form has asked", "return location.search.startsWith('?q=a+fish')").await;
+    browser.client.close().await.expect("the browser closes");
+}
+
+#[tokio::test]
+async fn a_key_is_asked_for_where_one_is_needed() {
+    let Some(driver) = Driver::start() else { return };
+    let Some(collection) = trained_collection() else { return };
+    let data = own_copy(collection);
+    let key = made_key(data.path());
+    let server = Server::start(data.path()).await;
+    let browser = Browser::open(&driver, &server.base).await;
+
+    browser.goto("/?q=bird").await;
+    browser.find("[data-testid=key-field]").await;
+    axe::clean(&browser, "the question for a key").await;
+    browser.click("[data-testid=key-cancel]").await;
+    browser.state("error", "text").await;
+    assert!(browser.text("[data-testid=notice]").await.contains("key create"));
+    let again = "return document.querySelector('[data-testid=key-dialog]') !== null";
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(browser.run(again).await, false, "whoever gives no key is not asked again");
+    browser.click("[data-testid=retry]").await;
+    browser.find("[data-testid=key-field]").await.send_keys("dpt_0000_wrong").await.expect("a key");
+    browser.press(Key::Enter).await;
+    browser
+        .until(
+            "a wrong key is called so",
+            "return document.querySelector('[data-testid=key-fault]')?.textContent.includes('unknown')",
+        )
+        .await;
+    browser.find("[data-testid=key-field]").await.send_keys(&key).await.expect("a key");
+    browser.press(Key::Enter).await;
+    browser.state("results", "text").await;
+    let loaded = "const shown = [...document.querySelectorAll('[data-testid=thumbnail]')].slice(0, 4); return shown.length > 0 && shown.every((one) => one.src.startsWith('blob:') && one.naturalWidth > 0)";
+    browser.until("pictures come with the key", loaded).await;
+
+    // What has left the page holds no memory.
+    browser.run("window.first = document.querySelector('[data-testid=thumbnail]').src; document.getElementById('home').click()").await;
+    browser.state("start", "none").await;
+    let gone = browser
+        .client
+        .execute_async(
+            "const done = arguments[0]; fetch(window.first).then(() => done(false), () => done(true))",
+            vec![],
+        )
+        .await;
+    assert_eq!(gone.expect("the script runs"), true, "the picture's copy is given back");
+
+    browser.client.refresh().await.expect("a reload");
+    browser.state("start", "none").await;
+    browser.ask("bird").await;
+    browser.state("results", "text").await;
+    assert_eq!(
+        browser.run("return [localStorage.getItem('diptych-key'), document.cookie]").await,
+        json!([null, ""]),
+        "only the session knows the key"
+    );
+
+    // A key that counts no longer is asked for again, and the page goes on.
+    let id = key.split('_').nth(1).expect("an id").to_owned();
+    succeed(diptych(data.path()).args(["key", "revoke", &id]));
+    browser.ask("fish").await;
+    browser
+        .until(
+            "the key counts no longer",
+            "return document.querySelector('[data-testid=key-fault]')?.textContent.includes('revoked')",
+        )
+        .await;
+    browser.find("[data-testid=key-field]").await.send_keys(&made_key(data.path())).await.expect("a key");
+    browser.press(Key::Enter).await;
+    browser.asked("fish").await;
     browser.client.close().await.expect("the browser closes");
 }
 
@@ -119,4 +191,10 @@ async fn a_slow_network_is_named(browser: &Browser) {
         .await;
     browser.devtools("Network.emulateNetworkConditions", network(0)).await;
     browser.asked("a slow fish").await;
+}
+
+/// A new key that may search.
+fn made_key(data: &Path) -> String {
+    let said = succeed(diptych(data).args(["key", "create", "--scope", "search"]));
+    said.split_whitespace().find(|word| word.starts_with("dpt_")).expect("a key").to_owned()
 }

@@ -1,0 +1,104 @@
+//! What may be wrong with labels and captions, and what becomes of it.
+
+use reqwest::{Client, Method};
+use serde_json::{Value, json};
+
+use crate::support::{Server, damage, found, own_copy, trained_collection};
+
+async fn ask(method: Method, address: &str, body: Option<Value>, etag: Option<&str>) -> (u16, Value) {
+    let mut request = Client::new().request(method, address);
+    if let Some(body) = &body {
+        request = request.json(body);
+    }
+    if let Some(etag) = etag {
+        request = request.header("if-match", etag);
+    }
+    let answer = request.send().await.expect("an answer");
+    (answer.status().as_u16(), answer.json().await.unwrap_or(Value::Null))
+}
+
+/// Measures the model and waits for its end.
+async fn look(base: &str) {
+    let (status, task) = ask(Method::POST, &format!("{base}/v1/admin/evaluate"), None, None).await;
+    assert_eq!(status, 202, "{task}");
+    for _ in 0..12 {
+        let (_, task) = ask(Method::GET, &format!("{base}/v1/tasks/{}?wait=25", task["id"]), None, None).await;
+        if task["finished_at"].is_string() {
+            assert_eq!(task["status"], "succeeded", "{task}");
+            return;
+        }
+    }
+    panic!("the evaluation has not ended in five minutes");
+}
+
+#[tokio::test]
+async fn a_wrong_label_is_doubted_until_it_is_mended_or_called_right() {
+    let Some(collection) = trained_collection() else { return };
+    let data = own_copy(collection);
+    // Two birds are called flags.
+    damage(
+        data.path(),
+        "update item_labels set label = (select key from labels where name = 'flags') where item in (
+             select item from item_labels where label = (select key from labels where name = 'birds')
+                 and item not in (select item from item_labels where label = (select key from labels where name = 'flags'))
+             order by item limit 2)",
+    )
+    .await;
+    let flags: String = found(
+        data.path(),
+        "select json_group_array(id) from items where key in (
+             select item from item_labels where label = (select key from labels where name = 'flags'))",
+    )
+    .await;
+    let flags: Vec<String> = serde_json::from_str(&flags).expect("ids");
+    let server = Server::start(data.path()).await;
+    let base = &server.base;
+    let review = async || {
+        let (status, review) = ask(Method::GET, &format!("{base}/v1/admin/review"), None, None).await;
+        assert_eq!(status, 200, "{review}");
+        review
+    };
+    assert_eq!(review().await, json!({ "looked_at": null, "entries": [] }));
+
+    look(base).await;
+    let seen = review().await;
+    assert!(seen["looked_at"].is_string());
+    let entries = seen["entries"].as_array().expect("entries");
+    let doubted: Vec<&Value> = entries
+        .iter()
+        .filter(|entry| entry["kind"] == "label" && entry["suggested"] == "birds")
+        .filter(|entry| flags.iter().any(|id| entry["item"]["id"] == json!(id)))
+        .collect();
+    assert!(doubted.len() >= 2, "birds that are called flags are doubted: {entries:#?}");
+    let leads: Vec<f64> =
+        entries.iter().filter(|entry| entry["kind"] == "label").filter_map(|entry| entry["lead"].as_f64()).collect();
+    assert!(leads.is_sorted_by(|a, b| a >= b) && leads.iter().all(|lead| (0.0..=1.0).contains(lead)), "{leads:?}");
+
+    // One is mended: as long as it is as it was seen, and then it is doubted no longer.
+    let (first, second) = (doubted[0], doubted[1]);
+    let item = reqwest::Url::parse(base).map(|mut url| {
+        let id = first["item"]["id"].as_str().expect("an id");
+        url.path_segments_mut().expect("segments").extend(["v1", "items", id]);
+        url.to_string()
+    });
+    let item = item.expect("an address");
+    let mended = json!({ "labels": ["birds"] });
+    let (status, refusal) = ask(Method::PATCH, &item, Some(mended.clone()), Some("\"another\"")).await;
+    assert_eq!(status, 412, "{refusal}");
+    let (status, changed) = ask(Method::PATCH, &item, Some(mended), first["etag"].as_str()).await;
+    assert_eq!((status, &changed["labels"]), (200, &json!(["birds"])), "{changed}");
+    let stands = |review: &Value, id: &Value| {
+        let entries = review["entries"].as_array().expect("entries");
+        entries.iter().any(|entry| entry["kind"] == "label" && entry["item"]["id"] == *id)
+    };
+    assert!(!stands(&review().await, &first["item"]["id"]));
+
+    // The other is right: it is not doubted again.
+    let settle = format!("{base}/v1/admin/review/{}/settle", second["id"]);
+    assert_eq!(ask(Method::POST, &settle, None, None).await.0, 204);
+    let (status, again) = ask(Method::POST, &settle, None, None).await;
+    assert_eq!((status, &again["code"]), (404, &json!("not_found")));
+    look(base).await;
+    let seen = review().await;
+    assert!(!stands(&seen, &first["item"]["id"]) && !stands(&seen, &second["item"]["id"]));
+}
