@@ -127,15 +127,39 @@ pub fn matches(tags: &[String], known: Option<&[u8]>) -> bool {
 }
 
 impl Catalog {
-    /// Takes an item with its features in one transaction, so that it is searchable as soon as it is there.
+    /// Takes an item as [`Self::put_items`] does.
+    ///
+    /// # Errors
+    /// If the database fails; then it is not kept.
+    pub async fn put_item(&self, item: &NewItem, features: &NewFeatures, put: &Put) -> Result<Kept, CatalogError> {
+        let kept = self.put_items(&[(item, features, put)]).await?;
+        Ok(kept[0])
+    }
+
+    /// Takes items with their features in one transaction and in order, so that they are searchable as soon as they are there. What
+    /// became of each, in order; one that is not kept keeps no other from it.
     ///
     /// # Errors
     /// If the database fails; then nothing is kept.
-    pub async fn put_item(&self, item: &NewItem, features: &NewFeatures, put: &Put) -> Result<Kept, CatalogError> {
+    pub async fn put_items(&self, puts: &[(&NewItem, &NewFeatures, &Put)]) -> Result<Vec<Kept>, CatalogError> {
         let mut tx = self.writer.begin_with("begin immediate").await?;
+        let mut kept = Vec::with_capacity(puts.len());
+        for (item, features, put) in puts {
+            kept.push(Self::put_one(&mut tx, item, features, put).await?);
+        }
+        tx.commit().await?;
+        Ok(kept)
+    }
+
+    async fn put_one(
+        tx: &mut Transaction<'_, Sqlite>,
+        item: &NewItem,
+        features: &NewFeatures,
+        put: &Put,
+    ) -> Result<Kept, CatalogError> {
         let known: Option<Vec<u8>> = sqlx::query_scalar("select record_hash from items where id = ?")
             .bind(&item.id)
-            .fetch_optional(&mut *tx)
+            .fetch_optional(&mut **tx)
             .await?;
         match put {
             Put::New if known.is_some() => return Ok(Kept::Exists),
@@ -150,10 +174,9 @@ impl Catalog {
         }
         let images = features.image.iter().map(|feature| (&features.image_encoder, feature));
         for (encoder, (hash, vector)) in images.chain(features.texts.iter().map(|f| (&features.text_encoder, f))) {
-            put_feature(&mut tx, encoder, hash, vector).await?;
+            put_feature(tx, encoder, hash, vector).await?;
         }
-        put_row(&mut tx, item, Unsaid::Stays, now_ms()).await?;
-        tx.commit().await?;
+        put_row(tx, item, Unsaid::Stays, now_ms()).await?;
         Ok(if known.is_some() { Kept::Replaced } else { Kept::Created })
     }
 

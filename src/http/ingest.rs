@@ -282,23 +282,20 @@ pub(super) async fn batch(State(app): State<App>, once: Option<Extension<Once>>,
     if lines.is_empty() {
         return Err(Problem::new(Code::InvalidBatch, "a batch has a line of JSON for each item; there are none"));
     }
-    let drafts = lines.into_iter().map(|(number, line)| (number, of_line(line, number, once.as_deref())));
-    if drafts.len() > app.limits.batch {
-        let drafts = drafts.map(|(number, draft)| BatchLine { number, draft: draft.map_err(|p| refusal(&p)) });
-        let task = app.engine.take_batch(drafts.collect(), |error| refusal(&Problem::from(error))).await?;
+    let lines = lines.into_iter().map(|(number, line)| (number, of_line(line, number, once.as_deref())));
+    if lines.len() > app.limits.batch {
+        let lines = lines.map(|(number, draft)| BatchLine { number, draft: draft.map_err(|p| refusal(&p)) });
+        let task = app.engine.take_batch(lines.collect(), |error| refusal(&Problem::from(error))).await?;
         return Ok(Accepted::from(task).into_response());
     }
+    let lines = lines.map(|(number, draft)| BatchLine { number, draft }).collect();
     let (mut said, mut taken) = (Vec::new(), 0);
-    for (number, draft) in drafts {
-        let done = match draft {
-            Ok(draft) => app.engine.put_item(draft, Put::Replace).await.map_err(Problem::from),
-            Err(problem) => Err(problem),
-        };
+    for (number, done) in app.engine.put_lines(lines, Problem::from).await {
         match done {
-            Ok((item, created)) => {
+            Ok((id, created)) => {
                 taken += 1;
                 let status = if created { StatusCode::CREATED } else { StatusCode::OK };
-                said.push(LineView { line: number, status: status.as_u16(), id: Some(item.id), error: None });
+                said.push(LineView { line: number, status: status.as_u16(), id: Some(id), error: None });
             }
             Err(problem) => {
                 let (code, detail) = refusal(&problem);

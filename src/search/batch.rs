@@ -1,59 +1,112 @@
-//! Many items at once, as a task.
+//! Many items at once: encoded side by side, written together, each taken or refused by itself.
 
 use std::sync::{Arc, atomic::Ordering};
 
+use futures_util::{StreamExt, stream};
 use serde_json::json;
 
 use super::{
     Engine, ItemDraft, SearchError,
     tasks::{Job, Twin},
 };
-use crate::catalog::{Put, Task};
+use crate::{
+    catalog::{Put, Task},
+    compute,
+};
+
+/// Items that are written together, at most: enough to share what a write costs, and few enough that a task stops in time.
+const TOGETHER: usize = 16;
 
 /// Refused lines that a result names.
 const NAMED: usize = 1000;
 
 /// A line of a batch.
 #[derive(Debug)]
-pub struct BatchLine {
+pub struct BatchLine<E> {
     /// Its number, from 1.
     pub number: usize,
-    /// What it says; or the code and the sentence of why it says nothing.
-    pub draft: Result<ItemDraft, (String, String)>,
+    /// What it says; or why it says nothing.
+    pub draft: Result<ItemDraft, E>,
 }
 
+/// What became of a line: its number; and the item's id with whether that was new, or why it was refused.
+pub type TakenLine<E> = (usize, Result<(String, bool), E>);
+
 impl Engine {
-    /// Starts to take items as a task, in order; one whose id is known is replaced. `refusal` gives an error's code and sentence.
+    /// Takes items, in order; one whose id is known is replaced. Each is on disk and searchable when this returns, or refused by
+    /// itself, as `refusal` says it.
+    pub async fn put_lines<E>(
+        self: &Arc<Self>,
+        lines: Vec<BatchLine<E>>,
+        refusal: impl Fn(SearchError) -> E,
+    ) -> Vec<TakenLine<E>> {
+        let mut taken = Vec::with_capacity(lines.len());
+        let mut lines = lines.into_iter().peekable();
+        while lines.peek().is_some() {
+            let encoding = lines.by_ref().take(TOGETHER).map(async |BatchLine { number, draft }| {
+                let encoded = match draft {
+                    Ok(draft) => self.encoded(draft, None, Put::Replace).await.map_err(&refusal),
+                    Err(why) => Err(why),
+                };
+                (number, encoded)
+            });
+            // In order, and one more for each thread, so that none has to wait.
+            let encoded: Vec<_> = stream::iter(encoding).buffered(2 * compute::cores()).collect().await;
+            let mut ready = Vec::with_capacity(encoded.len());
+            let mut ids = Vec::with_capacity(encoded.len());
+            for (number, encoded) in encoded {
+                ids.push((
+                    number,
+                    encoded.map(|encoded| {
+                        let id = encoded.item.id.clone();
+                        ready.push(encoded);
+                        id
+                    }),
+                ));
+            }
+            let mut written = self.commit(ready).await.into_iter();
+            for (number, id) in ids {
+                let lost = || Err(SearchError::Background("an item was not written".into()));
+                let line = match id {
+                    Ok(id) => written.next().unwrap_or_else(lost).map(|new| (id, new)).map_err(&refusal),
+                    Err(why) => Err(why),
+                };
+                taken.push((number, line));
+            }
+        }
+        taken
+    }
+
+    /// Starts to take items as [`Self::put_lines`] does, as a task. Refusals are a code and a sentence.
     ///
     /// # Errors
     /// [`SearchError::TaskAtWork`]; or if the catalog fails.
     pub async fn take_batch(
         self: &Arc<Self>,
-        lines: Vec<BatchLine>,
+        lines: Vec<BatchLine<(String, String)>>,
         refusal: fn(SearchError) -> (String, String),
     ) -> Result<Task, SearchError> {
         self.start_task("batch", Twin::Refused, async move |engine: Arc<Self>, job: Job| {
             let progress = job.listener();
             progress.begin("take items", "item", Some(lines.len() as u64));
             let (mut taken, mut refused, mut refusals) = (0, 0, Vec::new());
-            for (done, BatchLine { number, draft }) in (1..).zip(lines) {
+            let mut lines = lines.into_iter().peekable();
+            while lines.peek().is_some() {
                 if job.stop.load(Ordering::Relaxed) {
                     return Err(SearchError::Stopped);
                 }
-                let put = match draft {
-                    Ok(draft) => engine.put_item(draft, Put::Replace).await.map_err(refusal),
-                    Err(why) => Err(why),
-                };
-                match put {
-                    Ok(_) => taken += 1,
-                    Err((code, detail)) => {
-                        refused += 1;
-                        if refusals.len() < NAMED {
-                            refusals.push(json!({ "line": number, "error": { "code": code, "detail": detail } }));
-                        }
+                let some = lines.by_ref().take(TOGETHER).collect();
+                for (number, line) in engine.put_lines(some, refusal).await {
+                    let Err((code, detail)) = line else {
+                        taken += 1;
+                        continue;
+                    };
+                    refused += 1;
+                    if refusals.len() < NAMED {
+                        refusals.push(json!({ "line": number, "error": { "code": code, "detail": detail } }));
                     }
                 }
-                progress.advance(done);
+                progress.advance(taken + refused);
             }
             Ok(json!({ "taken": taken, "refused": refused, "items": refusals }))
         })

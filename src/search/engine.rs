@@ -12,8 +12,8 @@ use std::{
 use arc_swap::ArcSwapOption;
 
 use super::{
-    Encoders, Generation, IndexKind, Library, Progress, SearchError, Silent, blocking, generation::index_parameters,
-    map::LastMap, pages::Pages, shown::Shown, tasks::Tasks, texts::Texts,
+    Encoders, Generation, IndexKind, Library, Progress, SearchError, Silent, blocking, commit::Commits,
+    generation::index_parameters, map::LastMap, pages::Pages, shown::Shown, tasks::Tasks, texts::Texts,
 };
 use crate::{
     catalog::Item,
@@ -60,6 +60,8 @@ pub struct Engine {
     /// Held by whoever changes the catalog or puts in a generation, so that what is live has come as far as what was
     /// acknowledged.
     pub(super) changing: tokio::sync::Mutex<()>,
+    /// Items that are encoded and wait to be written.
+    pub(super) commits: Commits,
     /// When the last fold began by itself.
     pub(super) last_fold: Mutex<Option<Instant>>,
     /// Long work.
@@ -95,6 +97,7 @@ impl Engine {
             shown,
             worker,
             changing: tokio::sync::Mutex::new(()),
+            commits: Commits::default(),
             last_fold: Mutex::new(None),
             tasks: Tasks::default(),
             building: tokio::sync::Mutex::new(()),

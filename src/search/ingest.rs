@@ -1,11 +1,12 @@
 //! Items that come and go while the service answers.
 //!
-//! An item is encoded first, outside of everything. Then, one at a time: picture and row are written, the catalog commits,
-//! and the live generation takes the change over before anybody is told. So what was acknowledged is on disk, and the next
-//! query finds it; whatever moment the process is killed at, the next start reads from the catalog what the index missed.
+//! An item is encoded first, outside of everything, and its picture is written. Then, together with whatever else is as far: rows
+//! are written, the catalog commits, and the live generation takes the changes over before anybody is told (see [`super::commit`]).
+//! So what was acknowledged is on disk, and the next query finds it; whatever moment the process is killed at, the next start reads
+//! from the catalog what the index missed.
 
 use std::{
-    path::{Path, PathBuf},
+    path::Path,
     sync::{Arc, PoisonError},
     time::{Duration, Instant},
 };
@@ -13,10 +14,11 @@ use std::{
 use rand::RngExt;
 use serde_json::{Map, Value};
 
-use super::{DataFolder, Engine, SearchError, blocking, encode_one, import::new_picture};
+use super::{DataFolder, Engine, SearchError, commit::Encoded, encode_one, import::new_picture};
 use crate::{
-    catalog::{Filter, Gone, Item, Kept, NewFeatures, NewItem, NewPicture, Put, etag, matches},
+    catalog::{Filter, Gone, Item, NewFeatures, NewItem, NewPicture, Put, etag, matches},
     compute, dataset,
+    encoders::{ImageEncoder, TextEncoder},
 };
 
 /// A fold that failed is not tried again before this has passed.
@@ -79,36 +81,32 @@ impl Engine {
         before: Option<Item>,
         put: Put,
     ) -> Result<(Item, bool), SearchError> {
-        let draft = Arc::new(self.check(draft, before.as_ref())?);
-        let (image_encoder, text_encoder) = (Arc::clone(&self.encoders.image), Arc::clone(&self.encoders.text));
-        let (folder, limits) = (self.library.folder.clone(), self.library.limits);
-        let given = Arc::clone(&draft);
-        let encode =
-            move || take(&given, before.as_ref(), image_encoder.as_ref(), text_encoder.as_ref(), &folder, &limits);
-        let (item, features) = self.worker.run(None, encode).await?.answer?;
-
-        let id = item.id.clone();
-        let created = self
-            .whole(async move |engine: Arc<Self>| {
-                let _changing = engine.changing.lock().await;
-                let created = loop {
-                    match engine.library.catalog.put_item(&item, &features, &put).await? {
-                        Kept::Created => break true,
-                        Kept::Replaced => break false,
-                        Kept::Exists => return Err(SearchError::ItemExists(item.id)),
-                        Kept::Changed => return Err(SearchError::ItemChanged(item.id)),
-                        // A compaction took it for nobody's, which it was until now.
-                        Kept::PictureGone => keep_again(&item, Arc::clone(&draft)).await?,
-                    }
-                };
-                engine.take_over().await?;
-                Ok(created)
-            })
-            .await?;
+        let encoded = self.encoded(draft, before, put).await?;
+        let id = encoded.item.id.clone();
+        let written = self.commit(vec![encoded]).await.pop();
+        let created = written.unwrap_or_else(|| Err(SearchError::Background("an item was not written".into())))?;
         let kept = self.library.catalog.item(&id).await?;
         // Somebody may have deleted it in between.
         let kept = kept.ok_or_else(|| SearchError::Background(format!("item {id:?} went as it came")))?;
         Ok((kept, created))
+    }
+
+    /// Checks, keeps the picture of, and encodes what was posted.
+    pub(super) async fn encoded(
+        &self,
+        draft: ItemDraft,
+        before: Option<Item>,
+        put: Put,
+    ) -> Result<Encoded, SearchError> {
+        let draft = self.check(draft, before.as_ref())?;
+        let (image_encoder, text_encoder) = (Arc::clone(&self.encoders.image), Arc::clone(&self.encoders.text));
+        let (folder, limits) = (self.library.folder.clone(), self.library.limits);
+        let encode = move || {
+            let encoders = (image_encoder.as_ref(), text_encoder.as_ref());
+            let (item, features) = take(&draft, before.as_ref(), encoders, &folder, &limits)?;
+            Ok(Encoded { item, features, image: draft.image, put })
+        };
+        self.worker.run(None, encode).await?.answer
     }
 
     /// Changes parts of an item; what `change` does not name stays. With tags, only if the item is as one of them says.
@@ -218,7 +216,10 @@ impl Engine {
 
     /// Does something to its end, also when whoever asked for it goes away in the middle: what the catalog took, the index has to
     /// take as well.
-    async fn whole<T, W>(self: &Arc<Self>, work: impl FnOnce(Arc<Self>) -> W + Send + 'static) -> Result<T, SearchError>
+    pub(super) async fn whole<T, W>(
+        self: &Arc<Self>,
+        work: impl FnOnce(Arc<Self>) -> W + Send + 'static,
+    ) -> Result<T, SearchError>
     where
         T: Send + 'static,
         W: Future<Output = Result<T, SearchError>> + Send + 'static,
@@ -228,7 +229,7 @@ impl Engine {
     }
 
     /// Brings the live generation up to the catalog, and starts a fold where that pays.
-    async fn take_over(self: &Arc<Self>) -> Result<(), SearchError> {
+    pub(super) async fn take_over(self: &Arc<Self>) -> Result<(), SearchError> {
         let Some(live) = self.live() else { return Ok(()) };
         let up_to_date = live.catch_up(&self.library, &self.encoders).await?;
         if (live.needs_fold() || !up_to_date) && self.may_fold() {
@@ -290,15 +291,7 @@ impl Engine {
     }
 }
 
-/// Writes a posted picture once more to where its item says that it lies.
-async fn keep_again(item: &NewItem, draft: Arc<ItemDraft>) -> Result<(), SearchError> {
-    let Some(path) = item.picture.as_ref().map(|picture| PathBuf::from(&picture.path)) else { return Ok(()) };
-    let write =
-        move || DataFolder::write_synced(&path, draft.image.as_deref().unwrap_or_default()).map_err(unkept(&path));
-    blocking(write).await?
-}
-
-fn unkept(picture: &Path) -> impl FnOnce(std::io::Error) -> SearchError + use<> {
+pub(super) fn unkept(picture: &Path) -> impl FnOnce(std::io::Error) -> SearchError + use<> {
     SearchError::io("a picture could not be kept:", picture)
 }
 
@@ -341,8 +334,7 @@ fn kept_picture(item: &Item) -> Option<NewPicture> {
 fn take(
     draft: &ItemDraft,
     before: Option<&Item>,
-    image_encoder: &dyn crate::encoders::ImageEncoder,
-    text_encoder: &dyn crate::encoders::TextEncoder,
+    (image_encoder, text_encoder): (&dyn ImageEncoder, &dyn TextEncoder),
     folder: &DataFolder,
     limits: &dataset::PictureLimits,
 ) -> Result<(NewItem, NewFeatures), SearchError> {

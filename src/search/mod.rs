@@ -8,6 +8,7 @@ mod ask;
 mod backup;
 mod batch;
 mod bounded;
+mod commit;
 mod compact;
 mod encode;
 mod engine;
@@ -58,7 +59,7 @@ use crate::{
 pub use crate::dataset::json_kind;
 pub use ask::Term;
 pub use backup::{BackupSummary, BackupTo, backup, tidy_backups};
-pub use batch::BatchLine;
+pub use batch::{BatchLine, TakenLine};
 pub use compact::{CompactSummary, Removed, compact};
 pub use encode::{EncodeSummary, encode_missing};
 pub use engine::{Engine, EngineLimits};
