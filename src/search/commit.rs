@@ -9,7 +9,10 @@ use std::{
 use tokio::sync::oneshot;
 
 use super::{DataFolder, Engine, SearchError, blocking, ingest::unkept};
-use crate::catalog::{Kept, NewFeatures, NewItem, Put};
+use crate::{
+    catalog::{Kept, NewFeatures, NewItem, Put},
+    compute,
+};
 
 /// Items of a transaction, at most: others wait for the catalog meanwhile.
 const AT_ONCE: usize = 64;
@@ -55,19 +58,18 @@ impl Engine {
                 (item, tell)
             }));
         }
-        let round = self.whole(async |engine: Arc<Self>| {
+        // Somebody else's round may write them; then this one finds nothing, or what came later, and nobody waits for it.
+        let engine = Arc::clone(self);
+        compute::spawn(async move {
             let _changing = engine.changing.lock().await;
             let mut waiting = engine.commits.take().into_iter().peekable();
             while waiting.peek().is_some() {
                 engine.write(waiting.by_ref().take(AT_ONCE).collect()).await;
             }
-            Ok(())
         });
-        let round = round.await.err().map(|error| error.to_string());
         let mut written = Vec::with_capacity(told.len());
         for told in told {
-            let lost = || SearchError::Background(round.clone().unwrap_or_else(|| "the write was lost".into()));
-            written.push(told.await.unwrap_or_else(|_| Err(lost())));
+            written.push(told.await.unwrap_or_else(|_| Err(SearchError::Background("a write was lost".into()))));
         }
         written
     }

@@ -216,10 +216,7 @@ impl Engine {
 
     /// Does something to its end, also when whoever asked for it goes away in the middle: what the catalog took, the index has to
     /// take as well.
-    pub(super) async fn whole<T, W>(
-        self: &Arc<Self>,
-        work: impl FnOnce(Arc<Self>) -> W + Send + 'static,
-    ) -> Result<T, SearchError>
+    async fn whole<T, W>(self: &Arc<Self>, work: impl FnOnce(Arc<Self>) -> W + Send + 'static) -> Result<T, SearchError>
     where
         T: Send + 'static,
         W: Future<Output = Result<T, SearchError>> + Send + 'static,
