@@ -2,6 +2,7 @@
 
 import { make } from './dom.js';
 import { hasKey, request, requestJson } from './key.js';
+import { showPlots } from './admin-plots.js';
 import { action, announce, careful, duration, empty, more, table } from './admin-parts.js';
 import { moment, number, t } from './words.js';
 
@@ -25,6 +26,7 @@ export async function modelsSection(place) {
   }
   const fault = make('div');
   const compared = make('div', { id: 'compared', 'data-testid': 'compared' });
+  const plotted = make('div', { id: 'plotted' });
   const chosen = new Set();
   const rows = models.map((model) => {
     const box = make('input', { type: 'checkbox', 'aria-label': t('compare-this', { model: model.version }), 'data-testid': 'compare' });
@@ -45,7 +47,7 @@ export async function modelsSection(place) {
     if (!model.active) {
       buttons.append(careful('activate', 'activate-sure', () => switched(`/v1/models/${encodeURIComponent(model.version)}/activate`), fault));
     }
-    buttons.append(action('report', () => openReport(model.version), fault));
+    buttons.append(action('report', () => openReport(model.version), fault), action('plots', () => showPlots(model.version, plotted), fault));
     return [box, name, moment(model.created_at), within(model.report.map_image_to_text, model.report.interval_image_to_text),
       within(model.report.map_text_to_image, model.report.interval_text_to_image), duration(model.seconds), verdict(model.gate), buttons];
   });
@@ -54,7 +56,7 @@ export async function modelsSection(place) {
     rows.map(([box, name, ...others]) => [name, box, ...others]), { 'data-testid': 'models' });
   place.replaceChildren(make('p', { class: 'soft', text: t('models-hint') }), shown,
     make('div', { class: 'row' }, careful('rollback', 'rollback-sure', () => switched('/v1/models/rollback'), fault,
-      models.length < 2 ? { disabled: true } : {})), fault, compared);
+      models.length < 2 ? { disabled: true } : {})), fault, compared, plotted);
 }
 
 /** A share with the interval in which 95 % of other test sets of this size would put it. */

@@ -113,7 +113,7 @@ define({
   'not-copied': ['This browser lets nothing be copied here: {text}', 'Dieser Browser lässt hier nichts kopieren: {text}', '此浏览器不允许复制：{text}'],
   'owner': ['Owner’s page', 'Seite der Betreiber', '管理页面'],
   // Keys.
-  'keys': ['Keys', 'Tasten', '快捷键'],
+  'keys': ['Keyboard', 'Tastatur', '快捷键'],
   'keys-title': ['Keys of this page', 'Tasten dieser Seite', '本页快捷键'],
   'keys-field': ['to the field for words', 'ins Feld für Worte', '到输入框'],
   'keys-down': ['from the field to the first result', 'vom Feld zum ersten Ergebnis', '从输入框到第一个结果'],

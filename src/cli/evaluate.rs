@@ -25,7 +25,7 @@ pub(super) async fn run(shared: &Shared, args: EvaluateArgs) -> anyhow::Result<E
     let record = library.catalog.active_model().await?.ok_or(SearchError::NoModel)?;
     let report = match &args.report {
         Some(file) => {
-            let ReportPage { report, html } = report_page(&library, &encoders, &record).await?;
+            let ReportPage { report, html, .. } = report_page(&library, &encoders, &record).await?;
             keep(file, &html)?;
             report
         }
@@ -63,7 +63,7 @@ async fn on_features(folder: &Path, args: &EvaluateArgs) -> anyhow::Result<ExitC
     let name = model.display();
     let report = match &args.report {
         Some(file) => {
-            let ReportPage { report, html } = report_page_of_features(folder, &model).await?;
+            let ReportPage { report, html, .. } = report_page_of_features(folder, &model).await?;
             keep(file, &html)?;
             report
         }

@@ -63,7 +63,7 @@ impl Logistic {
 }
 
 /// Results to which about the same probability was promised.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct ReliabilityBin {
     /// Results.
     pub count: usize,

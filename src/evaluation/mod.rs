@@ -2,6 +2,7 @@
 //! they come from.
 
 mod calibration;
+mod curves;
 mod examination;
 mod interval;
 mod layout;
@@ -12,6 +13,7 @@ mod spread;
 mod suspects;
 
 pub use calibration::{Logistic, ReliabilityBin, expected_calibration_error, reliability};
+pub use curves::{Curves, PrecisionAtRecall, Reliability};
 pub use examination::{Examination, Found, MapPoint, Mismatch, Place, TrainingCurve, WorstQuery};
 pub use interval::bootstrap_interval;
 pub use layout::layout;

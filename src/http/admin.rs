@@ -105,6 +105,10 @@ struct ReportView {
     /// Those of its training.
     #[schema(value_type = Object)]
     settings: Value,
+    /// What plots show: confusion as (true class, named class, pictures), precision at 21 recalls, promised relevance against what
+    /// was found. Null until an evaluation has made them.
+    #[schema(value_type = Option<Object>)]
+    curves: Value,
 }
 
 /// Build the index anew
@@ -194,7 +198,9 @@ pub(super) async fn report(
     let record = record.ok_or_else(|| Problem::from(SearchError::NoSuchModel(id.clone())))?;
     if format == Format::Json {
         let ModelRecord { version, report, gate, settings, .. } = record;
-        return Ok(Json(ReportView { version, report, gate, settings }).into_response());
+        let curves = tokio::fs::read(library.folder.report_curves(&version)).await.unwrap_or_default();
+        let curves = serde_json::from_slice(&curves).unwrap_or_default();
+        return Ok(Json(ReportView { version, report, gate, settings, curves }).into_response());
     }
     let page = tokio::fs::read_to_string(library.folder.report_page(&record.version)).await.map_err(|_| {
         let detail =

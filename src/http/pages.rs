@@ -36,6 +36,7 @@ assets! {
     "admin-map.js" => "text/javascript; charset=utf-8",
     "admin-models.js" => "text/javascript; charset=utf-8",
     "admin-parts.js" => "text/javascript; charset=utf-8",
+    "admin-plots.js" => "text/javascript; charset=utf-8",
     "admin-review.js" => "text/javascript; charset=utf-8",
     "admin-tasks.js" => "text/javascript; charset=utf-8",
     "admin-train.js" => "text/javascript; charset=utf-8",

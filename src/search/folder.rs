@@ -41,6 +41,11 @@ impl DataFolder {
         self.model(version).join("report.html")
     }
 
+    /// Where the curves behind a model's report lie.
+    pub fn report_curves(&self, version: &str) -> PathBuf {
+        self.model(version).join("report.json")
+    }
+
     /// All models.
     pub fn models(&self) -> PathBuf {
         self.root.join("models")

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::{
     DataFolder, Engine, Gate, SearchError, Trained, activate, blocking, encode_missing, import,
     reindex::in_short,
-    report::report_page,
+    report::{ReportPage, report_page},
     roll_back,
     tasks::{Job, Twin},
     train::train,
@@ -41,7 +41,7 @@ impl Engine {
         .await
     }
 
-    /// Starts to measure the model that answers, as a task, and keeps the page for people beside it.
+    /// Starts to measure the model that answers, as a task, and keeps the page for people and the curves beside it.
     ///
     /// # Errors
     /// If the catalog fails.
@@ -51,14 +51,20 @@ impl Engine {
             let record = library.catalog.active_model().await?.ok_or(SearchError::NoModel)?;
             engine.encode_all(&job).await?;
             let examined = job.or_stopped(report_page(library, encoders, &record)).await?;
-            let page = library.folder.report_page(&record.version);
+            let ReportPage { report, curves, html } = examined;
+            let files = [
+                (library.folder.report_page(&record.version), html),
+                (library.folder.report_curves(&record.version), json!(curves).to_string()),
+            ];
             blocking(move || {
-                DataFolder::write_whole(&page, examined.html.as_bytes())
-                    .map_err(SearchError::io("the report could not be kept in", &page))
+                files.iter().try_for_each(|(file, text)| {
+                    DataFolder::write_whole(file, text.as_bytes())
+                        .map_err(SearchError::io("the report could not be kept in", file))
+                })
             })
             .await??;
-            library.catalog.set_report(&record.version, &json!(examined.report)).await?;
-            Ok(json!({ "model": record.version, "report": examined.report }))
+            library.catalog.set_report(&record.version, &json!(report)).await?;
+            Ok(json!({ "model": record.version, "report": report }))
         })
         .await
     }

@@ -13,7 +13,7 @@ use crate::{
     catalog::{Doubt, Item, ModelRecord},
     dataset::{self, Split},
     dscmr::{self, Model, TrainingData},
-    evaluation::{Examination, Page, Place, Report, Shown, page},
+    evaluation::{Curves, Examination, Page, Place, Report, Shown, page},
 };
 
 /// Longer side of the page's pictures, in pixels: the page holds hundreds.
@@ -24,6 +24,8 @@ const SIDE: u32 = 128;
 pub struct ReportPage {
     /// The numbers in short.
     pub report: Report,
+    /// The curves behind them.
+    pub curves: Curves,
     /// The page, one HTML file that needs nothing else.
     pub html: String,
 }
@@ -103,7 +105,7 @@ fn finish(
     shown: &dyn Fn(Place) -> Shown,
 ) -> Result<ReportPage, SearchError> {
     let html = page(&Page { model, facts, examination: &examination }, shown).map_err(SearchError::Background)?;
-    Ok(ReportPage { report: examination.report, html })
+    Ok(ReportPage { curves: Curves::from(&examination), report: examination.report, html })
 }
 
 /// What the examination doubts, by key of the item.

@@ -284,11 +284,23 @@ async fn models_are_compared_and_changed(browser: &Browser) {
     go(browser, "models").await;
     const ACTIVE: &str = "[...document.querySelectorAll('[data-testid=models] tbody tr')].findIndex((row) => row.querySelector('.badge'))";
     browser.until("the new model answers", &format!("return {ACTIVE} === 0")).await;
+    // What is still on its way would take the place of what is clicked.
+    go(browser, "models").await;
     for row in [1, 2] {
         click(browser, &format!("[data-testid=models] tbody tr:nth-child({row}) [data-testid=compare]")).await;
     }
     let table = browser.text("[data-testid=compared] table").await;
     assert!(table.contains("mAP picture") && (table.contains('▲') || table.contains('▼')), "{table}");
+    // The first model was looked at, the new one not yet.
+    click(browser, "[data-testid=models] tbody tr:nth-child(1) [data-testid=plots]").await;
+    browser.find("#plotted [data-testid=empty]").await;
+    click(browser, "[data-testid=models] tbody tr:nth-child(2) [data-testid=plots]").await;
+    browser.find("[data-testid=confusion]").await;
+    let drawn = "return [document.querySelectorAll('[data-testid=plots-drawn] polyline').length,
+        document.querySelectorAll('[data-testid=confusion] tbody tr').length,
+        document.querySelectorAll('[data-testid=classes] li').length]";
+    let drawn = evaluate(browser, drawn).await;
+    assert_eq!((&drawn[0], &drawn[1]), (&json!(8), &drawn[2]), "four plots of two lines, and a row for each class");
     click_twice(browser, "[data-testid=models] [data-testid=activate]").await;
     browser.until("the first model answers", &format!("return {ACTIVE} === 1")).await;
 }
