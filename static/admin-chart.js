@@ -13,8 +13,8 @@ function draw(tag, attributes, text) {
   return node;
 }
 
-/** A chart with a title and lines by name; `add(x, [values])` lets them grow. The title says the last values. */
-export function chart(title, lines) {
+/** A chart with a title and lines by name; `add(x, [values])` lets them grow. The title says the last values, unless they say nothing. */
+export function chart(title, lines, { last: says = true } = {}) {
   const picture = draw('svg', { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, 'aria-hidden': 'true' });
   const last = make('figcaption', {}, make('strong', { text: title }), ' ');
   const said = make('span', { class: 'figure', text: '–' });
@@ -26,7 +26,8 @@ export function chart(title, lines) {
     const values = points.flatMap(([, each]) => each);
     let [low, high] = [Math.min(...values), Math.max(...values)];
     if (high - low < 1e-9) [low, high] = [low - 0.5 * Math.abs(low || 1), high + 0.5 * Math.abs(high || 1)];
-    const [from, to] = [points[0][0], Math.max(points.at(-1)[0], points[0][0] + 1)];
+    const [from, end] = [points[0][0], points.at(-1)[0]];
+    const to = end > from ? end : from + 1;
     const x = (value) => LEFT + (value - from) / (to - from) * (WIDTH - LEFT - RIGHT);
     const y = (value) => TOP + (high - value) / (high - low) * (HEIGHT - TOP - BOTTOM);
     const parts = [low, (low + high) / 2, high].flatMap((value) => [
@@ -42,7 +43,7 @@ export function chart(title, lines) {
     });
     picture.replaceChildren(...parts);
     said.replaceChildren(...lines.map((name, at) => make('span', { class: name ? `named line-${at}` : '' },
-      `${name ? `${name} ` : ''}${short(points.at(-1)[1][at])}`)));
+      [name, says ? short(points.at(-1)[1][at]) : ''].filter(Boolean).join(' '))));
   }
 
   return {

@@ -26,7 +26,8 @@ export async function modelsSection(place) {
   }
   const fault = make('div');
   const compared = make('div', { id: 'compared', 'data-testid': 'compared' });
-  const plotted = make('div', { id: 'plotted' });
+  // What somebody reads stays while the list is drawn anew.
+  const plotted = place.querySelector('#plotted') ?? make('div', { id: 'plotted' });
   const chosen = new Set();
   const rows = models.map((model) => {
     const box = make('input', { type: 'checkbox', 'aria-label': t('compare-this', { model: model.version }), 'data-testid': 'compare' });

@@ -10,19 +10,24 @@ import { number, t } from './words.js';
 const READABLE = 40;
 const MISTAKES = 12;
 
+/** The model whose plots were asked for last. */
+let wanted = null;
+
 /** Shows them in `place`; where no evaluation has made them yet, says so. */
 export async function showPlots(version, place) {
+  wanted = version;
   const { curves } = await requestJson(`/v1/models/${encodeURIComponent(version)}/report`);
+  if (wanted !== version) return;
   const title = make('h3', { tabindex: '-1', text: t('plots-of', { model: version }) });
   place.replaceChildren(title, ...(curves ? plots(curves) : [empty(t('plots-none'))]));
   title.focus();
 }
 
 function plots({ classes, confusion, precision_at_recall: { image_to_text: there, text_to_image: back }, reliability }) {
-  const precision = chart(t('plot-precision'), [t('plot-there'), t('plot-back')]);
+  const precision = chart(t('plot-precision'), [t('plot-there'), t('plot-back')], { last: false });
   there.forEach((value, at) => precision.add(at / (there.length - 1), [value, back[at]]));
   const kept = reliability.map(({ pairs, bins }) => {
-    const promises = chart(t('plot-calibration', { pairs: t(`pairs-${pairs}`) }), [t('plot-observed'), t('plot-promised')]);
+    const promises = chart(t('plot-calibration', { pairs: t(`pairs-${pairs}`) }), [t('plot-observed'), t('plot-promised')], { last: false });
     for (const { count, promised, observed } of bins) if (count) promises.add(promised, [observed, promised]);
     return promises;
   });

@@ -9,8 +9,18 @@ import { moment, number, t } from './words.js';
 /** Entries of a kind that are shown before somebody asks for all. */
 const FIRST = 12;
 
+/** What is shown; entries of one item share what is known of it. */
+let entries = [];
+let again = () => {};
+
 export async function reviewSection(place) {
-  const { looked_at: lookedAt, entries } = await requestJson('/v1/admin/review');
+  const review = await requestJson('/v1/admin/review');
+  ({ entries } = review);
+  again = async () => {
+    await reviewSection(place);
+    place.querySelector('[data-testid=look-again]').focus();
+  };
+  const { looked_at: lookedAt } = review;
   const fault = make('div');
   const look = action('look-again', async () => {
     const task = await requestJson('/v1/admin/evaluate', { method: 'POST' });
@@ -21,40 +31,37 @@ export async function reviewSection(place) {
   if (lookedAt && entries.length === 0) parts.push(empty(t('review-none')));
   for (const kind of ['label', 'caption']) {
     const found = entries.filter((entry) => entry.kind === kind);
-    if (found.length) parts.push(make('h3', { text: t(`review-${kind}s`, { n: found.length }) }), cards(found, () => reviewSection(place)));
+    if (found.length) parts.push(make('h3', { text: t(`review-${kind}s`, { n: found.length }) }), cards(found));
   }
   place.replaceChildren(...parts, make('div', { class: 'row' }, look), fault);
 }
 
-function cards(entries, again) {
-  const list = make('ul', { class: 'review', 'data-testid': `review-${entries[0].kind}s` });
-  const show = (some) => list.append(...some.map((entry) => card(entry, again)));
-  show(entries.slice(0, FIRST));
-  if (entries.length <= FIRST) return list;
-  const rest = make('button', { type: 'button', class: 'plain', text: t('review-rest', { n: entries.length - FIRST }), 'data-testid': 'review-rest' });
+function cards(found) {
+  const list = make('ul', { class: 'review', 'data-testid': `review-${found[0].kind}s` });
+  list.append(...found.slice(0, FIRST).map(card));
+  if (found.length <= FIRST) return list;
+  const rest = make('button', { type: 'button', class: 'plain', text: t('review-rest', { n: found.length - FIRST }), 'data-testid': 'review-rest' });
   rest.addEventListener('click', () => {
-    show(entries.slice(FIRST));
-    list.children[FIRST].querySelector('button').focus();
+    const shown = found.slice(FIRST).map(card);
+    list.append(...shown);
     rest.remove();
+    shown[0].querySelector('.row button').focus();
   });
   return make('div', {}, list, rest);
 }
 
-function card(entry, again) {
+function card(entry) {
   const { item } = entry;
   const node = make('li', { 'data-testid': 'review-entry' });
   const fault = make('div');
   const picture = make('button', { type: 'button', class: 'review-picture', 'aria-label': t('review-open', { id: item.id }) });
   picture.addEventListener('click', () => openItem(item.id));
   thumbnail(item).then((image) => image && picture.append(image)).catch(() => {});
-  node.append(picture, ...(entry.kind === 'label' ? ofLabel(entry) : ofCaption(entry)),
-    make('div', { class: 'row' },
-      action('review-mend', () => mend(node, entry, again), fault, { text: mending(entry) }),
-      action('review-right', async () => {
-        await request(`/v1/admin/review/${entry.id}/settle`, { method: 'POST' });
-        announce(t('review-settled'));
-        leave(node);
-      }, fault)), fault);
+  const mend = () => change(entry, proposed(entry), t(entry.kind === 'label' ? 'review-now' : 'review-removed', { label: entry.suggested, id: item.id }));
+  const buttons = make('div', { class: 'row' },
+    onlyCaption(entry) ? null : action('review-mend', () => settled(node, entry, mend), fault, { text: mending(entry) }),
+    action('review-right', () => settled(node, entry, () => callRight(entry)), fault));
+  node.append(picture, ...(entry.kind === 'label' ? ofLabel(entry) : ofCaption(entry)), buttons, fault);
   return node;
 }
 
@@ -66,13 +73,18 @@ function ofLabel({ item, suggested, lead }) {
     make('p', { class: 'soft', text: t('review-lead', { n: number(lead, 2) }) })].filter(Boolean);
 }
 
-function ofCaption({ item, caption, distance }) {
+function ofCaption(entry) {
+  const { item, caption, distance } = entry;
   return [make('p', { class: 'review-words', dir: 'auto', text: caption }), make('p', { class: 'soft' }, said(item.labels.join(', '))),
-    make('p', { class: 'soft', text: t('review-distance', { n: number(distance, 2) }) })];
+    make('p', { class: 'soft', text: t('review-distance', { n: number(distance, 2) }) }),
+    onlyCaption(entry) ? make('p', { class: 'soft', text: t('review-only') }) : null].filter(Boolean);
 }
 
+/** Without any caption nothing is learned from a picture: its last one is not to be lost by one click. */
+const onlyCaption = ({ kind, item }) => kind === 'caption' && item.captions.length < 2;
+
 /** The change that an entry proposes: an item of one class is of another, of several it gets one more; a caption goes. */
-function change({ kind, item, suggested, caption }) {
+function proposed({ kind, item, suggested, caption }) {
   if (kind === 'caption') return { captions: item.captions.filter((text) => text !== caption) };
   return { labels: item.labels.length === 1 ? [suggested] : [...item.labels, suggested] };
 }
@@ -82,29 +94,49 @@ function mending({ kind, item, suggested }) {
   return t(item.labels.length === 1 ? 'review-is' : 'review-is-also', { label: suggested });
 }
 
-const patch = (id, json, etag) => request(itemUrl(id), { method: 'PATCH', json, headers: { 'If-Match': etag } });
-
-/** Changes the item, if it is still as it is shown, and offers the way back. */
-async function mend(node, entry, again) {
-  const { item, etag } = entry;
-  const changed = await patch(item.id, change(entry), etag);
-  forgetItem(item.id);
-  const done = t(entry.kind === 'label' ? 'review-now' : 'review-removed', { label: entry.suggested, id: item.id });
-  const fault = make('div');
-  const undo = action('undo', async () => {
-    await patch(item.id, { labels: item.labels, captions: item.captions }, changed.headers.get('etag'));
-    forgetItem(item.id);
-    announce(t('undone'));
+/** Does what settles an entry and offers the way back, which `act` gives with what was done: [text, undo]. */
+async function settled(node, entry, act) {
+  let done;
+  let undo;
+  try {
+    [done, undo] = await act();
+  } catch (error) {
+    if (error.status !== 412 && error.status !== 404) throw error;
+    // Somebody else was here first.
+    announce(t('review-changed'));
     await again();
+    return;
+  }
+  const fault = make('div');
+  const back = action('undo', async () => {
+    await undo();
+    announce(t('undone'));
+    const anew = card(entry);
+    node.replaceWith(anew);
+    anew.querySelector('.row button').focus();
   }, fault);
-  node.replaceChildren(make('p', { dir: 'auto', text: done }), undo, fault);
+  node.replaceChildren(make('p', { dir: 'auto', text: done }), back, fault);
   announce(done);
-  undo.focus();
+  back.focus();
 }
 
-/** What is settled goes; the reader is at the next one. */
-function leave(node) {
-  const next = node.nextElementSibling ?? node.previousElementSibling;
-  node.remove();
-  next?.querySelector('.row button, button')?.focus();
+async function callRight({ id }) {
+  const address = `/v1/admin/review/${id}/settle`;
+  await request(address, { method: 'POST' });
+  return [t('review-settled'), () => request(address, { method: 'DELETE' })];
+}
+
+/** Changes the item, if it is still as it is shown. */
+async function change(entry, to, done) {
+  const { item: { labels, captions } } = entry;
+  await patch(entry, to);
+  // Back to what it was, of what was changed here.
+  return [done, () => patch(entry, to.labels ? { labels } : { captions })];
+}
+
+async function patch({ item: { id }, etag }, json) {
+  const answer = await request(itemUrl(id), { method: 'PATCH', json, headers: { 'If-Match': etag } });
+  const item = await answer.json();
+  forgetItem(id);
+  for (const entry of entries) if (entry.item.id === id) Object.assign(entry, { item, etag: answer.headers.get('etag') });
 }

@@ -253,9 +253,9 @@ export default {
   'items-first': ['Items: {n} of {of}', 'Einträge: {n} von {of}', '条目：{n} / {of}'],
 
   'review-hint': [
-    'Seen {at}. The surest come first; further down more and more are right as they are. What you change teaches the next training.',
-    'Gesehen {at}. Die sichersten stehen vorn; weiter unten ist immer mehr so richtig, wie es ist. Was Sie ändern, lehrt das nächste Training.',
-    '检查时间：{at}。最可疑的排在最前；越往后，本来就正确的越多。您的修改会用于下一次训练。'],
+    'Seen {at}. The surest come first; further down more and more are right as they are. What you change teaches the next training, and an import leaves it alone as long as its record says what it said.',
+    'Gesehen {at}. Die sichersten stehen vorn; weiter unten ist immer mehr so richtig, wie es ist. Was Sie ändern, lehrt das nächste Training, und ein Import lässt es, solange sein Datensatz sagt, was er sagte.',
+    '检查时间：{at}。最可疑的排在最前；越往后，本来就正确的越多。您的修改会用于下一次训练；只要原始记录不变，导入不会覆盖它。'],
   'review-never': [
     'Nobody has looked yet. A look measures the model that answers, and finds labels and captions that do not go with the rest.',
     'Noch hat niemand hingesehen. Ein Blick misst das antwortende Modell und findet Labels und Beschreibungen, die nicht zum Rest passen.',
@@ -275,6 +275,8 @@ export default {
   'review-is-also': ['It is {label} as well', 'Es ist auch {label}', '同时也是 {label}'],
   'review-remove': ['Remove the caption', 'Beschreibung entfernen', '删除说明'],
   'review-right': ['Right as it is', 'So ist es richtig', '本来就对'],
+  'review-only': ['It is the only one: without it nothing is learned from the picture.', 'Es ist die einzige: Ohne sie wird aus dem Bild nichts gelernt.', '这是唯一的说明：没有它就无法从该图片学习。'],
+  'review-changed': ['It was changed elsewhere; here is what there is now.', 'Es wurde anderswo geändert; hier ist, was jetzt da ist.', '已在别处更改；此处显示最新内容。'],
   'review-settled': ['Noted: it is right as it is.', 'Vermerkt: So ist es richtig.', '已记录：本来就对。'],
   'review-now': ['{id} is {label} now.', '{id} ist jetzt {label}.', '{id} 现在是 {label}。'],
   'review-removed': ['The caption of {id} is removed.', 'Die Beschreibung von {id} ist entfernt.', '{id} 的说明已删除。'],

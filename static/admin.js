@@ -23,7 +23,7 @@ const SECTIONS = {
 /** What is shown anew when long work of a kind has ended well. */
 const CHANGED_BY = {
   train: ['models', 'map'], activate: ['models', 'map'],
-  evaluate: ['models', 'review'], reindex: ['map'], import: ['data', 'map'], batch: ['data', 'map'], compact: ['data'],
+  evaluate: ['models', 'review'], reindex: ['map'], import: ['data', 'review', 'map'], batch: ['data', 'review', 'map'], compact: ['data'],
 };
 
 const seen = new Set();

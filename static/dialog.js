@@ -88,8 +88,11 @@ export function itemDialog({ similar, combine, within, turned, closed, nearest }
   /** Examples cost a search of their own, so they come when somebody wants to know why, once for a question. */
   async function explain() {
     const place = byId('dialog-why-examples');
-    if (exemplified !== query) place.replaceChildren();
-    if (!byId('dialog-why').open || !query || exemplified === query) return;
+    if (exemplified !== query) {
+      place.replaceChildren();
+      exemplified = null;
+    }
+    if (!byId('dialog-why').open || !query || exemplified) return;
     const of = query;
     exemplified = of;
     try {
@@ -97,7 +100,7 @@ export function itemDialog({ similar, combine, within, turned, closed, nearest }
       if (query === of && results.length) place.replaceChildren(...examples(results));
     } catch {
       // The reasons stand without examples.
-      exemplified = null;
+      if (exemplified === of) exemplified = null;
     }
   }
 

@@ -20,7 +20,15 @@ function drawInto(list, captionsOnly) {
 }
 
 /** Draws the examples. They are a courtesy: without them the page searches just as well, and nobody is asked for a key for them. */
-export async function drawExamples() {
+export function drawExamples() {
+  // Who asks while they are on their way gets the same ones.
+  drawing ??= draw().finally(() => { drawing = null; });
+  return drawing;
+}
+
+let drawing = null;
+
+async function draw() {
   ({ labels } = await fetchLabels({ quiet: true }));
   drawInto(byId('example-labels'), false);
   byId('examples').hidden = labels.length === 0;

@@ -24,6 +24,7 @@ const UNTRAINED_POLL_MS = 8000;
 const SHOW_LOADING_AFTER_MS = 120;
 const KEEP_PLACE_AFTER_MS = 200;
 const KEPT_ANSWERS = 20;
+const NO_FILTER = { labels: [], fields: {} };
 
 /** Answers by history entry, so that going back shows at once what was there. */
 const answers = new Map();
@@ -105,7 +106,7 @@ async function search(asked, half, signal, loaded = api.PAGE) {
   if (half === 'pictures') {
     if (!filtered(asked)) noteAll(asked, answer);
     else if (!knowsAll(asked)) {
-      const all = await api.search({ ...asked, filter: { labels: [], fields: {} } }, half, { signal });
+      const all = await api.search({ ...asked, filter: NO_FILTER }, half, { signal });
       noteAll(asked, all);
     }
   }
@@ -238,7 +239,8 @@ const dialog = itemDialog({
   async nearest() {
     const { asked } = current;
     const half = question.pictured(asked) ? 'pictures' : 'captions';
-    return (await api.search(asked, half, { limit: EXAMPLES, hybrid: false })).results;
+    const everywhere = { ...asked, filter: NO_FILTER };
+    return (await api.search(everywhere, half, { limit: EXAMPLES, hybrid: false })).results;
   },
   closed(at) {
     if (current?.asked.terms.length) view.focusResult(question.half(current.asked), at);

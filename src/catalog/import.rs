@@ -128,16 +128,19 @@ pub fn matches(tags: &[String], known: Option<&[u8]>) -> bool {
 
 impl Catalog {
     /// Takes an item as [`Self::put_items`] does.
-    ///
-    /// # Errors
-    /// If the database fails; then it is not kept.
-    pub async fn put_item(&self, item: &NewItem, features: &NewFeatures, put: &Put) -> Result<Kept, CatalogError> {
+    #[cfg(test)]
+    pub(crate) async fn put_item(
+        &self,
+        item: &NewItem,
+        features: &NewFeatures,
+        put: &Put,
+    ) -> Result<Kept, CatalogError> {
         let kept = self.put_items(&[(item, features, put)]).await?;
         Ok(kept[0])
     }
 
-    /// Takes items with their features in one transaction and in order, so that they are searchable as soon as they are there. What
-    /// became of each, in order; one that is not kept keeps no other from it.
+    /// Takes items with their features in one transaction and in order, so that they are searchable as soon as they are there. Says
+    /// what became of each, up to the first one whose picture is gone: that one and those behind it are not kept.
     ///
     /// # Errors
     /// If the database fails; then nothing is kept.
@@ -146,6 +149,9 @@ impl Catalog {
         let mut kept = Vec::with_capacity(puts.len());
         for (item, features, put) in puts {
             kept.push(Self::put_one(&mut tx, item, features, put).await?);
+            if kept.last() == Some(&Kept::PictureGone) {
+                break;
+            }
         }
         tx.commit().await?;
         Ok(kept)
@@ -208,16 +214,18 @@ impl Catalog {
         Ok(done.rows_affected())
     }
 
-    /// What is known of those of `ids` that are there.
+    /// What is known of the records of those of `ids` that are there, as an import took them last.
     ///
     /// # Errors
     /// If the database fails.
     pub async fn known_records(&self, ids: &[&str]) -> Result<HashMap<String, KnownRecord>, CatalogError> {
-        let rows: Vec<KnownRow> =
-            sqlx::query_as("select id, record_hash from items where id in (select value from json_each(?))")
-                .bind(serde_json::Value::from(ids).to_string())
-                .fetch_all(&self.readers)
-                .await?;
+        let rows: Vec<KnownRow> = sqlx::query_as(
+            "select id, coalesce(imported_hash, record_hash) as record_hash from items
+                 where id in (select value from json_each(?))",
+        )
+        .bind(serde_json::Value::from(ids).to_string())
+        .fetch_all(&self.readers)
+        .await?;
         Ok(rows.into_iter().map(|r| (r.id, KnownRecord { record_hash: r.record_hash })).collect())
     }
 
@@ -293,10 +301,10 @@ fn line_key(line: Option<u64>) -> i64 {
     line.and_then(|l| i64::try_from(l).ok()).unwrap_or(0)
 }
 
-/// What becomes of a split that an item does not name.
+/// What becomes of what an item does not name: its split, and the record that an import took.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Unsaid {
-    /// The item has none from now on: a record says all that there is to say.
+    /// It goes: a record says all that there is to say.
     Goes,
     /// It stays: nobody who posts an item can say it.
     Stays,
@@ -316,7 +324,8 @@ async fn put_row(
          on conflict (id) do update set
             content_hash = excluded.content_hash, image_path = excluded.image_path, image_mime = excluded.image_mime,
             width = excluded.width, height = excluded.height, image_error = null,
-            given_split = case when ? then coalesce(excluded.given_split, given_split) else excluded.given_split end,
+            given_split = iif(?12, coalesce(excluded.given_split, given_split), excluded.given_split),
+            imported_hash = iif(?12, coalesce(imported_hash, record_hash), null),
             meta = excluded.meta, source = excluded.source, record_hash = excluded.record_hash
          returning key",
     )
@@ -418,5 +427,31 @@ mod tests {
         assert_ne!(second.captions[1], first.captions[1]);
         catalog.import_batch(&[item(&["red"], None)], &[]).await.expect("taken");
         assert_eq!(known().await.given_split, None, "a record says all that there is to say");
+    }
+
+    #[tokio::test]
+    async fn a_record_that_says_the_same_again_is_known_whatever_became_of_its_item() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let catalog = Catalog::open(folder.path()).await.expect("a catalog");
+        let item = |label: &str, hash: u8| NewItem {
+            id: "barn".into(),
+            picture: None,
+            captions: vec!["a barn".into()],
+            labels: vec![label.into()],
+            given_split: None,
+            meta: "{}".into(),
+            source: "test".into(),
+            record_hash: [hash; 32],
+        };
+        let known =
+            async || catalog.known_records(&["barn"]).await.expect("read").remove("barn").map(|r| r.record_hash);
+        catalog.import_batch(&[item("fields", 1)], &[]).await.expect("taken");
+        for hash in [2, 3] {
+            let mended = item("barns", hash);
+            catalog.put_item(&mended, &NewFeatures::default(), &Put::Replace).await.expect("kept");
+            assert_eq!(known().await, Some(vec![1; 32]), "the import took this one");
+        }
+        catalog.import_batch(&[item("sheds", 4)], &[]).await.expect("taken");
+        assert_eq!(known().await, Some(vec![4; 32]));
     }
 }

@@ -122,6 +122,18 @@ impl Catalog {
         Ok(self.items(&[key]).await?.remove(&key))
     }
 
+    /// Those of `ids` that are there, by what their owner calls them.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn items_called(&self, ids: &[&str]) -> Result<HashMap<String, Item>, CatalogError> {
+        let keys: Vec<i64> = sqlx::query_scalar("select key from items where id in (select value from json_each(?))")
+            .bind(serde_json::Value::from(ids).to_string())
+            .fetch_all(&self.readers)
+            .await?;
+        Ok(self.items(&keys).await?.into_values().map(|item| (item.id.clone(), item)).collect())
+    }
+
     /// Those of `keys` that are there, by key.
     ///
     /// # Errors

@@ -1,11 +1,16 @@
 //! What may be wrong with an item, until it is changed or somebody says that it is right as it is.
 
+use std::collections::HashMap;
+
 use sqlx::FromRow;
 
 use super::{Catalog, CatalogError, Item, from_json, now_ms};
 
 /// Name of the fact that says when the collection was last looked at, in Unix milliseconds.
 const LOOKED_AT: &str = "review_looked_at";
+
+/// Doubts of a kind that are kept, but those that somebody has settled.
+const LISTED: u64 = 60;
 
 /// What may be wrong with an item.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,14 +64,18 @@ struct Row {
 }
 
 impl Catalog {
-    /// Takes note of what a look at the whole collection doubts, by key of the item, in place of what the look before did. What
-    /// somebody called right stays so.
+    /// Takes note of what a look at the whole collection doubts, by key of the item, the surest first, in place of what the look
+    /// before did: of each kind sixty that nobody has called right.
     ///
     /// # Errors
     /// If the database fails.
     pub async fn note_doubts(&self, doubts: &[(i64, Doubt)]) -> Result<(), CatalogError> {
-        let mut transaction = self.writer.begin_with("begin immediate").await?;
-        sqlx::query("delete from review where settled_at is null").execute(&mut *transaction).await?;
+        let mut tx = self.writer.begin_with("begin immediate").await?;
+        // Later than all looks before, whatever the clock says.
+        let last: i64 =
+            sqlx::query_scalar("select coalesce(max(looked_at), 0) from review").fetch_one(&mut *tx).await?;
+        let now = now_ms().max(last + 1);
+        let mut noted = HashMap::new();
         for (item, doubt) in doubts {
             let (kind, about, suggested, weight) = match doubt {
                 Doubt::Label { labels, suggested, lead } => {
@@ -74,25 +83,37 @@ impl Catalog {
                 }
                 Doubt::Caption { text, distance } => ("caption", text.clone(), None, distance),
             };
-            // The item may have gone while it was looked at.
-            sqlx::query(
-                "insert into review (item, kind, about, suggested, weight)
-                 select key, ?, ?, ?, ? from items where key = ? on conflict do nothing",
+            let noted = noted.entry(kind).or_insert(0);
+            if *noted >= LISTED {
+                continue;
+            }
+            // The item may have gone while it was looked at. What is doubted again keeps its key, for a page may show it.
+            let done = sqlx::query(
+                "insert into review (item, kind, about, suggested, weight, looked_at)
+                 select key, ?, ?, ?, ?, ? from items where key = ?
+                 on conflict do update set suggested = excluded.suggested, weight = excluded.weight,
+                     looked_at = excluded.looked_at where settled_at is null",
             )
             .bind(kind)
             .bind(about)
             .bind(suggested)
             .bind(weight)
+            .bind(now)
             .bind(item)
-            .execute(&mut *transaction)
+            .execute(&mut *tx)
             .await?;
+            *noted += done.rows_affected();
         }
+        sqlx::query("delete from review where settled_at is null and looked_at < ?")
+            .bind(now)
+            .execute(&mut *tx)
+            .await?;
         sqlx::query("insert into facts (name, value) values (?, ?) on conflict do update set value = excluded.value")
             .bind(LOOKED_AT)
-            .bind(now_ms().to_string())
-            .execute(&mut *transaction)
+            .bind(now.to_string())
+            .execute(&mut *tx)
             .await?;
-        transaction.commit().await?;
+        tx.commit().await?;
         Ok(())
     }
 
@@ -131,32 +152,40 @@ impl Catalog {
         Ok(Review { looked_at, entries })
     }
 
-    /// Takes note that what was doubted is right as it is; `false` if there is no such doubt, or it is settled.
+    /// Takes note that what was doubted is right as it is, or takes that back; `false` if there is no such doubt, or that is
+    /// noted already.
     ///
     /// # Errors
     /// If the database fails.
-    pub async fn settle_doubt(&self, key: i64) -> Result<bool, CatalogError> {
-        let settled = sqlx::query("update review set settled_at = ? where key = ? and settled_at is null")
-            .bind(now_ms())
+    pub async fn settle_doubt(&self, key: i64, right: bool) -> Result<bool, CatalogError> {
+        let done = sqlx::query("update review set settled_at = ? where key = ? and (settled_at is null) = ?")
+            .bind(right.then(now_ms))
             .bind(key)
+            .bind(right)
             .execute(&self.writer)
             .await?;
-        Ok(settled.rows_affected() > 0)
+        Ok(done.rows_affected() > 0)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::NewItem;
+    use crate::catalog::{NewItem, NewPicture};
 
     #[tokio::test]
     async fn a_doubt_stands_until_its_item_changes_or_somebody_calls_it_right() {
         let folder = tempfile::tempdir().expect("a folder");
         let catalog = Catalog::open(folder.path()).await.expect("a catalog");
-        let item = |id: &str, label: &str, record: u8| NewItem {
+        let item = |id: &str, label: &str, record: u8, picture: u8| NewItem {
             id: id.into(),
-            picture: None,
+            picture: Some(NewPicture {
+                content_hash: [picture; 32],
+                path: "p".into(),
+                mime: "image/png".into(),
+                width: 2,
+                height: 3,
+            }),
             captions: vec![format!("this is {id}")],
             labels: vec![label.into()],
             given_split: None,
@@ -164,7 +193,7 @@ mod tests {
             source: "test".into(),
             record_hash: [record; 32],
         };
-        let items = [item("a", "birds", 1), item("b", "fish", 2), item("c", "fish", 3)];
+        let items = [item("a", "birds", 1, 1), item("b", "fish", 2, 2), item("c", "fish", 3, 3)];
         catalog.import_batch(&items, &[]).await.expect("taken");
         assert!(catalog.review().await.expect("read").looked_at.is_none());
 
@@ -180,13 +209,56 @@ mod tests {
         let expected = [("c".to_owned(), label(0.5)), ("b".to_owned(), label(0.25)), ("a".to_owned(), caption.clone())];
         assert_eq!(seen(&review), expected);
 
-        assert!(catalog.settle_doubt(review.entries[0].key).await.expect("settled"));
-        assert!(!catalog.settle_doubt(review.entries[0].key).await.expect("asked"), "only once");
-        catalog.import_batch(&[item("b", "birds", 4)], &[]).await.expect("taken");
+        assert!(catalog.settle_doubt(review.entries[0].key, true).await.expect("settled"));
+        assert!(!catalog.settle_doubt(review.entries[0].key, true).await.expect("asked"), "only once");
+        catalog.import_batch(&[item("b", "birds", 4, 2)], &[]).await.expect("taken");
         assert_eq!(seen(&catalog.review().await.expect("read")), [("a".to_owned(), caption.clone())]);
 
         // What was called right is not doubted again; another label of the same item may be.
         catalog.note_doubts(&[(3, label(0.5)), (1, caption.clone())]).await.expect("noted");
-        assert_eq!(seen(&catalog.review().await.expect("read")), [("a".to_owned(), caption)]);
+        let again = catalog.review().await.expect("read");
+        assert_eq!(seen(&again), [("a".to_owned(), caption)]);
+        assert_eq!(again.entries[0].key, review.entries[2].key, "what is doubted again is called the same");
+
+        // What was called right is doubted again if that is taken back, and if the picture is another.
+        let settled = review.entries[0].key;
+        assert!(catalog.settle_doubt(settled, false).await.expect("taken back"));
+        assert!(!catalog.settle_doubt(settled, false).await.expect("asked"), "only once");
+        assert_eq!(seen(&catalog.review().await.expect("read"))[0], ("c".to_owned(), label(0.5)));
+        assert!(catalog.settle_doubt(settled, true).await.expect("settled"));
+        catalog.import_batch(&[item("c", "fish", 5, 9)], &[]).await.expect("taken");
+        catalog.note_doubts(&[(3, label(0.5))]).await.expect("noted");
+        assert_eq!(seen(&catalog.review().await.expect("read")), [("c".to_owned(), label(0.5))]);
+    }
+
+    #[tokio::test]
+    async fn what_is_settled_takes_no_place_from_what_is_not() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let catalog = Catalog::open(folder.path()).await.expect("a catalog");
+        let item = |n: u64| NewItem {
+            id: format!("item {n}"),
+            picture: None,
+            captions: vec![format!("caption {n}")],
+            labels: vec!["fish".into()],
+            given_split: None,
+            meta: "{}".into(),
+            source: "test".into(),
+            record_hash: [1; 32],
+        };
+        let items: Vec<NewItem> = (0..LISTED + 5).map(item).collect();
+        catalog.import_batch(&items, &[]).await.expect("taken");
+        let doubt = |(key, item): (i64, &NewItem)| {
+            (key, Doubt::Caption { text: item.captions[0].clone(), distance: 2.0 / key as f64 })
+        };
+        let doubts: Vec<(i64, Doubt)> = (1..).zip(&items).map(doubt).collect();
+        catalog.note_doubts(&doubts).await.expect("noted");
+        let review = catalog.review().await.expect("read");
+        assert_eq!(review.entries.len() as u64, LISTED);
+        for entry in &review.entries[..5] {
+            assert!(catalog.settle_doubt(entry.key, true).await.expect("settled"));
+        }
+        catalog.note_doubts(&doubts).await.expect("noted");
+        let review = catalog.review().await.expect("read");
+        assert_eq!((review.entries.len() as u64, review.entries[0].item.id.as_str()), (LISTED, "item 5"));
     }
 }

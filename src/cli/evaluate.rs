@@ -11,8 +11,8 @@ use crate::{
     dscmr::{self, Model, TrainingData},
     evaluation::Report,
     search::{
-        DataFolder, EverydayQuery, PictureRow, ReportPage, SearchError, WordRow, load_features, load_material,
-        precision_at_10, report_page, report_page_of_features,
+        DataFolder, EverydayQuery, PictureRow, ReportPage, SearchError, WordRow, keep_report, load_features,
+        load_material, precision_at_10, report_page, report_page_of_features,
     },
 };
 
@@ -25,18 +25,20 @@ pub(super) async fn run(shared: &Shared, args: EvaluateArgs) -> anyhow::Result<E
     let record = library.catalog.active_model().await?.ok_or(SearchError::NoModel)?;
     let report = match &args.report {
         Some(file) => {
-            let ReportPage { report, html, .. } = report_page(&library, &encoders, &record).await?;
-            keep(file, &html)?;
-            report
+            let found = report_page(&library, &encoders, &record).await?;
+            keep_report(&library, &record.version, &found).await?;
+            keep(file, &found.html)?;
+            found.report
         }
         None => {
             let seed = record.settings["seed"].as_u64().unwrap_or(0);
             let data = load_material(&library, &encoders, seed).await?.data;
             let model = Model::load(&library.folder.model(&record.version))?;
-            measure(model, data).await?
+            let report = measure(model, data).await?;
+            library.catalog.set_report(&record.version, &serde_json::json!(report)).await?;
+            report
         }
     };
-    library.catalog.set_report(&record.version, &serde_json::json!(report)).await?;
     println!("model {}, test split\n{report}", record.version);
 
     if let Some(file) = args.queries {

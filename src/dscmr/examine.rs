@@ -22,8 +22,8 @@ const WORST: usize = 8;
 /// Results that are shown of a query.
 const SHOWN: usize = 6;
 
-/// Items of the lists of what may be wrong.
-const LISTED: usize = 60;
+/// Items of the lists of what may be wrong: more than anybody looks at at once, for some of them were called right before.
+const LISTED: usize = 1000;
 
 /// Captions that go through a subnetwork at once.
 const ROWS: usize = 1024;

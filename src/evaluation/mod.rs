@@ -17,7 +17,7 @@ pub use curves::{Curves, PrecisionAtRecall, Reliability};
 pub use examination::{Examination, Found, MapPoint, Mismatch, Place, TrainingCurve, WorstQuery};
 pub use interval::bootstrap_interval;
 pub use layout::layout;
-pub use page::{Page, Shown, page};
+pub use page::{LISTED, Page, Shown, page};
 pub use ranking::{RECALL_LEVELS, Retrieval, average_precision, chance_average_precision, rank_of_first, retrieve};
 pub use report::{ClassPrecision, Direction, Recall, Report};
 pub use spread::Spread;

@@ -271,7 +271,8 @@ impl From<SearchError> for Problem {
             | SearchError::Catalog(_)
             | SearchError::Archive(_)
             | SearchError::Io { .. }
-            | SearchError::Background(_) => Code::Internal,
+            | SearchError::Background(_)
+            | SearchError::NotWritten(_) => Code::Internal,
         };
         if code == Code::Internal {
             // The inside is for the log alone.

@@ -1,5 +1,7 @@
 //! Items that come, change and go.
 
+use std::ops::Range;
+
 use axum::{
     Extension, Json,
     body::Bytes,
@@ -278,17 +280,24 @@ pub(super) async fn batch(State(app): State<App>, once: Option<Extension<Once>>,
     let text = std::str::from_utf8(&body).map_err(|e| {
         Problem::new(Code::MalformedRequest, format!("the body is no UTF-8 behind byte {}", e.valid_up_to()))
     })?;
-    let lines: Vec<(usize, &str)> = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty()).collect();
+    let mut end = 0;
+    let places = text.split_inclusive('\n').map(|line| {
+        end += line.len();
+        end - line.len()..end
+    });
+    let lines: Vec<(usize, Range<usize>)> =
+        (1..).zip(places).filter(|(_, line)| !text[line.clone()].trim().is_empty()).collect();
     if lines.is_empty() {
         return Err(Problem::new(Code::InvalidBatch, "a batch has a line of JSON for each item; there are none"));
     }
-    let lines = lines.into_iter().map(|(number, line)| (number, of_line(line, number, once.as_deref())));
+    // Each is read when its turn comes, for they may hold many pictures.
+    let lines = lines.into_iter().map(|(number, line)| (number, of_line(&text[line], number, once.as_deref())));
     if lines.len() > app.limits.batch {
         let lines = lines.map(|(number, draft)| BatchLine { number, draft: draft.map_err(|p| refusal(&p)) });
         let task = app.engine.take_batch(lines.collect(), |error| refusal(&Problem::from(error))).await?;
         return Ok(Accepted::from(task).into_response());
     }
-    let lines = lines.map(|(number, draft)| BatchLine { number, draft }).collect();
+    let lines = lines.map(|(number, draft)| BatchLine { number, draft });
     let (mut said, mut taken) = (Vec::new(), 0);
     for (number, done) in app.engine.put_lines(lines, Problem::from).await {
         match done {

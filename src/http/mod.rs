@@ -143,7 +143,7 @@ fn routes(body_bytes: usize, picture_bytes: usize) -> OpenApiRouter<App> {
         .routes(routes!(items::thumbnail))
         .routes(routes!(health::health))
         .routes(routes!(review::review))
-        .routes(routes!(review::settle))
+        .routes(routes!(review::settle, review::unsettle))
         .routes(routes!(admin::reindex))
         .routes(routes!(admin::selftest))
         .routes(routes!(admin::train))

@@ -36,7 +36,7 @@ struct EntryView {
     #[serde(flatten)]
     doubt: DoubtView,
     item: ItemView,
-    /// Of the item as it is here: a change that shows it in `If-Match` changes what was reviewed and nothing else.
+    /// Of the item as it is here: a change that shows it in `If-Match` changes nothing that was changed meanwhile.
     etag: String,
 }
 
@@ -61,7 +61,8 @@ enum DoubtView {
 
 /// Labels and captions that may be wrong
 ///
-/// What the last evaluation found. An item that was changed since is no longer among them; what is right as it is can be settled.
+/// What the last evaluation found. What no longer has these labels, this caption or this picture is not among it; what is right as it
+/// is can be settled.
 #[utoipa::path(get, path = "/v1/admin/review", tag = "admin",
     responses((status = 200, description = "All that is not settled", body = ReviewView)))]
 pub(super) async fn review(State(app): State<App>) -> Outcome<Json<ReviewView>> {
@@ -83,13 +84,25 @@ pub(super) async fn review(State(app): State<App>) -> Outcome<Json<ReviewView>> 
 
 /// Say that a label or caption is right as it is
 ///
-/// It is not doubted again, unless the item changes.
+/// It is not doubted again, unless the item's labels, the caption or the picture change.
 #[utoipa::path(post, path = "/v1/admin/review/{id}/settle", tag = "admin", params(("id" = i64, Path)),
     responses((status = 204, description = "It is settled")))]
 pub(super) async fn settle(State(app): State<App>, id: Result<Path<i64>, PathRejection>) -> Outcome<StatusCode> {
+    set(&app, id, true).await
+}
+
+/// Take back that a label or caption is right as it is
+#[utoipa::path(delete, path = "/v1/admin/review/{id}/settle", tag = "admin", params(("id" = i64, Path)),
+    responses((status = 204, description = "It is doubted again")))]
+pub(super) async fn unsettle(State(app): State<App>, id: Result<Path<i64>, PathRejection>) -> Outcome<StatusCode> {
+    set(&app, id, false).await
+}
+
+async fn set(app: &App, id: Result<Path<i64>, PathRejection>, right: bool) -> Outcome<StatusCode> {
     let Path(id) = id?;
-    if app.engine.library().catalog.settle_doubt(id).await.map_err(SearchError::from)? {
+    if app.engine.library().catalog.settle_doubt(id, right).await.map_err(SearchError::from)? {
         return Ok(StatusCode::NO_CONTENT);
     }
-    Err(Problem::new(Code::NotFound, format!("there is no entry {id} of the review that is not settled")))
+    let state = if right { "is not settled" } else { "is settled" };
+    Err(Problem::new(Code::NotFound, format!("there is no entry {id} of the review that {state}")))
 }

@@ -37,11 +37,11 @@ impl Engine {
     /// itself, as `refusal` says it.
     pub async fn put_lines<E>(
         self: &Arc<Self>,
-        lines: Vec<BatchLine<E>>,
+        lines: impl Iterator<Item = BatchLine<E>>,
         refusal: impl Fn(SearchError) -> E,
     ) -> Vec<TakenLine<E>> {
-        let mut taken = Vec::with_capacity(lines.len());
-        let mut lines = lines.into_iter().peekable();
+        let mut taken = Vec::new();
+        let mut lines = lines.peekable();
         while lines.peek().is_some() {
             let encoding = lines.by_ref().take(TOGETHER).map(async |BatchLine { number, draft }| {
                 let encoded = match draft {
@@ -50,8 +50,9 @@ impl Engine {
                 };
                 (number, encoded)
             });
-            // In order, and one more for each thread, so that none has to wait.
-            let encoded: Vec<_> = stream::iter(encoding).buffered(2 * compute::cores()).collect().await;
+            // In order, and not more at once than there are threads for: queries wait in the same queue.
+            let at_once = compute::cores().min(self.limits().queue).max(1);
+            let encoded: Vec<_> = stream::iter(encoding).buffered(at_once).collect().await;
             let mut ready = Vec::with_capacity(encoded.len());
             let mut ids = Vec::with_capacity(encoded.len());
             for (number, encoded) in encoded {
@@ -66,9 +67,9 @@ impl Engine {
             }
             let mut written = self.commit(ready).await.into_iter();
             for (number, id) in ids {
-                let lost = || Err(SearchError::Background("an item was not written".into()));
+                let lost = || Err(SearchError::NotWritten("there was none".into()));
                 let line = match id {
-                    Ok(id) => written.next().unwrap_or_else(lost).map(|new| (id, new)).map_err(&refusal),
+                    Ok(id) => written.next().unwrap_or_else(lost).map(|(_, new)| (id, new)).map_err(&refusal),
                     Err(why) => Err(why),
                 };
                 taken.push((number, line));
@@ -95,8 +96,7 @@ impl Engine {
                 if job.stop.load(Ordering::Relaxed) {
                     return Err(SearchError::Stopped);
                 }
-                let some = lines.by_ref().take(TOGETHER).collect();
-                for (number, line) in engine.put_lines(some, refusal).await {
+                for (number, line) in engine.put_lines(lines.by_ref().take(TOGETHER), refusal).await {
                     let Err((code, detail)) = line else {
                         taken += 1;
                         continue;

@@ -82,13 +82,8 @@ impl Engine {
         put: Put,
     ) -> Result<(Item, bool), SearchError> {
         let encoded = self.encoded(draft, before, put).await?;
-        let id = encoded.item.id.clone();
         let written = self.commit(vec![encoded]).await.pop();
-        let created = written.unwrap_or_else(|| Err(SearchError::Background("an item was not written".into())))?;
-        let kept = self.library.catalog.item(&id).await?;
-        // Somebody may have deleted it in between.
-        let kept = kept.ok_or_else(|| SearchError::Background(format!("item {id:?} went as it came")))?;
-        Ok((kept, created))
+        written.unwrap_or_else(|| Err(SearchError::NotWritten("there was none".into())))
     }
 
     /// Checks, keeps the picture of, and encodes what was posted.

@@ -9,9 +9,9 @@ use std::{
 use serde_json::{Value, json};
 
 use super::{
-    DataFolder, Engine, Gate, SearchError, Trained, activate, blocking, encode_missing, import,
+    Engine, Gate, SearchError, Trained, activate, blocking, encode_missing, import,
     reindex::in_short,
-    report::{ReportPage, report_page},
+    report::{keep_report, report_page},
     roll_back,
     tasks::{Job, Twin},
     train::train,
@@ -51,20 +51,8 @@ impl Engine {
             let record = library.catalog.active_model().await?.ok_or(SearchError::NoModel)?;
             engine.encode_all(&job).await?;
             let examined = job.or_stopped(report_page(library, encoders, &record)).await?;
-            let ReportPage { report, curves, html } = examined;
-            let files = [
-                (library.folder.report_page(&record.version), html),
-                (library.folder.report_curves(&record.version), json!(curves).to_string()),
-            ];
-            blocking(move || {
-                files.iter().try_for_each(|(file, text)| {
-                    DataFolder::write_whole(file, text.as_bytes())
-                        .map_err(SearchError::io("the report could not be kept in", file))
-                })
-            })
-            .await??;
-            library.catalog.set_report(&record.version, &json!(report)).await?;
-            Ok(json!({ "model": record.version, "report": report }))
+            keep_report(library, &record.version, &examined).await?;
+            Ok(json!({ "model": record.version, "report": examined.report }))
         })
         .await
     }

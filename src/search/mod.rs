@@ -73,7 +73,7 @@ pub use ingest::{ItemChange, ItemDraft};
 pub use map::{Placed, SpaceMap};
 pub use progress::{Progress, Silent};
 pub use query::{Answer, Direction, Found, Kind, LeftOut, PredictedLabel, Query, Target, Timings};
-pub use report::{ReportPage, report_page, report_page_of_features};
+pub use report::{ReportPage, keep_report, report_page, report_page_of_features};
 pub use restore::{RestoreSummary, restore};
 pub use settings::train_settings;
 pub use train::{Material, Trained, ablate, load_material, train};
@@ -205,6 +205,9 @@ pub enum SearchError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// Items that were encoded could not be written, or not be made searchable.
+    #[error("items could not be written: {0}")]
+    NotWritten(String),
     /// A background thread ended without an answer.
     #[error("a background job ended without an answer: {0}")]
     Background(String),

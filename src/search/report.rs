@@ -8,12 +8,14 @@ use std::{
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 
-use super::{Encoders, Library, Material, SearchError, blocking, given, train::load_material, versions::load};
+use super::{
+    DataFolder, Encoders, Library, Material, SearchError, blocking, given, train::load_material, versions::load,
+};
 use crate::{
     catalog::{Doubt, Item, ModelRecord},
     dataset::{self, Split},
     dscmr::{self, Model, TrainingData},
-    evaluation::{Curves, Examination, Page, Place, Report, Shown, page},
+    evaluation::{Curves, Examination, LISTED, Page, Place, Report, Shown, page},
 };
 
 /// Longer side of the page's pictures, in pixels: the page holds hundreds.
@@ -26,12 +28,13 @@ pub struct ReportPage {
     pub report: Report,
     /// The curves behind them.
     pub curves: Curves,
+    /// What may be wrong with items of all splits, by key of the item, the surest first.
+    pub doubts: Vec<(i64, Doubt)>,
     /// The page, one HTML file that needs nothing else.
     pub html: String,
 }
 
-/// Examines a model of the collection on the test split. What may be wrong with items of all splits is noted in the catalog, for
-/// their owner to review.
+/// Examines a model of the collection on the test split; changes nothing. [`keep_report`] keeps what it finds.
 ///
 /// # Errors
 /// [`SearchError::NotEnough`] if the split is empty; or if the catalog or the model's files fail.
@@ -49,10 +52,13 @@ pub async fn report_page(
         Ok::<_, SearchError>((data, examination))
     })
     .await??;
+    let judged = examination.suspects.iter().map(|suspect| labels_of(&data, suspect.item)).collect::<Vec<_>>();
     let key_of = move |place: Place| item_keys[item_of(&data, place)];
-    let keys: BTreeSet<i64> = places(&examination).map(&key_of).collect();
+    let doubted = examination.suspects.iter().map(|suspect| suspect.item);
+    let doubted = doubted.chain(examination.mismatches.iter().map(|mismatch| mismatch.item)).map(Place::Picture);
+    let keys: BTreeSet<i64> = places(&examination).chain(doubted).map(&key_of).collect();
     let items = library.catalog.items(&keys.into_iter().collect::<Vec<i64>>()).await?;
-    library.catalog.note_doubts(&doubts(&examination, &key_of, &caption_keys, &items)).await?;
+    let doubts = doubts(&examination, &judged, &key_of, &caption_keys, &items);
     let (library, version) = (library.clone(), record.version.clone());
     blocking(move || {
         let pictured: BTreeSet<i64> = pictured(&examination).map(&key_of).collect();
@@ -71,9 +77,30 @@ pub async fn report_page(
                 picture: pictures.get(&item.key).cloned(),
             }
         };
-        finish(&version, &facts, examination, &shown)
+        Ok(ReportPage { doubts, ..finish(&version, &facts, examination, &shown)? })
     })
     .await?
+}
+
+/// Keeps what was found of a model: the numbers and the doubts in the catalog, page and curves beside the model.
+///
+/// # Errors
+/// If the catalog or the file system fails.
+pub async fn keep_report(library: &Library, version: &str, found: &ReportPage) -> Result<(), SearchError> {
+    let files = [
+        (library.folder.report_page(version), found.html.clone()),
+        (library.folder.report_curves(version), serde_json::json!(found.curves).to_string()),
+    ];
+    blocking(move || {
+        files.iter().try_for_each(|(file, text)| {
+            DataFolder::write_whole(file, text.as_bytes())
+                .map_err(SearchError::io("the report could not be kept in", file))
+        })
+    })
+    .await??;
+    library.catalog.note_doubts(&found.doubts).await?;
+    library.catalog.set_report(version, &serde_json::json!(found.report)).await?;
+    Ok(())
 }
 
 /// Examines a model of given features on their test split. There are no pictures and captions to show: rows have numbers.
@@ -105,22 +132,30 @@ fn finish(
     shown: &dyn Fn(Place) -> Shown,
 ) -> Result<ReportPage, SearchError> {
     let html = page(&Page { model, facts, examination: &examination }, shown).map_err(SearchError::Background)?;
-    Ok(ReportPage { curves: Curves::from(&examination), report: examination.report, html })
+    Ok(ReportPage { curves: Curves::from(&examination), report: examination.report, doubts: Vec::new(), html })
 }
 
-/// What the examination doubts, by key of the item.
+/// The names of an item's classes, in alphabetical order.
+fn labels_of(data: &TrainingData, item: usize) -> Vec<String> {
+    let mut labels: Vec<String> = data.labels[item].iter().map(|&class| data.classes[class as usize].clone()).collect();
+    labels.sort_unstable();
+    labels
+}
+
+/// What the examination doubts, by key of the item. `judged` are the labels that each suspect had then.
 fn doubts(
     examination: &Examination,
+    judged: &[Vec<String>],
     key_of: &dyn Fn(Place) -> i64,
     caption_keys: &[i64],
     items: &HashMap<i64, Item>,
 ) -> Vec<(i64, Doubt)> {
-    let labels = examination.suspects.iter().filter_map(|suspect| {
+    let labels = examination.suspects.iter().zip(judged).filter_map(|(suspect, judged)| {
         let key = key_of(Place::Picture(suspect.item));
         let suggested = examination.classes[suspect.suggested as usize].clone();
-        let labels = items.get(&key)?.labels.clone();
         // Somebody may have seen to it meanwhile.
-        (!labels.contains(&suggested)).then_some((key, Doubt::Label { labels, suggested, lead: suspect.lead }))
+        let labels = items.get(&key).map(|item| item.labels.clone()).filter(|labels| labels == judged)?;
+        Some((key, Doubt::Label { labels, suggested, lead: suspect.lead }))
     });
     let captions = examination.mismatches.iter().filter_map(|mismatch| {
         let key = key_of(Place::Picture(mismatch.item));
@@ -148,8 +183,9 @@ fn pictured(examination: &Examination) -> impl Iterator<Item = Place> {
         .worst
         .iter()
         .flat_map(|worst| std::iter::once(worst.query).chain(worst.found.iter().map(|found| found.place)));
-    let suspects = examination.suspects.iter().map(|suspect| Place::Picture(suspect.item));
-    worst.chain(suspects).chain(examination.mismatches.iter().map(|mismatch| Place::Picture(mismatch.item)))
+    let suspects = examination.suspects.iter().take(LISTED).map(|suspect| suspect.item);
+    let mismatches = examination.mismatches.iter().take(LISTED).map(|mismatch| mismatch.item);
+    worst.chain(suspects.chain(mismatches).map(Place::Picture))
 }
 
 /// A small copy of an item's picture as a `data:` address; `None` if it can no longer be read.

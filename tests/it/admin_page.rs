@@ -146,14 +146,15 @@ async fn doubts_are_mended_undone_and_settled(browser: &Browser, data: &Path) {
         .await;
     assert_eq!(count(data, changed).await, before);
 
-    click(browser, "[data-testid=review-right]").await;
-    browser
-        .until(
-            "the next one has the focus",
-            "return document.activeElement.closest('[data-testid=review-entry]') !== null",
-        )
-        .await;
-    assert_eq!(count(data, "select count(*) from review where settled_at is not null").await, 1);
+    let settled = "select count(*) from review where settled_at is not null";
+    for right in [1, 0, 1] {
+        let button = if right == 1 { "review-right" } else { "undo" };
+        click(browser, &format!("[data-testid={button}]")).await;
+        let next = if right == 1 { "undo" } else { "review-mend" };
+        let focused = format!("return document.activeElement.dataset.testid === '{next}'");
+        browser.until(&format!("the focus is on {next}"), &focused).await;
+        assert_eq!(count(data, settled).await, right);
+    }
 }
 
 /// Where a point of the map lies in the window: the first under which the pointer changes.

@@ -98,6 +98,9 @@ async fn a_wrong_label_is_doubted_until_it_is_mended_or_called_right() {
     assert_eq!(ask(Method::POST, &settle, None, None).await.0, 204);
     let (status, again) = ask(Method::POST, &settle, None, None).await;
     assert_eq!((status, &again["code"]), (404, &json!("not_found")));
+    let (status, _) = ask(Method::DELETE, &settle, None, None).await;
+    assert_eq!((status, stands(&review().await, &second["item"]["id"])), (204, true), "taken back");
+    assert_eq!(ask(Method::POST, &settle, None, None).await.0, 204);
     look(base).await;
     let seen = review().await;
     assert!(!stands(&seen, &first["item"]["id"]) && !stands(&seen, &second["item"]["id"]));

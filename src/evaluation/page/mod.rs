@@ -6,6 +6,9 @@ use std::fmt::{self, Write};
 
 use super::{ClassPrecision, Examination, Found, Place, Recall, Report};
 
+/// Items that are shown of each list of what may be wrong.
+pub const LISTED: usize = 60;
+
 /// Classes of a confusion matrix that is still readable.
 const READABLE: usize = 40;
 
@@ -253,7 +256,7 @@ fn suspects(examination: &Examination, shown: &dyn Fn(Place) -> Shown) -> String
             &format!("<b>{}</b> → {suggested}?<br><small>{}</small>", escaped(&seen.labels), escaped(&seen.text)),
         )
     };
-    let list: String = examination.suspects.iter().map(one).collect();
+    let list: String = examination.suspects.iter().take(LISTED).map(one).collect();
     let list = if list.is_empty() { "<p>None.</p>".to_owned() } else { format!("<div class=\"grid\">{list}</div>") };
     format!(
         "<section><h2>Which labels may be wrong?</h2><p>Items whose nearest neighbours, by what they show and by what their \
@@ -274,7 +277,7 @@ fn mismatches(examination: &Examination, shown: &dyn Fn(Place) -> Shown) -> Stri
         );
         picture(&seen, &below)
     };
-    let list: String = examination.mismatches.iter().map(one).collect();
+    let list: String = examination.mismatches.iter().take(LISTED).map(one).collect();
     format!(
         "<section><h2>Which captions may belong elsewhere?</h2><p>Pictures and captions of one item that lie farthest apart, \
          over all splits, one caption of an item.</p><div class=\"grid\">{list}</div></section>"
