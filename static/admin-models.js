@@ -19,7 +19,7 @@ const METRICS = [
 const share = (value) => (Number.isFinite(value) ? number(value, 3) : '–');
 
 export async function modelsSection(place) {
-  const { models } = await requestJson('/v1/models');
+  const { models, before } = await requestJson('/v1/models');
   if (models.length === 0) {
     place.replaceChildren(empty(t('no-models')));
     return;
@@ -54,10 +54,10 @@ export async function modelsSection(place) {
   });
   // What heads a row is its name, not the box beside it.
   const shown = table(t('models-caption'), [t('model'), t('compare'), t('made'), t('metric-map-it'), t('metric-map-ti'), t('took'), t('gate'), t('do')],
-    rows.map(([box, name, ...others]) => [name, box, ...others]), { 'data-testid': 'models' });
+    rows.map(([box, name, ...others]) => [name, box, ...others]), { class: 'models', 'data-testid': 'models' });
   place.replaceChildren(make('p', { class: 'soft', text: t('models-hint') }), shown,
     make('div', { class: 'row' }, careful('rollback', 'rollback-sure', () => switched('/v1/models/rollback'), fault,
-      models.length < 2 ? { disabled: true } : {})), fault, compared, plotted);
+      before ? { text: t('rollback-to', { model: before }) } : { disabled: true })), fault, compared, plotted);
 }
 
 /** A share with the interval in which 95 % of other test sets of this size would put it. */
@@ -102,10 +102,12 @@ function comparison(one, other) {
 }
 
 function beside(before, after, less = false) {
-  const difference = after - before;
+  const exact = after - before;
+  // What three digits do not show is none.
+  const difference = Math.abs(exact) < 0.0005 ? 0 : exact;
   if (!Number.isFinite(difference)) return [share(before), share(after), '–'];
   const better = less ? difference < 0 : difference > 0;
-  const mark = Math.abs(difference) < 0.0005 ? '' : better ? '▲ ' : '▼ ';
+  const mark = difference === 0 ? '' : better ? '▲ ' : '▼ ';
   const said = `${mark}${difference > 0 ? '+' : ''}${number(difference, 3)}`;
   return [share(before), share(after), make('span', { class: mark ? (better ? 'better' : 'worse') : '', text: said,
     title: mark ? t(better ? 'better' : 'worse') : null })];

@@ -61,8 +61,9 @@ export function careful(name, sure, run, place, attributes) {
   const button = action(name, async (pressed) => {
     if (!asked) {
       asked = true;
+      const { textContent: said } = pressed;
+      setTimeout(() => { asked = false; pressed.textContent = said; }, 5000);
       pressed.textContent = t(sure);
-      setTimeout(() => { asked = false; pressed.textContent = t(name); }, 5000);
       return;
     }
     await run();

@@ -26,6 +26,18 @@ export async function reviewSection(place) {
     const task = await requestJson('/v1/admin/evaluate', { method: 'POST' });
     document.dispatchEvent(new CustomEvent('task-begun', { detail: task }));
     announce(t('looking'));
+    const { textContent: said } = look;
+    look.textContent = t('looking');
+    // It works until its task is over; if that ends well, all of this is drawn anew.
+    await new Promise((resolve) => {
+      const over = ({ detail }) => {
+        if (detail.id !== task.id) return;
+        document.removeEventListener('task-ended', over);
+        resolve();
+      };
+      document.addEventListener('task-ended', over);
+    });
+    look.textContent = said;
   }, fault, { text: t(lookedAt ? 'look-again' : 'look') });
   const parts = [make('p', { class: 'soft', text: t(lookedAt ? 'review-hint' : 'review-never', { at: moment(lookedAt) }) })];
   if (lookedAt && entries.length === 0) parts.push(empty(t('review-none')));
@@ -57,7 +69,8 @@ function card(entry) {
   const picture = make('button', { type: 'button', class: 'review-picture', 'aria-label': t('review-open', { id: item.id }) });
   picture.addEventListener('click', () => openItem(item.id));
   thumbnail(item).then((image) => image && picture.append(image)).catch(() => {});
-  const mend = () => change(entry, proposed(entry), t(entry.kind === 'label' ? 'review-now' : 'review-removed', { label: entry.suggested, id: item.id }));
+  const name = item.captions[0] ?? item.id;
+  const mend = () => change(entry, proposed(entry), t(entry.kind === 'label' ? 'review-now' : 'review-removed', { label: entry.suggested, name }));
   const buttons = make('div', { class: 'row' },
     onlyCaption(entry) ? null : action('review-mend', () => settled(node, entry, mend), fault, { text: mending(entry) }),
     action('review-right', () => settled(node, entry, () => callRight(entry)), fault));
@@ -115,7 +128,7 @@ async function settled(node, entry, act) {
     node.replaceWith(anew);
     anew.querySelector('.row button').focus();
   }, fault);
-  node.replaceChildren(make('p', { dir: 'auto', text: done }), back, fault);
+  node.replaceChildren(node.firstElementChild, make('p', { dir: 'auto', text: done }), make('div', { class: 'row' }, back), fault);
   announce(done);
   back.focus();
 }

@@ -85,7 +85,8 @@ function watch(task, live) {
   const numbers = more(t('as-table'), make('div'));
   const cancel = careful('cancel-task', 'cancel-sure', () => requestJson(`/v1/tasks/${task.id}/cancel`, { method: 'POST' }), fault,
     { 'data-testid': 'training-cancel' });
-  live.replaceChildren(make('h3', {}, t('training-of', { n: task.id }), ' ', said), bar, make('div', { class: 'row' }, cancel), lost, fault, parts, numbers);
+  const came = make('div');
+  live.replaceChildren(make('h3', {}, t('training-of', { n: task.id }), ' ', said), bar, make('div', { class: 'row' }, cancel), came, lost, fault, parts, numbers);
   const isNews = task.finished_at === null;
   live.dataset.epochs = '0';
   numbers.addEventListener('toggle', list);
@@ -125,7 +126,7 @@ function watch(task, live) {
     progress: tell,
     status: (whole) => {
       tell(whole);
-      outcome(whole, live);
+      outcome(whole, came);
       if (isNews) document.dispatchEvent(new CustomEvent('task-ended', { detail: whole }));
     },
   };
@@ -136,11 +137,11 @@ function watch(task, live) {
 const figure = (value, digits = 3) => (Number.isFinite(value) ? number(value, digits) : '–');
 
 /** What came of it. */
-function outcome({ result, error }, live) {
-  if (error) live.append(make('p', { class: 'outcome', text: error.detail }));
+function outcome({ result, error }, place) {
+  if (error) place.append(make('p', { class: 'outcome', text: error.detail }));
   if (!result?.verdict) return;
   const { promoted, objections } = result.verdict;
-  live.append(make('div', { class: 'outcome', 'data-testid': 'verdict' },
+  place.append(make('div', { class: 'outcome', 'data-testid': 'verdict' },
     make('p', { text: t(promoted ? 'promoted' : 'not-promoted', { model: result.model }) }),
     objections.length ? make('ul', {}, ...objections.map((text) => make('li', { text }))) : null));
 }

@@ -54,8 +54,8 @@ export default {
   'tile-duplicates': ['duplicates to spare', 'entbehrliche Duplikate', '多余的重复图片'],
   'tile-rejected': ['refused records', 'abgewiesene Datensätze', '被拒绝的记录'],
   'nothing-amiss': [
-    'Nothing was refused, every picture can be read, and none is here twice.',
-    'Nichts wurde abgewiesen, jedes Bild ist lesbar, und keines ist doppelt.',
+    'Nothing was refused, every picture can be read, and no two are the same file.',
+    'Nichts wurde abgewiesen, jedes Bild ist lesbar, und keine zwei sind dieselbe Datei.',
     '没有被拒绝的记录，所有图片均可读取，也没有重复。'],
   'class-sizes': ['Classes by size', 'Klassen nach Größe', '按大小排列的类别'],
   'no-classes': [
@@ -278,13 +278,14 @@ export default {
   'review-only': ['It is the only one: without it nothing is learned from the picture.', 'Es ist die einzige: Ohne sie wird aus dem Bild nichts gelernt.', '这是唯一的说明：没有它就无法从该图片学习。'],
   'review-changed': ['It was changed elsewhere; here is what there is now.', 'Es wurde anderswo geändert; hier ist, was jetzt da ist.', '已在别处更改；此处显示最新内容。'],
   'review-settled': ['Noted: it is right as it is.', 'Vermerkt: So ist es richtig.', '已记录：本来就对。'],
-  'review-now': ['{id} is {label} now.', '{id} ist jetzt {label}.', '{id} 现在是 {label}。'],
-  'review-removed': ['The caption of {id} is removed.', 'Die Beschreibung von {id} ist entfernt.', '{id} 的说明已删除。'],
+  'review-now': ['“{name}” is {label} now.', '„{name}“ ist jetzt {label}.', '“{name}”现在是 {label}。'],
+  'review-removed': ['A caption of “{name}” is removed.', 'Eine Beschreibung von „{name}“ ist entfernt.', '“{name}”的一条说明已删除。'],
   'undo': ['Undo', 'Rückgängig', '撤销'],
   'undone': ['It is as it was.', 'Es ist, wie es war.', '已恢复原状。'],
   'look': ['Look now', 'Jetzt nachsehen', '立即检查'],
   'look-again': ['Look again', 'Nochmals nachsehen', '重新检查'],
-  'looking': ['A task looks at everything.', 'Eine Aufgabe sieht alles durch.', '任务正在检查全部内容。'],
+  'looking': ['Looking through everything …', 'Alles wird durchgesehen …', '正在检查全部内容……'],
+  'rollback-to': ['Roll back to {model}', 'Zurück zu {model}', '回退到 {model}'],
 
   'plots': ['Plots', 'Diagramme', '图表'],
   'plots-of': ['Plots of {model}', 'Diagramme von {model}', '{model} 的图表'],

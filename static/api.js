@@ -15,7 +15,7 @@ const TARGETS = { captions: 'text', pictures: 'image' };
 export const info = () => requestJson('/v1/info');
 export const labels = (options) => requestJson('/v1/labels', options);
 export const ready = () => request('/readyz');
-export const item = (id, signal) => requestJson(itemUrl(id), { signal });
+export const item = (id, options) => requestJson(itemUrl(id), options);
 
 /** Up to `limit` items of a class. */
 export const itemsOf = (label, limit, options) => requestJson(`/v1/items?limit=${limit}&filter=${encodeURIComponent(JSON.stringify(

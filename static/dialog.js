@@ -42,7 +42,7 @@ export function itemDialog({ similar, combine, within, turned, closed, nearest }
     byId('dialog-why-list').replaceChildren(...(why ? [why] : []));
     explain();
     // Only the item itself names its file. Without it the dialog is still whole.
-    fetchItem(result.id, details.signal).then((more) => {
+    fetchItem(result.id, { signal: details.signal }).then((more) => {
       if (!result.thumbnail_url) pictured(result, more);
       words(result, more);
     }).catch((error) => {
@@ -74,7 +74,8 @@ export function itemDialog({ similar, combine, within, turned, closed, nearest }
     const height = more.height ?? result.height;
     const facts = [
       [t('fact-id'), result.id],
-      [t('fact-file'), more.source],
+      // Where it lies on the machine that serves is nobody else's business.
+      [t('fact-file'), more.source?.split(/[\\/]/).at(-1)],
       [t('fact-size'), width && height ? `${width} × ${height}` : null],
       [t('relevance'), Number.isFinite(result.relevance) ? good.text : null],
       [t('cosine'), Number.isFinite(result.score) ? number(result.score, 3) : null],

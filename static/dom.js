@@ -49,6 +49,13 @@ export function wordsChip(words, extra) {
     make('span', { dir: 'auto', text: words }), extra ? make('span', { class: 'chip-extra', text: extra }) : null);
 }
 
+/** A chip that searches for a class within it, with how many bear it. */
+export function classChip(label, count) {
+  const address = `/?q=${encodeURIComponent(label)}&label=${encodeURIComponent(label)}`;
+  return make('a', { class: 'chip', href: address, 'data-address': address },
+    make('span', { dir: 'auto', text: label }), make('span', { class: 'chip-extra', text: number(count) }));
+}
+
 export const itemUrl = (id, part = '') => `/v1/items/${encodeURIComponent(id)}${part}`;
 
 /** Where the search page shows pictures like an item. */

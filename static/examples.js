@@ -1,7 +1,7 @@
 // Ways in for someone who does not know what is here: classes, captions, and whatever chance brings.
 
 import { itemsOf, labels as fetchLabels } from './api.js';
-import { byId, make, wordsChip } from './dom.js';
+import { byId, classChip, make, wordsChip } from './dom.js';
 
 const CAPTIONS = 3;
 const CLASSES = 8;
@@ -15,7 +15,7 @@ const oneOf = (list) => list[Math.floor(Math.random() * list.length)];
 
 function drawInto(list, captionsOnly) {
   const chips = captionsOnly ? captions.map((words) => make('li', { 'data-testid': 'example-caption' }, wordsChip(words)))
-    : labels.map(({ label, count }) => make('li', { 'data-testid': 'example' }, wordsChip(label, String(count))));
+    : labels.map(({ label, count }) => make('li', { 'data-testid': 'example' }, classChip(label, count)));
   list.replaceChildren(...chips);
 }
 

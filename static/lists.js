@@ -41,14 +41,19 @@ export function pictureList(open) {
     },
     grown() {
       const had = strong.length + weak.length;
-      if (!weak.length) {
-        list.show(answer);
-        return;
+      if (weak.length) {
+        // The fold stays where the reader has seen it.
+        weak.push(...answer.results.slice(had));
+        below.grown();
+      } else {
+        // What is there stays as it is: a list drawn anew would lose the reader's place.
+        const fold = Math.max(had, folded());
+        strong.push(...answer.results.slice(had, fold));
+        weak = answer.results.slice(fold);
+        above.grown();
+        if (weak.length) below.show(weak, fold);
       }
-      // The fold stays where the reader has seen it.
-      weak.push(...answer.results.slice(had));
       drawFold();
-      below.grown();
     },
     focus(number) {
       const there = above.reach(number) ?? below.reach(number);

@@ -11,7 +11,7 @@ import { knowsAll, noteAll } from './filters.js';
 import { takePictures } from './intake.js';
 import { hasKey } from './key.js';
 import { listen } from './keyboard.js';
-import { startingNotice, untrainedNotice } from './notices.js';
+import { allAwayNotice, startingNotice, untrainedNotice } from './notices.js';
 import * as question from './question.js';
 import * as recent from './recent.js';
 import { keep } from './shelf.js';
@@ -57,6 +57,10 @@ async function route() {
     view.showStart();
     current.answer = {};
     openItem(asked.item);
+    return;
+  }
+  if (asked.terms.every(({ weight }) => weight <= 0)) {
+    view.showNotice('empty', view.nameOf(asked), allAwayNotice());
     return;
   }
   let answer = answers.get(key);

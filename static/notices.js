@@ -63,3 +63,6 @@ export const emptyNotice = (without) => notice({
 
 /** Something, and none of it is what was asked for. */
 export const unsureNotice = () => notice({ title: t('unsure'), lines: [t('unsure-why')], more: [exampleChips()] });
+
+/** A question that only says what is not wanted. */
+export const allAwayNotice = () => notice({ title: t('all-away'), lines: [t('all-away-why')] });

@@ -1,6 +1,7 @@
 // The panels of the page and the states they can be in. `body[data-state]` is one of start, loading, results, empty,
 // error, starting, untrained; the style sheet and the tests go by it.
 
+import { item as fetchItem } from './api.js';
 import { byId, itemUrl, make } from './dom.js';
 import { drawFilters } from './filters.js';
 import { captionList, pictureList } from './lists.js';
@@ -73,7 +74,10 @@ function drawAlone(term) {
   byId('asked-picture').classList.remove('broken');
   if (!term) return;
   byId('asked-picture-name').textContent = term.kind === 'item' ? term.value : '';
-  if (term.kind === 'item') showPicture(image, itemUrl(term.value, '/image'));
+  if (term.kind === 'item') {
+    showPicture(image, itemUrl(term.value, '/image'));
+    named(term.value);
+  }
   else {
     kept(term.value).then((picture) => {
       if (!picture) return;
@@ -81,6 +85,13 @@ function drawAlone(term) {
       byId('asked-picture-name').textContent = picture.name || t('pasted');
     });
   }
+}
+
+/** An item is called by its caption, as soon as that is known. */
+async function named(id) {
+  const place = byId('asked-picture-name');
+  const { captions } = await fetchItem(id, { quiet: true }).catch(() => ({ captions: [] }));
+  if (captions.length && place.textContent === id) place.textContent = captions[0];
 }
 
 /** What a question is called: `“bird” + “red”`. */
@@ -171,6 +182,8 @@ export function drawOther(name, { error, retry } = {}) {
   nameTab(name, shown.answer[name]);
   if (error) setAside(name, errorNotice(error, retry));
   else fillPane(name);
+  // Which classes and fields there are is known from the pictures.
+  if (name === 'pictures') drawFilters(shown.asked, told.filter);
   if (!panes[name].pane.hidden) sum(name);
 }
 

@@ -69,6 +69,11 @@ define({
   'picture-missing': ['Picture not found', 'Bild nicht gefunden', '找不到图片'],
   // Filters.
   'filters': ['Filters', 'Filter', '筛选'],
+  'all-away': ['What should it look like?', 'Wie soll es aussehen?', '它应该像什么？'],
+  'all-away-why': [
+    'All of this leads away. Give one of the terms a weight above 0, or add words or a picture of what you want.',
+    'All das führt nur weg. Geben Sie einem davon ein Gewicht über 0, oder fügen Sie Worte oder ein Bild von dem hinzu, was Sie suchen.',
+    '所有条件都是排除项。请将其中一项的权重调到 0 以上，或添加您想找的文字或图片。'],
   'only-in': ['Only in', 'Nur in', '仅限'],
   'labels-more': ['{n} more', '{n} weitere', '另外 {n} 个'],
   'labels-fewer': ['Fewer', 'Weniger', '收起'],

@@ -91,6 +91,8 @@ struct ModelView {
 pub(super) struct ModelList {
     /// The one that answers.
     active: Option<String>,
+    /// The one that answered before, to which a rollback goes.
+    before: Option<String>,
     models: Vec<ModelView>,
 }
 
@@ -179,7 +181,8 @@ pub(super) async fn models(State(app): State<App>) -> Outcome<Json<ModelList>> {
     let models = catalog.models().await.map_err(SearchError::from)?;
     let active = catalog.active_model().await.map_err(SearchError::from)?.map(|model| model.version);
     let models = models.into_iter().rev().map(|model| in_short(model, active.as_deref())).collect();
-    Ok(Json(ModelList { active, models }))
+    let before = catalog.model_before().await.map_err(SearchError::from)?.map(|model| model.version);
+    Ok(Json(ModelList { active, before, models }))
 }
 
 /// How good a model is

@@ -273,7 +273,7 @@ async fn ten_thousand_results_cost_no_more_than_forty(browser: &Browser) {
                  const from = Number(JSON.parse(options.body).cursor ?? 0);
                  const results = Array.from({ length: 200 }, (_, at) => ({ rank: from + at + 1, kind: 'image', id: `made-${from + at}`,
                      labels: ['made'], captions: [`number ${from + at + 1}`], meta: {}, width: 30, height: 20,
-                     thumbnail_url: `/static/favicon.svg?${from + at}`, score: 0.5, relevance: Math.max(0.01, 0.9 - (from + at) / 200) }));
+                     thumbnail_url: `/static/favicon.svg?${from + at}`, score: 0.5, relevance: Math.max(0.01, 0.9 - (from + at) / 2000) }));
                  return Response.json({ results, total: 10000, query: {}, took_ms: { total: 1 },
                      next_cursor: from + 200 < 10000 ? String(from + 200) : null });
              };",
@@ -289,7 +289,9 @@ async fn ten_thousand_results_cost_no_more_than_forty(browser: &Browser) {
     let said = "return document.getElementById('status').textContent";
     browser
         .run(&format!(
-            "{down}; new MutationObserver((_, watch) => {{
+            "window.upwards = 0; let at = 0;
+             addEventListener('scroll', () => {{ window.upwards = Math.max(window.upwards, at - scrollY); at = scrollY; }});
+             {down}; new MutationObserver((_, watch) => {{
                  if (!document.getElementById('status').textContent.includes('best 400 ')) return;
                  watch.disconnect();
                  clearInterval(window.down);
@@ -301,6 +303,8 @@ async fn ten_thousand_results_cost_no_more_than_forty(browser: &Browser) {
     browser.run(down).await;
     browser.until("all of them", &format!("{said}.startsWith('10,000')")).await;
     browser.run("clearInterval(window.down)").await;
+    let upwards = browser.run("return window.upwards").await;
+    assert!(upwards.as_f64().is_some_and(|by| by < 100.0), "the page jumped up by {upwards} when more came");
     browser
         .until(
             "the last is drawn",
@@ -323,6 +327,10 @@ async fn every_width_fits(browser: &Browser) {
             browser.goto(path).await;
             browser
                 .until("the page is there", "return ['start', 'results'].includes(document.body.dataset.state)")
+                .await;
+            // Whatever chance picks: a caption may be one long word.
+            browser
+                .run("document.querySelectorAll('.notice .chip > span').forEach((one) => { one.textContent = 'x'.repeat(200); })")
                 .await;
             browser.until(&format!("{path} fits {width}"), &fits).await;
         }
