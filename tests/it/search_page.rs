@@ -124,7 +124,8 @@ async fn items_become_terms(browser: &Browser) {
     browser.click("[data-testid=open-result]").await;
     browser.find("[data-testid=item-dialog][open]").await;
     browser.click("[data-testid=dialog-link]").await;
-    assert!(!browser.text("[data-testid=dialog-copied]").await.is_empty());
+    let copied = "return document.getElementById('dialog-copied').textContent !== ''";
+    browser.until("it is said that the link is copied", copied).await;
     browser.click("[data-testid=dialog-combine]").await;
     browser.until("it is a term", "return document.querySelectorAll('[data-testid=term]').length === 2").await;
     browser.state("results", "picture").await;
