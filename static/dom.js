@@ -43,17 +43,17 @@ export function goodness(result) {
   return { text: '–', share: null, name: 'relevance' };
 }
 
-/** A chip that searches for its words; a true link, so that it can be opened in another tab. */
-export function wordsChip(words, extra) {
-  return make('a', { class: 'chip', href: `/?q=${encodeURIComponent(words)}`, 'data-words': words, 'data-testid': 'label-chip' },
-    make('span', { dir: 'auto', text: words }), extra ? make('span', { class: 'chip-extra', text: extra }) : null);
-}
+/** A chip that leads to a question; a true link, so that it can be opened in another tab. */
+const chip = (address, text, extra, attributes) => make('a', { class: 'chip', href: address, ...attributes },
+  make('span', { dir: 'auto', text }), extra ? make('span', { class: 'chip-extra', text: extra }) : null);
+
+/** A chip that searches for its words. */
+export const wordsChip = (words, extra) => chip(`/?q=${encodeURIComponent(words)}`, words, extra, { 'data-words': words, 'data-testid': 'label-chip' });
 
 /** A chip that searches for a class within it, with how many bear it. */
 export function classChip(label, count) {
   const address = `/?q=${encodeURIComponent(label)}&label=${encodeURIComponent(label)}`;
-  return make('a', { class: 'chip', href: address, 'data-address': address },
-    make('span', { dir: 'auto', text: label }), make('span', { class: 'chip-extra', text: number(count) }));
+  return chip(address, label, number(count), { 'data-address': address });
 }
 
 export const itemUrl = (id, part = '') => `/v1/items/${encodeURIComponent(id)}${part}`;

@@ -2,7 +2,7 @@
 // each, a field of many numbers a range.
 
 import { button, byId, make } from './dom.js';
-import { address } from './question.js';
+import { NO_FILTER, address } from './question.js';
 import { t } from './words.js';
 
 const FIRST_LABELS = 8;
@@ -49,7 +49,7 @@ export function drawFilters(asked, changed) {
     ...[...fields].map(([name, values]) => fieldRow(name, values, results, filter, changed))].filter(Boolean);
   if (filter.labels.length || Object.keys(filter.fields).length) {
     rows.push(button({ class: 'plain', text: t('filter-none'), 'data-name': 'none', 'data-testid': 'filter-none' },
-      () => changed({ labels: [], fields: {} })));
+      () => changed(NO_FILTER)));
   }
   box.replaceChildren(...rows);
   box.hidden = rows.length === 0;

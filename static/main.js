@@ -6,7 +6,7 @@ import { copyDialog } from './copy.js';
 import { itemDialog } from './dialog.js';
 import { byId } from './dom.js';
 import { drawExamples, surprise } from './examples.js';
-import { filtered } from './question.js';
+import { NO_FILTER, filtered } from './question.js';
 import { knowsAll, noteAll } from './filters.js';
 import { takePictures } from './intake.js';
 import { hasKey } from './key.js';
@@ -24,7 +24,6 @@ const UNTRAINED_POLL_MS = 8000;
 const SHOW_LOADING_AFTER_MS = 120;
 const KEEP_PLACE_AFTER_MS = 200;
 const KEPT_ANSWERS = 20;
-const NO_FILTER = { labels: [], fields: {} };
 
 /** Answers by history entry, so that going back shows at once what was there. */
 const answers = new Map();

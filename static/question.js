@@ -7,6 +7,9 @@ const NAMES = { text: 'q', item: 'like', picture: 'picture' };
 
 export const HEAVIEST = 2;
 
+/** Everything counts. */
+export const NO_FILTER = { labels: [], fields: {} };
+
 /** The question of an address: { terms, filter: { labels, fields }, show, item }. */
 export function read(search = location.search) {
   const asked = { terms: [], filter: { labels: [], fields: {} }, show: null, item: null };

@@ -7,7 +7,7 @@ import { drawFilters } from './filters.js';
 import { captionList, pictureList } from './lists.js';
 import { emptyNotice, errorNotice, unsureNotice } from './notices.js';
 import { release, show as showPicture } from './pictures.js';
-import { filtered, half, onlyWords, pictured } from './question.js';
+import { NO_FILTER, filtered, half, onlyWords, pictured } from './question.js';
 import { predictedLabels } from './results.js';
 import { kept } from './shelf.js';
 import { drawTerms } from './terms.js';
@@ -200,7 +200,7 @@ function fillPane(name) {
   list.show(answer[name]);
   const { results, no_confident_match: unsure } = answer[name];
   if (!results.length) {
-    setAside(name, emptyNotice(filtered(asked) ? () => told.filter({ labels: [], fields: {} }) : null));
+    setAside(name, emptyNotice(filtered(asked) ? () => told.filter(NO_FILTER) : null));
   } else if (unsure) setAside(name, unsureNotice());
 }
 

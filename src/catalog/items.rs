@@ -116,10 +116,7 @@ impl Catalog {
     /// # Errors
     /// If the database fails.
     pub async fn item(&self, id: &str) -> Result<Option<Item>, CatalogError> {
-        let key: Option<i64> =
-            sqlx::query_scalar("select key from items where id = ?").bind(id).fetch_optional(&self.readers).await?;
-        let Some(key) = key else { return Ok(None) };
-        Ok(self.items(&[key]).await?.remove(&key))
+        Ok(self.items_called(&[id]).await?.remove(id))
     }
 
     /// Those of `ids` that are there, by what their owner calls them.

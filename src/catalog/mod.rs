@@ -14,6 +14,7 @@ mod import;
 mod items;
 mod keys;
 mod models;
+mod put;
 mod review;
 mod sample;
 mod tasks;
@@ -34,10 +35,11 @@ pub use features::{MissingPicture, MissingText};
 pub use filter::{Bound, Clause, Field, Filter, Scalar, Test};
 pub use health::{Health, Lacking, Repeated, Repetitions, Unreadable};
 pub use idempotency::{Begun, KeptAnswer};
-pub use import::{Gone, Kept, KnownRecord, NewFeatures, NewItem, NewPicture, NewRejection, Put, etag, matches};
+pub use import::{KnownRecord, NewItem, NewPicture, NewRejection};
 pub use items::{Caption, Counts, Item, LabelCount, TrainingItem};
 pub use keys::{ApiKey, Scope};
 pub use models::ModelRecord;
+pub use put::{Gone, Kept, NewFeatures, Put, etag, matches};
 pub use review::{Doubt, Review, ReviewEntry};
 pub use sample::Sampled;
 pub use tasks::{Step, Task, TaskStatus};
@@ -143,12 +145,7 @@ impl Catalog {
     /// # Errors
     /// If the database fails.
     pub async fn set_fact(&self, name: &str, value: &str) -> Result<(), CatalogError> {
-        sqlx::query("insert into facts (name, value) values (?, ?) on conflict do update set value = excluded.value")
-            .bind(name)
-            .bind(value)
-            .execute(&self.writer)
-            .await?;
-        Ok(())
+        put_fact(&self.writer, name, value).await
     }
 
     /// A cheap read that fails when the database does; for readiness probes.
@@ -159,6 +156,16 @@ impl Catalog {
         sqlx::query("select 1 from facts").fetch_optional(&self.readers).await?;
         Ok(())
     }
+}
+
+/// Sets a small fact, within a transaction or by itself.
+async fn put_fact(to: impl sqlx::SqliteExecutor<'_>, name: &str, value: &str) -> Result<(), CatalogError> {
+    sqlx::query("insert into facts (name, value) values (?, ?) on conflict do update set value = excluded.value")
+        .bind(name)
+        .bind(value)
+        .execute(to)
+        .await?;
+    Ok(())
 }
 
 /// Milliseconds since the Unix epoch.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use sqlx::FromRow;
 
-use super::{Catalog, CatalogError, Item, from_json, now_ms};
+use super::{Catalog, CatalogError, Item, from_json, now_ms, put_fact};
 
 /// Name of the fact that says when the collection was last looked at, in Unix milliseconds.
 const LOOKED_AT: &str = "review_looked_at";
@@ -108,11 +108,7 @@ impl Catalog {
             .bind(now)
             .execute(&mut *tx)
             .await?;
-        sqlx::query("insert into facts (name, value) values (?, ?) on conflict do update set value = excluded.value")
-            .bind(LOOKED_AT)
-            .bind(now.to_string())
-            .execute(&mut *tx)
-            .await?;
+        put_fact(&mut *tx, LOOKED_AT, &now.to_string()).await?;
         tx.commit().await?;
         Ok(())
     }
@@ -178,7 +174,6 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let catalog = Catalog::open(folder.path()).await.expect("a catalog");
         let item = |id: &str, label: &str, record: u8, picture: u8| NewItem {
-            id: id.into(),
             picture: Some(NewPicture {
                 content_hash: [picture; 32],
                 path: "p".into(),
@@ -186,12 +181,8 @@ mod tests {
                 width: 2,
                 height: 3,
             }),
-            captions: vec![format!("this is {id}")],
-            labels: vec![label.into()],
-            given_split: None,
-            meta: "{}".into(),
-            source: "test".into(),
             record_hash: [record; 32],
+            ..NewItem::of_words(id, &format!("this is {id}"), label)
         };
         let items = [item("a", "birds", 1, 1), item("b", "fish", 2, 2), item("c", "fish", 3, 3)];
         catalog.import_batch(&items, &[]).await.expect("taken");
@@ -235,16 +226,7 @@ mod tests {
     async fn what_is_settled_takes_no_place_from_what_is_not() {
         let folder = tempfile::tempdir().expect("a folder");
         let catalog = Catalog::open(folder.path()).await.expect("a catalog");
-        let item = |n: u64| NewItem {
-            id: format!("item {n}"),
-            picture: None,
-            captions: vec![format!("caption {n}")],
-            labels: vec!["fish".into()],
-            given_split: None,
-            meta: "{}".into(),
-            source: "test".into(),
-            record_hash: [1; 32],
-        };
+        let item = |n: u64| NewItem::of_words(&format!("item {n}"), &format!("caption {n}"), "fish");
         let items: Vec<NewItem> = (0..LISTED + 5).map(item).collect();
         catalog.import_batch(&items, &[]).await.expect("taken");
         let doubt = |(key, item): (i64, &NewItem)| {

@@ -54,22 +54,15 @@ impl Engine {
             let at_once = compute::cores().min(self.limits().queue).max(1);
             let encoded: Vec<_> = stream::iter(encoding).buffered(at_once).collect().await;
             let mut ready = Vec::with_capacity(encoded.len());
-            let mut ids = Vec::with_capacity(encoded.len());
+            let mut numbers = Vec::with_capacity(encoded.len());
             for (number, encoded) in encoded {
-                ids.push((
-                    number,
-                    encoded.map(|encoded| {
-                        let id = encoded.item.id.clone();
-                        ready.push(encoded);
-                        id
-                    }),
-                ));
+                numbers.push((number, encoded.map(|encoded| ready.push(encoded))));
             }
             let mut written = self.commit(ready).await.into_iter();
-            for (number, id) in ids {
+            for (number, encoded) in numbers {
                 let lost = || Err(SearchError::NotWritten("there was none".into()));
-                let line = match id {
-                    Ok(id) => written.next().unwrap_or_else(lost).map(|(_, new)| (id, new)).map_err(&refusal),
+                let line = match encoded {
+                    Ok(()) => written.next().unwrap_or_else(lost).map(|(item, new)| (item.id, new)).map_err(&refusal),
                     Err(why) => Err(why),
                 };
                 taken.push((number, line));

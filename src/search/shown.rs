@@ -110,16 +110,7 @@ mod tests {
     use crate::catalog::{NewItem, Put};
 
     fn told(id: &str, label: &str) -> NewItem {
-        NewItem {
-            id: id.into(),
-            picture: None,
-            captions: vec!["a barn".into()],
-            labels: vec![label.into()],
-            given_split: None,
-            meta: "{}".into(),
-            source: "test".into(),
-            record_hash: [0; 32],
-        }
+        NewItem::of_words(id, "a barn", label)
     }
 
     /// What a writer was told is done is what the next reader sees, while many others read and keep what they read.

@@ -3,32 +3,21 @@
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 
-use crate::support::{Server, damage, found, own_copy, trained_collection};
-
-async fn ask(method: Method, address: &str, body: Option<Value>, etag: Option<&str>) -> (u16, Value) {
-    let mut request = Client::new().request(method, address);
-    if let Some(body) = &body {
-        request = request.json(body);
-    }
-    if let Some(etag) = etag {
-        request = request.header("if-match", etag);
-    }
-    let answer = request.send().await.expect("an answer");
-    (answer.status().as_u16(), answer.json().await.unwrap_or(Value::Null))
-}
+use crate::{
+    support::{Server, damage, found, own_copy, trained_collection},
+    tasks::{ask, ended, start},
+};
 
 /// Measures the model and waits for its end.
 async fn look(base: &str) {
-    let (status, task) = ask(Method::POST, &format!("{base}/v1/admin/evaluate"), None, None).await;
-    assert_eq!(status, 202, "{task}");
-    for _ in 0..12 {
-        let (_, task) = ask(Method::GET, &format!("{base}/v1/tasks/{}?wait=25", task["id"]), None, None).await;
-        if task["finished_at"].is_string() {
-            assert_eq!(task["status"], "succeeded", "{task}");
-            return;
-        }
-    }
-    panic!("the evaluation has not ended in five minutes");
+    let task = ended(&start(base, "/v1/admin/evaluate", None).await).await;
+    assert_eq!(task["status"], "succeeded", "{task}");
+}
+
+/// Changes an item, if it is as a tag says.
+async fn patch(item: &str, change: &Value, etag: &str) -> (u16, Value) {
+    let answer = Client::new().patch(item).json(change).header("if-match", etag).send().await.expect("an answer");
+    (answer.status().as_u16(), answer.json().await.expect("JSON"))
 }
 
 #[tokio::test]
@@ -54,7 +43,7 @@ async fn a_wrong_label_is_doubted_until_it_is_mended_or_called_right() {
     let server = Server::start(data.path()).await;
     let base = &server.base;
     let review = async || {
-        let (status, review) = ask(Method::GET, &format!("{base}/v1/admin/review"), None, None).await;
+        let (status, review) = ask(Method::GET, &format!("{base}/v1/admin/review"), None).await;
         assert_eq!(status, 200, "{review}");
         review
     };
@@ -83,9 +72,9 @@ async fn a_wrong_label_is_doubted_until_it_is_mended_or_called_right() {
     });
     let item = item.expect("an address");
     let mended = json!({ "labels": ["birds"] });
-    let (status, refusal) = ask(Method::PATCH, &item, Some(mended.clone()), Some("\"another\"")).await;
+    let (status, refusal) = patch(&item, &mended, "\"another\"").await;
     assert_eq!(status, 412, "{refusal}");
-    let (status, changed) = ask(Method::PATCH, &item, Some(mended), first["etag"].as_str()).await;
+    let (status, changed) = patch(&item, &mended, first["etag"].as_str().expect("a tag")).await;
     assert_eq!((status, &changed["labels"]), (200, &json!(["birds"])), "{changed}");
     let stands = |review: &Value, id: &Value| {
         let entries = review["entries"].as_array().expect("entries");
@@ -95,12 +84,12 @@ async fn a_wrong_label_is_doubted_until_it_is_mended_or_called_right() {
 
     // The other is right: it is not doubted again.
     let settle = format!("{base}/v1/admin/review/{}/settle", second["id"]);
-    assert_eq!(ask(Method::POST, &settle, None, None).await.0, 204);
-    let (status, again) = ask(Method::POST, &settle, None, None).await;
+    assert_eq!(ask(Method::POST, &settle, None).await.0, 204);
+    let (status, again) = ask(Method::POST, &settle, None).await;
     assert_eq!((status, &again["code"]), (404, &json!("not_found")));
-    let (status, _) = ask(Method::DELETE, &settle, None, None).await;
+    let (status, _) = ask(Method::DELETE, &settle, None).await;
     assert_eq!((status, stands(&review().await, &second["item"]["id"])), (204, true), "taken back");
-    assert_eq!(ask(Method::POST, &settle, None, None).await.0, 204);
+    assert_eq!(ask(Method::POST, &settle, None).await.0, 204);
     look(base).await;
     let seen = review().await;
     assert!(!stands(&seen, &first["item"]["id"]) && !stands(&seen, &second["item"]["id"]));

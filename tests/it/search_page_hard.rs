@@ -57,7 +57,9 @@ async fn a_key_is_asked_for_where_one_is_needed() {
     browser.state("error", "text").await;
     assert!(browser.text("[data-testid=notice]").await.contains("key create"));
     let again = "return document.querySelector('[data-testid=key-dialog]') !== null";
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    // What nobody asked for was asked of the service as well, and that is over.
+    let examples = "return performance.getEntriesByType('resource').some((one) => one.name.endsWith('/v1/labels'))";
+    browser.until("the examples are refused", examples).await;
     assert_eq!(browser.run(again).await, false, "whoever gives no key is not asked again");
     browser.click("[data-testid=retry]").await;
     browser.find("[data-testid=key-field]").await.send_keys("dpt_0000_wrong").await.expect("a key");

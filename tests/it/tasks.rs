@@ -10,7 +10,7 @@ use crate::{
     support::{Server, own_copy, trained_collection},
 };
 
-async fn ask(method: Method, address: &str, body: Option<Value>) -> (u16, Value) {
+pub(crate) async fn ask(method: Method, address: &str, body: Option<Value>) -> (u16, Value) {
     let request = Client::new().request(method, address);
     let request = match &body {
         Some(body) => request.json(body),
@@ -21,14 +21,14 @@ async fn ask(method: Method, address: &str, body: Option<Value>) -> (u16, Value)
 }
 
 /// Starts a task and gives its address.
-async fn start(base: &str, path: &str, body: Option<Value>) -> String {
+pub(crate) async fn start(base: &str, path: &str, body: Option<Value>) -> String {
     let (status, task) = ask(Method::POST, &format!("{base}{path}"), body).await;
     assert_eq!(status, 202, "{path}: {task}");
     format!("{base}/v1/tasks/{}", task["id"])
 }
 
 /// The task when it has ended.
-async fn ended(address: &str) -> Value {
+pub(crate) async fn ended(address: &str) -> Value {
     for _ in 0..12 {
         let (status, task) = ask(Method::GET, &format!("{address}?wait=25"), None).await;
         assert_eq!(status, 200);
