@@ -14,8 +14,8 @@ use std::{
 };
 
 use diptych::{
+    core::Picture,
     encoders::{Registry, Views},
-    picture::Picture,
 };
 use serde_json::{Value, json};
 

@@ -11,10 +11,8 @@ pub mod telemetry;
 
 // How does work that keeps a core busy leave the async threads?
 pub mod compute;
-// What is a picture once it is decoded?
-pub mod picture;
-// What is a point of the common space?
-pub mod vector;
+// What is a picture, and what is a point of the common space?
+pub mod core;
 
 // What are we learning from?
 pub mod dataset;

@@ -4,8 +4,8 @@
 use std::{fs, path::Path};
 
 use diptych::{
+    core::{UnitVector, dot},
     index::{GenerationStore, Manifest, Space, StaticIndex, VectorIndex},
-    vector::{UnitVector, dot},
 };
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;

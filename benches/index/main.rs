@@ -10,12 +10,12 @@
 //! Prints tables in Markdown. All times of one thread are CPU times. It needs Linux (for CPU time), `python3` with `venv`, a
 //! C++ compiler and a package index at the first run. `--no-hnsw-rs` leaves out `hnsw_rs` as it is, whose build takes longest.
 
+mod contenders;
 mod data;
-mod engines;
-mod ours;
+mod diptych_only;
 #[path = "../peers/mod.rs"]
 mod peers;
-mod picture;
+mod plot;
 
 use std::{
     error::Error,
@@ -26,8 +26,8 @@ use std::{
 use cpu_time::ThreadTime;
 use diptych::index::{SearchParams, Traversal, VectorIndex};
 
+use contenders::{Engine, Files, Ours, Peers, Raw};
 use data::Data;
-use engines::{Engine, Files, Ours, Peers, Raw};
 use peers::median;
 
 const ROUNDS: usize = 5;
@@ -101,7 +101,7 @@ fn main() -> Outcome<()> {
         datasets.push(measure(&Data::collection(Path::new(folder))?, raw, scratch)?);
     }
     let picture = option("--picture").map_or_else(|| scratch.join("index.svg"), PathBuf::from);
-    fs::write(&picture, picture::svg(&datasets))?;
+    fs::write(&picture, plot::svg(&datasets))?;
     println!("\nThe curves are in {}.", picture.display());
     Ok(())
 }
@@ -113,8 +113,8 @@ fn measure(data: &Data, raw: bool, scratch: &Path) -> Outcome<Dataset> {
     println!("\n### {}\n", data.title);
 
     let byte = Ours::build(data, Traversal::Byte, 1)?;
-    let truth = engines::keys(byte.graph.search_batch(&data.queries, &SearchParams::exact(10))?);
-    let (mut byte, byte_bytes) = ours::file_bytes(byte, dims, scratch)?;
+    let truth = contenders::keys(byte.graph.search_batch(&data.queries, &SearchParams::exact(10))?);
+    let (mut byte, byte_bytes) = diptych_only::file_bytes(byte, dims, scratch)?;
     let mut float = Ours::build(data, Traversal::Float, 1)?;
     let mut own = if raw { Some(Raw::build(data)?) } else { None };
     let mut peers = Peers::start(scratch)?;
@@ -151,7 +151,7 @@ fn measure(data: &Data, raw: bool, scratch: &Path) -> Outcome<Dataset> {
     }
     let dataset = Dataset { title: data.title.clone(), curves };
     print(&dataset);
-    ours::print(data, &byte, own.as_ref(), &mut peers, &files, scratch)?;
+    diptych_only::print(data, &byte, own.as_ref(), &mut peers, &files, scratch)?;
     Ok(dataset)
 }
 

@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 use crate::{
     Outcome, Wishes,
     client::{post, request},
-    drive::{Seen, Until, drive},
+    load_generator::{Seen, Until, drive},
+    query_texts::Material,
+    report::{median, refused},
     server::Server,
-    tables::{median, refused},
-    words::Material,
 };
 
 /// Makes the next request.

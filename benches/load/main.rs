@@ -14,14 +14,14 @@
 //! own for each request. They share the cores with the service, and the first table says how much of these they take. `wrk` checks one
 //! figure, where it is installed.
 
-mod check;
 mod client;
-mod drive;
+mod cross_check;
 mod ingest;
+mod load_generator;
+mod query_texts;
+mod report;
 mod server;
 mod soak;
-mod tables;
-mod words;
 
 use std::{
     error::Error,
@@ -85,6 +85,6 @@ fn main() -> Outcome<()> {
     }
     match wishes.soak {
         Some(requests) => soak::soak(&wishes, requests),
-        None => tables::all(&wishes),
+        None => report::all(&wishes),
     }
 }

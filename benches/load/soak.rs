@@ -7,8 +7,8 @@ use serde_json::json;
 use crate::{
     Outcome, Wishes,
     client::{get, post, request},
-    drive::{Until, drive},
-    words::{Material, ask},
+    load_generator::{Until, drive},
+    query_texts::{Material, ask},
 };
 
 /// Rows of the table.

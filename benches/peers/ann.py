@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 
-from own_venv import enter
+from peer_venv import enter
 
 PACKAGES = ["numpy==2.4.6", "hnswlib==0.8.0", "faiss-cpu==1.15.1", "usearch==2.26.6"]
 venv = sys.argv[1]

@@ -18,7 +18,7 @@ import struct
 import sys
 import time
 
-from own_venv import enter
+from peer_venv import enter
 
 PACKAGES = ["numpy==2.4.6", "onnx==1.23.2", "onnxruntime==1.32.0"]
 venv, models = sys.argv[1:3]

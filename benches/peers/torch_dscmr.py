@@ -16,7 +16,7 @@ import json
 import sys
 import time
 
-from own_venv import enter
+from peer_venv import enter
 
 PACKAGES = ["numpy==2.4.6", "torch==2.15.0"]
 venv, threads = sys.argv[1:3]

@@ -3,7 +3,7 @@
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer, images};
 use image::{ExtendedColorType, codecs::jpeg::JpegEncoder};
 
-use crate::picture::Picture;
+use crate::core::Picture;
 
 /// Of 100. Above, files grow faster than faces improve; below, drawings with hard edges show blocks.
 const JPEG_QUALITY: u8 = 82;

@@ -15,7 +15,7 @@ use super::{
     sentence::{Sentences, Vocabulary},
     standardise::Standardisation,
 };
-use crate::{encoders::Linear, vector::UnitVector};
+use crate::{core::UnitVector, encoders::Linear};
 
 /// What a model makes of a picture or a sentence that somebody asks with.
 #[derive(Debug, Clone, PartialEq)]

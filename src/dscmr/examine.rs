@@ -5,12 +5,12 @@ use super::{
     standardise::Standardisation,
 };
 use crate::{
+    core::UnitVector,
     dataset::Split,
     evaluation::{
         Examination, Found, MapPoint, Mismatch, Place, Retrieval, Suspect, TrainingCurve, WorstQuery, layout,
         spread_out, suspects,
     },
-    vector::UnitVector,
 };
 
 /// Points on the map, at most, of each modality; beyond, they are taken at equal distances.

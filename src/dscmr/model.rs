@@ -10,7 +10,7 @@ use super::{
     sentence::{Sentences, Vocabulary},
     standardise::Standardisation,
 };
-use crate::{evaluation::Logistic, vector::UnitVector};
+use crate::{core::UnitVector, evaluation::Logistic};
 
 /// Sentences that the CNN reads at once: what it makes of each token takes memory.
 const READ_AT_ONCE: usize = 256;

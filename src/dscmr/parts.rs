@@ -10,7 +10,7 @@ use super::{
     network::{Shape, Weights},
     points::Points,
 };
-use crate::vector::UnitVector;
+use crate::core::UnitVector;
 
 /// Weights of the class part that are tried beside the pair part, from the most class to the most pair.
 const TRIED: [f64; 17] = [0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6, 0.55, 0.5, 0.45, 0.4, 0.35, 0.3, 0.25, 0.2, 0.15, 0.1];

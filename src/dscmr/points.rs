@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{Direction, DscmrError, Model, TrainingData, parts::side_by_side};
 use crate::{
+    core::UnitVector,
     dataset::Split,
     evaluation::{Place, Retrieval, retrieve, spread_out},
-    vector::UnitVector,
 };
 
 /// Pairs that a calibration is fitted to or measured on, at most; beyond, they are taken at equal distances.

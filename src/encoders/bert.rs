@@ -14,7 +14,7 @@ use super::{
     kernels::{Epilogue, Pointwise},
     weights::Weights,
 };
-use crate::compute::Isa;
+use crate::core::Isa;
 
 /// Tokens whose inner activations (four times as wide) are alive at once: they stay in the second-level cache.
 const TOKEN_BLOCK: usize = 64;

@@ -21,7 +21,7 @@ use super::{
     preprocess,
     weights::{self, Weights},
 };
-use crate::{compute::Isa, picture::Picture};
+use crate::core::{Isa, Picture};
 
 const STEM_CHANNELS: usize = 32;
 const STEM_KERNEL: usize = 3;

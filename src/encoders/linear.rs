@@ -1,7 +1,7 @@
 //! A linear layer on the encoders' kernels, for whoever asks networks of a few rows at a time.
 
 use super::kernels::{Epilogue, Pointwise};
-use crate::compute::Isa;
+use crate::core::Isa;
 
 /// x Wᵀ + b, with W laid out for this processor. A row gets the same numbers, bit by bit, whatever rows are beside it; general matrix
 /// products do not promise that, for they choose the order of their sums by the shape.

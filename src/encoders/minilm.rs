@@ -13,7 +13,7 @@ use super::{
     cut::{Cutter, MAX_CHARACTERS},
     weights::{self, Weights},
 };
-use crate::compute::Isa;
+use crate::core::Isa;
 
 /// Tokens that go through the network at once, but at least one sentence: enough to make the most of each weight that is read,
 /// and few enough that their activations take some ten megabytes.

@@ -38,7 +38,7 @@ mod wheel;
 
 use rayon::prelude::*;
 
-use crate::picture::Picture;
+use crate::core::Picture;
 
 pub use error::EncoderError;
 pub use linear::Linear;

@@ -6,7 +6,7 @@ use fast_image_resize::{
 };
 
 use super::{EncoderError, manifest::Resize};
-use crate::picture::Picture;
+use crate::core::Picture;
 
 /// The filter's table grows with the longer side of the picture (four weights a pixel). Beyond this length, which only freaks
 /// reach, pixels are skipped first.

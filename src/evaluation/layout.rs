@@ -5,7 +5,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-use crate::vector::UnitVector;
+use crate::core::UnitVector;
 
 /// Dimensions that are left before the sheet; what is beyond them is noise that only costs time.
 const KEPT: usize = 32;

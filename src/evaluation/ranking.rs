@@ -6,7 +6,7 @@
 
 use rayon::prelude::*;
 
-use crate::vector::UnitVector;
+use crate::core::UnitVector;
 
 /// Points of a precision–recall curve.
 pub const RECALL_LEVELS: usize = 21;

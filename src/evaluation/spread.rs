@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::vector::UnitVector;
+use crate::core::UnitVector;
 
 /// How points lie in their space.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

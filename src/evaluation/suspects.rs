@@ -7,7 +7,7 @@
 use rayon::prelude::*;
 
 use super::spread_out;
-use crate::vector::UnitVector;
+use crate::core::UnitVector;
 
 /// Neighbours that judge an item, in each view.
 const NEIGHBOURS: usize = 10;

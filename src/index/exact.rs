@@ -2,11 +2,11 @@
 
 use super::{
     IndexError, Memory, Neighbours, SearchParams, Strategy, VectorIndex,
-    points::{Points, Queries},
-    rank::Best,
     tombstones::Tombstones,
+    top_k::Best,
+    vectors::{Points, Queries},
 };
-use crate::vector::UnitVector;
+use crate::core::UnitVector;
 
 /// Points in one contiguous block, scanned for each query.
 #[derive(Debug)]

@@ -5,37 +5,37 @@
 //! [`EXACT_UP_TO`] points a scan is not only exact but as fast as the graph. [`LiveIndex`] puts a delta and tombstones
 //! over one, so that what comes and goes shows in the next search.
 
-mod base;
+mod aligned;
 mod error;
 mod exact;
-mod generation;
-mod graph;
+mod hnsw;
 mod kernels;
 mod live;
 mod params;
-mod points;
-mod rank;
-mod selftest;
-mod table;
+mod self_test;
+mod static_index;
+mod store;
 mod tombstones;
-mod tune;
+mod top_k;
+mod tuning;
+mod vectors;
 
 use serde::Serialize;
 
-use crate::vector::UnitVector;
+use crate::core::UnitVector;
 
-pub use base::StaticIndex;
 pub use error::IndexError;
 pub use exact::ExactIndex;
-pub use generation::{
+pub use hnsw::GraphIndex;
+pub use live::{Change, FoldLimits, LiveIndex, Snapshot};
+pub use params::{GraphParameters, IndexParameters, KeySet, SearchParams, Traversal};
+pub use self_test::SelfTest;
+pub use static_index::StaticIndex;
+pub use store::{
     FileEntry, Garbage, GenerationError, GenerationStore, GraphEntry, HeldGeneration, IndexEntry, Manifest, Opened,
     Space,
 };
-pub use graph::GraphIndex;
-pub use live::{Change, FoldLimits, LiveIndex, Snapshot};
-pub use params::{GraphParameters, IndexParameters, KeySet, SearchParams, Traversal};
-pub use selftest::SelfTest;
-pub use tune::{Trial, Tuning};
+pub use tuning::{Trial, Tuning};
 
 /// Collections up to this many points are scanned, unless the owner says otherwise. Measured with vectors of some hundred
 /// dimensions and walks that keep 200 candidates, where scan and graph cross between 2 000 and 8 000 points.
@@ -145,4 +145,4 @@ pub trait VectorIndex: Send + Sync {
 }
 
 #[cfg(test)]
-mod contract;
+mod conformance_tests;

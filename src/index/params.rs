@@ -4,7 +4,7 @@ use roaring::RoaringTreemap;
 use serde::{Deserialize, Serialize};
 
 use super::{IndexError, MAX_K};
-use crate::vector::UnitVector;
+use crate::core::UnitVector;
 
 /// A set of keys, compressed. One is made once and serves many searches.
 pub type KeySet = RoaringTreemap;

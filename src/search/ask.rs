@@ -16,9 +16,9 @@ use super::{
 };
 use crate::{
     catalog::{Filter, LabelCount},
+    core::UnitVector,
     dataset,
     dscmr::FeatureMatrix,
-    vector::UnitVector,
 };
 
 /// The largest weight of a term, and its negative the smallest.

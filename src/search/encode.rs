@@ -14,8 +14,8 @@ use rayon::prelude::*;
 use super::{Encoders, Library, Progress, SearchError, blocking, encode_one};
 use crate::{
     catalog::MissingPicture,
+    core::Picture,
     dataset::{self, PictureLimits},
-    picture::Picture,
 };
 
 /// Pictures of a batch.

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use super::{Encoders, Library, SearchError, blocking};
 use crate::{
+    core::UnitVector,
     dataset::Split,
     dscmr::{FeatureMatrix, Model, TrainingData},
     encoders::TextEncoder,
-    vector::UnitVector,
 };
 
 /// Results that are looked at.

@@ -17,12 +17,12 @@ use std::{
 use super::{Encoders, Library, Progress, SearchError, blocking, versions::load};
 use crate::{
     catalog::{Changes, FeatureKinds, KeyedFeatures, ModelRecord, Watermark},
+    core::UnitVector,
     dscmr::{FeatureMatrix, Model, TextNetwork},
     index::{
         Change, FoldLimits, GenerationError, GenerationStore, IndexParameters, LiveIndex, SelfTest, Space, StaticIndex,
         VectorIndex,
     },
-    vector::UnitVector,
 };
 
 /// Rows that go through a subnetwork at once.

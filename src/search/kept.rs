@@ -77,7 +77,7 @@ fn bytes(ids: &[u32], asked: &Asked) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::vector::UnitVector;
+    use crate::core::UnitVector;
 
     fn asked(x: f32) -> Arc<Asked> {
         let point = UnitVector::new(vec![x, 1.0], 2).expect("a point");

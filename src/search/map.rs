@@ -8,7 +8,7 @@ use std::sync::{Arc, Weak};
 use rayon::prelude::*;
 
 use super::{Engine, Generation, Kind, SearchError, blocking};
-use crate::{catalog::Sampled, evaluation::layout, index::VectorIndex, vector::UnitVector};
+use crate::{catalog::Sampled, core::UnitVector, evaluation::layout, index::VectorIndex};
 
 /// Points that t-SNE lays out: a few seconds.
 const LANDMARKS: usize = 1500;

@@ -49,11 +49,11 @@ use crate::{
     archive::ArchiveError,
     catalog::{Catalog, CatalogError, Item},
     compute::Refused,
+    core::Picture,
     dataset::{self, DatasetError, PictureError, PictureLimits},
     dscmr::DscmrError,
     encoders::{EncoderError, ImageEncoder, TextEncoder},
     index::IndexError,
-    picture::Picture,
 };
 
 pub use crate::dataset::json_kind;

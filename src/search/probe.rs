@@ -7,9 +7,9 @@ use serde::Serialize;
 use super::{Generation, Kind, SearchError};
 use crate::{
     catalog::Item,
+    core::UnitVector,
     dscmr::Asked,
     index::{Neighbours, VectorIndex},
-    vector::UnitVector,
 };
 
 /// Labels that an answer predicts for its query.

@@ -18,10 +18,10 @@ use super::{
 };
 use crate::{
     compute::{self, BatchLimits, Batcher, Done},
+    core::UnitVector,
     dscmr::{Asked, FeatureMatrix},
     encoders::TextEncoder,
     index::{Neighbours, SearchParams, Strategy, VectorIndex},
-    vector::UnitVector,
 };
 
 /// Texts of a batch, at most.

@@ -21,7 +21,6 @@ use super::{
 };
 use crate::{
     catalog::{ModelRecord, TrainingItem},
-    compute,
     dataset::{Split, SplitFractions, SplitMember, assign_splits},
     dscmr::{self, Epoch, Event, FeatureMatrix, Model, Terms, TrainSettings, TrainingData, Validation},
     evaluation::Report,
@@ -140,7 +139,7 @@ impl Learned {
         let (image_encoder, text_encoder) = self.model.encoders();
         json!({
             "program": env!("CARGO_PKG_VERSION"),
-            "machine": format!("{} {}, {:?}", std::env::consts::OS, std::env::consts::ARCH, compute::Isa::best()),
+            "machine": format!("{} {}, {:?}", std::env::consts::OS, std::env::consts::ARCH, crate::core::Isa::best()),
             "learned_from": {
                 "items": data.splits.len(),
                 "captions": data.text_items.len(),

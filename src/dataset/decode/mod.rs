@@ -23,7 +23,7 @@ pub use error::PictureError;
 pub use format::PictureFormat;
 pub(super) use svg::{parse_xml as svg_xml, text as svg_text};
 
-use crate::picture::Picture;
+use crate::core::Picture;
 
 /// What a picture may cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

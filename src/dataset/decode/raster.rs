@@ -8,7 +8,7 @@ use std::{
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader};
 
 use super::{Decoded, Header, PictureError, PictureFormat, PictureLimits, jpeg};
-use crate::picture::Picture;
+use crate::core::Picture;
 
 pub(super) fn inspect(format: PictureFormat, bytes: &[u8], limits: &PictureLimits) -> Result<Header, PictureError> {
     let (width, height) = open(format, bytes, limits)?.dimensions();

@@ -1,7 +1,7 @@
 //! What BERT does between its matrix products: GELU, softmax, layer norm. Plain loops without branches, which the compiler turns
 //! into vector instructions, once for each instruction set.
 
-use crate::compute::Isa;
+use crate::core::Isa;
 
 /// Sums are made in this many lanes, because the compiler may not reorder them itself.
 const LANES: usize = 16;

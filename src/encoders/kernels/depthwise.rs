@@ -6,7 +6,7 @@ use super::{
     Aligned,
     simd::{Portable, Simd},
 };
-use crate::compute::Isa;
+use crate::core::Isa;
 
 /// Neighbouring results that are summed at once and so share the loads of the weights.
 const TILE: usize = 4;

@@ -7,7 +7,7 @@ use super::{
     Aligned,
     simd::{Portable, Simd},
 };
-use crate::compute::Isa;
+use crate::core::Isa;
 
 /// Pixels that go through all panels before the next: together they stay in the second-level cache.
 const PIXEL_BLOCK: usize = 64;

@@ -4,7 +4,7 @@
 use std::sync::LazyLock;
 
 use super::{LINE, Rows};
-use crate::compute::Isa;
+use crate::core::Isa;
 
 /// Whether the processor multiplies bytes in registers of AVX-512, which older ones with AVX-512 do not.
 #[cfg(target_arch = "x86_64")]

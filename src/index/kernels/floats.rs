@@ -1,7 +1,7 @@
 //! Inner products of f32.
 
 use super::Rows;
-use crate::compute::Isa;
+use crate::core::Isa;
 
 /// Numbers of a cache line.
 const STEP: usize = 16;

@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::ArcSwap;
 
 use super::{IndexError, Memory, Neighbours, SearchParams, StaticIndex, Strategy, VectorIndex};
-use crate::vector::UnitVector;
+use crate::core::UnitVector;
 
 pub use snapshot::Snapshot;
 

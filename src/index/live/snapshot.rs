@@ -6,13 +6,13 @@ use super::{
     super::{
         IndexError, Memory, Neighbours, SearchParams, StaticIndex, Strategy, VectorIndex,
         exact::scan,
-        points::{Points, Queries},
-        rank::Best,
         tombstones::Tombstones,
+        top_k::Best,
+        vectors::{Points, Queries},
     },
     Change,
 };
-use crate::vector::UnitVector;
+use crate::core::UnitVector;
 
 /// An index that does not change: a base, less its dead points, and a delta.
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use proptest::prelude::{
 use tempfile::TempDir;
 
 use super::*;
-use crate::index::{GenerationStore, GraphParameters, IndexParameters, KeySet, Space, contract::as_near};
+use crate::index::{GenerationStore, GraphParameters, IndexParameters, KeySet, Space, conformance_tests::as_near};
 
 const SPACE: Space<'static> = Space { model: "one", dims: 8 };
 

@@ -14,7 +14,7 @@ use resvg::{
 };
 
 use super::{Decoded, Header, PictureError, PictureFormat, PictureLimits};
-use crate::picture::Picture;
+use crate::core::Picture;
 
 /// XML nodes that one SVG may have; the parser stops there. The largest drawings of a public collection have a tenth.
 const MAX_NODES: u32 = 500_000;

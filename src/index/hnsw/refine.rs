@@ -15,17 +15,17 @@ use rayon::prelude::*;
 use super::{
     super::{
         IndexError,
+        aligned::Table,
         kernels::{Rows, dot, dots},
-        points::Points,
-        table::Table,
+        vectors::Points,
     },
     build::BATCH,
+    duplicates::Twins,
     links::{Links, NONE},
-    twins::Twins,
-    walk::{Floats, Reach, Scratch, product_of, walk},
+    search::{Floats, Reach, Scratch, product_of, walk},
 };
 
-use crate::compute::Isa;
+use crate::core::Isa;
 
 /// A point that another may be linked to.
 #[derive(Debug, Clone, Copy)]

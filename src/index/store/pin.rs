@@ -4,9 +4,9 @@ use std::{fs::File, path::Path};
 
 use super::{
     CURRENT, GenerationError, GenerationStore, MANIFEST, UNFINISHED, check_name,
-    files::{damaged, unreadable},
     manifest::Current,
     read_manifest,
+    table_io::{damaged, unreadable},
 };
 
 /// A generation whose files are open: they can be read to their end, whatever becomes of their names.

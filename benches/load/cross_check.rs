@@ -4,10 +4,10 @@ use std::process::Command;
 
 use crate::{
     Outcome, Wishes,
-    drive::{Until, drive},
+    load_generator::{Until, drive},
+    query_texts::ask,
+    report::median,
     server::Server,
-    tables::median,
-    words::ask,
 };
 
 /// One figure by the clients here and by wrk, in turns.

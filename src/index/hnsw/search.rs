@@ -12,7 +12,7 @@ use super::{
     links::{Links, NONE},
 };
 
-use crate::compute::Isa;
+use crate::core::Isa;
 
 const ADMITTED: u64 = 2;
 const EXPANDED: u64 = 1;

@@ -6,8 +6,8 @@
 
 use super::super::{
     IndexError,
+    aligned::Table,
     kernels::{LINE, Rows},
-    table::Table,
 };
 
 /// The points of a graph as bytes.

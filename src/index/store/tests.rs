@@ -4,10 +4,10 @@ use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tempfile::TempDir;
 
-use super::{super::contract::points, *};
+use super::{super::conformance_tests::points, *};
 use crate::{
+    core::UnitVector,
     index::{GraphParameters, IndexParameters, SearchParams, Strategy},
-    vector::UnitVector,
 };
 
 const SPACE: Space<'static> = Space { model: "one", dims: 24 };

@@ -2,12 +2,12 @@
 
 use super::{
     Hit, IndexError, KeySet,
+    aligned::Table,
     kernels::{LINE, Rows, dots, products},
-    rank::Best,
-    table::Table,
     tombstones::Tombstones,
+    top_k::Best,
 };
-use crate::{compute::Isa, vector::UnitVector};
+use crate::core::{Isa, UnitVector};
 
 /// Numbers of a cache line.
 const STEP: usize = LINE / size_of::<f32>();

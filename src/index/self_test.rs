@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{Hit, IndexError, Memory, SearchParams, Snapshot, Strategy, VectorIndex};
-use crate::vector::UnitVector;
+use crate::core::UnitVector;
 
 /// Neighbours of a query that are looked for.
 pub(super) const K: usize = 10;
@@ -89,7 +89,7 @@ mod tests {
     use super::{
         super::{
             Change, ExactIndex, FoldLimits, LiveIndex, StaticIndex, Traversal,
-            contract::{graph, near, points},
+            conformance_tests::{graph, near, points},
         },
         *,
     };

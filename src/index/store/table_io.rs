@@ -16,7 +16,7 @@ use std::{
 use bytemuck::Pod;
 
 use super::{
-    super::table::Table,
+    super::aligned::Table,
     GenerationError,
     manifest::{BLOCK, FileEntry},
 };

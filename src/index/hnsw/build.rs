@@ -1,7 +1,7 @@
 //! `hnsw_rs` links the points; what it finds is taken out into [`Links`].
 //!
 //! Its distance is our own. The crate's `DistDot` panics on honest unit vectors whose product rounds above 1, and its
-//! `DistCosine` calls a NaN identical; [`UnitVector`](crate::vector::UnitVector) makes NaN impossible and [`AngularGap`]
+//! `DistCosine` calls a NaN identical; [`UnitVector`](crate::core::UnitVector) makes NaN impossible and [`AngularGap`]
 //! clamps the rounding. Everything runs in the caller's pool, the crate's clean-up too: it uses whatever pool it is in.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -10,13 +10,13 @@ use hnsw_rs::prelude::{Distance, Hnsw};
 use rayon::prelude::*;
 
 use super::{
-    super::{IndexError, kernels::dot, points::Points, table::Table},
+    super::{IndexError, aligned::Table, kernels::dot, vectors::Points},
     GraphParameters,
+    duplicates::Twins,
     links::{Layer, Links, NONE, padded},
-    twins::Twins,
 };
 
-use crate::compute::Isa;
+use crate::core::Isa;
 
 /// Layers that `hnsw_rs` insists on.
 const MAX_LAYER: usize = 16;

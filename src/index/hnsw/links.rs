@@ -1,6 +1,6 @@
 //! Who is linked to whom, flat: u32 in a few arrays, with one stride a layer.
 
-use super::super::{kernels::LINE, table::Table};
+use super::super::{aligned::Table, kernels::LINE};
 
 /// Stands where a point has fewer links than its layer has room for.
 pub(in crate::index) const NONE: u32 = u32::MAX;

@@ -3,18 +3,18 @@
 use std::{fs, path::Path, sync::atomic::AtomicBool, time::Instant};
 
 use diptych::{
+    core::UnitVector,
     index::{
         Change, FoldLimits, GenerationStore, IndexParameters, KeySet, LiveIndex, SearchParams, Space, StaticIndex,
         Strategy, VectorIndex,
     },
-    vector::UnitVector,
 };
 use hnsw_rs::prelude::FilterT;
 
 use crate::{
     Outcome,
+    contenders::{Files, Ours, Peers, Raw, keys},
     data::Data,
-    engines::{Files, Ours, Peers, Raw, keys},
     median, timed,
 };
 

@@ -11,12 +11,12 @@ use diptych::encoders::{Registry, TextEncoder};
 use serde_json::json;
 
 use crate::{
-    Outcome, Wishes, check,
+    Outcome, Wishes,
     client::{Connection, get, post, request},
-    drive::{Seen, Until, drive, quantile},
-    ingest,
+    cross_check, ingest,
+    load_generator::{Seen, Until, drive, quantile},
+    query_texts::{Material, ask},
     server::Server,
-    words::{Material, ask},
 };
 
 /// Clients at once.
@@ -38,7 +38,7 @@ pub(crate) fn all(wishes: &Wishes) -> Outcome<()> {
         pictures(wishes, &server, &material)?;
     }
     if wishes.wants("check") {
-        check::check(wishes, &server)?;
+        cross_check::check(wishes, &server)?;
     }
     if wishes.wants("busy") {
         busy(wishes, &server, &material)?;

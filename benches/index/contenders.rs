@@ -7,8 +7,8 @@ use std::{
 
 use cpu_time::ProcessTime;
 use diptych::{
+    core::UnitVector,
     index::{ExactIndex, GraphIndex, GraphParameters, Neighbours, SearchParams, Traversal, VectorIndex},
-    vector::UnitVector,
 };
 use hnsw_rs::prelude::{Distance, Hnsw};
 use serde_json::{Value, json};
@@ -83,7 +83,7 @@ pub(crate) struct Gap;
 
 impl Distance<f32> for Gap {
     fn eval(&self, a: &[f32], b: &[f32]) -> f32 {
-        (1.0 - diptych::vector::dot(a, b)).max(0.0)
+        (1.0 - diptych::core::dot(a, b)).max(0.0)
     }
 }
 

@@ -7,17 +7,17 @@ use bytemuck::Pod;
 use super::{
     super::{
         ExactIndex, GraphIndex, StaticIndex,
-        graph::{
+        aligned::Table,
+        hnsw::{
             links::{Layer, Links},
-            quantise::{Codes, code_stride},
+            scalar_quantization::{Codes, code_stride},
         },
         params::Traversal,
-        points::{Points, stride},
-        table::Table,
+        vectors::{Points, stride},
     },
     GenerationError,
-    files::{damaged, on_all_cores, read, write},
     manifest::{FileEntry, GraphEntry, IndexEntry},
+    table_io::{damaged, on_all_cores, read, write},
 };
 
 /// Rows whose norms are checked together.

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use super::{super::points::Points, links::Links};
+use super::{super::vectors::Points, links::Links};
 
 /// Which points equal which, bit by bit.
 pub(super) struct Twins {

@@ -5,12 +5,12 @@
 //! scan never disagree about a score.
 
 mod build;
-mod connect;
+mod duplicates;
 pub(in crate::index) mod links;
-pub(in crate::index) mod quantise;
 mod refine;
-mod twins;
-mod walk;
+mod repair;
+pub(in crate::index) mod scalar_quantization;
+mod search;
 
 use std::sync::{LazyLock, Mutex, PoisonError, atomic::AtomicBool};
 
@@ -18,15 +18,15 @@ use super::{
     ExactIndex, GraphParameters, Hit, IndexError, Memory, Neighbours, SearchParams, Strategy, Traversal, VectorIndex,
     exact::{scan_batch, scan_one},
     kernels::dots,
-    points::{Points, Queries},
-    rank::by_rank,
     tombstones::Tombstones,
+    top_k::by_rank,
+    vectors::{Points, Queries},
 };
-use crate::{compute::Isa, vector::UnitVector};
+use crate::core::{Isa, UnitVector};
+use duplicates::Twins;
 use links::Links;
-use quantise::Codes;
-use twins::Twins;
-use walk::{Bytes, Floats, Metric, Reach, Scratch, product_of, walk};
+use scalar_quantization::Codes;
+use search::{Bytes, Floats, Metric, Reach, Scratch, product_of, walk};
 
 /// Walks that the machine can run at once. The system is asked for it once, because it reads files to answer.
 static AT_ONCE: LazyLock<usize> = LazyLock::new(crate::compute::cores);
@@ -66,7 +66,7 @@ impl GraphIndex {
             let twins = Twins::of(&points);
             let draft = build::draft(&points, &twins, parameters, progress, stop)?;
             let links = refine::refine(&points, &twins, draft, parameters.ef_construction, progress, stop)?;
-            let links = connect::connect(&points, &twins, links);
+            let links = repair::connect(&points, &twins, links);
             let codes = match parameters.traversal {
                 Traversal::Byte => Some(Codes::new(points.dims(), points.rows())?),
                 Traversal::Float => None,
@@ -106,7 +106,7 @@ impl GraphIndex {
 
     /// Number of points that no walk can reach; a scan finds them.
     pub fn orphans(&self) -> usize {
-        connect::orphans(&self.links)
+        repair::orphans(&self.links)
     }
 
     /// The search, with some positions dead.

@@ -5,10 +5,10 @@ use std::sync::atomic::AtomicBool;
 use super::{
     ExactIndex, GraphIndex, IndexError, IndexParameters, Memory, Neighbours, SearchParams, Strategy, VectorIndex,
     exact::scan_one,
-    points::{Points, Queries},
     tombstones::Tombstones,
+    vectors::{Points, Queries},
 };
-use crate::vector::UnitVector;
+use crate::core::UnitVector;
 
 /// A scan or a graph, as the number of points asks for.
 #[derive(Debug)]

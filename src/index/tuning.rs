@@ -8,9 +8,9 @@ use std::{
 use serde::Serialize;
 
 use super::{
-    ExactIndex, GraphIndex, GraphParameters, IndexError, IndexParameters, SearchParams, VectorIndex, selftest,
+    ExactIndex, GraphIndex, GraphParameters, IndexError, IndexParameters, SearchParams, VectorIndex, self_test,
 };
-use crate::vector::UnitVector;
+use crate::core::UnitVector;
 
 /// Candidates that are tried.
 const EFS: [usize; 5] = [50, 100, 200, 400, 800];
@@ -79,15 +79,15 @@ impl Tuning {
             if stop.load(std::sync::atomic::Ordering::Relaxed) {
                 return Err(IndexError::Stopped);
             }
-            let (truth, took) = ask(&graph, queries, SearchParams::exact(selftest::K))?;
+            let (truth, took) = ask(&graph, queries, SearchParams::exact(self_test::K))?;
             scans.push(took);
             for (n, &ef) in efs.iter().enumerate() {
                 let (answers, took) =
-                    ask(&graph, queries, SearchParams { ef: Some(ef), ..SearchParams::top(selftest::K) })?;
+                    ask(&graph, queries, SearchParams { ef: Some(ef), ..SearchParams::top(self_test::K) })?;
                 walks[n].push(took);
                 if round == 0 {
                     for (answer, truth) in answers.iter().zip(&truth) {
-                        found[n].0 += selftest::found(answer, truth);
+                        found[n].0 += self_test::found(answer, truth);
                         found[n].1 += truth.len();
                     }
                 }
@@ -145,7 +145,7 @@ mod tests {
     use rand::SeedableRng;
     use rand_chacha::ChaCha8Rng;
 
-    use super::{super::contract::points, *};
+    use super::{super::conformance_tests::points, *};
 
     #[test]
     fn candidates_are_as_few_as_find_enough() {

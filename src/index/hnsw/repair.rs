@@ -2,13 +2,13 @@
 //! that is not needed to reach another; and then equal points are hung to the first of them.
 
 use super::{
-    super::points::Points,
+    super::vectors::Points,
+    duplicates::Twins,
     links::{Links, NONE},
-    twins::Twins,
-    walk::{Floats, Reach, Scratch, walk},
+    search::{Floats, Reach, Scratch, walk},
 };
 
-use crate::compute::Isa;
+use crate::core::Isa;
 
 /// Candidates for the one link that leads to an orphan.
 const EF: usize = 64;

@@ -15,10 +15,10 @@
 //! from `CURRENT` to every byte, checks then that the numbers make an index, and answers with what is wrong instead of
 //! with a wrong index; it does not panic, and allocates nothing whose size was not confirmed by the file system.
 
-mod files;
-mod hold;
+mod index_io;
 mod manifest;
-mod parts;
+mod pin;
+mod table_io;
 
 use std::{
     collections::BTreeMap,
@@ -27,11 +27,11 @@ use std::{
 };
 
 use super::{IndexError, StaticIndex, VectorIndex};
-use files::{damaged, read_small, sync_folder, write};
 use manifest::{Current, FORMAT};
+use table_io::{damaged, read_small, sync_folder, write};
 
-pub use hold::{Garbage, HeldGeneration};
 pub use manifest::{FileEntry, GraphEntry, IndexEntry, Manifest};
+pub use pin::{Garbage, HeldGeneration};
 
 const CURRENT: &str = "CURRENT";
 const MANIFEST: &str = "manifest.json";
@@ -178,7 +178,7 @@ impl GenerationStore {
         let mut indexes = BTreeMap::new();
         for (name, entry) in &manifest.indexes {
             check_name(name).map_err(|e| damaged(&path, e.to_string()))?;
-            indexes.insert(name.clone(), parts::load(&folder, name, manifest.dims, entry)?);
+            indexes.insert(name.clone(), index_io::load(&folder, name, manifest.dims, entry)?);
         }
         Ok(Opened { number, manifest, indexes })
     }
@@ -217,7 +217,7 @@ impl GenerationStore {
             indexes: BTreeMap::new(),
         };
         for (name, index) in indexes {
-            manifest.indexes.insert((*name).to_owned(), parts::save(&unfinished, name, index)?);
+            manifest.indexes.insert((*name).to_owned(), index_io::save(&unfinished, name, index)?);
         }
         let text = serde_json::to_vec_pretty(&manifest).expect("a manifest has nothing that JSON has not");
         write(&unfinished.join(MANIFEST), &text)?;
