@@ -39,7 +39,7 @@ pub mod archive;
 pub mod search;
 
 // How does the world talk to it?
-pub mod http;
+pub mod server;
 
 // How does its owner talk to it?
 pub mod cli;

@@ -8,9 +8,9 @@ use tokio::net::TcpListener;
 use super::Shared;
 use crate::{
     config::{LimitArgs, ServeArgs},
-    http::{self, FilterLimits, HttpLimits, HttpSettings},
     index::VectorIndex,
     search::{Encoders, Engine, EngineLimits, Library, SearchError, tidy_backups},
+    server::{self, FilterLimits, HttpLimits, HttpSettings},
 };
 
 pub(super) async fn run(shared: &Shared, args: &ServeArgs) -> anyhow::Result<ExitCode> {
@@ -67,7 +67,7 @@ pub(super) async fn serve(
     };
 
     // The port answers at once (readyz: starting), while the first generation is made.
-    let server = tokio::spawn(http::serve(listener, Arc::clone(&engine), settings, shared.stop.clone().asked()));
+    let server = tokio::spawn(server::serve(listener, Arc::clone(&engine), settings, shared.stop.clone().asked()));
     println!("diptych serves http://{address}/");
     match engine.start().await {
         Ok(generation) => tracing::info!(

@@ -37,10 +37,10 @@ impl Caller<'_> {
 /// Every route that the router has, with its methods. Those of the API are in the document that its handlers make; the others are
 /// the pages, counted in the source: a new one cannot be forgotten.
 fn routes() -> Vec<(Method, String)> {
-    let source = include_str!("../../src/http/mod.rs");
+    let source = include_str!("../../src/server/router.rs");
     let pages: Vec<&str> = source.split(".route(\"").skip(1).map(|part| part.split('"').next().unwrap_or("")).collect();
     assert_eq!(pages, ["/", "/admin", "/docs", "/static/{name}", "/openapi.json"]);
-    let document = serde_json::to_value(diptych::http::document()).expect("JSON");
+    let document = serde_json::to_value(diptych::server::document()).expect("JSON");
     let mut routes: Vec<(Method, String)> = pages.iter().map(|path| (Method::GET, (*path).to_owned())).collect();
     for (path, item) in document["paths"].as_object().expect("paths") {
         for method in item.as_object().expect("operations").keys() {

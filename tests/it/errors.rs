@@ -49,7 +49,7 @@ async fn every_code_of_the_table_is_heard() {
     what_is_not_there_yet(collection).await;
     what_breaks(collection).await;
     who_is_slow(collection).await;
-    let document = serde_json::to_value(diptych::http::document()).expect("JSON");
+    let document = serde_json::to_value(diptych::server::document()).expect("JSON");
     let table = document.pointer("/components/schemas/Problem/properties/code/enum").expect("the table");
     let table: BTreeSet<String> = serde_json::from_value(table.clone()).expect("codes");
     let heard = HEARD.lock().unwrap_or_else(PoisonError::into_inner).clone();

@@ -7,14 +7,14 @@ use serde_json::Value;
 use crate::support::shared_server;
 
 fn document() -> Value {
-    serde_json::to_value(diptych::http::document()).expect("JSON")
+    serde_json::to_value(diptych::server::document()).expect("JSON")
 }
 
 /// `INSTA_UPDATE=always cargo test --test it openapi` accepts a change.
 #[test]
 fn the_document_is_the_one_that_was_reviewed() {
     insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
-        insta::assert_snapshot!("openapi", diptych::http::document().to_pretty_json().expect("JSON"));
+        insta::assert_snapshot!("openapi", diptych::server::document().to_pretty_json().expect("JSON"));
     });
 }
 

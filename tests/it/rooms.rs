@@ -20,7 +20,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("catalog", &[]),
     ("archive", &[]),
     ("search", &["compute", "core", "dataset", "encoders", "dscmr", "evaluation", "index", "catalog", "archive"]),
-    ("http", &["search", "config", "telemetry", "catalog", "index"]),
+    ("server", &["search", "config", "telemetry", "catalog", "index"]),
     (
         "cli",
         &[
@@ -35,7 +35,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "index",
             "catalog",
             "search",
-            "http",
+            "server",
         ],
     ),
 ];
@@ -49,7 +49,7 @@ const ALONE: &[(&[&str], &[&str])] = &[
     (&["catalog", "search", "index"], &["roaring"]),
     (&["catalog"], &["sqlx"]),
     (&["archive"], &["tar"]),
-    (&["http"], &["axum", "tower_http", "hyper", "hyper_util", "utoipa_axum"]),
+    (&["server"], &["axum", "tower_http", "hyper", "hyper_util", "utoipa_axum"]),
     (&["telemetry"], &["metrics_exporter_prometheus"]),
     (&["cli"], &["indicatif"]),
 ];
