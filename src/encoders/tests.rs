@@ -92,8 +92,9 @@ fn features_of_several_views_are_their_mean_and_have_an_id_of_their_own() {
     assert_eq!(ids.len(), 4, "{ids:?}");
 
     let picture = draw("disc", 224);
-    let symmetry =
-        |s| Picture::new(224, 224, preprocess::symmetric(picture.rgb(), 224, s)).expect("a picture of the same size");
+    let symmetry = |s| {
+        Picture::new(224, 224, image::preprocess::symmetric(picture.rgb(), 224, s)).expect("a picture of the same size")
+    };
     let pictures: Vec<Picture> = (0..8).map(symmetry).collect();
     let each = upright.encode(&pictures).expect("encodes");
     assert!(cosine(&each[0], &each[1]) < 0.9999, "the network sees the difference");

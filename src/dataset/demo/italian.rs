@@ -259,7 +259,7 @@ pub(super) fn is_italian(stem: &str, authors: &[String], keywords: &[String]) ->
 
 /// The English of a title, from the words that are known; `None` if none is.
 pub(super) fn translate(title: &str) -> Option<String> {
-    let words = crate::dataset::naming::words(title).to_lowercase();
+    let words = crate::dataset::formats::caption_from_filename::words(title).to_lowercase();
     let known: Vec<&str> = words
         .split(' ')
         .filter_map(|word| GLOSSARY.iter().find(|(italian, _)| *italian == word))

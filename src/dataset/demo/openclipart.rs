@@ -10,7 +10,11 @@ use resvg::usvg::roxmltree::Node;
 use walkdir::WalkDir;
 
 use super::{classes, italian, record, wording};
-use crate::dataset::{Record, decode, naming};
+use crate::dataset::{
+    Record,
+    formats::caption_from_filename,
+    image::{svg_text, svg_xml},
+};
 
 /// Of a drawing with numbered variants (`smiley001` to `smiley120`) so many are kept.
 const VARIANTS: usize = 10;
@@ -104,8 +108,8 @@ fn read(root: &Path) -> Vec<Drawing> {
 
 /// A hash of the drawing without what is said of it, and that; `None` if it is no drawing at all.
 fn shape_and_metadata(bytes: &[u8]) -> Option<(blake3::Hash, Metadata)> {
-    let text = decode::svg_text(bytes).ok()?;
-    let xml = decode::svg_xml(&text).ok()?;
+    let text = svg_text(bytes).ok()?;
+    let xml = svg_xml(&text).ok()?;
     let named = |name: &'static str| xml.descendants().find(|node| node.tag_name().name() == name);
     let draws = xml.descendants().any(|node| {
         matches!(node.tag_name().name(), "path" | "rect" | "circle" | "ellipse" | "polygon" | "polyline" | "line")
@@ -228,7 +232,7 @@ fn is_left_out(drawing: &Drawing) -> bool {
 
 /// The file's name in words, up to the author's name that its uploader put behind it.
 fn file_words(drawing: &Drawing) -> String {
-    let words = naming::words(&drawing.stem);
+    let words = caption_from_filename::words(&drawing.stem);
     let authors: Vec<String> = drawing
         .said
         .authors

@@ -40,7 +40,11 @@ pub(super) fn title(raw: &str) -> Option<String> {
         text = text.replace(kind, "");
     }
     // A name without a space was typed as a file name.
-    let text = if text.contains(' ') { drop_counters(&text) } else { crate::dataset::naming::words(&text) };
+    let text = if text.contains(' ') {
+        drop_counters(&text)
+    } else {
+        crate::dataset::formats::caption_from_filename::words(&text)
+    };
     let text = text.strip_suffix(" bw").map_or(text.clone(), |text| format!("{text}, black and white"));
     let text = text.trim_matches([' ', ',', '.', '-', ':']).to_owned();
     (is_about_a_picture(&text) && text.chars().filter(|c| c.is_alphabetic()).count() >= 3).then_some(text)

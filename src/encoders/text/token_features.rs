@@ -5,10 +5,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{
+use super::tokenizer::{Cutter, MAX_CHARACTERS};
+use crate::encoders::{
     Cut, EncoderError, Manifest, TextEncoder,
-    cut::{Cutter, MAX_CHARACTERS},
-    weights::{self, Weights},
+    tensor_file::{self, Weights},
 };
 
 /// The base in which ids are written.
@@ -41,7 +41,7 @@ pub fn token_ids(features: &[f32]) -> impl Iterator<Item = u32> {
 }
 
 /// The encoder.
-pub(super) struct Tokens {
+pub(in crate::encoders) struct Tokens {
     id: String,
     max_tokens: usize,
     cutter: Cutter,
@@ -51,7 +51,7 @@ pub(super) struct Tokens {
 
 impl Tokens {
     /// Reads the tokenizer that `manifest` describes from `dir/<id>/`.
-    pub(super) fn open(
+    pub(in crate::encoders) fn open(
         dir: &Path,
         manifest: &Manifest,
         max_tokens: usize,
@@ -59,8 +59,8 @@ impl Tokens {
     ) -> Result<Self, EncoderError> {
         let home = dir.join(&manifest.id);
         let path = home.join("tokenizer.json");
-        let bytes = weights::read_file(&manifest.id, &path)?;
-        let id = format!("{}-{}-t{max_tokens}c{MAX_CHARACTERS}", manifest.id, weights::fingerprint(&[&bytes]));
+        let bytes = tensor_file::read_file(&manifest.id, &path)?;
+        let id = format!("{}-{}-t{max_tokens}c{MAX_CHARACTERS}", manifest.id, tensor_file::fingerprint(&[&bytes]));
         let cutter = Cutter::parse(&path, &bytes, max_tokens, vocabulary)?;
         Ok(Self { id, max_tokens, cutter, weights_path: home.join("model.safetensors"), vocabulary })
     }
@@ -94,7 +94,7 @@ impl TextEncoder for Tokens {
     }
 
     fn token_embeddings(&self) -> Result<Option<TokenEmbeddings>, EncoderError> {
-        let bytes = weights::read_file(&self.id, &self.weights_path)?;
+        let bytes = tensor_file::read_file(&self.id, &self.weights_path)?;
         let weights = Weights::parse(&self.weights_path, &bytes)?;
         let (values, dims) = weights.take_rows(TABLE, self.vocabulary)?;
         Ok(Some(TokenEmbeddings { dims, values }))

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use tokenizers::{Tokenizer, TruncationParams};
 
-use super::{Cut, EncoderError};
+use crate::encoders::{Cut, EncoderError};
 
 /// Characters that are looked at. Two hundred and fifty-six tokens of prose take about 1300; a text without spaces or of
 /// unknown words alone could take any number, and time and memory of the tokenizer grow with it.

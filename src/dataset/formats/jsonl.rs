@@ -8,12 +8,12 @@ use std::{
 
 use serde_json::{Map, Value};
 
-use super::{
+use crate::dataset::{
     DatasetError, Limits, Origin, Record, Rejection, Split,
-    read::{picture_path, reject},
+    reader::{picture_path, reject},
 };
 
-pub(super) struct Lines {
+pub(in crate::dataset) struct Lines {
     path: PathBuf,
     folder: PathBuf,
     input: BufReader<File>,
@@ -24,7 +24,7 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    pub(super) fn open(path: &Path) -> Result<Self, DatasetError> {
+    pub(in crate::dataset) fn open(path: &Path) -> Result<Self, DatasetError> {
         let unreadable = |error| DatasetError::unreadable(path, &error);
         let file = File::open(path).map_err(unreadable)?;
         let total = file.metadata().map_err(unreadable)?.len();
@@ -35,11 +35,11 @@ impl Lines {
     }
 
     /// Bytes read, and bytes there are.
-    pub(super) fn bytes(&self) -> (u64, u64) {
+    pub(in crate::dataset) fn bytes(&self) -> (u64, u64) {
         (self.done, self.total)
     }
 
-    pub(super) fn next_record(&mut self, limits: &Limits) -> Option<Result<Record, Rejection>> {
+    pub(in crate::dataset) fn next_record(&mut self, limits: &Limits) -> Option<Result<Record, Rejection>> {
         loop {
             if self.broken {
                 return None;

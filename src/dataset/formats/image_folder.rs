@@ -9,21 +9,22 @@ use std::{
 
 use walkdir::{DirEntry, WalkDir};
 
-use super::{DatasetError, Limits, Origin, PictureFormat, Record, Rejection, naming, read::reject};
+use super::caption_from_filename;
+use crate::dataset::{DatasetError, Limits, Origin, PictureFormat, Record, Rejection, reader::reject};
 
-pub(super) struct Tree {
+pub(in crate::dataset) struct Tree {
     root: PathBuf,
     entries: Box<dyn Iterator<Item = walkdir::Result<DirEntry>> + Send>,
 }
 
 impl Tree {
-    pub(super) fn open(root: &Path) -> Result<Self, DatasetError> {
+    pub(in crate::dataset) fn open(root: &Path) -> Result<Self, DatasetError> {
         fs::read_dir(root).map_err(|error| DatasetError::unreadable(root, &error))?;
         let walk = WalkDir::new(root).min_depth(1).follow_links(true).sort_by_file_name().into_iter();
         Ok(Self { root: root.to_owned(), entries: Box::new(walk.filter_entry(is_looked_at)) })
     }
 
-    pub(super) fn next_record(&mut self, limits: &Limits) -> Option<Result<Record, Rejection>> {
+    pub(in crate::dataset) fn next_record(&mut self, limits: &Limits) -> Option<Result<Record, Rejection>> {
         loop {
             match self.entries.next()? {
                 Ok(entry) if entry.file_type().is_file() && is_picture(entry.path()) => {
@@ -41,7 +42,7 @@ impl Tree {
         let labels = if parts.len() > 1 { vec![parts[0].clone()] } else { Vec::new() };
         let captions = match captions_beside(&picture, limits)? {
             Some(captions) if !captions.is_empty() => captions,
-            _ => vec![naming::words(&picture.file_stem().unwrap_or_default().to_string_lossy())],
+            _ => vec![caption_from_filename::words(&picture.file_stem().unwrap_or_default().to_string_lossy())],
         };
         Ok(Record {
             id: parts.join("/"),

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use resvg::usvg::roxmltree::{Document, Node, NodeId};
 
-use super::super::PictureError;
+use crate::dataset::PictureError;
 
 /// Elements that may be nested in each other, references followed. The renderer is recursive; drawings seldom reach 40.
 const MAX_DEPTH: u32 = 192;

@@ -14,14 +14,16 @@ use std::{ops::Range, path::Path};
 use candle_core::{CpuStorage, CustomOp1, Device, Layout, Result as CandleResult, Shape, Tensor};
 use rayon::prelude::*;
 
-use super::{
-    EncoderError, ImageEncoder, Manifest,
-    kernels::{Aligned, Depthwise, Epilogue, Pointwise, Rows, pad_before},
-    manifest::{PictureInput, Resize, Views},
-    preprocess,
-    weights::{self, Weights},
+use super::preprocess;
+use crate::{
+    core::{Isa, Picture},
+    encoders::{
+        EncoderError, ImageEncoder, Manifest,
+        kernels::{Aligned, Depthwise, Epilogue, Pointwise, Rows, pad_before},
+        manifest::{PictureInput, Resize, Views},
+        tensor_file::{self, Weights},
+    },
 };
-use crate::core::{Isa, Picture};
 
 const STEM_CHANNELS: usize = 32;
 const STEM_KERNEL: usize = 3;
@@ -50,13 +52,13 @@ const STAGES: [Stage; 7] = [
 
 /// What distinguishes the variants.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Scale {
+pub(in crate::encoders) struct Scale {
     /// Factor on the number of channels.
-    pub(super) width: f64,
+    pub(in crate::encoders) width: f64,
     /// Factor on the number of blocks.
-    pub(super) depth: f64,
+    pub(in crate::encoders) depth: f64,
     /// ε of the batch norms.
-    pub(super) epsilon: f32,
+    pub(in crate::encoders) epsilon: f32,
 }
 
 impl Scale {
@@ -76,7 +78,7 @@ impl Scale {
 }
 
 /// The picture encoder: features are the head's channels, averaged over the picture, `[dims]`, none negative.
-pub(super) struct EfficientNetLite {
+pub(in crate::encoders) struct EfficientNetLite {
     id: String,
     input: PictureInput,
     stem: Stem,
@@ -86,14 +88,14 @@ pub(super) struct EfficientNetLite {
 
 impl EfficientNetLite {
     /// Loads the network that `manifest` describes from `dir/<id>/model.safetensors`.
-    pub(super) fn open(
+    pub(in crate::encoders) fn open(
         dir: &Path,
         manifest: &Manifest,
         scale: Scale,
         input: &PictureInput,
     ) -> Result<Self, EncoderError> {
         let path = dir.join(&manifest.id).join("model.safetensors");
-        let bytes = weights::read_file(&manifest.id, &path)?;
+        let bytes = tensor_file::read_file(&manifest.id, &path)?;
         let weights = Weights::parse(&path, &bytes)?;
         let resize = match input.resize {
             Resize::Bilinear => "bilinear",
@@ -106,7 +108,7 @@ impl EfficientNetLite {
             Views::All => "-all",
         };
         let PictureInput { size, subtract, divide, .. } = input;
-        let hash = weights::fingerprint(&[&bytes]);
+        let hash = tensor_file::fingerprint(&[&bytes]);
         let id = format!("{}-{hash}-{resize}{size}-s{subtract}d{divide}{views}", manifest.id);
         Self::build(id, &weights, Isa::best(), scale, input, manifest.dims)
     }

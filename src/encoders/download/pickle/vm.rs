@@ -17,7 +17,7 @@ struct Machine {
 }
 
 /// Reads one pickle of protocol 2 and leaves the reader behind its STOP.
-pub(in crate::encoders) fn read(reader: &mut Reader<'_>) -> Result<Pickle, Malformed> {
+pub(in crate::encoders::download) fn read(reader: &mut Reader<'_>) -> Result<Pickle, Malformed> {
     let mut machine = Machine { arena: Vec::new(), stack: Vec::new(), marks: Vec::new(), memo: HashMap::new() };
     loop {
         let here = reader.clone();

@@ -4,7 +4,7 @@ use std::{fs::File, io::BufReader, path::Path};
 
 use npyz::{DType, Deserialize, NpyFile, Order, TypeChar};
 
-use super::{DatasetError, Split, SplitFractions, SplitMember, assign_splits};
+use crate::dataset::{DatasetError, Split, SplitFractions, SplitMember, assign_splits};
 
 /// Names of the files that may hold the classes' names, one a line.
 const CLASSES: [&str; 2] = ["classes.txt", "categories.list"];

@@ -8,19 +8,23 @@ use std::{ops::Range, path::Path};
 use rayon::prelude::*;
 
 use super::{
-    Cut, EncoderError, Manifest, TextEncoder,
     bert::{Bert, Config},
-    cut::{Cutter, MAX_CHARACTERS},
-    weights::{self, Weights},
+    tokenizer::{Cutter, MAX_CHARACTERS},
 };
-use crate::core::Isa;
+use crate::{
+    core::Isa,
+    encoders::{
+        Cut, EncoderError, Manifest, TextEncoder,
+        tensor_file::{self, Weights},
+    },
+};
 
 /// Tokens that go through the network at once, but at least one sentence: enough to make the most of each weight that is read,
 /// and few enough that their activations take some ten megabytes.
 const BATCH_TOKENS: usize = 512;
 
 /// The sentence encoder.
-pub(super) struct MiniLm {
+pub(in crate::encoders) struct MiniLm {
     id: String,
     dims: usize,
     cutter: Cutter,
@@ -29,14 +33,14 @@ pub(super) struct MiniLm {
 
 impl MiniLm {
     /// Loads the network that `manifest` describes from `dir/<id>/`.
-    pub(super) fn open(dir: &Path, manifest: &Manifest, max_tokens: usize) -> Result<Self, EncoderError> {
+    pub(in crate::encoders) fn open(dir: &Path, manifest: &Manifest, max_tokens: usize) -> Result<Self, EncoderError> {
         let home = dir.join(&manifest.id);
         let [config_path, tokenizer_path, weights_path] =
             ["config.json", "tokenizer.json", "model.safetensors"].map(|f| home.join(f));
-        let config_bytes = weights::read_file(&manifest.id, &config_path)?;
-        let tokenizer_bytes = weights::read_file(&manifest.id, &tokenizer_path)?;
-        let weights_bytes = weights::read_file(&manifest.id, &weights_path)?;
-        let hash = weights::fingerprint(&[&config_bytes, &tokenizer_bytes, &weights_bytes]);
+        let config_bytes = tensor_file::read_file(&manifest.id, &config_path)?;
+        let tokenizer_bytes = tensor_file::read_file(&manifest.id, &tokenizer_path)?;
+        let weights_bytes = tensor_file::read_file(&manifest.id, &weights_path)?;
+        let hash = tensor_file::fingerprint(&[&config_bytes, &tokenizer_bytes, &weights_bytes]);
         let id = format!("{}-{hash}-t{max_tokens}c{MAX_CHARACTERS}", manifest.id);
 
         let config: Config =

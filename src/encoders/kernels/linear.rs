@@ -1,6 +1,6 @@
 //! A linear layer on the encoders' kernels, for whoever asks networks of a few rows at a time.
 
-use super::kernels::{Epilogue, Pointwise};
+use super::{Epilogue, Pointwise};
 use crate::core::Isa;
 
 /// x Wᵀ + b, with W laid out for this processor. A row gets the same numbers, bit by bit, whatever rows are beside it; general matrix

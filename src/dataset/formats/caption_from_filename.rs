@@ -23,7 +23,7 @@ const SAYS_NOTHING: &[&str] = &[
 
 /// The words of a file name without its extension: `red_double-decker bus01` gives `red double decker bus`. Empty if
 /// it has none, as `IMG_0042`.
-pub(crate) fn words(stem: &str) -> String {
+pub(in crate::dataset) fn words(stem: &str) -> String {
     let mut words: Vec<String> = Vec::new();
     for token in stem.split(|c: char| !c.is_alphanumeric() && c != '\'') {
         for part in split_camel_case(token) {

@@ -11,10 +11,8 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-use super::{
-    EncoderError, Manifest, manifest,
-    pull::{Progress, Stage},
-};
+use super::pull::{Progress, Stage};
+use crate::encoders::{EncoderError, Manifest, manifest};
 
 /// The ways to start pip, in the order in which they are tried.
 pub(super) const PIPS: [&[&str]; 4] = [&["python3", "-m", "pip"], &["pip3"], &["pip"], &["python", "-m", "pip"]];

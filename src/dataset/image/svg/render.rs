@@ -1,10 +1,7 @@
 //! SVG, drawn by `resvg` on white, without the empty part of its page.
 //!
-//! An SVG is a program. What it may cost is known before it runs: [`weight`] bounds the tree that its references unfold
-//! to, from the XML alone; [`cost`] bounds memory and pixels, from the resolved tree, before a pixmap is made.
-
-mod cost;
-mod weight;
+//! An SVG is a program. What it may cost is known before it runs: [`expansion_limit`] bounds the tree that its references unfold
+//! to, from the XML alone; [`render_budget`] bounds memory and pixels, from the resolved tree, before a pixmap is made.
 
 use std::borrow::Cow;
 
@@ -13,26 +10,32 @@ use resvg::{
     usvg::{self, ImageHrefResolver, Options, Tree, roxmltree},
 };
 
-use super::{Decoded, Header, PictureError, PictureFormat, PictureLimits};
-use crate::core::Picture;
+use super::{expansion_limit, render_budget};
+use crate::{
+    core::Picture,
+    dataset::image::{
+        PictureError, PictureFormat, PictureLimits,
+        decode::{Decoded, Header},
+    },
+};
 
 /// XML nodes that one SVG may have; the parser stops there. The largest drawings of a public collection have a tenth.
 const MAX_NODES: u32 = 500_000;
 
-pub(super) fn inspect(bytes: &[u8]) -> Result<Header, PictureError> {
+pub(in crate::dataset::image) fn inspect(bytes: &[u8]) -> Result<Header, PictureError> {
     let tree = parse(bytes)?;
     let (width, height) = stated_size(&tree);
     Ok(Header { format: PictureFormat::Svg, width, height })
 }
 
-pub(super) fn decode(bytes: &[u8], limits: &PictureLimits) -> Result<Decoded, PictureError> {
+pub(in crate::dataset::image) fn decode(bytes: &[u8], limits: &PictureLimits) -> Result<Decoded, PictureError> {
     let tree = parse(bytes)?;
     let (original_width, original_height) = stated_size(&tree);
     let view = view(&tree);
     let scale = limits.svg_side as f32 / view.width().max(view.height());
     let side = |length: f32| ((length * scale).round() as u32).clamp(1, limits.svg_side.max(1));
     let (width, height) = (side(view.width()), side(view.height()));
-    cost::check(&tree, scale, width, height)?;
+    render_budget::check(&tree, scale, width, height)?;
     let no_room = || malformed(format!("a canvas of {width}×{height} cannot be made"));
     let mut canvas = Pixmap::new(width, height).ok_or_else(no_room)?;
     canvas.fill(Color::WHITE);
@@ -69,7 +72,7 @@ fn view(tree: &Tree) -> Rect {
 fn parse(bytes: &[u8]) -> Result<Tree, PictureError> {
     let text = text(bytes)?;
     let xml = parse_xml(&text)?;
-    weight::check(&xml)?;
+    expansion_limit::check(&xml)?;
     // Neither files beside the drawing nor pictures inside it: nothing is opened, nothing is decoded.
     let nothing = ImageHrefResolver { resolve_data: Box::new(|_, _, _| None), resolve_string: Box::new(|_, _| None) };
     let options = Options { image_href_resolver: nothing, ..Options::default() };
@@ -77,7 +80,7 @@ fn parse(bytes: &[u8]) -> Result<Tree, PictureError> {
 }
 
 /// Parses XML within limits: entities expand a little and never into external files, nodes are counted.
-pub(crate) fn parse_xml(text: &str) -> Result<roxmltree::Document<'_>, PictureError> {
+pub(in crate::dataset) fn parse_xml(text: &str) -> Result<roxmltree::Document<'_>, PictureError> {
     let limits = roxmltree::ParsingOptions { allow_dtd: true, nodes_limit: MAX_NODES, ..Default::default() };
     roxmltree::Document::parse_with_options(text, limits).map_err(|error| match error {
         roxmltree::Error::NodesLimitReached => {
@@ -88,7 +91,7 @@ pub(crate) fn parse_xml(text: &str) -> Result<roxmltree::Document<'_>, PictureEr
 }
 
 /// UTF-8, or UTF-16 with a byte order mark.
-pub(crate) fn text(bytes: &[u8]) -> Result<Cow<'_, str>, PictureError> {
+pub(in crate::dataset) fn text(bytes: &[u8]) -> Result<Cow<'_, str>, PictureError> {
     let wide = |join: fn([u8; 2]) -> u16| {
         let units = bytes[2..].as_chunks::<2>().0.iter().map(|&unit| join(unit));
         char::decode_utf16(units).collect::<Result<String, _>>().map(Cow::Owned)

@@ -3,19 +3,13 @@
 //! Values live in an arena and refer to each other by position, so shared and cyclic ones are harmless and nothing recurses.
 //! Memory stays within a constant factor of the input, whatever the input says.
 
-mod machine;
-mod reader;
-
-pub(super) use machine::read;
-pub(super) use reader::{Malformed, Reader};
-
 /// Position of a value in the arena.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Ref(u32);
+pub(in crate::encoders::download) struct Ref(pub(super) u32);
 
 /// The names that a pickle may import.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Global {
+pub(in crate::encoders::download) enum Global {
     OrderedDict,
     RebuildTensor,
     FloatStorage,
@@ -23,7 +17,7 @@ pub(super) enum Global {
 }
 
 impl Global {
-    fn named(module: &str, name: &str) -> Option<Self> {
+    pub(super) fn named(module: &str, name: &str) -> Option<Self> {
         match (module, name) {
             ("collections", "OrderedDict") => Some(Self::OrderedDict),
             ("torch._utils", "_rebuild_tensor_v2") => Some(Self::RebuildTensor),
@@ -36,7 +30,7 @@ impl Global {
 
 /// What a pickle can build.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Value {
+pub(in crate::encoders::download) enum Value {
     None,
     Bool(bool),
     Int(i64),
@@ -55,7 +49,7 @@ pub(super) enum Value {
 
 impl Value {
     /// What messages call it.
-    pub(super) fn kind(&self) -> &'static str {
+    pub(in crate::encoders::download) fn kind(&self) -> &'static str {
         match self {
             Self::None => "None",
             Self::Bool(_) => "a bool",
@@ -73,15 +67,15 @@ impl Value {
 
 /// The values of one pickle.
 #[derive(Debug)]
-pub(super) struct Pickle {
-    arena: Vec<Value>,
+pub(in crate::encoders::download) struct Pickle {
+    pub(super) arena: Vec<Value>,
     /// The value that the pickle is.
-    pub(super) root: Ref,
+    pub(in crate::encoders::download) root: Ref,
 }
 
 impl Pickle {
     /// The value at `at`.
-    pub(super) fn get(&self, at: Ref) -> &Value {
+    pub(in crate::encoders::download) fn get(&self, at: Ref) -> &Value {
         &self.arena[at.0 as usize]
     }
 }

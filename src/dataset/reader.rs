@@ -2,7 +2,10 @@
 
 use std::{collections::HashMap, fs, path::Path};
 
-use super::{DatasetError, Limits, Origin, Record, Rejection, jsonl::Lines, table::Table, tree::Tree};
+use super::{
+    DatasetError, Limits, Origin, Record, Rejection,
+    formats::{csv::Table, image_folder::Tree, jsonl::Lines},
+};
 
 /// In a folder, the file that is read instead of the folder's pictures.
 const LIST: &str = "data.jsonl";

@@ -7,7 +7,7 @@ use resvg::{
     usvg::{ClipPath, Group, Mask, Node, Paint, Path, Pattern, Stroke, Tree, filter},
 };
 
-use super::super::PictureError;
+use crate::dataset::PictureError;
 
 /// Pixels that may be touched, filters counted by their work a pixel; some seconds on one core.
 const MAX_PIXELS: f64 = 2e9;

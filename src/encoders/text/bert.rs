@@ -9,12 +9,14 @@ use std::ops::Range;
 
 use serde::Deserialize;
 
-use super::{
-    EncoderError,
-    kernels::{Epilogue, Pointwise},
-    weights::Weights,
+use crate::{
+    core::Isa,
+    encoders::{
+        EncoderError,
+        kernels::{Epilogue, Pointwise},
+        tensor_file::Weights,
+    },
 };
-use crate::core::Isa;
 
 /// Tokens whose inner activations (four times as wide) are alive at once: they stay in the second-level cache.
 const TOKEN_BLOCK: usize = 64;

@@ -5,8 +5,10 @@ use fast_image_resize::{
     images::{Image, ImageRef},
 };
 
-use super::{EncoderError, manifest::Resize};
-use crate::core::Picture;
+use crate::{
+    core::Picture,
+    encoders::{EncoderError, manifest::Resize},
+};
 
 /// The filter's table grows with the longer side of the picture (four weights a pixel). Beyond this length, which only freaks
 /// reach, pixels are skipped first.
@@ -16,7 +18,7 @@ const MAX_FILTERED_SIDE: u32 = 1 << 18;
 ///
 /// The two directions are done one after the other, the one first that leaves less: what lies between is never larger than
 /// `size` times the picture's shorter side.
-pub(super) fn resize(picture: &Picture, size: u32, filter: Resize) -> Result<Vec<u8>, EncoderError> {
+pub(in crate::encoders) fn resize(picture: &Picture, size: u32, filter: Resize) -> Result<Vec<u8>, EncoderError> {
     let (width, height) = (picture.width(), picture.height());
     if (width, height) == (size, size) {
         return Ok(picture.rgb().to_vec());
@@ -51,7 +53,7 @@ pub(super) fn resize(picture: &Picture, size: u32, filter: Resize) -> Result<Vec
 
 /// One of the eight symmetries of a square, applied to pixels `[size, size, 3]`: 0 changes nothing, 1 mirrors left and right,
 /// 2 and 3 are these two upside down, and 4 to 7 are the first four transposed.
-pub(super) fn symmetric(rgb: &[u8], size: usize, symmetry: usize) -> Vec<u8> {
+pub(in crate::encoders) fn symmetric(rgb: &[u8], size: usize, symmetry: usize) -> Vec<u8> {
     let mirrored = |at: usize, bit: usize| if symmetry & bit == 0 { at } else { size - 1 - at };
     let from = |y: usize, x: usize| if symmetry & 4 == 0 { (y, x) } else { (x, y) };
     let places = (0..size).flat_map(|y| (0..size).map(move |x| (y, x)));

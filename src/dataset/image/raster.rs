@@ -7,7 +7,11 @@ use std::{
 
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader};
 
-use super::{Decoded, Header, PictureError, PictureFormat, PictureLimits, jpeg};
+use super::{
+    PictureError, PictureFormat, PictureLimits,
+    decode::{Decoded, Header},
+    jpeg,
+};
 use crate::core::Picture;
 
 pub(super) fn inspect(format: PictureFormat, bytes: &[u8], limits: &PictureLimits) -> Result<Header, PictureError> {

@@ -3,37 +3,37 @@
 /// Where and why a file was not understood.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("at byte {at}: {what}")]
-pub(in crate::encoders) struct Malformed {
+pub(in crate::encoders::download) struct Malformed {
     /// Position in the file.
-    pub(in crate::encoders) at: usize,
+    pub(in crate::encoders::download) at: usize,
     /// What was met, and what is allowed.
-    pub(in crate::encoders) what: String,
+    pub(in crate::encoders::download) what: String,
 }
 
 /// Bytes with a position.
 #[derive(Debug, Clone)]
-pub(in crate::encoders) struct Reader<'a> {
+pub(in crate::encoders::download) struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
 impl<'a> Reader<'a> {
-    pub(in crate::encoders) fn new(bytes: &'a [u8]) -> Self {
+    pub(in crate::encoders::download) fn new(bytes: &'a [u8]) -> Self {
         Self { bytes, at: 0 }
     }
 
     /// An error at the present position.
-    pub(in crate::encoders) fn malformed(&self, what: impl Into<String>) -> Malformed {
+    pub(in crate::encoders::download) fn malformed(&self, what: impl Into<String>) -> Malformed {
         Malformed { at: self.at, what: what.into() }
     }
 
     /// Bytes that are left.
-    pub(in crate::encoders) fn left(&self) -> usize {
+    pub(in crate::encoders::download) fn left(&self) -> usize {
         self.bytes.len() - self.at
     }
 
     /// The next `count` bytes.
-    pub(in crate::encoders) fn take(&mut self, count: usize) -> Result<&'a [u8], Malformed> {
+    pub(in crate::encoders::download) fn take(&mut self, count: usize) -> Result<&'a [u8], Malformed> {
         let (at, left) = (self.at, self.left());
         let taken = self.bytes[at..].get(..count);
         let taken =
@@ -43,7 +43,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The next `N` bytes as an array.
-    pub(in crate::encoders) fn array<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
+    pub(in crate::encoders::download) fn array<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
         let mut array = [0; N];
         array.copy_from_slice(self.take(N)?);
         Ok(array)

@@ -6,12 +6,6 @@
 //! Of an animated GIF, WebP or PNG the first frame is taken. Of an SVG the shapes are drawn; text inside it, embedded
 //! raster pictures and references to other files are not. Where most of its page is empty, the empty part is cut off.
 
-mod error;
-mod format;
-mod jpeg;
-mod raster;
-mod svg;
-
 use std::{
     fs::File,
     io::Read,
@@ -19,10 +13,7 @@ use std::{
     path::Path,
 };
 
-pub use error::PictureError;
-pub use format::PictureFormat;
-pub(super) use svg::{parse_xml as svg_xml, text as svg_text};
-
+use super::{PictureError, PictureFormat, raster, svg};
 use crate::core::Picture;
 
 /// What a picture may cost.

@@ -9,10 +9,10 @@ use std::{
 use csv::{ByteRecord, Position, ReaderBuilder};
 use serde_json::{Map, Value};
 
-use super::{
+use super::jsonl::refuse_utf16;
+use crate::dataset::{
     DatasetError, Limits, Origin, Record, Rejection, Split,
-    jsonl::refuse_utf16,
-    read::{picture_path, reject},
+    reader::{picture_path, reject},
 };
 
 /// What the CSV reader takes from the file at a time.
@@ -21,7 +21,7 @@ const BUFFER: usize = 64 << 10;
 const COLUMNS: &str =
     "id, image, caption (as often as wanted), captions (separated by |), label, labels (separated by |) and split";
 
-pub(super) struct Table {
+pub(in crate::dataset) struct Table {
     path: PathBuf,
     folder: PathBuf,
     columns: Vec<Column>,
@@ -48,7 +48,7 @@ enum Column {
 }
 
 impl Table {
-    pub(super) fn open(path: &Path, delimiter: u8, limits: &Limits) -> Result<Self, DatasetError> {
+    pub(in crate::dataset) fn open(path: &Path, delimiter: u8, limits: &Limits) -> Result<Self, DatasetError> {
         let unreadable = |error| DatasetError::unreadable(path, &error);
         let bad = |reason: String| DatasetError::BadHeader { path: path.display().to_string(), reason };
         let mut file = File::open(path).map_err(unreadable)?;
@@ -84,11 +84,11 @@ impl Table {
     }
 
     /// Bytes read, and bytes there are.
-    pub(super) fn bytes(&self) -> (u64, u64) {
+    pub(in crate::dataset) fn bytes(&self) -> (u64, u64) {
         (self.rows.position().byte(), self.total)
     }
 
-    pub(super) fn next_record(&mut self, limits: &Limits) -> Option<Result<Record, Rejection>> {
+    pub(in crate::dataset) fn next_record(&mut self, limits: &Limits) -> Option<Result<Record, Rejection>> {
         if self.broken {
             return None;
         }

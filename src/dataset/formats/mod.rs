@@ -1,0 +1,10 @@
+//! How does each kind of file or folder list its records?
+
+pub(super) mod caption_from_filename;
+pub(super) mod csv;
+pub(super) mod image_folder;
+pub(super) mod jsonl;
+mod npy;
+
+pub use jsonl::kind as json_kind;
+pub use npy::{GivenFeatures, Rows};
