@@ -11,6 +11,41 @@ fn the_demo_ends_with_its_table() {
     }
 }
 
+/// Every id, picture, label, caption and author of the demo collection, as one hash.
+///
+/// After a deliberate change of the curation rules, replace the hash and count up `IMPORTED_FORM` in `cli/demo.rs`.
+#[test]
+fn curation_rules_yield_the_pinned_collection() {
+    const COLLECTION: &str = "3ef11ec6188e12a95362e70b7a1c59e2638c4eccf3b4e172b30531cd44dcb02e";
+    // By the changelogs of Debian 12's packages; other versions hold other pictures.
+    const PACKAGES: [(&str, &str); 2] = [
+        ("openclipart-svg", "e6cfe1d27b39f4c2527ef82fe0da341a258b97fb24a022c125c3dee39c79d84f"),
+        ("tuxpaint-stamps-default", "a3bcbb2b8a4103fd6393d65384fef6638a3297662ae4735aafe31cae8caaea63"),
+    ];
+    let Some(_) = trained_collection() else { return };
+    let folder = crate::support::cache().join("demo-packages");
+    for (package, expected) in PACKAGES {
+        let changelog = folder.join("usr/share/doc").join(package).join("changelog.Debian.gz");
+        let found = std::fs::read(changelog).map(|bytes| blake3::hash(&bytes).to_hex());
+        if found.is_ok_and(|found| found.as_str() != expected) {
+            eprintln!("skipped: the collection is pinned for another version of {package}");
+            return;
+        }
+    }
+    let mut hash = blake3::Hasher::new();
+    let records = diptych::dataset::demo::collect(&folder).expect("the packages are unpacked");
+    for record in &records {
+        let image = record.image.as_deref().expect("a picture").strip_prefix(&folder).expect("in the folder");
+        let (id, labels, captions, meta) = (&record.id, &record.labels, &record.captions, &record.meta);
+        let line = serde_json::json!({
+            "id": id, "image": image, "labels": labels, "captions": captions, "split": record.split, "meta": meta,
+        });
+        hash.update(format!("{line}\n").as_bytes());
+    }
+    assert_eq!(records.len(), 3550);
+    assert_eq!(hash.finalize().to_hex().as_str(), COLLECTION);
+}
+
 #[tokio::test]
 async fn a_second_start_encodes_nothing_and_trains_nothing() {
     let Some(collection) = trained_collection() else { return };

@@ -1,6 +1,6 @@
 use std::{fs, path::Path};
 
-use super::{DRAWINGS, STAMPS, collect};
+use super::*;
 
 fn put(root: &Path, name: &str, text: &str) {
     let path = root.join(name);
@@ -8,7 +8,7 @@ fn put(root: &Path, name: &str, text: &str) {
     fs::write(path, text).unwrap();
 }
 
-/// As Openclipart writes it, with its author's titles inside the agents.
+/// An SVG as Openclipart writes it: the author is a `title` in an `Agent`.
 fn drawing(title: &str, description: &str, keywords: &[&str], shape: &str) -> String {
     let keywords: String = keywords.iter().map(|keyword| format!("<rdf:li>{keyword}</rdf:li>")).collect();
     format!(
@@ -37,9 +37,9 @@ fn lines(root: &Path) -> Vec<String> {
 }
 
 #[test]
-fn a_stamp_has_its_english_line_and_comes_once() {
-    let room = tempfile::tempdir().unwrap();
-    let stamps = room.path().join(STAMPS);
+fn stamp_has_its_english_caption_and_is_taken_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let stamps = dir.path().join(STAMPS);
     for (name, text) in [
         ("animals/birds/crow.txt", "A crow.\nde.utf8=Eine Krähe.\n"),
         ("animals/birds/crow.png", ""),
@@ -53,13 +53,13 @@ fn a_stamp_has_its_english_line_and_comes_once() {
     ] {
         put(&stamps, name, text);
     }
-    assert_eq!(lines(room.path()), ["birds tuxpaint/animals/birds/crow: A crow."]);
+    assert_eq!(lines(dir.path()), ["birds tuxpaint/animals/birds/crow: A crow."]);
 }
 
 #[test]
-fn a_drawing_has_title_description_and_keywords_cleaned() {
-    let room = tempfile::tempdir().unwrap();
-    let root = room.path().join(DRAWINGS);
+fn drawing_has_cleaned_title_description_and_keywords() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join(DRAWINGS);
     put(
         &root,
         "animals/red_fox_ann_other_01.svg",
@@ -79,9 +79,9 @@ fn a_drawing_has_title_description_and_keywords_cleaned() {
     put(&root, "logos/fox.svg", &drawing("Fox", "", &["fox", "logo"], &circle(4)));
     put(&root, "animals/mascot.svg", &drawing("Mascot", "", &["logo"], &circle(5)));
     put(&root, "animals/empty.svg", &drawing("Nothing", "", &["animal"], ""));
-    put(&root, "animals/torn.svg", "<svg><metadata>");
+    put(&root, "animals/truncated.svg", "<svg><metadata>");
     assert_eq!(
-        lines(room.path()),
+        lines(dir.path()),
         [
             "animals openclipart/animals/red_fox_ann_other_01: Red Fox | A fox & its tail. | animal, fox",
             "food openclipart/food/pie: Pie, black and white | food, menu",
@@ -90,39 +90,38 @@ fn a_drawing_has_title_description_and_keywords_cleaned() {
 }
 
 #[test]
-fn a_set_s_title_gives_way_to_the_names_of_its_drawings() {
-    let room = tempfile::tempdir().unwrap();
-    let root = room.path().join(DRAWINGS);
+fn title_of_a_set_is_replaced_by_the_names_of_its_drawings() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join(DRAWINGS);
     for (radius, name) in ["antelope", "baboon", "camel", "dingo"].into_iter().enumerate() {
         put(&root, &format!("animals/{name}.svg"), &drawing("Beasts 17", "", &["animal"], &circle(radius as u32 + 1)));
     }
-    let names: Vec<String> =
-        lines(room.path()).iter().map(|line| line.split(": ").nth(1).unwrap().to_owned()).collect();
+    let names: Vec<String> = lines(dir.path()).iter().map(|line| line.split(": ").nth(1).unwrap().to_owned()).collect();
     assert_eq!(names, ["antelope | animal", "baboon | animal", "camel | animal", "dingo | animal"]);
 }
 
 #[test]
-fn the_same_drawing_comes_once_and_of_many_variants_a_few() {
-    let room = tempfile::tempdir().unwrap();
-    let root = room.path().join(DRAWINGS);
+fn duplicate_drawings_are_taken_once_and_variants_are_limited() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join(DRAWINGS);
     put(&root, "office/lamp.svg", &drawing("Lamp", "", &["office"], &circle(900)));
     put(&root, "tools/lamp.svg", &drawing("Lamp", "", &["tool", "light"], &circle(900)));
     for number in 1..100 {
         put(&root, &format!("tools/saw{number:02}.svg"), &drawing("Saw", "", &["tool"], &circle(number)));
     }
-    let lines = lines(room.path());
-    assert_eq!(lines[0], "tools openclipart/tools/lamp: Lamp | tool, light", "the folder that says more decides");
+    let lines = lines(dir.path());
+    assert_eq!(lines[0], "tools openclipart/tools/lamp: Lamp | tool, light", "the more specific folder decides");
     assert_eq!(lines.len(), 11);
 }
 
 #[test]
-fn cards_flags_and_italian_titles_are_put_into_words() {
-    let room = tempfile::tempdir().unwrap();
-    let root = room.path().join(DRAWINGS);
+fn cards_flags_and_italian_titles_get_english_captions() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join(DRAWINGS);
     put(&root, "recreation/games/cards/white/white_h_q.svg", &drawing("card", "", &["card"], &circle(1)));
     put(&root, "signs_and_symbols/flags/africa/mali.svg", &drawing("mali", "", &["flag", "africa"], &circle(2)));
     put(&root, "animals/cavallo_architetto_franc_01.svg", &drawing("Cavallo", "", &["mammal", "horse"], &circle(3)));
-    let mut lines = lines(room.path());
+    let mut lines = lines(dir.path());
     lines.sort();
     assert_eq!(
         lines,
@@ -135,8 +134,8 @@ fn cards_flags_and_italian_titles_are_put_into_words() {
 }
 
 #[test]
-fn a_folder_that_is_not_the_collection_is_an_error() {
-    let room = tempfile::tempdir().unwrap();
-    let error = collect(room.path()).unwrap_err().to_string();
+fn folder_without_the_packages_is_an_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let error = collect(dir.path()).unwrap_err().to_string();
     assert!(error.contains("tuxpaint") && error.contains("No such file"), "{error}");
 }

@@ -1,8 +1,8 @@
-//! Takes the two packages from the system's package archive and unpacks them beside nothing that is installed.
+//! Downloads the two Debian packages of the demo collection and unpacks them into a folder.
 //!
-//! `apt-get download` and `dpkg-deb --extract` need no root and change nothing outside the folder. Everything happens
-//! in `DIR.partial`; its last step is one rename, so that `DIR` is either whole or not there. Packages that were
-//! downloaded before an interruption are not downloaded again.
+//! `apt-get download` and `dpkg-deb --extract` need no root and install nothing. All work is done in `DIR.partial`, and the
+//! last step is one rename, so `DIR` is either complete or does not exist. Packages that were downloaded before an
+//! interruption are not downloaded again.
 
 use std::{
     fs,
@@ -15,33 +15,39 @@ use std::{
 
 use walkdir::WalkDir;
 
-use super::super::DatasetError;
+use crate::dataset::DatasetError;
 
-/// The packages, and what each of them puts below the folder.
-const PACKAGES: &[(&str, &str)] = &[("tuxpaint-stamps-default", super::STAMPS), ("openclipart-svg", super::DRAWINGS)];
+/// Folder of Tux Paint's stamps in its package.
+pub(super) const STAMPS: &str = "usr/share/tuxpaint/stamps";
+/// Folder of Openclipart's drawings in its package.
+pub(super) const DRAWINGS: &str = "usr/share/openclipart/svg";
 
-/// How far [`fetch()`] is.
+/// The packages, and the folder in each that holds its pictures.
+const PACKAGES: &[(&str, &str)] = &[("tuxpaint-stamps-default", STAMPS), ("openclipart-svg", DRAWINGS)];
+
+/// Progress of [`fetch()`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FetchProgress {
     /// Packages are being downloaded.
     Downloading {
-        /// Bytes that are here.
+        /// Bytes downloaded.
         done: u64,
         /// Bytes of all packages.
         total: u64,
     },
     /// A package is being unpacked.
     Unpacking {
-        /// Its name.
+        /// Name of the package.
         package: &'static str,
     },
 }
 
-/// Fills `dir` with the demo collection (185 MB are downloaded, 220 MB stay), unless it is there already. `progress`
-/// is called some times a second while it downloads.
+/// Fills `dir` with the demo collection (downloads 185 MB, keeps 220 MB) unless it is complete already. `progress` is
+/// called several times a second during the download.
 ///
 /// # Errors
-/// [`DatasetError::NoApt`] where there is no apt; [`DatasetError::DemoFailed`] with what apt, dpkg or the disk said.
+/// [`DatasetError::NoApt`] if apt is not installed; [`DatasetError::DemoFailed`] with the message of apt, dpkg or the
+/// operating system.
 pub fn fetch(dir: &Path, progress: &mut dyn FnMut(FetchProgress)) -> Result<(), DatasetError> {
     Fetch { apt_get: "apt-get", dpkg_deb: "dpkg-deb", packages: PACKAGES }.run(dir, progress)
 }
@@ -52,78 +58,78 @@ struct Fetch {
     packages: &'static [(&'static str, &'static str)],
 }
 
-/// A package in the archive, as `apt-get download --print-uris` describes it.
-struct Archived {
-    file: String,
+/// A package file, as `apt-get download --print-uris` describes it.
+struct PackageFile {
+    name: String,
     bytes: u64,
 }
 
 impl Fetch {
     fn run(&self, dir: &Path, progress: &mut dyn FnMut(FetchProgress)) -> Result<(), DatasetError> {
-        if self.is_whole(dir) {
+        if self.is_complete(dir) {
             return Ok(());
         }
         if fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some()) {
-            let reason = format!("{} holds something else; name an empty or a new folder", dir.display());
-            return Err(failed("making its folder", reason));
+            let reason = format!("{} is not empty; choose an empty or a new folder", dir.display());
+            return Err(failed("creating its folder", reason));
         }
         let partial = partial(dir)?;
         let (packages, unpacked) = (partial.join("packages"), partial.join("unpacked"));
-        fs::create_dir_all(&packages).map_err(on_disk("making its folder"))?;
-        let archived = self.archived()?;
-        self.download(&packages, &archived, progress)?;
-        // What an interrupted run unpacked may be torn.
+        fs::create_dir_all(&packages).map_err(on_disk("creating its folder"))?;
+        let files = self.package_files()?;
+        self.download(&packages, &files, progress)?;
+        // An interrupted run may have left truncated files.
         if unpacked.exists() {
-            fs::remove_dir_all(&unpacked).map_err(on_disk("clearing what an interrupted run left"))?;
+            fs::remove_dir_all(&unpacked).map_err(on_disk("removing files of an interrupted run"))?;
         }
-        for (&(package, _), archived) in self.packages.iter().zip(&archived) {
+        for (&(package, _), file) in self.packages.iter().zip(&files) {
             progress(FetchProgress::Unpacking { package });
-            self.unpack(&packages.join(&archived.file), &unpacked)?;
+            self.unpack(&packages.join(&file.name), &unpacked)?;
         }
-        if !self.is_whole(&unpacked) {
-            return Err(failed("unpacking", "the packages do not hold what they are known to hold".into()));
+        if !self.is_complete(&unpacked) {
+            return Err(failed("unpacking", "the packages lack the expected folders".into()));
         }
-        // An empty folder may stand where the collection goes.
+        // `dir` may exist as an empty folder.
         let _ = fs::remove_dir(dir);
         fs::rename(&unpacked, dir).map_err(on_disk("moving it into place"))?;
-        fs::remove_dir_all(&partial).map_err(on_disk("clearing up"))
+        fs::remove_dir_all(&partial).map_err(on_disk("removing temporary files"))
     }
 
-    fn is_whole(&self, dir: &Path) -> bool {
+    fn is_complete(&self, dir: &Path) -> bool {
         self.packages.iter().all(|(_, folder)| dir.join(folder).is_dir())
     }
 
-    /// Asks apt which files it would download, in the order of [`Self::packages`].
-    fn archived(&self) -> Result<Vec<Archived>, DatasetError> {
+    /// The files that apt would download, in the order of [`Self::packages`].
+    fn package_files(&self) -> Result<Vec<PackageFile>, DatasetError> {
         let mut apt = self.apt();
         apt.arg("--print-uris").args(self.names());
-        let output = output(apt, self.apt_get, "asking apt for it")?;
+        let output = output(apt, self.apt_get, "looking up the packages")?;
         let listed = String::from_utf8_lossy(&output.stdout);
         let find = |name: &str| {
             listed.lines().find_map(|line| {
                 let mut words = line.split_whitespace().skip(1);
                 let (file, bytes) = (words.next()?, words.next()?.parse().ok()?);
-                file.starts_with(&format!("{name}_")).then(|| Archived { file: file.to_owned(), bytes })
+                file.starts_with(&format!("{name}_")).then(|| PackageFile { name: file.to_owned(), bytes })
             })
         };
         self.names()
             .map(|name| {
-                find(name).ok_or_else(|| failed("asking apt for it", format!("apt does not say where {name} is")))
+                find(name).ok_or_else(|| failed("looking up the packages", format!("apt lists no file for {name}")))
             })
             .collect()
     }
 
-    /// apt verifies what it downloads against the archive's signed lists.
+    /// apt verifies the files against the signed package lists.
     fn download(
         &self,
         into: &Path,
-        archived: &[Archived],
+        files: &[PackageFile],
         progress: &mut dyn FnMut(FetchProgress),
     ) -> Result<(), DatasetError> {
         const TICK: Duration = Duration::from_millis(200);
         let step = "downloading";
-        let total = archived.iter().map(|archived| archived.bytes).sum();
-        let here = || {
+        let total = files.iter().map(|file| file.bytes).sum();
+        let downloaded = || {
             let sizes = fs::read_dir(into).into_iter().flatten().flatten().filter_map(|entry| entry.metadata().ok());
             sizes.filter(fs::Metadata::is_file).map(|file| file.len()).sum::<u64>().min(total)
         };
@@ -131,27 +137,27 @@ impl Fetch {
         apt.args(self.names()).current_dir(into).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = apt.spawn().map_err(|error| not_started(self.apt_get, step, &error))?;
         let mut errors = child.stderr.take().expect("stderr is piped");
-        let listener = thread::spawn(move || {
+        let reader = thread::spawn(move || {
             let mut text = Vec::new();
-            // What cannot be read is not quoted.
+            // An unreadable message is not quoted.
             let _ = errors.read_to_end(&mut text);
             text
         });
         let status = loop {
-            progress(FetchProgress::Downloading { done: here(), total });
+            progress(FetchProgress::Downloading { done: downloaded(), total });
             match child.try_wait().map_err(on_disk(step))? {
                 Some(status) => break status,
                 None => thread::sleep(TICK),
             }
         };
-        let stderr = listener.join().unwrap_or_default();
+        let stderr = reader.join().unwrap_or_default();
         if !status.success() {
-            return Err(said(step, &stderr));
+            return Err(command_failed(step, &stderr));
         }
-        for archived in archived {
-            let found = fs::metadata(into.join(&archived.file)).map(|file| file.len()).unwrap_or(0);
-            if found != archived.bytes {
-                let reason = format!("{} has {found} bytes instead of {}", archived.file, archived.bytes);
+        for file in files {
+            let found = fs::metadata(into.join(&file.name)).map(|metadata| metadata.len()).unwrap_or(0);
+            if found != file.bytes {
+                let reason = format!("{} has {found} bytes instead of {}", file.name, file.bytes);
                 return Err(failed(step, reason));
             }
         }
@@ -163,7 +169,7 @@ impl Fetch {
         let mut dpkg = Command::new(self.dpkg_deb);
         dpkg.env("LC_ALL", "C").arg("--extract").arg(package).arg(into);
         output(dpkg, self.dpkg_deb, "unpacking")?;
-        // Tux Paint's stamps speak, in twelve languages: half of what was unpacked.
+        // Spoken names of the stamps in twelve languages are half of the data.
         for entry in WalkDir::new(into).into_iter().flatten() {
             let is_sound = entry.path().extension().is_some_and(|extension| extension == "ogg" || extension == "wav");
             if is_sound && entry.file_type().is_file() {
@@ -175,7 +181,7 @@ impl Fetch {
 
     fn apt(&self) -> Command {
         let mut apt = Command::new(self.apt_get);
-        // Without this apt, run as root, complains that its own user may not write here.
+        // Otherwise apt, run as root, warns that its sandbox user may not write here.
         apt.env("LC_ALL", "C").args(["-o", "APT::Sandbox::User=root", "-qq", "download"]);
         apt
     }
@@ -186,16 +192,16 @@ impl Fetch {
 }
 
 fn partial(dir: &Path) -> Result<PathBuf, DatasetError> {
-    let dir = std::path::absolute(dir).map_err(on_disk("making its folder"))?;
+    let dir = std::path::absolute(dir).map_err(on_disk("creating its folder"))?;
     let mut name =
-        dir.file_name().ok_or_else(|| failed("making its folder", "the root cannot be it".into()))?.to_owned();
+        dir.file_name().ok_or_else(|| failed("creating its folder", "it cannot be the root folder".into()))?.to_owned();
     name.push(".partial");
     Ok(dir.with_file_name(name))
 }
 
 fn output(mut command: Command, program: &'static str, step: &str) -> Result<Output, DatasetError> {
     let output = command.stdin(Stdio::null()).output().map_err(|error| not_started(program, step, &error))?;
-    if output.status.success() { Ok(output) } else { Err(said(step, &output.stderr)) }
+    if output.status.success() { Ok(output) } else { Err(command_failed(step, &output.stderr)) }
 }
 
 fn not_started(program: &'static str, step: &str, error: &io::Error) -> DatasetError {
@@ -205,8 +211,8 @@ fn not_started(program: &'static str, step: &str, error: &io::Error) -> DatasetE
     }
 }
 
-/// The program's own words, with what usually helps.
-fn said(step: &str, stderr: &[u8]) -> DatasetError {
+/// The message of a failed program, with a hint if its package lists are out of date.
+fn command_failed(step: &str, stderr: &[u8]) -> DatasetError {
     let text = String::from_utf8_lossy(stderr);
     let errors: Vec<&str> = text.lines().map(str::trim).filter(|line| line.starts_with("E:")).collect();
     let reason = if errors.is_empty() { text.trim().to_owned() } else { errors.join(" ") };

@@ -1,10 +1,10 @@
 use std::{fs, os::unix::fs::PermissionsExt, path::Path, process::Command};
 
-use super::{super::super::DatasetError, Fetch, FetchProgress};
+use super::*;
 
 const PACKAGES: &[(&str, &str)] = &[("diptych-test-package", "usr/share/diptych-test")];
 
-/// A package of this test's own making, and an `apt-get` that hands it out: what is tested is what stands around them.
+/// A test package and an `apt-get` script that delivers it.
 fn archive(at: &Path) -> Option<&'static str> {
     let tree = at.join("tree");
     fs::create_dir_all(tree.join("DEBIAN")).unwrap();
@@ -32,35 +32,35 @@ fn archive(at: &Path) -> Option<&'static str> {
 }
 
 #[test]
-fn the_collection_is_whole_or_not_there_and_is_fetched_once() {
+fn collection_is_complete_or_absent_and_is_fetched_once() {
     let room = tempfile::tempdir().unwrap();
     let Some(apt_get) = archive(room.path()) else {
-        println!("skipped: dpkg-deb is not here");
+        println!("skipped: dpkg-deb is not installed");
         return;
     };
     let fetch = Fetch { apt_get, dpkg_deb: "dpkg-deb", packages: PACKAGES };
     let dir = room.path().join("demo");
-    // As a killed run leaves it.
-    let torn = room.path().join("demo.partial/unpacked/usr/share/diptych-test");
-    fs::create_dir_all(&torn).unwrap();
-    fs::write(torn.join("torn.svg"), "<sv").unwrap();
+    // The state after a killed run.
+    let unpacked = room.path().join("demo.partial/unpacked/usr/share/diptych-test");
+    fs::create_dir_all(&unpacked).unwrap();
+    fs::write(unpacked.join("truncated.svg"), "<sv").unwrap();
 
     let mut steps = Vec::new();
     fetch.run(&dir, &mut |step| steps.push(step)).unwrap();
     assert!(dir.join("usr/share/diptych-test/picture.svg").is_file());
-    assert!(!dir.join("usr/share/diptych-test/torn.svg").exists());
+    assert!(!dir.join("usr/share/diptych-test/truncated.svg").exists());
     assert!(!dir.join("usr/share/diptych-test/sound.ogg").exists());
     assert!(!room.path().join("demo.partial").exists());
     let is_full = |step: &FetchProgress| matches!(step, FetchProgress::Downloading { done, total } if done == total);
     assert!(steps.iter().any(is_full), "{steps:?}");
     assert_eq!(steps.last(), Some(&FetchProgress::Unpacking { package: "diptych-test-package" }));
 
-    fetch.run(&dir, &mut |step| panic!("nothing is left to do, but {step:?}")).unwrap();
+    fetch.run(&dir, &mut |step| panic!("nothing is left to do, got {step:?}")).unwrap();
     assert_eq!(fs::read_to_string(room.path().join("log")).unwrap(), "once\n");
 }
 
 #[test]
-fn without_apt_the_owner_is_told_how_to_import_a_folder() {
+fn missing_apt_is_reported_with_the_command_to_import_a_folder() {
     let room = tempfile::tempdir().unwrap();
     let fetch = Fetch { apt_get: "apt-get-that-is-not-here", dpkg_deb: "dpkg-deb", packages: PACKAGES };
     let error = fetch.run(&room.path().join("demo"), &mut |_| {}).unwrap_err();
@@ -69,7 +69,7 @@ fn without_apt_the_owner_is_told_how_to_import_a_folder() {
 }
 
 #[test]
-fn what_apt_says_is_passed_on_with_what_helps() {
+fn apt_errors_are_reported_with_a_hint() {
     let room = tempfile::tempdir().unwrap();
     let apt = room.path().join("apt-get");
     fs::write(&apt, "#!/bin/sh\necho 'W: something' >&2\necho 'E: Unable to locate package tuxpaint' >&2\nexit 100\n")
@@ -83,11 +83,11 @@ fn what_apt_says_is_passed_on_with_what_helps() {
 }
 
 #[test]
-fn a_folder_that_holds_something_else_is_left_alone() {
+fn folder_with_other_files_is_refused_and_unchanged() {
     let room = tempfile::tempdir().unwrap();
     fs::write(room.path().join("mine.txt"), "mine").unwrap();
     let fetch = Fetch { apt_get: "apt-get", dpkg_deb: "dpkg-deb", packages: PACKAGES };
     let error = fetch.run(room.path(), &mut |_| {}).unwrap_err().to_string();
-    assert!(error.contains("holds something else"), "{error}");
+    assert!(error.contains("is not empty"), "{error}");
     assert!(room.path().join("mine.txt").is_file());
 }
