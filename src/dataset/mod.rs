@@ -9,9 +9,11 @@ mod reader;
 mod record;
 mod split;
 
-pub use self::image::{Decoded, PictureError, PictureFormat, PictureLimits, decode, inspect, read_file, thumbnail};
+pub use self::image::{
+    Decoded, Header, PictureError, PictureFormat, PictureLimits, decode, inspect, read_file, thumbnail,
+};
 pub use error::DatasetError;
-pub use formats::{GivenFeatures, Rows, json_kind};
+pub use formats::{Matrix, PrecomputedFeatures, json_kind};
 pub use limits::Limits;
 pub use reader::{Reader, read, read_with};
 pub use record::{Origin, Record, Rejection};

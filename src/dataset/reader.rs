@@ -3,8 +3,8 @@
 use std::{collections::HashMap, fs, path::Path};
 
 use super::{
-    DatasetError, Limits, Origin, Record, Rejection,
-    formats::{csv::Table, image_folder::Tree, jsonl::Lines},
+    DatasetError, Limits, Record, Rejection,
+    formats::{csv::CsvReader, image_folder::ImageFolder, jsonl::JsonlReader},
 };
 
 /// In a folder, the file that is read instead of the folder's pictures.
@@ -37,13 +37,17 @@ pub fn read_with(path: &Path, limits: Limits) -> Result<Reader, DatasetError> {
     let metadata = fs::metadata(path).map_err(unreadable)?;
     let source = if metadata.is_dir() {
         let list = path.join(LIST);
-        if list.is_file() { Source::Lines(Lines::open(&list)?) } else { Source::Tree(Tree::open(path)?) }
+        if list.is_file() {
+            Source::Jsonl(JsonlReader::open(&list)?)
+        } else {
+            Source::ImageFolder(ImageFolder::open(path)?)
+        }
     } else {
         let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
         match extension.as_str() {
-            "jsonl" | "ndjson" => Source::Lines(Lines::open(path)?),
-            "csv" => Source::Table(Table::open(path, b',', &limits)?),
-            "tsv" => Source::Table(Table::open(path, b'\t', &limits)?),
+            "jsonl" | "ndjson" => Source::Jsonl(JsonlReader::open(path)?),
+            "csv" => Source::Csv(CsvReader::open(path, b',', &limits)?),
+            "tsv" => Source::Csv(CsvReader::open(path, b'\t', &limits)?),
             _ => {
                 let found = if extension.is_empty() {
                     "file without an extension".into()
@@ -67,18 +71,18 @@ pub struct Reader {
 }
 
 enum Source {
-    Tree(Tree),
-    Lines(Lines),
-    Table(Table),
+    ImageFolder(ImageFolder),
+    Jsonl(JsonlReader),
+    Csv(CsvReader),
 }
 
 impl Reader {
     /// How much of the collection is read, from 0 to 1; `None` for a folder, whose size is known at its end.
     pub fn progress(&self) -> Option<f64> {
         let (done, total) = match &self.source {
-            Source::Tree(_) => return None,
-            Source::Lines(lines) => lines.bytes(),
-            Source::Table(table) => table.bytes(),
+            Source::ImageFolder(_) => return None,
+            Source::Jsonl(lines) => lines.bytes(),
+            Source::Csv(table) => table.bytes(),
         };
         Some(if total == 0 { 1.0 } else { (done as f64 / total as f64).min(1.0) })
     }
@@ -105,28 +109,12 @@ impl Iterator for Reader {
 
     fn next(&mut self) -> Option<Self::Item> {
         let next = match &mut self.source {
-            Source::Tree(tree) => tree.next_record(&self.limits),
-            Source::Lines(lines) => lines.next_record(&self.limits),
-            Source::Table(table) => table.next_record(&self.limits),
+            Source::ImageFolder(tree) => tree.next_record(&self.limits),
+            Source::Jsonl(lines) => lines.next_record(&self.limits),
+            Source::Csv(table) => table.next_record(&self.limits),
         }?;
         Some(next.and_then(|record| self.admit(record)))
     }
-}
-
-/// The record's picture, where its owner wrote `written` in a file of `folder`.
-pub(super) fn picture_path(folder: &Path, written: &str) -> Result<std::path::PathBuf, String> {
-    if written.contains("://") {
-        return Err(format!("its picture `{written}` is an address; pictures are files, nothing is fetched"));
-    }
-    if written.contains('\0') {
-        return Err("its picture's path contains a zero byte".into());
-    }
-    Ok(folder.join(written))
-}
-
-/// A rejection at a line of a file.
-pub(super) fn reject(file: &Path, line: u64, reason: impl Into<String>) -> Rejection {
-    Rejection { origin: Origin { file: file.to_owned(), line: Some(line) }, reason: reason.into() }
 }
 
 #[cfg(test)]

@@ -1,6 +1,9 @@
 //! One item of a collection as its owner wrote it down, and one that could not be taken.
 
-use std::{fmt, path::PathBuf};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
 
 use super::Split;
 
@@ -50,8 +53,26 @@ pub struct Rejection {
     pub reason: String,
 }
 
+impl Rejection {
+    /// A rejection at a line of a file.
+    pub(super) fn at(file: &Path, line: u64, reason: impl Into<String>) -> Self {
+        Self { origin: Origin { file: file.to_owned(), line: Some(line) }, reason: reason.into() }
+    }
+}
+
 impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.origin, self.reason)
     }
+}
+
+/// The absolute path of a record's image, written as `path` in a file of `folder`.
+pub(super) fn resolve_image(folder: &Path, path: &str) -> Result<PathBuf, String> {
+    if path.contains("://") {
+        return Err(format!("its image `{path}` is a URL; images must be local files"));
+    }
+    if path.contains('\0') {
+        return Err("its image path contains a zero byte".into());
+    }
+    Ok(folder.join(path))
 }

@@ -12,7 +12,7 @@ use super::{
     train::{learn, remove},
 };
 use crate::{
-    dataset::{GivenFeatures, Rows},
+    dataset::{Matrix, PrecomputedFeatures},
     dscmr::{FeatureMatrix, TrainSettings, TrainingData},
     evaluation::Report,
 };
@@ -31,15 +31,15 @@ pub struct TrainedOnFeatures {
     pub seconds: f64,
 }
 
-/// Reads a folder of matrices as [`GivenFeatures::read`] says; each pair is an item of its own.
+/// Reads a folder of matrices as [`PrecomputedFeatures::read`] says; each pair is an item of its own.
 ///
 /// # Errors
 /// [`SearchError::Features`].
 pub async fn load_features(folder: &Path, seed: u64) -> Result<TrainingData, SearchError> {
     let folder = folder.to_owned();
     blocking(move || {
-        let GivenFeatures { images, texts, labels, splits, classes } = GivenFeatures::read(&folder, seed)?;
-        let matrix = |rows: Rows| FeatureMatrix::new(rows.cols, rows.values).expect("whole rows");
+        let PrecomputedFeatures { images, texts, labels, splits, classes } = PrecomputedFeatures::read(&folder, seed)?;
+        let matrix = |rows: Matrix| FeatureMatrix::new(rows.cols, rows.values).expect("whole rows");
         let text_items = (0..labels.len() as u32).collect();
         Ok(TrainingData {
             images: matrix(images),

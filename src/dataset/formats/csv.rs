@@ -9,11 +9,8 @@ use std::{
 use csv::{ByteRecord, Position, ReaderBuilder};
 use serde_json::{Map, Value};
 
-use super::jsonl::refuse_utf16;
-use crate::dataset::{
-    DatasetError, Limits, Origin, Record, Rejection, Split,
-    reader::{picture_path, reject},
-};
+use super::utf16::refuse_utf16;
+use crate::dataset::{DatasetError, Limits, Origin, Record, Rejection, Split, record::resolve_image};
 
 /// What the CSV reader takes from the file at a time.
 const BUFFER: usize = 64 << 10;
@@ -21,7 +18,7 @@ const BUFFER: usize = 64 << 10;
 const COLUMNS: &str =
     "id, image, caption (as often as wanted), captions (separated by |), label, labels (separated by |) and split";
 
-pub(in crate::dataset) struct Table {
+pub(in crate::dataset) struct CsvReader {
     path: PathBuf,
     folder: PathBuf,
     columns: Vec<Column>,
@@ -47,7 +44,7 @@ enum Column {
     Meta(String),
 }
 
-impl Table {
+impl CsvReader {
     pub(in crate::dataset) fn open(path: &Path, delimiter: u8, limits: &Limits) -> Result<Self, DatasetError> {
         let unreadable = |error| DatasetError::unreadable(path, &error);
         let bad = |reason: String| DatasetError::BadHeader { path: path.display().to_string(), reason };
@@ -102,7 +99,7 @@ impl Table {
                 if bytes > limits.max_line_bytes as u64 {
                     return Some(Err(self.pass_over(start, line, limits.max_line_bytes)));
                 }
-                Some(self.record(line).map_err(|reason| reject(&self.path, line, reason)))
+                Some(self.record(line).map_err(|reason| Rejection::at(&self.path, line, reason)))
             }
             Err(error) if is_too_long(&error) => {
                 let line = start.line() + u64::from(self.is_crlf);
@@ -110,7 +107,7 @@ impl Table {
             }
             Err(error) => {
                 self.broken = true;
-                Some(Err(reject(&self.path, start.line(), format!("the file cannot be read on: {error}"))))
+                Some(Err(Rejection::at(&self.path, start.line(), format!("the file cannot be read on: {error}"))))
             }
         }
     }
@@ -125,7 +122,7 @@ impl Table {
 
     /// A row that is too long has most often a quotation mark that nobody closed: reading goes on with the next line.
     fn pass_over(&mut self, start: Position, line: u64, most: usize) -> Rejection {
-        let rejection = reject(
+        let rejection = Rejection::at(
             &self.path,
             line,
             format!(
@@ -168,7 +165,7 @@ impl Table {
             }
         }
         let id = id.or(image.map(str::to_owned)).unwrap_or_else(|| format!("line-{line}"));
-        let image = image.map(|written| picture_path(&self.folder, written)).transpose()?;
+        let image = image.map(|written| resolve_image(&self.folder, written)).transpose()?;
         let origin = Origin { file: self.path.clone(), line: Some(line) };
         Ok(Record { id, origin, image, captions, labels, split, meta })
     }

@@ -10,14 +10,14 @@ use std::{
 use walkdir::{DirEntry, WalkDir};
 
 use super::caption_from_filename;
-use crate::dataset::{DatasetError, Limits, Origin, PictureFormat, Record, Rejection, reader::reject};
+use crate::dataset::{DatasetError, Limits, Origin, PictureFormat, Record, Rejection};
 
-pub(in crate::dataset) struct Tree {
+pub(in crate::dataset) struct ImageFolder {
     root: PathBuf,
     entries: Box<dyn Iterator<Item = walkdir::Result<DirEntry>> + Send>,
 }
 
-impl Tree {
+impl ImageFolder {
     pub(in crate::dataset) fn open(root: &Path) -> Result<Self, DatasetError> {
         fs::read_dir(root).map_err(|error| DatasetError::unreadable(root, &error))?;
         let walk = WalkDir::new(root).min_depth(1).follow_links(true).sort_by_file_name().into_iter();
@@ -96,7 +96,7 @@ fn captions_beside(picture: &Path, limits: &Limits) -> Result<Option<Vec<String>
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
     let lines = bytes.split(|&byte| byte == b'\n').enumerate().map(|(index, line)| {
         let invalid = |error: std::str::Utf8Error| {
-            reject(
+            Rejection::at(
                 &path,
                 index as u64 + 1,
                 format!("this caption is not valid UTF-8 (at byte {})", error.valid_up_to()),

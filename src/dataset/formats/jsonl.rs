@@ -8,12 +8,10 @@ use std::{
 
 use serde_json::{Map, Value};
 
-use crate::dataset::{
-    DatasetError, Limits, Origin, Record, Rejection, Split,
-    reader::{picture_path, reject},
-};
+use super::utf16::refuse_utf16;
+use crate::dataset::{DatasetError, Limits, Origin, Record, Rejection, Split, record::resolve_image};
 
-pub(in crate::dataset) struct Lines {
+pub(in crate::dataset) struct JsonlReader {
     path: PathBuf,
     folder: PathBuf,
     input: BufReader<File>,
@@ -23,7 +21,7 @@ pub(in crate::dataset) struct Lines {
     broken: bool,
 }
 
-impl Lines {
+impl JsonlReader {
     pub(in crate::dataset) fn open(path: &Path) -> Result<Self, DatasetError> {
         let unreadable = |error| DatasetError::unreadable(path, &error);
         let file = File::open(path).map_err(unreadable)?;
@@ -46,17 +44,17 @@ impl Lines {
             }
             let line = match self.next_line(limits.max_line_bytes) {
                 Ok(line) => line?,
-                Err(reason) => return Some(Err(reject(&self.path, self.line, reason))),
+                Err(reason) => return Some(Err(Rejection::at(&self.path, self.line, reason))),
             };
             let text = match std::str::from_utf8(&line) {
                 Ok(text) => text.trim(),
                 Err(error) => {
                     let reason = format!("the line is not valid UTF-8 (at byte {})", error.valid_up_to());
-                    return Some(Err(reject(&self.path, self.line, reason)));
+                    return Some(Err(Rejection::at(&self.path, self.line, reason)));
                 }
             };
             if !text.is_empty() {
-                return Some(self.record(text).map_err(|reason| reject(&self.path, self.line, reason)));
+                return Some(self.record(text).map_err(|reason| Rejection::at(&self.path, self.line, reason)));
             }
         }
     }
@@ -96,7 +94,7 @@ impl Lines {
             return Err(format!("a line holds an object in braces; found {}", kind(&value)));
         };
         let written = optional_text(&mut fields, "image")?;
-        let image = written.as_deref().map(|written| picture_path(&self.folder, written)).transpose()?;
+        let image = written.as_deref().map(|written| resolve_image(&self.folder, written)).transpose()?;
         let mut captions = texts(&mut fields, "captions")?;
         captions.extend(texts(&mut fields, "caption")?);
         let mut labels = texts(&mut fields, "labels")?;
@@ -126,15 +124,6 @@ impl Lines {
         let origin = Origin { file: self.path.clone(), line: Some(self.line) };
         Ok(Record { id, origin, image, captions, labels, split, meta })
     }
-}
-
-/// Excel's "Unicode text". To say so once is better than once a line.
-pub(super) fn refuse_utf16(path: &Path, head: &[u8]) -> Result<(), DatasetError> {
-    if head.starts_with(&[0xff, 0xfe]) || head.starts_with(&[0xfe, 0xff]) {
-        let reason = "the file is UTF-16; save it as UTF-8".into();
-        return Err(DatasetError::BadHeader { path: path.display().to_string(), reason });
-    }
-    Ok(())
 }
 
 fn optional_text(fields: &mut Map<String, Value>, name: &str) -> Result<Option<String>, String> {

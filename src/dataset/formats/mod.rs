@@ -5,6 +5,7 @@ pub(super) mod csv;
 pub(super) mod image_folder;
 pub(super) mod jsonl;
 mod npy;
+mod utf16;
 
 pub use jsonl::kind as json_kind;
-pub use npy::{GivenFeatures, Rows};
+pub use npy::{Matrix, PrecomputedFeatures};

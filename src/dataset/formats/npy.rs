@@ -11,11 +11,11 @@ const CLASSES: [&str; 2] = ["classes.txt", "categories.list"];
 
 /// Pairs of a picture and a sentence, as features. Row `i` of everything is pair `i`.
 #[derive(Debug, Clone, PartialEq)]
-pub struct GivenFeatures {
+pub struct PrecomputedFeatures {
     /// Picture features, `[pairs, d_image]`, row by row.
-    pub images: Rows,
+    pub images: Matrix,
     /// Sentence features, `[pairs, d_text]`, row by row.
-    pub texts: Rows,
+    pub texts: Matrix,
     /// For each pair its classes, as positions in `classes`.
     pub labels: Vec<Vec<u32>>,
     /// For each pair its part in learning.
@@ -26,14 +26,14 @@ pub struct GivenFeatures {
 
 /// Numbers of a matrix, row by row.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Rows {
+pub struct Matrix {
     /// Length of a row.
     pub cols: usize,
     /// All numbers, `[rows, cols]`.
     pub values: Vec<f32>,
 }
 
-impl GivenFeatures {
+impl PrecomputedFeatures {
     /// Reads `{train,test}_{images,texts,labels}.npy` of a folder and, where they are there, `validation_{images,texts,labels}.npy`.
     /// Features are matrices of floats or integers, a row a pair. Labels are class numbers from 0, or a matrix with a column
     /// for each class, in which what is not 0 counts. `classes.txt` (or `categories.list`) may name the classes, one a line.
@@ -75,7 +75,7 @@ impl GivenFeatures {
 }
 
 /// The three files of a split, with classes not yet named.
-fn part(folder: &Path, split: Split) -> Result<GivenFeatures, DatasetError> {
+fn part(folder: &Path, split: Split) -> Result<PrecomputedFeatures, DatasetError> {
     let path = |what: &str| folder.join(format!("{}_{what}.npy", split.name()));
     let images = floats(&path("images"))?;
     let pairs = images.values.len() / images.cols;
@@ -89,11 +89,11 @@ fn part(folder: &Path, split: Split) -> Result<GivenFeatures, DatasetError> {
     fits("texts", texts.values.len() / texts.cols)?;
     let labels = class_numbers(&path("labels"))?;
     fits("labels", labels.len())?;
-    Ok(GivenFeatures { images, texts, labels, splits: vec![split; pairs], classes: Vec::new() })
+    Ok(PrecomputedFeatures { images, texts, labels, splits: vec![split; pairs], classes: Vec::new() })
 }
 
 /// Moves a tenth of each class of the training pairs to validation.
-fn set_aside(all: &mut GivenFeatures, seed: u64) {
+fn set_aside(all: &mut PrecomputedFeatures, seed: u64) {
     let ids: Vec<String> = (0..all.splits.len()).map(|row| row.to_string()).collect();
     let labels: Vec<Vec<String>> =
         all.labels.iter().map(|some| some.iter().map(|&class| all.classes[class as usize].clone()).collect()).collect();
@@ -120,7 +120,7 @@ fn class_names(folder: &Path, labels: &[Vec<u32>]) -> Result<Vec<String>, Datase
 }
 
 /// A matrix of numbers.
-fn floats(path: &Path) -> Result<Rows, DatasetError> {
+fn floats(path: &Path) -> Result<Matrix, DatasetError> {
     let (file, rows, cols) = open(path)?;
     let Some(cols) = cols.filter(|&cols| cols > 0 && rows > 0) else {
         return refuse(path, "it is no matrix; [pairs, numbers of a pair] with at least one of each is needed".into());
@@ -134,7 +134,7 @@ fn floats(path: &Path) -> Result<Rows, DatasetError> {
     if let Some(at) = values.iter().position(|x| !x.is_finite()) {
         return refuse(path, format!("row {}, column {} is {}; features are finite", at / cols, at % cols, values[at]));
     }
-    Ok(Rows { cols, values })
+    Ok(Matrix { cols, values })
 }
 
 /// The classes of each pair.
@@ -257,7 +257,7 @@ mod tests {
     #[test]
     fn matrices_are_read_and_a_tenth_of_each_class_is_set_aside() {
         let folder = folder();
-        let given = GivenFeatures::read(folder.path(), 0).expect("readable");
+        let given = PrecomputedFeatures::read(folder.path(), 0).expect("readable");
         assert_eq!((given.images.cols, given.texts.cols, given.classes.len()), (3, 2, 2));
         assert_eq!(given.images.values[3..6], [3.0, 4.0, 5.0]);
         assert_eq!(given.texts.values[80..83], [0.0, 0.5, 1.0], "the test split comes last");
@@ -266,7 +266,7 @@ mod tests {
         for class in [0, 1] {
             assert_eq!([Split::Train, Split::Validation, Split::Test].map(|s| count(s, class)), [18, 2, 2]);
         }
-        assert_eq!(given, GivenFeatures::read(folder.path(), 0).expect("readable"));
+        assert_eq!(given, PrecomputedFeatures::read(folder.path(), 0).expect("readable"));
     }
 
     #[test]
@@ -274,7 +274,7 @@ mod tests {
         let folder = folder();
         write(folder.path(), "test_labels", &[4, 3], &[1u8, 0, 1, 0, 1, 0, 1, 0, 0, 0, 0, 7]);
         std::fs::write(folder.path().join("classes.txt"), "barns\nfields\n\nroads\n").expect("written");
-        let given = GivenFeatures::read(folder.path(), 0).expect("readable");
+        let given = PrecomputedFeatures::read(folder.path(), 0).expect("readable");
         assert_eq!(given.labels[40..], [vec![0, 2], vec![1], vec![0], vec![2]]);
         assert_eq!(given.classes, ["barns", "fields", "roads"]);
     }
@@ -296,7 +296,7 @@ mod tests {
         for (spoil, expected) in spoil {
             let folder = folder();
             spoil(folder.path());
-            let fault = GivenFeatures::read(folder.path(), 0).expect_err(expected).to_string();
+            let fault = PrecomputedFeatures::read(folder.path(), 0).expect_err(expected).to_string();
             assert!(fault.contains(expected), "{expected}: {fault}");
         }
     }
@@ -309,7 +309,7 @@ mod tests {
         bytes.extend((header.len() as u16).to_le_bytes());
         bytes.extend(header.as_bytes());
         std::fs::write(folder.path().join("train_images.npy"), bytes).expect("written");
-        let fault = GivenFeatures::read(folder.path(), 0).expect_err("too much").to_string();
+        let fault = PrecomputedFeatures::read(folder.path(), 0).expect_err("too much").to_string();
         assert!(fault.contains("promises the shape [4000000000000, 3]"), "{fault}");
     }
 }

@@ -13,51 +13,7 @@ use std::{
     path::Path,
 };
 
-use super::{PictureError, PictureFormat, raster, svg};
-use crate::core::Picture;
-
-/// What a picture may cost.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PictureLimits {
-    /// Bytes of the file; 256 MiB by default.
-    pub max_bytes: u64,
-    /// Width times height; 64 megapixels by default. An SVG has no pixels of its own: it is drawn at [`Self::svg_side`].
-    pub max_pixels: u64,
-    /// The longer side in pixels; 32768 by default.
-    pub max_side: u32,
-    /// The longer side, in pixels, at which an SVG is drawn; 512 by default.
-    pub svg_side: u32,
-}
-
-impl Default for PictureLimits {
-    fn default() -> Self {
-        Self { max_bytes: 256 << 20, max_pixels: 64_000_000, max_side: 32_768, svg_side: 512 }
-    }
-}
-
-/// A picture and what its file said of itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Decoded {
-    /// The picture.
-    pub picture: Picture,
-    /// What the first bytes of the file said.
-    pub format: PictureFormat,
-    /// Width as stored, in pixels (for an SVG in user units, rounded), before EXIF orientation was applied.
-    pub original_width: u32,
-    /// Height as stored.
-    pub original_height: u32,
-}
-
-/// What the header of a picture says; see [`inspect`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Header {
-    /// What the first bytes of the file said.
-    pub format: PictureFormat,
-    /// Width as stored, in pixels (for an SVG in user units, rounded).
-    pub width: u32,
-    /// Height as stored.
-    pub height: u32,
-}
+use super::{Decoded, Header, PictureError, PictureFormat, PictureLimits, raster, svg};
 
 /// Reads the header only: format, width and height, checked against the limits. What follows may still be torn.
 pub fn inspect(bytes: &[u8], limits: &PictureLimits) -> Result<Header, PictureError> {

@@ -1,15 +1,19 @@
 //! How do the bytes of a file become a picture?
 
 mod decode;
+mod decoded;
 mod error;
 mod format;
 mod jpeg;
+mod limits;
 mod raster;
 mod svg;
 mod thumbnail;
 
-pub use decode::{Decoded, PictureLimits, decode, inspect, read_file};
+pub use decode::{decode, inspect, read_file};
+pub use decoded::{Decoded, Header};
 pub use error::PictureError;
 pub use format::PictureFormat;
-pub(super) use svg::{parse_xml as svg_xml, text as svg_text};
+pub use limits::PictureLimits;
+pub(super) use svg::{decode_text as svg_text, parse_xml as svg_xml};
 pub use thumbnail::thumbnail;

@@ -7,11 +7,7 @@ use std::{
 
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader};
 
-use super::{
-    PictureError, PictureFormat, PictureLimits,
-    decode::{Decoded, Header},
-    jpeg,
-};
+use super::{Decoded, Header, PictureError, PictureFormat, PictureLimits, jpeg};
 use crate::core::Picture;
 
 pub(super) fn inspect(format: PictureFormat, bytes: &[u8], limits: &PictureLimits) -> Result<Header, PictureError> {

@@ -187,7 +187,7 @@ fn each_bad_line_of_a_list_is_named_and_the_rest_goes_on() {
             "data.jsonl:12: the split `dev` is not known; train, validation (or val) and test are",
             "data.jsonl:13: a caption has 400000 characters; at most 10000 are taken",
             "data.jsonl:14: it has more than 100 labels, which is the most that is taken",
-            "data.jsonl:15: its picture `https://localhost/a.png` is an address; pictures are files, nothing is fetched",
+            "data.jsonl:15: its image `https://localhost/a.png` is a URL; images must be local files",
             "data.jsonl:16: its id is empty",
         ]
     );

@@ -7,6 +7,7 @@ use image::{
 use proptest::prelude::*;
 
 use super::*;
+use crate::core::Picture;
 
 const RASTERS: [ImageFormat; 6] =
     [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::WebP, ImageFormat::Gif, ImageFormat::Bmp, ImageFormat::Tiff];

@@ -1,8 +1,9 @@
-//! How is an SVG drawn, and what may drawing it cost?
+//! How is an SVG rendered, and what may that cost?
 
 mod expansion_limit;
 mod render;
 mod render_budget;
+mod xml;
 
 pub(super) use render::{decode, inspect};
-pub(in crate::dataset) use render::{parse_xml, text};
+pub(in crate::dataset) use xml::{decode_text, parse_xml};

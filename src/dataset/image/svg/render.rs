@@ -3,24 +3,19 @@
 //! An SVG is a program. What it may cost is known before it runs: [`expansion_limit`] bounds the tree that its references unfold
 //! to, from the XML alone; [`render_budget`] bounds memory and pixels, from the resolved tree, before a pixmap is made.
 
-use std::borrow::Cow;
-
 use resvg::{
     tiny_skia::{Color, Pixmap, Rect, Transform},
-    usvg::{self, ImageHrefResolver, Options, Tree, roxmltree},
+    usvg::{self, ImageHrefResolver, Options, Tree},
 };
 
-use super::{expansion_limit, render_budget};
+use super::{
+    expansion_limit, render_budget,
+    xml::{decode_text, malformed, parse_xml},
+};
 use crate::{
     core::Picture,
-    dataset::image::{
-        PictureError, PictureFormat, PictureLimits,
-        decode::{Decoded, Header},
-    },
+    dataset::image::{Decoded, Header, PictureError, PictureFormat, PictureLimits},
 };
-
-/// XML nodes that one SVG may have; the parser stops there. The largest drawings of a public collection have a tenth.
-const MAX_NODES: u32 = 500_000;
 
 pub(in crate::dataset::image) fn inspect(bytes: &[u8]) -> Result<Header, PictureError> {
     let tree = parse(bytes)?;
@@ -70,39 +65,13 @@ fn view(tree: &Tree) -> Rect {
 }
 
 fn parse(bytes: &[u8]) -> Result<Tree, PictureError> {
-    let text = text(bytes)?;
+    let text = decode_text(bytes)?;
     let xml = parse_xml(&text)?;
     expansion_limit::check(&xml)?;
     // Neither files beside the drawing nor pictures inside it: nothing is opened, nothing is decoded.
     let nothing = ImageHrefResolver { resolve_data: Box::new(|_, _, _| None), resolve_string: Box::new(|_, _| None) };
     let options = Options { image_href_resolver: nothing, ..Options::default() };
     Tree::from_xmltree(&xml, &options).map_err(|error| malformed(sentence(&error)))
-}
-
-/// Parses XML within limits: entities expand a little and never into external files, nodes are counted.
-pub(in crate::dataset) fn parse_xml(text: &str) -> Result<roxmltree::Document<'_>, PictureError> {
-    let limits = roxmltree::ParsingOptions { allow_dtd: true, nodes_limit: MAX_NODES, ..Default::default() };
-    roxmltree::Document::parse_with_options(text, limits).map_err(|error| match error {
-        roxmltree::Error::NodesLimitReached => {
-            PictureError::TooComplex { reason: format!("it has more than {MAX_NODES} XML nodes") }
-        }
-        error => malformed(format!("not well-formed XML: {error}")),
-    })
-}
-
-/// UTF-8, or UTF-16 with a byte order mark.
-pub(in crate::dataset) fn text(bytes: &[u8]) -> Result<Cow<'_, str>, PictureError> {
-    let wide = |join: fn([u8; 2]) -> u16| {
-        let units = bytes[2..].as_chunks::<2>().0.iter().map(|&unit| join(unit));
-        char::decode_utf16(units).collect::<Result<String, _>>().map(Cow::Owned)
-    };
-    match bytes {
-        [0xff, 0xfe, ..] => wide(u16::from_le_bytes).map_err(|_| malformed("it is not valid UTF-16".into())),
-        [0xfe, 0xff, ..] => wide(u16::from_be_bytes).map_err(|_| malformed("it is not valid UTF-16".into())),
-        _ => std::str::from_utf8(bytes)
-            .map(Cow::Borrowed)
-            .map_err(|error| malformed(format!("it is not valid UTF-8 (at byte {})", error.valid_up_to()))),
-    }
 }
 
 fn stated_size(tree: &Tree) -> (u32, u32) {
@@ -115,8 +84,4 @@ fn sentence(error: &usvg::Error) -> String {
         usvg::Error::InvalidSize => "it has neither a valid size nor a viewBox".into(),
         other => other.to_string(),
     }
-}
-
-fn malformed(reason: String) -> PictureError {
-    PictureError::Malformed { format: PictureFormat::Svg, reason }
 }
