@@ -4,6 +4,9 @@
 //! is learned from the owner's own labelled collection with DSCMR (Deep Supervised Cross-modal Retrieval, Zhen et al.,
 //! CVPR 2019). The rooms below stand in the order in which data walks through them; each answers one question.
 
+// Which small tools does every folder need?
+pub mod util;
+
 // What did the owner ask for?
 pub mod config;
 // What is it doing?

@@ -201,10 +201,6 @@ fn padding(bytes: u64) -> u64 {
     bytes.next_multiple_of(BLOCK) - bytes
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 /// What `sha256sum manifest.json` prints.
 fn sum_line(sha256: &str) -> String {
     format!("{sha256}  {MANIFEST}\n")

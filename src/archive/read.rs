@@ -12,8 +12,9 @@ use std::{
 use sha2::{Digest, Sha256};
 
 use super::{
-    ArchiveError, BLOCK, END, FORMAT, FileEntry, MANIFEST, MANIFEST_SUM, Manifest, header, hex, name, padding, sum_line,
+    ArchiveError, BLOCK, END, FORMAT, FileEntry, MANIFEST, MANIFEST_SUM, Manifest, header, name, padding, sum_line,
 };
+use crate::util::hex;
 
 /// Bytes that are read at once.
 const PIECE: usize = 1 << 20;
@@ -97,7 +98,7 @@ impl Archive {
             at += length as u64;
             advance(length as u64);
         }
-        if hex(&sum.finalize()) != entry.sha256 {
+        if hex::encode(&sum.finalize()) != entry.sha256 {
             return Err(ArchiveError::damaged(path, "its SHA-256 is not the one in the manifest"));
         }
         filled(&self.file, path, at, padding(bytes))
@@ -182,7 +183,7 @@ fn manifest(file: &File, text: Member, sum: Member, files: u64) -> Result<Manife
         Ok::<_, ArchiveError>(bytes)
     };
     let text = read(text, MANIFEST)?;
-    let line = sum_line(&hex(&Sha256::digest(&text)));
+    let line = sum_line(&hex::encode(&Sha256::digest(&text)));
     if sum.bytes != line.len() as u64 || read(sum, MANIFEST_SUM)? != line.as_bytes() {
         return Err(damaged(format!("its SHA-256 is not the one in {MANIFEST_SUM}")));
     }

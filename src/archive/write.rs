@@ -10,7 +10,8 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-use super::{About, ArchiveError, FORMAT, FileEntry, MANIFEST, MANIFEST_SUM, Manifest, header, hex, name, sum_line};
+use super::{About, ArchiveError, FORMAT, FileEntry, MANIFEST, MANIFEST_SUM, Manifest, header, name, sum_line};
+use crate::util::hex;
 
 /// Writes an archive, file by file. One that is not finished is torn.
 pub struct Writer<W: Write> {
@@ -69,7 +70,7 @@ impl<W: Write> Writer<W> {
             Ok(out)
         };
         let Summed { out, sum, bytes } = finish().map_err(|source| unwritten(MANIFEST_SUM, source))?;
-        Ok((out, Written { bytes, sha256: hex(&sum.finalize()) }))
+        Ok((out, Written { bytes, sha256: hex::encode(&sum.finalize()) }))
     }
 
     fn put(&mut self, path: &str, bytes: u64, from: impl Read) -> Result<String, ArchiveError> {
@@ -91,7 +92,7 @@ impl<W: Write> Writer<W> {
                 "it had {bytes} bytes when it was begun, and another length when it was read"
             )));
         }
-        Ok(hex(&source.sum.finalize()))
+        Ok(hex::encode(&source.sum.finalize()))
     }
 }
 

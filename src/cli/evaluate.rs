@@ -14,6 +14,7 @@ use crate::{
         DataFolder, EverydayQuery, PictureRow, ReportPage, SearchError, WordRow, keep_report, load_features,
         load_material, precision_at_10, report_page, report_page_of_features,
     },
+    util::fs::write_atomic_unsynced,
 };
 
 pub(super) async fn run(shared: &Shared, args: EvaluateArgs) -> anyhow::Result<ExitCode> {
@@ -85,7 +86,7 @@ async fn measure(model: Model, data: TrainingData) -> anyhow::Result<Report> {
 }
 
 fn keep(file: &Path, html: &str) -> anyhow::Result<()> {
-    DataFolder::write_whole(file, html.as_bytes()).with_context(|| format!("{} cannot be written", file.display()))?;
+    write_atomic_unsynced(file, html.as_bytes()).with_context(|| format!("{} cannot be written", file.display()))?;
     eprintln!("the page is in {}", file.display());
     Ok(())
 }

@@ -13,6 +13,7 @@ use super::{DataFolder, Engine, SearchError, blocking, ingest::unkept};
 use crate::{
     catalog::{CatalogError, Item, Kept, NewFeatures, NewItem, Put},
     compute,
+    util::fs::write_atomic,
 };
 
 /// Items of a transaction, at most: others wait for the catalog meanwhile.
@@ -135,5 +136,5 @@ fn not_written(waiting: impl ExactSizeIterator<Item = Waiting>, error: &CatalogE
 async fn keep_again(one: &Encoded) -> Result<(), SearchError> {
     let Some(path) = one.item.picture.as_ref().map(|picture| PathBuf::from(&picture.path)) else { return Ok(()) };
     let bytes = one.image.clone().unwrap_or_default();
-    blocking(move || DataFolder::write_synced(&path, &bytes).map_err(unkept(&path))).await?
+    blocking(move || write_atomic(&path, &bytes).map_err(unkept(&path))).await?
 }

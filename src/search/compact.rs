@@ -27,11 +27,12 @@ use super::{
     generation::store,
     tasks::{Job, Twin},
     train,
-    workplace::{Alone, bytes_below, is_old, tidy},
+    workplace::{Alone, dir_size, is_old, tidy},
 };
 use crate::{
     catalog::{Task, Vacuum},
     index::GenerationError,
+    util::fs::dir_size,
 };
 
 /// Files that are looked up, and removed, together.
@@ -128,7 +129,7 @@ impl Work<'_> {
             let folders = [folder.images(), folder.thumbnails(), folder.models(), folder.index()];
             let files = ["", "-wal"].map(|end| folder.root().join(format!("{}{end}", crate::catalog::FILE)));
             let files = files.iter().filter_map(|file| file.metadata().ok()).map(|metadata| metadata.len());
-            folders.iter().map(|folder| bytes_below(folder)).chain(files).sum()
+            folders.iter().map(|folder| dir_size(folder)).chain(files).sum()
         })
         .await
     }

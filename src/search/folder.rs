@@ -1,10 +1,11 @@
 //! Where things lie in a data folder.
 
 use std::{
-    fs::File,
-    io::{self, Write},
+    io,
     path::{Path, PathBuf},
 };
+
+use crate::util::hex;
 
 /// A data folder. Everything in it but the catalog, `images/`, `models/` and `backups/` can be deleted and is made
 /// again.
@@ -73,7 +74,7 @@ impl DataFolder {
 
     /// The same, below the folder.
     pub fn upload_name(content_hash: &[u8], ending: &str) -> String {
-        let name = hex(content_hash);
+        let name = hex::encode(content_hash);
         format!("images/{}/{name}.{ending}", &name[..name.len().min(2)])
     }
 
@@ -94,7 +95,7 @@ impl DataFolder {
 
     /// Where the thumbnail of a picture lies, by the picture's content.
     pub fn thumbnail(&self, content_hash: &[u8], side: u32) -> PathBuf {
-        let name = hex(content_hash);
+        let name = hex::encode(content_hash);
         self.thumbnails().join(&name[..name.len().min(2)]).join(format!("{name}-{side}.jpg"))
     }
 
@@ -102,47 +103,4 @@ impl DataFolder {
     pub fn thumbnails(&self) -> PathBuf {
         self.root.join("thumbnails")
     }
-
-    /// Writes a file so that it is either there whole or not at all.
-    ///
-    /// # Errors
-    /// If the file system refuses.
-    pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
-        Self::write(path, bytes, false)
-    }
-
-    /// As [`Self::write_whole`], and waits until the file is on disk under its name.
-    ///
-    /// # Errors
-    /// If the file system refuses.
-    pub fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
-        Self::write(path, bytes, true)
-    }
-
-    fn write(path: &Path, bytes: &[u8], sync: bool) -> io::Result<()> {
-        let parent = path.parent().unwrap_or(Path::new("."));
-        std::fs::create_dir_all(parent)?;
-        // A name of its own for each writer: two requests may make the same thumbnail at once.
-        static WRITERS: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
-        let number = WRITERS.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let temporary = parent.join(format!(".{}-{number}.tmp", std::process::id()));
-        let write = || {
-            let mut file = File::create(&temporary)?;
-            file.write_all(bytes)?;
-            if sync {
-                file.sync_all()?;
-            }
-            std::fs::rename(&temporary, path)?;
-            if sync { File::open(parent)?.sync_all() } else { Ok(()) }
-        };
-        let written = write();
-        if written.is_err() {
-            let _ = std::fs::remove_file(&temporary);
-        }
-        written
-    }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

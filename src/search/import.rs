@@ -18,6 +18,7 @@ use super::{DataFolder, Library, Progress, SearchError, THUMBNAIL_SIDE, blocking
 use crate::{
     catalog::{NewItem, NewPicture, NewRejection},
     dataset::{self, Decoded, PictureLimits, Record, Rejection, Split},
+    util::fs::write_atomic_unsynced,
 };
 
 /// Records of a batch: enough to keep all cores busy, few enough to lose little.
@@ -184,7 +185,7 @@ pub(super) fn new_picture(
 ) -> std::io::Result<NewPicture> {
     let thumbnail = folder.thumbnail(hash.as_bytes(), THUMBNAIL_SIDE);
     if !thumbnail.exists() {
-        DataFolder::write_whole(&thumbnail, &dataset::thumbnail(&decoded.picture, THUMBNAIL_SIDE))?;
+        write_atomic_unsynced(&thumbnail, &dataset::thumbnail(&decoded.picture, THUMBNAIL_SIDE))?;
     }
     Ok(NewPicture {
         content_hash: *hash.as_bytes(),

@@ -19,6 +19,7 @@ use crate::{
     catalog::{Filter, Gone, Item, NewFeatures, NewItem, NewPicture, Put, etag, matches},
     compute, dataset,
     encoders::{ImageEncoder, TextEncoder},
+    util::fs::write_atomic,
 };
 
 /// A fold that failed is not tried again before this has passed.
@@ -341,7 +342,7 @@ fn take(
         let decoded = dataset::decode(bytes, limits)?;
         let path = folder.upload(hash.as_bytes(), decoded.format.ending());
         if !path.exists() {
-            DataFolder::write_synced(&path, bytes).map_err(unkept(&path))?;
+            write_atomic(&path, bytes).map_err(unkept(&path))?;
         }
         let kept = new_picture(folder, &path, &hash, &decoded);
         picture = Some(kept.map_err(SearchError::io("a thumbnail could not be kept of", &path))?);

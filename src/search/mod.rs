@@ -54,6 +54,7 @@ use crate::{
     dscmr::DscmrError,
     encoders::{EncoderError, ImageEncoder, TextEncoder},
     index::IndexError,
+    util::fs::write_atomic_unsynced,
 };
 
 pub use crate::dataset::json_kind;
@@ -294,7 +295,7 @@ impl Library {
         let bytes = dataset::read_file(Path::new(path), &self.limits)?;
         let jpeg = dataset::thumbnail(&dataset::decode(&bytes, &self.limits)?.picture, THUMBNAIL_SIDE);
         // A thumbnail that cannot be kept is made again next time.
-        if let Err(error) = DataFolder::write_whole(&kept, &jpeg) {
+        if let Err(error) = write_atomic_unsynced(&kept, &jpeg) {
             tracing::warn!(%error, path = %kept.display(), "a thumbnail could not be kept");
         }
         Ok(Some(jpeg))

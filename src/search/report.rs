@@ -16,6 +16,7 @@ use crate::{
     dataset::{self, Split},
     dscmr::{self, Model, TrainingData},
     evaluation::{Curves, Examination, LISTED, Page, Place, Report, Shown, page},
+    util::fs::write_atomic_unsynced,
 };
 
 /// Longer side of the page's pictures, in pixels: the page holds hundreds.
@@ -93,7 +94,7 @@ pub async fn keep_report(library: &Library, version: &str, found: &ReportPage) -
     ];
     blocking(move || {
         files.iter().try_for_each(|(file, text)| {
-            DataFolder::write_whole(file, text.as_bytes())
+            write_atomic_unsynced(file, text.as_bytes())
                 .map_err(SearchError::io("the report could not be kept in", file))
         })
     })

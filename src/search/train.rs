@@ -7,7 +7,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    fs::{File, TryLockError},
+    fs::File,
     path::Path,
     sync::{Arc, atomic::AtomicBool},
     time::Instant,
@@ -24,6 +24,7 @@ use crate::{
     dataset::{Split, SplitFractions, SplitMember, assign_splits},
     dscmr::{self, Epoch, Event, FeatureMatrix, Model, Terms, TrainSettings, TrainingData, Validation},
     evaluation::Report,
+    util::fs::{try_lock_file, write_atomic},
 };
 
 /// The file beside a model that says what it was made of.
@@ -129,7 +130,7 @@ impl Learned {
         self.model.save(unnamed)?;
         let path = unnamed.join(MANIFEST);
         let manifest = format!("{:#}\n", self.manifest(data, seconds));
-        DataFolder::write_synced(&path, manifest.as_bytes()).map_err(SearchError::io("cannot be written:", &path))?;
+        write_atomic(&path, manifest.as_bytes()).map_err(SearchError::io("cannot be written:", &path))?;
         remove(folder)?;
         std::fs::rename(unnamed, folder).map_err(SearchError::io("the model could not be kept in", folder))
     }
@@ -231,12 +232,8 @@ fn metric(epoch: &Epoch) -> serde_json::Value {
 /// One training at a time on a data folder: two would write one checkpoint.
 pub(super) fn lock(library: &Library) -> Result<File, SearchError> {
     let path = library.folder.models().join("training.lock");
-    let file = File::create(&path).map_err(SearchError::io("the lock could not be made:", &path))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(SearchError::TrainingElsewhere),
-        Err(TryLockError::Error(source)) => Err(SearchError::io("the lock could not be taken:", &path)(source)),
-    }
+    let lock = try_lock_file(&path).map_err(SearchError::io("the lock could not be taken:", &path))?;
+    lock.ok_or(SearchError::TrainingElsewhere)
 }
 
 /// What can be learned from, with the catalog's keys.

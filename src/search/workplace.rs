@@ -13,6 +13,7 @@ use std::{
 };
 
 use super::{Library, Progress, SearchError};
+use crate::util::fs::{dir_size, rename_synced, try_lock_file};
 
 /// Folders that begin so hold what is unfinished.
 const UNFINISHED: &str = ".diptych-unfinished-";
@@ -56,11 +57,7 @@ impl Workplace {
 
     /// Puts what was made here, and is on the disk, where it belongs, and waits until it is on the disk under that name.
     pub(super) fn put(&self, made: &Path, to: &Path) -> Result<(), SearchError> {
-        let put = || {
-            fs::rename(made, to)?;
-            File::open(to.parent().unwrap_or(Path::new("/")))?.sync_all()
-        };
-        put().map_err(SearchError::io("what was made could not be put in its place:", to))
+        rename_synced(made, to).map_err(SearchError::io("what was made could not be put in its place:", to))
     }
 }
 
@@ -78,7 +75,7 @@ pub(super) fn tidy(parent: &Path) -> (u64, u64) {
     for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
         let path = entry.path();
         if entry.file_name().to_string_lossy().starts_with(UNFINISHED) && is_left_over(&path) {
-            let size = bytes_below(&path);
+            let size = dir_size(&path);
             match fs::remove_dir_all(&path) {
                 Ok(()) => (count, bytes) = (count + 1, bytes + size),
                 Err(error) => tracing::warn!(%error, path = %path.display(), "unfinished work could not be removed"),
@@ -101,12 +98,6 @@ pub(super) fn is_old(path: &Path) -> bool {
     age.is_some_and(|age| age >= LEFT_OVER)
 }
 
-/// Bytes of all files below a folder.
-pub(super) fn bytes_below(folder: &Path) -> u64 {
-    let files = walkdir::WalkDir::new(folder).into_iter().flatten().filter(|entry| entry.file_type().is_file());
-    files.filter_map(|file| file.metadata().ok()).map(|metadata| metadata.len()).sum()
-}
-
 /// Keeps other backups and compactions of the same collection, in whichever process, from working until it is dropped: what one
 /// reads the other might remove.
 #[derive(Debug)]
@@ -122,16 +113,14 @@ impl Alone {
         stop: &AtomicBool,
     ) -> Result<Self, SearchError> {
         let path = library.folder.root().join("upkeep.lock");
-        let lock = File::create(&path).map_err(SearchError::io("the lock could not be made:", &path))?;
         let mut told = false;
         loop {
-            match lock.try_lock() {
-                Ok(()) => return Ok(Self { _lock: lock }),
-                Err(TryLockError::Error(source)) => {
-                    return Err(SearchError::io("the lock could not be taken:", &path)(source));
-                }
-                Err(TryLockError::WouldBlock) if stop.load(Ordering::Relaxed) => return Err(SearchError::Stopped),
-                Err(TryLockError::WouldBlock) => {}
+            let lock = try_lock_file(&path).map_err(SearchError::io("the lock could not be taken:", &path))?;
+            if let Some(lock) = lock {
+                return Ok(Self { _lock: lock });
+            }
+            if stop.load(Ordering::Relaxed) {
+                return Err(SearchError::Stopped);
             }
             if !told {
                 progress.note("waiting for the end of another backup or compaction");

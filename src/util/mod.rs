@@ -1,0 +1,5 @@
+//! Which small tools does every folder need?
+
+pub mod fs;
+pub mod hex;
+pub mod json;
