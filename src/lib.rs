@@ -38,8 +38,17 @@ pub mod catalog;
 // How is a collection one file?
 pub mod archive;
 
+// What is a collection on disk?
+pub mod collection;
+
+// How does a collection grow and get a common space?
+pub mod training;
+
+// How is a collection kept small, and kept safe?
+pub mod maintenance;
+
 // Who answers a query, and who changes the collection?
-pub mod search;
+pub mod engine;
 
 // How does the world talk to it?
 pub mod server;

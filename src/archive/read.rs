@@ -11,10 +11,12 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-use super::{
-    ArchiveError, BLOCK, END, FORMAT, FileEntry, MANIFEST, MANIFEST_SUM, Manifest, header, name, padding, sum_line,
+use crate::{
+    archive::{
+        ArchiveError, BLOCK, END, FORMAT, FileEntry, MANIFEST, MANIFEST_SUM, Manifest, header, name, padding, sum_line,
+    },
+    util::hex,
 };
-use crate::util::hex;
 
 /// Bytes that are read at once.
 const PIECE: usize = 1 << 20;

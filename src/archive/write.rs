@@ -10,8 +10,10 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-use super::{About, ArchiveError, FORMAT, FileEntry, MANIFEST, MANIFEST_SUM, Manifest, header, name, sum_line};
-use crate::util::hex;
+use crate::{
+    archive::{About, ArchiveError, FORMAT, FileEntry, MANIFEST, MANIFEST_SUM, Manifest, header, name, sum_line},
+    util::hex,
+};
 
 /// Writes an archive, file by file. One that is not finished is torn.
 pub struct Writer<W: Write> {

@@ -3,7 +3,7 @@
 use std::{path::Path, process::ExitCode};
 
 use super::{Shared, megabytes, stopped};
-use crate::search::{BackupTo, backup};
+use crate::maintenance::{BackupTo, backup};
 
 pub(super) async fn run(shared: &Shared, file: Option<&Path>, replace: bool) -> anyhow::Result<ExitCode> {
     let library = shared.existing_library().await?;

@@ -9,7 +9,7 @@ use std::{
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::search::Progress;
+use crate::collection::Progress;
 
 /// One bar at a time, one for each step.
 #[derive(Debug)]

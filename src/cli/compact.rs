@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use super::{Shared, megabytes, stopped};
-use crate::search::{Removed, compact};
+use crate::maintenance::{Removed, compact};
 
 pub(super) async fn run(shared: &Shared) -> anyhow::Result<ExitCode> {
     let library = shared.existing_library().await?;

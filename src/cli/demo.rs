@@ -7,10 +7,11 @@ use anyhow::Context;
 
 use super::{Shared, import::print, serve::serve, stopped, train};
 use crate::{
+    collection::{Encoders, Library, Progress},
     config::DemoArgs,
     dataset::{self, Record, demo::FetchProgress},
     dscmr::TrainSettings,
-    search::{Encoders, Gate, Library, Progress, import},
+    training::{Gate, import},
 };
 
 /// The fact that says which demo collection is in the catalog.

@@ -5,9 +5,9 @@ use std::process::ExitCode;
 use super::{Bars, Shared};
 use crate::{
     catalog::ModelRecord,
+    collection::{Encoders, Progress},
     config::{Common, EncodersVerb},
     encoders::{PullProgress, PullStage, Registry},
-    search::{Encoders, Progress},
 };
 
 pub(super) async fn run(shared: &Shared, verb: EncodersVerb) -> anyhow::Result<ExitCode> {

@@ -6,13 +6,14 @@ use anyhow::Context;
 
 use super::Shared;
 use crate::{
+    collection::{DataFolder, SearchError},
     config::EvaluateArgs,
     dataset::Split,
     dscmr::{self, Model, TrainingData},
     evaluation::Report,
-    search::{
-        DataFolder, EverydayQuery, PictureRow, ReportPage, SearchError, WordRow, keep_report, load_features,
-        load_material, precision_at_10, report_page, report_page_of_features,
+    training::{
+        EverydayQuery, PictureRow, ReportPage, WordRow, keep_report, load_features, load_material, precision_at_10,
+        report_page, report_page_of_features,
     },
     util::fs::write_atomic_unsynced,
 };

@@ -8,7 +8,7 @@ use super::{Shared, stopped};
 use crate::{
     config::ImportArgs,
     dataset,
-    search::{ImportSummary, import},
+    training::{ImportSummary, import},
 };
 
 pub(super) async fn run(shared: &Shared, args: &ImportArgs) -> anyhow::Result<ExitCode> {

@@ -5,8 +5,8 @@ use std::{process::ExitCode, time::Instant};
 use super::{Shared, stopped};
 use crate::{
     config::IndexVerb,
+    engine::{Generation, IndexKind, tune_index},
     index::{SelfTest, Trial},
-    search::{Generation, IndexKind, index_parameters, tune_index},
 };
 
 /// Below this recall@10 a graph is not what it should be, and `check` ends with a failure.
@@ -25,7 +25,7 @@ async fn build(shared: &Shared, reproducible: bool) -> anyhow::Result<ExitCode> 
     let library = shared.library().await?;
     let encoders = shared.encoders(&library).await?;
     let began = Instant::now();
-    let mut parameters = index_parameters(&library).await?;
+    let mut parameters = library.index_parameters().await?;
     if reproducible {
         parameters.graph.threads = 1;
     }

@@ -25,9 +25,10 @@ use anyhow::{Context, bail};
 
 use crate::{
     catalog::{self, ModelRecord},
+    collection::{Encoders, Library, Progress, SearchError},
     config::{Common, Config, ConfigVerb, Setting, Verb},
     dataset::PictureLimits,
-    search::{DEFAULT_MARGIN, Encoders, Gate, Library, Progress, SearchError},
+    training::{DEFAULT_MARGIN, Gate},
 };
 
 use bars::Bars;

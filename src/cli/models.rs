@@ -6,7 +6,7 @@ use super::Shared;
 use crate::{
     config::ModelsVerb,
     evaluation::Report,
-    search::{Verdict, activate, roll_back},
+    training::{Verdict, activate, roll_back},
 };
 
 pub(super) async fn run(shared: &Shared, verb: ModelsVerb) -> anyhow::Result<ExitCode> {

@@ -5,7 +5,7 @@ use std::{path::Path, process::ExitCode};
 use anyhow::Context;
 
 use super::{Shared, megabytes, stopped};
-use crate::search::restore;
+use crate::maintenance::restore;
 
 pub(super) async fn run(shared: &Shared, file: &Path) -> anyhow::Result<ExitCode> {
     let made = restore(file, &shared.common.data, shared.progress(), shared.stop.flag()).await;

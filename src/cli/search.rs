@@ -8,7 +8,7 @@ use super::Shared;
 use crate::{
     config::SearchArgs,
     dataset,
-    search::{Engine, EngineLimits, Query, Target},
+    engine::{Engine, EngineLimits, Query, Target},
 };
 
 pub(super) async fn run(shared: &Shared, args: SearchArgs) -> anyhow::Result<ExitCode> {

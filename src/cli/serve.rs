@@ -7,9 +7,11 @@ use tokio::net::TcpListener;
 
 use super::Shared;
 use crate::{
+    collection::{Encoders, Library, SearchError},
     config::{LimitArgs, ServeArgs},
+    engine::{Engine, EngineLimits},
     index::VectorIndex,
-    search::{Encoders, Engine, EngineLimits, Library, SearchError, tidy_backups},
+    maintenance::tidy_backups,
     server::{self, FilterLimits, HttpLimits, HttpSettings},
 };
 

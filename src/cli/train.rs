@@ -9,10 +9,11 @@ use anyhow::Context as _;
 
 use super::{Shared, stopped};
 use crate::{
+    collection::{Encoders, Library},
     config::TrainArgs,
     dscmr::TrainSettings,
     evaluation::Report,
-    search::{Encoders, Gate, Library, Trained, Verdict, ablate, encode_missing, train, train_on_features},
+    training::{Gate, Trained, Verdict, ablate, encode_missing, train, train_on_features},
 };
 
 pub(super) async fn run(shared: &Shared, args: TrainArgs, gate: Gate) -> anyhow::Result<ExitCode> {

@@ -15,7 +15,7 @@ use utoipa::{
     openapi::{RefOr, Schema},
 };
 
-use crate::search::SearchError;
+use crate::collection::SearchError;
 use crate::server::extract::search_params::schema_of;
 
 macro_rules! table {

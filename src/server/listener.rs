@@ -26,7 +26,7 @@ use crate::server::{
     middleware::admission::Door,
     router,
 };
-use crate::{search::Engine, telemetry};
+use crate::{engine::Engine, telemetry};
 
 /// How often measurements are sorted into their buckets.
 const TIDY_EVERY: Duration = Duration::from_secs(5);

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::search::{Answer, Found, Query, SearchError, THUMBNAIL_SIDE, Target};
+use crate::{collection::{SearchError, THUMBNAIL_SIDE}, engine::{Answer, Found, Query, Target}};
 use crate::server::{error::Problem, extract::search_params::AddressParameters, responses::item_path, state::App};
 
 /// Results of the list; it has no second page.

@@ -23,9 +23,10 @@ const QUERY: &str = "a bird on a branch";
 /// What a child says of one damaged folder: ids and scores of the answer, and whether the index was used.
 async fn answer(data: &Path) -> String {
     use diptych::{
+        collection::{Encoders, Library},
         dataset::PictureLimits,
         encoders::Registry,
-        search::{Encoders, Engine, EngineLimits, Library, Query, Target},
+        engine::{Engine, EngineLimits, Query, Target},
     };
     let library = Library::open(data, PictureLimits::default()).await.expect("the catalog is whole");
     static ENCODERS: std::sync::OnceLock<Encoders> = std::sync::OnceLock::new();

@@ -7,10 +7,11 @@ use std::{
 };
 
 use diptych::{
+    collection::{Encoders, Library},
     dataset::{PictureLimits, Split},
     dscmr,
     encoders::Registry,
-    search::{Encoders, Library, load_material},
+    training::load_material,
 };
 use npyz::WriterBuilder;
 

@@ -14,7 +14,7 @@ use crate::server::{
 };
 use crate::{
     catalog::{Bound, Clause, Field, Filter, Scalar, Test},
-    search::json_kind as kind,
+    util::json::kind,
 };
 
 /// How much a filter may ask.

@@ -21,7 +21,7 @@ use crate::server::{
 };
 use crate::{
     catalog::Filter,
-    search::{Query, Target},
+    engine::{Query, Target},
 };
 
 /// Results of an answer unless the query says otherwise.

@@ -21,7 +21,8 @@ use crate::server::{
 };
 use crate::{
     catalog::ModelRecord,
-    search::{DEFAULT_MARGIN, Gate, SearchError, train_settings},
+    collection::SearchError,
+    training::{DEFAULT_MARGIN, Gate, train_settings},
 };
 
 /// How to train; an empty body asks for the defaults.

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use crate::server::{error::Outcome, state::App};
 use crate::{
     catalog::{NewRejection, Repeated, Unreadable},
-    search::SearchError,
+    collection::SearchError,
 };
 
 /// Rejections and unreadable pictures that are named.

@@ -9,8 +9,8 @@ use utoipa::ToSchema;
 use crate::server::{error::Outcome, state::App};
 use crate::{
     catalog::Filter,
+    collection::SearchError,
     index::{LiveIndex, VectorIndex},
-    search::SearchError,
     telemetry,
 };
 

@@ -17,7 +17,7 @@ use crate::server::{
 };
 use crate::{
     catalog::{self, Item},
-    search::{SearchError, THUMBNAIL_SIDE},
+    collection::{SearchError, THUMBNAIL_SIDE},
 };
 
 /// Which of an item's pictures is asked for.

@@ -29,7 +29,7 @@ use crate::server::{
 };
 use crate::{
     catalog::Put,
-    search::{BatchLine, ItemChange, ItemDraft},
+    engine::{BatchLine, ItemChange, ItemDraft},
 };
 
 /// Items of a list, unless it says otherwise.

@@ -20,7 +20,7 @@ use crate::server::{
 };
 use crate::{
     catalog::{ApiKey, Scope},
-    search::SearchError,
+    collection::SearchError,
 };
 
 const MAX_NAME_CHARS: usize = 100;

@@ -16,7 +16,7 @@ use crate::server::{
 };
 use crate::{
     catalog::{Doubt, ReviewEntry},
-    search::SearchError,
+    collection::SearchError,
 };
 
 /// What there is to review.

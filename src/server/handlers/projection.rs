@@ -7,7 +7,7 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::search::{Kind, Placed};
+use crate::engine::{Kind, Placed};
 use crate::server::{
     error::{Outcome, Problem},
     state::App,

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use crate::search::{Answer, PredictedLabel, SearchError, Target, Term, json_kind as kind};
+use crate::{collection::SearchError, engine::{Answer, PredictedLabel, Target, Term}, util::json::kind as kind};
 use crate::server::{
     error::{Code, Outcome, Problem},
     extract::bodies::{Binary, ComposedBody, EmbedBody, ImageBody, ImageForm, PictureForm, TextBody, WordsOrPicture},

@@ -19,7 +19,7 @@ use crate::server::{
 };
 use crate::{
     catalog::{Catalog, Task, TaskStatus},
-    search::SearchError,
+    collection::SearchError,
 };
 
 /// How often a task is looked at for events, and while somebody waits for its end.

@@ -11,7 +11,7 @@ use crate::server::{
     error::{Code, Outcome, Problem},
     state::App,
 };
-use crate::{catalog::Scope, search::SearchError};
+use crate::{catalog::Scope, collection::SearchError};
 
 /// Routes that everyone may ask: probes, numbers, the document of the API, and the page, which asks for a key itself.
 const OPEN: [&str; 10] = [

@@ -18,7 +18,7 @@ use crate::server::{
 };
 use crate::{
     catalog::{Begun, KeptAnswer},
-    search::SearchError,
+    collection::SearchError,
 };
 
 const KEY: HeaderName = HeaderName::from_static("idempotency-key");

@@ -7,8 +7,8 @@ use utoipa::ToSchema;
 
 use super::item::ItemFields;
 use crate::{
+    engine::{Answer, Found, Kind, LeftOut, PredictedLabel, Target, Timings},
     index::Strategy,
-    search::{Answer, Found, Kind, LeftOut, PredictedLabel, Target, Timings},
 };
 
 /// The answer to a query.

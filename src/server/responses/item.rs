@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use crate::{catalog::Item, search::THUMBNAIL_SIDE};
+use crate::{catalog::Item, collection::THUMBNAIL_SIDE};
 
 /// What results and items have in common.
 #[derive(Serialize, ToSchema)]

@@ -1,0 +1,8 @@
+//! How do items come and go while the service answers?
+
+pub(in crate::engine) mod bulk;
+pub(in crate::engine) mod group_commit;
+pub(in crate::engine) mod items;
+
+pub use bulk::{BatchLine, TakenLine};
+pub use items::{ItemChange, ItemDraft};

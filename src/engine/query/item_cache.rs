@@ -1,0 +1,155 @@
+//! Items as answers show them, kept until somebody writes: see [`Catalog::version`].
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use crate::{
+    catalog::{Catalog, Item, Watermark},
+    collection::SearchError,
+    util::lru::Bounded,
+};
+
+/// Items that are kept, at most.
+const ITEMS: usize = 20_000;
+
+/// Bytes that they may take, roughly.
+const BYTES: usize = 32 << 20;
+
+/// What an item takes beside its texts, roughly.
+const ITEM: usize = 600;
+
+/// The items of one catalog.
+#[derive(Debug)]
+pub(in crate::engine) struct Shown {
+    catalog: Catalog,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    /// The version that all of it is of, or a later one.
+    version: u64,
+    newest: Option<Watermark>,
+    items: Bounded<i64, Arc<Item>>,
+}
+
+impl Shown {
+    pub(in crate::engine) fn new(catalog: Catalog) -> Self {
+        let state = State { version: 0, newest: None, items: Bounded::new(ITEMS, BYTES) };
+        Self { catalog, state: Mutex::new(state) }
+    }
+
+    pub(in crate::engine) fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
+    /// Those of `keys` that are there, by key.
+    pub(in crate::engine) async fn items(&self, keys: &[i64]) -> Result<HashMap<i64, Arc<Item>>, SearchError> {
+        let version = self.catalog.version().await?;
+        let mut found = HashMap::with_capacity(keys.len());
+        if let Some(version) = version {
+            let mut state = self.of(version);
+            found.extend(keys.iter().filter_map(|key| Some((*key, Arc::clone(state.items.get(key)?)))));
+        }
+        let missing: Vec<i64> = keys.iter().copied().filter(|key| !found.contains_key(key)).collect();
+        if missing.is_empty() {
+            return Ok(found);
+        }
+        let read = self.catalog.items(&missing).await?.into_iter().map(|(key, item)| (key, Arc::new(item)));
+        let read: HashMap<i64, Arc<Item>> = read.collect();
+        if let Some(version) = version {
+            let mut state = self.of(version);
+            if state.version == version {
+                read.iter().for_each(|(key, item)| state.items.insert(*key, Arc::clone(item), bytes(item)));
+            }
+        }
+        found.extend(read);
+        Ok(found)
+    }
+
+    /// How far the catalog has come.
+    pub(in crate::engine) async fn newest_change(&self) -> Result<Watermark, SearchError> {
+        let version = self.catalog.version().await?;
+        if let Some(newest) = version.and_then(|version| self.of(version).newest) {
+            return Ok(newest);
+        }
+        let newest = self.catalog.newest_change().await?;
+        if let Some(version) = version {
+            let mut state = self.of(version);
+            if state.version == version {
+                state.newest = Some(newest);
+            }
+        }
+        Ok(newest)
+    }
+
+    /// What is kept; nothing any more if it is of an older version than this.
+    fn of(&self, version: u64) -> MutexGuard<'_, State> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.version < version {
+            state.version = version;
+            state.newest = None;
+            state.items.clear();
+        }
+        state
+    }
+}
+
+/// What an item takes, roughly.
+fn bytes(item: &Item) -> usize {
+    let texts = item.captions.iter().map(|caption| caption.text.len() + 64);
+    let labels = item.labels.iter().map(|label| label.len() + 24);
+    let paths = item.id.len() + item.source.len() + item.image_path.as_ref().map_or(0, String::len);
+    let meta =
+        if item.meta.is_empty() { 0 } else { 4 * serde_json::to_string(&item.meta).map_or(0, |json| json.len()) };
+    ITEM + texts.sum::<usize>() + labels.sum::<usize>() + paths + meta
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::{NewItem, Put};
+
+    fn told(id: &str, label: &str) -> NewItem {
+        NewItem::of_words(id, "a barn", label)
+    }
+
+    /// What a writer was told is done is what the next reader sees, while many others read and keep what they read.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_was_acknowledged_is_shown_however_much_is_kept() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let catalog = Catalog::open(folder.path()).await.expect("a catalog");
+        catalog.import_batch(&[told("a", "first"), told("b", "first")], &[]).await.expect("taken");
+        let shown = Arc::new(Shown::new(catalog.clone()));
+        let stop = Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let others: Vec<_> = (0..4)
+            .map(|_| {
+                let (shown, stop) = (Arc::clone(&shown), Arc::clone(&stop));
+                tokio::spawn(async move {
+                    while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                        assert_eq!(shown.items(&[1, 2]).await.expect("read").len(), 2);
+                        tokio::task::yield_now().await;
+                    }
+                })
+            })
+            .collect();
+        for round in 0..200 {
+            let label = format!("round {round}");
+            catalog.put_item(&told("a", &label), &Default::default(), &Put::Replace).await.expect("written");
+            let newest = shown.newest_change().await.expect("read");
+            assert_eq!(newest, catalog.newest_change().await.expect("read"));
+            assert_eq!(shown.items(&[1, 2, 3]).await.expect("read")[&1].labels, [label]);
+        }
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        for other in others {
+            other.await.expect("it ends");
+        }
+        let (once, again) = (shown.items(&[1, 2]).await.expect("read"), shown.items(&[1, 2]).await.expect("read"));
+        assert!(Arc::ptr_eq(&once[&2], &again[&2]), "it is kept while nobody writes");
+        catalog.delete_items(&[2]).await.expect("gone");
+        assert_eq!(shown.items(&[1, 2]).await.expect("read").len(), 1);
+        catalog.close().await;
+    }
+}

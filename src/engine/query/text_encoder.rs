@@ -1,0 +1,199 @@
+//! From words to their point: through the encoder and the text subnetwork, together with whatever else was asked at that moment, or
+//! out of what is kept of words asked before. Where an index is scanned, the scan is made together as well: its points are read
+//! from memory once for all who ask.
+//!
+//! What a text is cut into decides all that follows, so it is the key of what is kept; neither the networks' answer for it nor what
+//! a scan finds depends, in any bit, on what else was computed beside it. So whether a query was alone, in a crowd, or answered from what is kept
+//! shows in nothing but its time.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    collection::{SearchError, blocking},
+    compute::{self, BatchLimits, Batcher, Done},
+    core::UnitVector,
+    dscmr::{Asked, FeatureMatrix},
+    encoders::TextEncoder,
+    engine::{
+        engine::EngineLimits,
+        query::{
+            query_cache::Kept,
+            rank::{CANDIDATES, index_of},
+            request::Kind,
+        },
+        serving::snapshot::Generation,
+    },
+    index::{Neighbours, SearchParams, Strategy, VectorIndex},
+};
+
+/// Texts of a batch, at most.
+const BATCH_TEXTS: usize = 32;
+
+/// Tokens of a batch, at most. The network is as fast a token with these as with more, and whoever comes next waits less.
+const BATCH_TOKENS: usize = 256;
+
+/// How long a thread that comes back from work lets a queue grow. Of 0, 1 and 2 ms this costs eight clients the least CPU an answer
+/// (3.1, 2.9 and 2.9 ms); a thread for each core, or one whose batches both cores share, makes no difference to that, but one
+/// thread lets the second of two clients wait beside an idle core.
+const WINDOW: Duration = Duration::from_millis(1);
+
+/// Bytes of a text that are cut on the async thread: some tens of microseconds.
+const SHORT: usize = 1000;
+
+/// A text in the queue.
+struct Job {
+    ids: Box<[u32]>,
+    generation: Arc<Generation>,
+    near: &'static [Kind],
+}
+
+/// What came of a text in a batch.
+struct Made {
+    asked: Asked,
+    near: Vec<(Kind, Neighbours)>,
+    searched: Duration,
+}
+
+/// What was made of a text.
+pub(in crate::engine) struct Read {
+    pub(in crate::engine) asked: Arc<Asked>,
+    /// The part of its tokens that nobody knows.
+    pub(in crate::engine) unknown: f32,
+    /// What is near it, of those kinds that were scanned on the way.
+    pub(in crate::engine) near: Vec<(Kind, Neighbours)>,
+    /// How long it waited for the encoder.
+    pub(in crate::engine) waited: Duration,
+    /// How long the scans took.
+    pub(in crate::engine) searched: Duration,
+}
+
+/// The encoder of texts with its queue and what is kept of its answers.
+pub(in crate::engine) struct Texts {
+    encoder: Arc<dyn TextEncoder>,
+    queue: Batcher<Job, Result<Made, SearchError>>,
+    kept: Kept,
+}
+
+impl Texts {
+    pub(in crate::engine) fn start(encoder: Arc<dyn TextEncoder>, limits: &EngineLimits) -> std::io::Result<Self> {
+        let batches = BatchLimits {
+            waiting: limits.queue,
+            jobs: BATCH_TEXTS,
+            weight: BATCH_TOKENS,
+            window: WINDOW,
+            own_pools: true,
+        };
+        let network = Arc::clone(&encoder);
+        let work = move |jobs: Vec<Job>| batch(network.as_ref(), &jobs);
+        let queue = Batcher::start("texts", compute::cores(), batches, work)?;
+        Ok(Self { encoder, queue, kept: Kept::new(limits.kept_texts, limits.kept_bytes) })
+    }
+
+    /// What a generation's model makes of a text; and what is near it of some kinds, if others ask at the same moment and these
+    /// are scanned.
+    pub(in crate::engine) async fn read(
+        &self,
+        text: &str,
+        generation: &Arc<Generation>,
+        near: &'static [Kind],
+        deadline: Option<Instant>,
+    ) -> Result<Read, SearchError> {
+        let model = &generation.record.version;
+        let cut = if text.len() <= SHORT {
+            self.encoder.cut(text)?
+        } else {
+            let (encoder, text) = (Arc::clone(&self.encoder), text.to_owned());
+            blocking(move || encoder.cut(&text)).await??
+        };
+        let unknown = |asked: &Asked| asked.unknown.unwrap_or(cut.unknown);
+        if let Some(asked) = self.kept.find(model, &cut.ids) {
+            let (waited, searched) = (Duration::ZERO, Duration::ZERO);
+            return Ok(Read { unknown: unknown(&asked), asked, near: Vec::new(), waited, searched });
+        }
+        let job = Job { ids: cut.ids.clone(), generation: Arc::clone(generation), near };
+        let Done { answer, waited, .. } = self.queue.run(job, cut.ids.len().max(1), deadline).await?;
+        let Made { asked, near, searched } = answer?;
+        let asked = Arc::new(asked);
+        self.kept.keep(model, cut.ids, &asked);
+        Ok(Read { unknown: unknown(&asked), asked, near, waited, searched })
+    }
+
+    /// From now on answers of this model alone are kept.
+    pub(in crate::engine) fn keep_those_of(&self, model: &str) {
+        self.kept.begin(model);
+    }
+
+    /// Texts that wait for the encoder.
+    pub(in crate::engine) fn waiting(&self) -> usize {
+        self.queue.waiting()
+    }
+
+    /// Texts whose answers are kept, and the bytes that takes.
+    pub(in crate::engine) fn kept(&self) -> (usize, usize) {
+        self.kept.size()
+    }
+}
+
+impl std::fmt::Debug for Texts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Texts").field("encoder", &self.encoder.id()).field("queue", &self.queue).finish_non_exhaustive()
+    }
+}
+
+/// Some texts through the encoder together, and through their model's text side and index; which are of one generation, unless
+/// another was put in a moment ago.
+fn batch(encoder: &dyn TextEncoder, jobs: &[Job]) -> Vec<Result<Made, SearchError>> {
+    metrics::histogram!("diptych_query_batch_texts").record(jobs.len() as f64);
+    let features = encoder.encode_cut(&jobs.iter().map(|job| &*job.ids).collect::<Vec<_>>());
+    let mut answers = Vec::with_capacity(jobs.len());
+    while let Some(first) = jobs.get(answers.len()) {
+        let begin = answers.len();
+        let alike = jobs[begin..].iter().take_while(|job| Arc::ptr_eq(&job.generation, &first.generation)).count();
+        match of_one_generation(&jobs[begin..begin + alike], features[begin..begin + alike].concat(), encoder.dims()) {
+            Ok(made) => answers.extend(made),
+            Err(error) => {
+                let message = error.to_string();
+                answers.extend((0..alike).map(|_| Err(SearchError::Background(message.clone()))));
+            }
+        }
+    }
+    answers
+}
+
+fn of_one_generation(
+    jobs: &[Job],
+    features: Vec<f32>,
+    dims: usize,
+) -> Result<Vec<Result<Made, SearchError>>, SearchError> {
+    let rows = FeatureMatrix::new(dims, features);
+    let rows = rows.ok_or_else(|| SearchError::Background("an encoder gave features of length 0".into()))?;
+    let generation = &jobs[0].generation;
+    let made = |asked| Made { asked, near: Vec::new(), searched: Duration::ZERO };
+    let asked = generation.network.ask(&rows)?.into_iter();
+    let mut all: Vec<Result<Made, SearchError>> = asked.map(|asked| Ok(made(asked?))).collect();
+    for kind in [Kind::Image, Kind::Text] {
+        let index = index_of(generation, kind);
+        let mut wanting: Vec<&mut Made> = all
+            .iter_mut()
+            .zip(jobs)
+            .filter(|(_, job)| job.near.contains(&kind))
+            .filter_map(|(made, _)| made.as_mut().ok())
+            .collect();
+        // Alone, or through a graph, it is for whoever asked.
+        if wanting.len() < 2 || index.strategy() != Strategy::Exact {
+            continue;
+        }
+        let began = Instant::now();
+        let points: Vec<UnitVector> = wanting.iter().map(|made| made.asked.point.clone()).collect();
+        let near = index.search_batch(&points, &SearchParams::top(CANDIDATES))?;
+        let took = began.elapsed();
+        for (made, near) in wanting.iter_mut().zip(near) {
+            made.near.push((kind, near));
+            made.searched += took;
+        }
+    }
+    Ok(all)
+}

@@ -1,0 +1,165 @@
+//! What goes into a backup, piece by piece.
+
+use std::{
+    fs::{self, File},
+    io::BufWriter,
+    path::Path,
+    sync::Arc,
+};
+
+use crate::{
+    archive::{self, About, Absent, Written, is_segment},
+    catalog::{self, StoredPicture},
+    collection::{DataFolder, Library, Progress, SearchError},
+    dataset::{self, PictureFormat, PictureLimits},
+    index::HeldGeneration,
+};
+
+/// Missing files that the manifest names; all are counted.
+const NAMED: usize = 1_000;
+
+pub(crate) type Writer = archive::Writer<BufWriter<File>>;
+
+/// An archive that is being filled.
+pub(crate) struct Packing {
+    writer: Writer,
+    folder: DataFolder,
+    limits: PictureLimits,
+    progress: Arc<dyn Progress>,
+    /// Pictures that were looked at.
+    pictures: u64,
+    /// Files that could not be read.
+    missing: u64,
+    /// Of them, pictures.
+    missing_pictures: u64,
+    named: Vec<Absent>,
+}
+
+impl Packing {
+    pub(crate) fn new(writer: Writer, library: &Library, progress: Arc<dyn Progress>) -> Self {
+        let (folder, limits) = (library.folder.clone(), library.limits);
+        Self { writer, folder, limits, progress, pictures: 0, missing: 0, missing_pictures: 0, named: Vec::new() }
+    }
+
+    /// Puts the models in. Without the one that answers a backup would be worth little; another one may be missing.
+    pub(crate) fn models(&mut self, versions: &[String], active: Option<&str>) -> Result<(), SearchError> {
+        self.progress.begin("pack models", "model", Some(versions.len() as u64));
+        for (done, version) in (1..).zip(versions) {
+            let folder = self.folder.model(version);
+            let names = || -> std::io::Result<Vec<String>> {
+                let names: std::io::Result<Vec<_>> =
+                    fs::read_dir(&folder)?.map(|entry| Ok(entry?.file_name())).collect();
+                let mut names: Vec<String> = names?.into_iter().filter_map(|name| name.into_string().ok()).collect();
+                // What has another name is not the service's, or not finished.
+                names.retain(|name| is_segment(name) && folder.join(name).is_file());
+                names.sort_unstable();
+                Ok(names)
+            };
+            match names() {
+                Ok(names) => {
+                    for name in names {
+                        self.file(&format!("models/{version}/{name}"), &folder.join(&name))?;
+                    }
+                }
+                Err(error) if active != Some(version.as_str()) => {
+                    self.lacks(format!("models/{version}"), format!("{}: {error}", folder.display()));
+                }
+                Err(error) => {
+                    return Err(SearchError::io("the model that answers cannot be read from", &folder)(error));
+                }
+            }
+            self.progress.advance(done);
+        }
+        Ok(())
+    }
+
+    /// Puts a generation of the index in, as the only one.
+    pub(crate) fn index(&mut self, held: Option<HeldGeneration>) -> Result<(), SearchError> {
+        let Some(held) = held else { return Ok(()) };
+        self.progress.begin("pack the index", "file", Some(held.files.len() as u64));
+        let current = held.current.as_bytes();
+        self.writer.append(&format!("index/{}", HeldGeneration::CURRENT), current.len() as u64, current)?;
+        for (done, (name, file, bytes)) in (1..).zip(held.files) {
+            self.writer.append(&format!("index/{name}"), bytes, file)?;
+            self.progress.advance(done);
+        }
+        Ok(())
+    }
+
+    /// Says that so many pictures follow.
+    pub(crate) fn begin_pictures(&self, count: u64) {
+        self.progress.begin("pack pictures", "picture", Some(count));
+    }
+
+    /// Puts a picture in, from the first place where it lies as it was imported.
+    pub(crate) fn picture(&mut self, picture: &StoredPicture) -> Result<(), SearchError> {
+        let ending = ending(&picture.mime);
+        let name = DataFolder::upload_name(&picture.content_hash, ending);
+        let own = self.folder.upload(&picture.content_hash, ending);
+        let mut reason = None;
+        let mut found = None;
+        for path in picture.paths.iter().map(Path::new).chain([own.as_path()]) {
+            // All of it, because it has to be known before it is written whether it is the picture.
+            match dataset::read_file(path, &self.limits) {
+                Ok(bytes) if blake3::hash(&bytes).as_bytes().as_slice() == picture.content_hash => {
+                    found = Some(bytes);
+                    break;
+                }
+                Ok(_) => reason = reason.or_else(|| Some(format!("{} changed since it was taken in", path.display()))),
+                Err(error) => reason = reason.or_else(|| Some(format!("{}: {error}", path.display()))),
+            }
+        }
+        match found {
+            Some(bytes) => self.writer.append(&name, bytes.len() as u64, bytes.as_slice())?,
+            None => {
+                self.missing_pictures += 1;
+                self.lacks(name, reason.unwrap_or_default());
+            }
+        }
+        self.pictures += 1;
+        self.progress.advance(self.pictures);
+        Ok(())
+    }
+
+    /// Puts the catalog in.
+    pub(crate) fn catalog(&mut self, file: &Path) -> Result<(), SearchError> {
+        self.progress.begin("pack the catalog", "file", Some(1));
+        self.file(catalog::FILE, file)?;
+        self.progress.advance(1);
+        Ok(())
+    }
+
+    /// How many pictures are in it, how many files are not, and the first of these.
+    pub(crate) fn packed(&mut self) -> (u64, u64, Vec<Absent>) {
+        (self.pictures - self.missing_pictures, self.missing, std::mem::take(&mut self.named))
+    }
+
+    /// Closes the archive and waits until it is on the disk.
+    pub(crate) fn finish(self, about: About) -> Result<Written, SearchError> {
+        let (out, written) = self.writer.finish(about)?;
+        let synced = out.into_inner().map_err(std::io::IntoInnerError::into_error).and_then(|file| file.sync_all());
+        synced
+            .map_err(|source| SearchError::Io { what: "the backup could not be written to the disk".into(), source })?;
+        Ok(written)
+    }
+
+    fn file(&mut self, name: &str, path: &Path) -> Result<(), SearchError> {
+        let unreadable = || SearchError::io("a file could not be read:", path);
+        let file = File::open(path).map_err(unreadable())?;
+        let bytes = file.metadata().map_err(unreadable())?.len();
+        Ok(self.writer.append(name, bytes, file)?)
+    }
+
+    fn lacks(&mut self, path: String, reason: String) {
+        tracing::warn!(path, reason, "a file is missing from the backup");
+        self.missing += 1;
+        if self.named.len() < NAMED {
+            self.named.push(Absent { path, reason });
+        }
+    }
+}
+
+/// What the name of a picture's file ends with, by its media type.
+pub(crate) fn ending(mime: &str) -> &'static str {
+    PictureFormat::of_mime(mime).map_or("bin", PictureFormat::ending)
+}

@@ -1,0 +1,10 @@
+//! How is a collection kept small, and kept safe?
+
+mod backup;
+mod compact;
+mod restore;
+mod staging;
+
+pub use backup::{BackupSummary, BackupTo, backup, tidy_backups};
+pub use compact::{CompactSummary, Removed, compact};
+pub use restore::{RestoreSummary, restore};

@@ -1,0 +1,141 @@
+//! Making the features that are missing. Nothing is encoded twice, because features are keyed by content; a killed run
+//! loses at most the batch at hand.
+
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use rayon::prelude::*;
+
+use crate::{
+    catalog::MissingPicture,
+    collection::{Encoders, Library, Progress, SearchError, blocking, encode_one},
+    dataset::{self, PictureLimits},
+    picture::Picture,
+};
+
+/// Pictures of a batch.
+const PICTURES: u32 = 32;
+/// Sentences of a batch: many, because they are sorted by length before they are cut into the network's batches.
+const TEXTS: u32 = 512;
+
+/// What an encoding did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct EncodeSummary {
+    /// Pictures that were encoded.
+    pub pictures: u64,
+    /// Pictures that could no longer be read; the catalog says why.
+    pub unreadable: u64,
+    /// Sentences that were encoded.
+    pub texts: u64,
+    /// Whether somebody stopped it before its end.
+    pub stopped: bool,
+}
+
+/// Encodes every picture and caption that has no features of these encoders yet.
+///
+/// # Errors
+/// If the catalog or an encoder fails. A picture that can no longer be read is no error; its item says why.
+pub async fn encode_missing(
+    library: &Library,
+    encoders: &Encoders,
+    progress: &dyn Progress,
+    stop: &AtomicBool,
+) -> Result<EncodeSummary, SearchError> {
+    let mut summary = EncodeSummary::default();
+    let (pictures, texts) = library.catalog.missing_features(encoders.image.id(), encoders.text.id()).await?;
+    encode_pictures(library, encoders, pictures, progress, stop, &mut summary).await?;
+    encode_texts(library, encoders, texts, progress, stop, &mut summary).await?;
+    Ok(summary)
+}
+
+async fn encode_pictures(
+    library: &Library,
+    encoders: &Encoders,
+    total: u64,
+    progress: &dyn Progress,
+    stop: &AtomicBool,
+    summary: &mut EncodeSummary,
+) -> Result<(), SearchError> {
+    progress.begin("encode pictures", "picture", Some(total));
+    let mut after = Vec::new();
+    loop {
+        if stop.load(Ordering::Relaxed) {
+            summary.stopped = true;
+            return Ok(());
+        }
+        let missing = library.catalog.pictures_without_features(encoders.image.id(), &after, PICTURES).await?;
+        let Some(last) = missing.last() else { return Ok(()) };
+        after.clone_from(&last.content_hash);
+        let (encoder, limits) = (Arc::clone(&encoders.image), library.limits);
+        let (features, failures) = blocking(move || {
+            // Decoded and encoded one at a time on each core: a batch of decoded giants would not fit in memory.
+            let done: Vec<_> = missing
+                .into_par_iter()
+                .map(|picture| match read_again(&picture, &limits) {
+                    Ok(decoded) => Ok((picture.content_hash, Ok(encode_one(encoder.as_ref(), decoded)?))),
+                    Err(reason) => Ok((picture.content_hash, Err(reason))),
+                })
+                .collect::<Result<_, SearchError>>()?;
+            let mut features = Vec::new();
+            let mut failures = Vec::new();
+            for (hash, outcome) in done {
+                match outcome {
+                    Ok(vector) => features.push((hash, vector)),
+                    Err(reason) => failures.push((hash, reason)),
+                }
+            }
+            Ok::<_, SearchError>((features, failures))
+        })
+        .await??;
+        library.catalog.put_features(encoders.image.id(), &features, &failures).await?;
+        summary.pictures += features.len() as u64;
+        summary.unreadable += failures.len() as u64;
+        progress.advance(summary.pictures + summary.unreadable);
+    }
+}
+
+/// Reads a picture that an import took, and checks that it is still the same.
+fn read_again(missing: &MissingPicture, limits: &PictureLimits) -> Result<Picture, String> {
+    let bytes = dataset::read_file(Path::new(&missing.path), limits).map_err(|e| e.to_string())?;
+    if blake3::hash(&bytes).as_bytes().as_slice() != missing.content_hash {
+        return Err(format!("{} changed since it was imported; import it again", missing.path));
+    }
+    Ok(dataset::decode(&bytes, limits).map_err(|e| e.to_string())?.picture)
+}
+
+async fn encode_texts(
+    library: &Library,
+    encoders: &Encoders,
+    total: u64,
+    progress: &dyn Progress,
+    stop: &AtomicBool,
+    summary: &mut EncodeSummary,
+) -> Result<(), SearchError> {
+    progress.begin("encode captions", "caption", Some(total));
+    let mut after = Vec::new();
+    loop {
+        if stop.load(Ordering::Relaxed) {
+            summary.stopped = true;
+            return Ok(());
+        }
+        let missing = library.catalog.texts_without_features(encoders.text.id(), &after, TEXTS).await?;
+        let Some(last) = missing.last() else { return Ok(()) };
+        after.clone_from(&last.text_hash);
+        let encoder = Arc::clone(&encoders.text);
+        let features = blocking(move || {
+            let texts: Vec<&str> = missing.iter().map(|m| m.text.as_str()).collect();
+            let features = encoder.encode(&texts)?;
+            let hashes = missing.iter().map(|m| m.text_hash.clone());
+            Ok::<_, SearchError>(hashes.zip(features).collect::<Vec<_>>())
+        })
+        .await??;
+        library.catalog.put_features(encoders.text.id(), &features, &[]).await?;
+        summary.texts += features.len() as u64;
+        progress.advance(summary.texts);
+    }
+}

@@ -1,0 +1,226 @@
+//! Taking a collection into the catalog: read, hash, compare, decode, make a thumbnail, keep.
+//!
+//! Records come in batches; each batch is one transaction, so a killed import loses at most the batch at hand, and the
+//! next one skips all that did not change. A picture is decoded here once, so that a torn one is named now and not in the
+//! middle of the night; its thumbnail falls off on the way.
+
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use rayon::prelude::*;
+
+use crate::{
+    catalog::{NewItem, NewPicture, NewRejection},
+    collection::{DataFolder, Library, Progress, SearchError, THUMBNAIL_SIDE, blocking},
+    dataset::{self, Decoded, PictureLimits, Record, Rejection, Split},
+    util::fs::write_atomic_unsynced,
+};
+
+/// Records of a batch: enough to keep all cores busy, few enough to lose little.
+const BATCH: usize = 64;
+
+/// Rejections that a summary names; all of them are in the catalog.
+const NAMED_REJECTIONS: usize = 20;
+
+/// What an import did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ImportSummary {
+    /// Records that were taken or replaced.
+    pub taken: u64,
+    /// Records that were there already, the same.
+    pub unchanged: u64,
+    /// Records that could not be taken.
+    pub rejected: u64,
+    /// The first of them, each a line.
+    pub rejections: Vec<String>,
+    /// Whether somebody stopped it before its end.
+    pub stopped: bool,
+}
+
+/// A stream of records, as [`dataset`] reads them.
+pub type Records = Box<dyn Iterator<Item = Result<Record, Rejection>> + Send>;
+
+enum Outcome {
+    Taken(Box<NewItem>),
+    Unchanged,
+    Rejected(NewRejection),
+}
+
+/// Takes all records into the catalog. `total` is how many there are, if that is known.
+///
+/// # Errors
+/// If the catalog fails. Bad records are no error; they are in the summary.
+pub async fn import(
+    library: &Library,
+    mut records: Records,
+    total: Option<u64>,
+    progress: &dyn Progress,
+    stop: &AtomicBool,
+) -> Result<ImportSummary, SearchError> {
+    let mut summary = ImportSummary::default();
+    progress.begin("import", "record", total);
+    loop {
+        if stop.load(Ordering::Relaxed) {
+            summary.stopped = true;
+            break;
+        }
+        let (rest, batch) = blocking(move || {
+            let batch: Vec<_> = records.by_ref().take(BATCH).collect();
+            (records, batch)
+        })
+        .await?;
+        records = rest;
+        if batch.is_empty() {
+            break;
+        }
+        import_batch(library, batch, &mut summary).await?;
+        progress.advance(summary.taken + summary.unchanged + summary.rejected);
+    }
+    Ok(summary)
+}
+
+async fn import_batch(
+    library: &Library,
+    batch: Vec<Result<Record, Rejection>>,
+    summary: &mut ImportSummary,
+) -> Result<(), SearchError> {
+    let ids: Vec<&str> = batch.iter().filter_map(|r| r.as_ref().ok()).map(|r| r.id.as_str()).collect();
+    let known = library.catalog.known_records(&ids).await?;
+    let origins: Vec<(String, Option<u64>)> = batch
+        .iter()
+        .filter_map(|r| r.as_ref().ok())
+        .map(|r| (r.origin.file.display().to_string(), r.origin.line))
+        .collect();
+    let (folder, limits) = (library.folder.clone(), library.limits);
+    let known = Arc::new(known);
+    let outcomes: Vec<Outcome> = blocking(move || {
+        batch
+            .into_par_iter()
+            .map(|record| match record {
+                Ok(record) => {
+                    let before = known.get(&record.id).map(|k| k.record_hash.as_slice());
+                    take(&folder, record, before, &limits)
+                }
+                Err(rejection) => Outcome::Rejected(reject(&rejection)),
+            })
+            .collect()
+    })
+    .await?;
+
+    let mut items = Vec::new();
+    let mut rejections = Vec::new();
+    for outcome in outcomes {
+        match outcome {
+            Outcome::Taken(item) => items.push(*item),
+            Outcome::Unchanged => summary.unchanged += 1,
+            Outcome::Rejected(rejection) => rejections.push(rejection),
+        }
+    }
+    library.catalog.forget_rejections(&origins).await?;
+    library.catalog.import_batch(&items, &rejections).await?;
+    summary.taken += items.len() as u64;
+    summary.rejected += rejections.len() as u64;
+    for rejection in rejections.iter().take(NAMED_REJECTIONS.saturating_sub(summary.rejections.len())) {
+        let line = rejection.line.map(|l| format!(":{l}")).unwrap_or_default();
+        summary.rejections.push(format!("{}{line}: {}", rejection.file, rejection.reason));
+    }
+    Ok(())
+}
+
+/// Reads and decodes what the record names, unless nothing changed since `before`.
+fn take(folder: &DataFolder, record: Record, before: Option<&[u8]>, limits: &PictureLimits) -> Outcome {
+    let bytes = match &record.image {
+        Some(path) => match dataset::read_file(path, limits) {
+            Ok(bytes) => Some(bytes),
+            Err(error) => return reject_picture(&record, path, &error.to_string()),
+        },
+        None => None,
+    };
+    let content_hash = bytes.as_deref().map(blake3::hash);
+    let record_hash = hash_record(&record, content_hash.as_ref());
+    if before == Some(record_hash.as_bytes().as_slice()) {
+        return Outcome::Unchanged;
+    }
+    let picture = match (&record.image, bytes, content_hash) {
+        (Some(path), Some(bytes), Some(hash)) => match keep_picture(folder, path, &bytes, &hash, limits) {
+            Ok(picture) => Some(picture),
+            Err(reason) => return reject_picture(&record, path, &reason),
+        },
+        _ => None,
+    };
+    Outcome::Taken(Box::new(NewItem {
+        id: record.id,
+        picture,
+        captions: record.captions,
+        labels: record.labels,
+        given_split: record.split.map(Split::name),
+        meta: serde_json::Value::Object(record.meta).to_string(),
+        source: record.origin.to_string(),
+        record_hash: *record_hash.as_bytes(),
+    }))
+}
+
+fn keep_picture(
+    folder: &DataFolder,
+    path: &Path,
+    bytes: &[u8],
+    hash: &blake3::Hash,
+    limits: &PictureLimits,
+) -> Result<NewPicture, String> {
+    let decoded = dataset::decode(bytes, limits).map_err(|e| e.to_string())?;
+    new_picture(folder, path, hash, &decoded).map_err(|e| format!("its thumbnail could not be written: {e}"))
+}
+
+/// What the catalog keeps of a picture that was decoded; its thumbnail is made on the way.
+pub(crate) fn new_picture(
+    folder: &DataFolder,
+    path: &Path,
+    hash: &blake3::Hash,
+    decoded: &Decoded,
+) -> std::io::Result<NewPicture> {
+    let thumbnail = folder.thumbnail(hash.as_bytes(), THUMBNAIL_SIDE);
+    if !thumbnail.exists() {
+        write_atomic_unsynced(&thumbnail, &dataset::thumbnail(&decoded.picture, THUMBNAIL_SIDE))?;
+    }
+    Ok(NewPicture {
+        content_hash: *hash.as_bytes(),
+        path: path.display().to_string(),
+        mime: decoded.format.mime().into(),
+        width: decoded.picture.width(),
+        height: decoded.picture.height(),
+    })
+}
+
+/// A hash of all that makes the catalog's row, so that an unchanged record is recognised without decoding it.
+fn hash_record(record: &Record, content: Option<&blake3::Hash>) -> blake3::Hash {
+    let said = serde_json::json!({
+        "id": record.id,
+        "image": record.image,
+        "captions": record.captions,
+        "labels": record.labels,
+        "split": record.split,
+        "meta": record.meta,
+        "source": record.origin.to_string(),
+        "content": content.map(|c| c.to_hex().to_string()),
+    });
+    blake3::hash(said.to_string().as_bytes())
+}
+
+fn reject(rejection: &Rejection) -> NewRejection {
+    NewRejection {
+        file: rejection.origin.file.display().to_string(),
+        line: rejection.origin.line,
+        reason: rejection.reason.clone(),
+    }
+}
+
+fn reject_picture(record: &Record, path: &Path, reason: &str) -> Outcome {
+    // Where the picture itself is the record, its path stands in the origin already.
+    let reason = if record.origin.file == path { reason.to_owned() } else { format!("{}: {reason}", path.display()) };
+    Outcome::Rejected(reject(&Rejection { origin: record.origin.clone(), reason }))
+}

@@ -1,0 +1,214 @@
+//! The page that shows people what a model knows: the examination of the common space, with the collection's own pictures
+//! and captions.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    path::Path,
+};
+
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+
+use crate::{
+    catalog::{Doubt, Item, ModelRecord},
+    collection::{DataFolder, Encoders, Library, SearchError, blocking},
+    dataset::{self, Split},
+    dscmr::{self, Model, TrainingData},
+    evaluation::{Curves, Examination, LISTED, Page, Place, Report, Shown, page},
+    training::{
+        activation::load,
+        train::{Material, load_material},
+        train_from_features,
+    },
+    util::fs::write_atomic_unsynced,
+};
+
+/// Longer side of the page's pictures, in pixels: the page holds hundreds.
+const SIDE: u32 = 128;
+
+/// A model, examined.
+#[derive(Debug, Clone)]
+pub struct ReportPage {
+    /// The numbers in short.
+    pub report: Report,
+    /// The curves behind them.
+    pub curves: Curves,
+    /// What may be wrong with items of all splits, by key of the item, the surest first.
+    pub doubts: Vec<(i64, Doubt)>,
+    /// The page, one HTML file that needs nothing else.
+    pub html: String,
+}
+
+/// Examines a model of the collection on the test split; changes nothing. [`keep_report`] keeps what it finds.
+///
+/// # Errors
+/// [`SearchError::NotEnough`] if the split is empty; or if the catalog or the model's files fail.
+pub async fn report_page(
+    library: &Library,
+    encoders: &Encoders,
+    record: &ModelRecord,
+) -> Result<ReportPage, SearchError> {
+    let seed = record.settings["seed"].as_u64().unwrap_or(0);
+    let Material { data, items: item_keys, captions: caption_keys } = load_material(library, encoders, seed).await?;
+    let model = load(library, encoders, record).await?;
+    let facts = facts(record, &model);
+    let (data, examination) = blocking(move || {
+        let examination = dscmr::examine(&model, &data, Split::Test)?;
+        Ok::<_, SearchError>((data, examination))
+    })
+    .await??;
+    let judged = examination.suspects.iter().map(|suspect| labels_of(&data, suspect.item)).collect::<Vec<_>>();
+    let key_of = move |place: Place| item_keys[item_of(&data, place)];
+    let doubted = examination.suspects.iter().map(|suspect| suspect.item);
+    let doubted = doubted.chain(examination.mismatches.iter().map(|mismatch| mismatch.item)).map(Place::Picture);
+    let keys: BTreeSet<i64> = places(&examination).chain(doubted).map(&key_of).collect();
+    let items = library.catalog.items(&keys.into_iter().collect::<Vec<i64>>()).await?;
+    let doubts = doubts(&examination, &judged, &key_of, &caption_keys, &items);
+    let (library, version) = (library.clone(), record.version.clone());
+    blocking(move || {
+        let pictured: BTreeSet<i64> = pictured(&examination).map(&key_of).collect();
+        let pictures: HashMap<i64, String> =
+            pictured.into_iter().filter_map(|key| Some((key, small(&library, items.get(&key)?)?))).collect();
+        let shown = |place: Place| {
+            let Some(item) = items.get(&key_of(place)) else { return Shown::default() };
+            let caption = match place {
+                Place::Picture(_) => item.captions.first(),
+                Place::Caption(text) => item.captions.iter().find(|caption| caption.key == caption_keys[text]),
+            };
+            Shown {
+                id: item.id.clone(),
+                text: caption.map(|caption| caption.text.clone()).unwrap_or_default(),
+                labels: item.labels.join(", "),
+                picture: pictures.get(&item.key).cloned(),
+            }
+        };
+        Ok(ReportPage { doubts, ..finish(&version, &facts, examination, &shown)? })
+    })
+    .await?
+}
+
+/// Keeps what was found of a model: the numbers and the doubts in the catalog, page and curves beside the model.
+///
+/// # Errors
+/// If the catalog or the file system fails.
+pub async fn keep_report(library: &Library, version: &str, found: &ReportPage) -> Result<(), SearchError> {
+    let files = [
+        (library.folder.report_page(version), found.html.clone()),
+        (library.folder.report_curves(version), serde_json::json!(found.curves).to_string()),
+    ];
+    blocking(move || {
+        files.iter().try_for_each(|(file, text)| {
+            write_atomic_unsynced(file, text.as_bytes())
+                .map_err(SearchError::io("the report could not be kept in", file))
+        })
+    })
+    .await??;
+    library.catalog.note_doubts(&found.doubts).await?;
+    library.catalog.set_report(version, &serde_json::json!(found.report)).await?;
+    Ok(())
+}
+
+/// Examines a model of given features on their test split. There are no pictures and captions to show: rows have numbers.
+///
+/// # Errors
+/// [`SearchError::Features`]; or if the model's files fail.
+pub async fn report_page_of_features(folder: &Path, model: &Path) -> Result<ReportPage, SearchError> {
+    let (name, path) = (model.display().to_string(), model.to_owned());
+    let model = blocking(move || Model::load(&path)).await??;
+    let data = given::load_features(folder, model.settings().seed).await?;
+    blocking(move || {
+        let examination = dscmr::examine(&model, &data, Split::Test)?;
+        let facts = vec![("parts in a cosine", model.parts_in_words())];
+        let shown = |place: Place| {
+            let row = item_of(&data, place);
+            let labels: Vec<&str> =
+                data.labels[row].iter().map(|&class| data.classes[class as usize].as_str()).collect();
+            Shown { id: format!("row {row}"), text: format!("row {row}"), labels: labels.join(", "), picture: None }
+        };
+        finish(&name, &facts, examination, &shown)
+    })
+    .await?
+}
+
+fn finish(
+    model: &str,
+    facts: &[(&str, String)],
+    examination: Examination,
+    shown: &dyn Fn(Place) -> Shown,
+) -> Result<ReportPage, SearchError> {
+    let html = page(&Page { model, facts, examination: &examination }, shown).map_err(SearchError::Background)?;
+    Ok(ReportPage { curves: Curves::from(&examination), report: examination.report, doubts: Vec::new(), html })
+}
+
+/// The names of an item's classes, in alphabetical order.
+fn labels_of(data: &TrainingData, item: usize) -> Vec<String> {
+    let mut labels: Vec<String> = data.labels[item].iter().map(|&class| data.classes[class as usize].clone()).collect();
+    labels.sort_unstable();
+    labels
+}
+
+/// What the examination doubts, by key of the item. `judged` are the labels that each suspect had then.
+fn doubts(
+    examination: &Examination,
+    judged: &[Vec<String>],
+    key_of: &dyn Fn(Place) -> i64,
+    caption_keys: &[i64],
+    items: &HashMap<i64, Item>,
+) -> Vec<(i64, Doubt)> {
+    let labels = examination.suspects.iter().zip(judged).filter_map(|(suspect, judged)| {
+        let key = key_of(Place::Picture(suspect.item));
+        let suggested = examination.classes[suspect.suggested as usize].clone();
+        // Somebody may have seen to it meanwhile.
+        let labels = items.get(&key).map(|item| item.labels.clone()).filter(|labels| labels == judged)?;
+        Some((key, Doubt::Label { labels, suggested, lead: suspect.lead }))
+    });
+    let captions = examination.mismatches.iter().filter_map(|mismatch| {
+        let key = key_of(Place::Picture(mismatch.item));
+        let caption = items.get(&key)?.captions.iter().find(|caption| caption.key == caption_keys[mismatch.caption])?;
+        Some((key, Doubt::Caption { text: caption.text.clone(), distance: mismatch.distance.into() }))
+    });
+    labels.chain(captions).collect()
+}
+
+fn item_of(data: &TrainingData, place: Place) -> usize {
+    match place {
+        Place::Picture(item) => item,
+        Place::Caption(text) => data.text_items[text] as usize,
+    }
+}
+
+/// All that the page names.
+fn places(examination: &Examination) -> impl Iterator<Item = Place> {
+    examination.map.iter().map(|point| point.place).chain(pictured(examination))
+}
+
+/// All whose pictures the page shows.
+fn pictured(examination: &Examination) -> impl Iterator<Item = Place> {
+    let worst = examination
+        .worst
+        .iter()
+        .flat_map(|worst| std::iter::once(worst.query).chain(worst.found.iter().map(|found| found.place)));
+    let suspects = examination.suspects.iter().take(LISTED).map(|suspect| suspect.item);
+    let mismatches = examination.mismatches.iter().take(LISTED).map(|mismatch| mismatch.item);
+    worst.chain(suspects.chain(mismatches).map(Place::Picture))
+}
+
+/// A small copy of an item's picture as a `data:` address; `None` if it can no longer be read.
+fn small(library: &Library, item: &Item) -> Option<String> {
+    // The thumbnail is quicker to read than the picture, and large enough.
+    let bytes = library.thumbnail(item).ok().flatten()?;
+    let picture = dataset::decode(&bytes, &library.limits).ok()?.picture;
+    let jpeg = dataset::thumbnail(&picture, SIDE);
+    Some(format!("data:image/jpeg;base64,{}", BASE64_STANDARD.encode(jpeg)))
+}
+
+fn facts(record: &ModelRecord, model: &Model) -> Vec<(&'static str, String)> {
+    let day = time::OffsetDateTime::from_unix_timestamp(record.created_at / 1000).map(|at| at.date().to_string());
+    vec![
+        ("trained", format!("{}, {:.0} s", day.unwrap_or_default(), record.seconds)),
+        ("encoder of pictures", record.image_encoder.clone()),
+        ("encoder of sentences", record.text_encoder.clone()),
+        ("parts in a cosine", model.parts_in_words()),
+        ("dimensions", model.dims().to_string()),
+        ("seed", record.settings["seed"].to_string()),
+    ]
+}
