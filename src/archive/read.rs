@@ -100,7 +100,7 @@ impl Archive {
             at += length as u64;
             advance(length as u64);
         }
-        if hex::encode(&sum.finalize()) != entry.sha256 {
+        if hex::encode(sum.finalize()) != entry.sha256 {
             return Err(ArchiveError::damaged(path, "its SHA-256 is not the one in the manifest"));
         }
         filled(&self.file, path, at, padding(bytes))
@@ -185,7 +185,7 @@ fn manifest(file: &File, text: Member, sum: Member, files: u64) -> Result<Manife
         Ok::<_, ArchiveError>(bytes)
     };
     let text = read(text, MANIFEST)?;
-    let line = sum_line(&hex::encode(&Sha256::digest(&text)));
+    let line = sum_line(&hex::encode(Sha256::digest(&text)));
     if sum.bytes != line.len() as u64 || read(sum, MANIFEST_SUM)? != line.as_bytes() {
         return Err(damaged(format!("its SHA-256 is not the one in {MANIFEST_SUM}")));
     }

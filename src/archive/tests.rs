@@ -5,6 +5,7 @@ use std::{
 };
 
 use super::*;
+use crate::util::hex;
 
 /// Files of a small archive: one empty, one of whole blocks, one longer than a piece that is read at once.
 fn files() -> Vec<(&'static str, Vec<u8>)> {
@@ -114,7 +115,7 @@ fn made(members: &[(&str, u8, &[u8])]) -> Vec<u8> {
 
 /// An archive of these files whose manifest, with its sum, lists what `list` says.
 fn listed(members: &[(&str, u8, &[u8])], list: &[(&str, &[u8])]) -> Vec<u8> {
-    let sum = |bytes: &[u8]| hex::encode(&<sha2::Sha256 as sha2::Digest>::digest(bytes));
+    let sum = |bytes: &[u8]| hex::encode(<sha2::Sha256 as sha2::Digest>::digest(bytes));
     let entry = |(path, bytes): &(&str, &[u8])| FileEntry {
         path: (*path).into(),
         bytes: bytes.len() as u64,
@@ -159,7 +160,7 @@ fn what_does_not_belong_is_refused_by_its_name() {
     assert!(matches!(&error, ArchiveError::Damaged { file, .. } if file == good), "{error}");
 
     let later = serde_json::json!({"format": 2, "files": "elsewhere"}).to_string();
-    let line = sum_line(&hex::encode(&<sha2::Sha256 as sha2::Digest>::digest(&later)));
+    let line = sum_line(&hex::encode(<sha2::Sha256 as sha2::Digest>::digest(&later)));
     let error =
         kept.refused(&made(&[(MANIFEST, b'0', later.as_bytes()), (MANIFEST_SUM, b'0', line.as_bytes())]), "later");
     assert!(matches!(error, ArchiveError::OtherFormat { found: 2 }), "{error}");

@@ -72,7 +72,7 @@ impl<W: Write> Writer<W> {
             Ok(out)
         };
         let Summed { out, sum, bytes } = finish().map_err(|source| unwritten(MANIFEST_SUM, source))?;
-        Ok((out, Written { bytes, sha256: hex::encode(&sum.finalize()) }))
+        Ok((out, Written { bytes, sha256: hex::encode(sum.finalize()) }))
     }
 
     fn put(&mut self, path: &str, bytes: u64, from: impl Read) -> Result<String, ArchiveError> {
@@ -94,7 +94,7 @@ impl<W: Write> Writer<W> {
                 "it had {bytes} bytes when it was begun, and another length when it was read"
             )));
         }
-        Ok(hex::encode(&source.sum.finalize()))
+        Ok(hex::encode(source.sum.finalize()))
     }
 }
 

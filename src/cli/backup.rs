@@ -6,13 +6,13 @@ use super::{Shared, megabytes, stopped};
 use crate::maintenance::{BackupTo, backup};
 
 pub(super) async fn run(shared: &Shared, file: Option<&Path>, replace: bool) -> anyhow::Result<ExitCode> {
-    let library = shared.existing_library().await?;
-    let made = backup(&library, BackupTo { path: file, replace }, shared.progress(), shared.stop.flag()).await;
+    let collection = shared.existing_library().await?;
+    let made = backup(&collection, BackupTo { path: file, replace }, shared.progress(), shared.stop.flag()).await;
     let made = shared.finished(made)?;
-    library.catalog.close().await;
+    collection.catalog.close().await;
     let Some(made) = made else { return Ok(stopped("there is no backup, and nothing is left of it")) };
     // Where the backup lies in the data folder it is named from there.
-    println!("backup    {}", library.folder.root().join(&made.file).display());
+    println!("backup    {}", collection.data_dir.root().join(&made.file).display());
     println!("holds     {} items, {} pictures", made.items, made.pictures);
     println!("size      {}, written in {}", megabytes(made.bytes), super::seconds(made.seconds));
     println!("sha256    {}", made.sha256);

@@ -6,10 +6,10 @@ use super::{Shared, megabytes, stopped};
 use crate::maintenance::{Removed, compact};
 
 pub(super) async fn run(shared: &Shared) -> anyhow::Result<ExitCode> {
-    let library = shared.existing_library().await?;
-    let done = compact(&library, shared.progress(), shared.stop.flag()).await;
+    let collection = shared.existing_library().await?;
+    let done = compact(&collection, shared.progress(), shared.stop.flag()).await;
     let done = shared.finished(done)?;
-    library.catalog.close().await;
+    collection.catalog.close().await;
     let Some(done) = done else { return Ok(stopped("what was given back until then is; the same command goes on")) };
     let Removed { features, pictures, thumbnails, generations, temporaries } = done.removed;
     println!(

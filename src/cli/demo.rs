@@ -7,11 +7,11 @@ use anyhow::Context;
 
 use super::{Shared, import::print, serve::serve, stopped, train};
 use crate::{
-    collection::{Encoders, Library, Progress},
+    collection::{Collection, Encoders, Progress},
     config::DemoArgs,
     dataset::{self, Record, demo::FetchProgress},
     dscmr::TrainSettings,
-    training::{Gate, import},
+    training::{PromotionPolicy, import},
 };
 
 /// The fact that says which demo collection is in the catalog.
@@ -26,36 +26,41 @@ const STAGES: &str = "demo_stages";
 pub(super) async fn run(shared: &Shared, args: DemoArgs) -> anyhow::Result<ExitCode> {
     // What cannot be used is refused before minutes of fetching and encoding.
     let settings = train::settings(&args.train)?;
-    let library = shared.library().await?;
-    let mut stages = Stages::load(&library).await?;
+    let collection = shared.collection().await?;
+    let mut stages = Stages::load(&collection).await?;
 
     let began = Instant::now();
-    let encoders = shared.encoders(&library).await?;
+    let encoders = shared.encoders(&collection).await?;
     stages.did("encoders", began);
 
-    if !collection(shared, &library, &args, &mut stages).await? {
+    if !fill_collection(shared, &collection, &args, &mut stages).await? {
         return Ok(stopped("`diptych demo` goes on from here"));
     }
-    if !model(shared, &library, &encoders, settings, &mut stages).await? {
+    if !model(shared, &collection, &encoders, settings, &mut stages).await? {
         return Ok(stopped("`diptych demo` goes on from here"));
     }
-    stages.keep(&library).await?;
-    table(&library, &stages).await?;
+    stages.keep(&collection).await?;
+    table(&collection, &stages).await?;
 
     if args.no_serve {
-        library.catalog.close().await;
+        collection.catalog.close().await;
         return Ok(ExitCode::SUCCESS);
     }
-    serve(shared, &args.serve, library, encoders).await
+    serve(shared, &args.serve, collection, encoders).await
 }
 
 /// Fetches, curates and imports the pictures, unless they are there. `false` if somebody stopped it.
-async fn collection(shared: &Shared, library: &Library, args: &DemoArgs, stages: &mut Stages) -> anyhow::Result<bool> {
+async fn fill_collection(
+    shared: &Shared,
+    collection: &Collection,
+    args: &DemoArgs,
+    stages: &mut Stages,
+) -> anyhow::Result<bool> {
     let wanted = format!("{IMPORTED_FORM}, per class {:?}", args.per_class);
-    if library.catalog.fact(IMPORTED).await?.as_ref() == Some(&wanted) {
+    if collection.catalog.fact(IMPORTED).await?.as_ref() == Some(&wanted) {
         return Ok(true);
     }
-    let folder = args.packages.clone().unwrap_or_else(|| library.folder.demo());
+    let folder = args.packages.clone().unwrap_or_else(|| collection.data_dir.demo());
     let folder = std::path::absolute(&folder)?;
     let (bars, per_class) = (std::sync::Arc::clone(&shared.bars), args.per_class);
 
@@ -85,14 +90,14 @@ async fn collection(shared: &Shared, library: &Library, args: &DemoArgs, stages:
     let began = Instant::now();
     let total = records.len() as u64;
     let records = Box::new(records.into_iter().map(Ok));
-    let summary = import(library, records, Some(total), shared.bars.as_ref(), &shared.stop.flag()).await?;
+    let summary = import(collection, records, Some(total), shared.bars.as_ref(), &shared.stop.flag()).await?;
     shared.bars.finish();
     print(&summary);
     if summary.stopped {
         return Ok(false);
     }
     stages.did("import", began);
-    library.catalog.set_fact(IMPORTED, &wanted).await?;
+    collection.catalog.set_fact(IMPORTED, &wanted).await?;
     Ok(true)
 }
 
@@ -109,22 +114,29 @@ fn first_of_each_class(records: Vec<Record>, n: usize) -> Vec<Record> {
 /// Encodes and trains, unless there is a model. `false` if somebody stopped it.
 async fn model(
     shared: &Shared,
-    library: &Library,
+    collection: &Collection,
     encoders: &Encoders,
     settings: TrainSettings,
     stages: &mut Stages,
 ) -> anyhow::Result<bool> {
-    if library.catalog.active_model().await?.is_some() {
+    if collection.catalog.active_model().await?.is_some() {
         return Ok(true);
     }
     let began = Instant::now();
-    let encoded = train::encode(shared, library, encoders).await?;
+    let encoded = train::encode(shared, collection, encoders).await?;
     if !encoded {
         return Ok(false);
     }
     stages.did("encode", began);
     let began = Instant::now();
-    let trained = train::learn(shared, library, encoders, settings, Gate { force: true, ..Gate::default() }).await?;
+    let trained = train::learn(
+        shared,
+        collection,
+        encoders,
+        settings,
+        PromotionPolicy { force: true, ..PromotionPolicy::default() },
+    )
+    .await?;
     stages.did("train", began);
     let Some(trained) = trained else { return Ok(false) };
     // Nothing answers without a first model, so what speaks against it has to be said.
@@ -133,9 +145,9 @@ async fn model(
 }
 
 /// What the demo made: how much, how long, how good.
-async fn table(library: &Library, stages: &Stages) -> anyhow::Result<()> {
-    let counts = library.catalog.counts().await?;
-    let model = library.catalog.active_model().await?.context("the demo has trained a model")?;
+async fn table(collection: &Collection, stages: &Stages) -> anyhow::Result<()> {
+    let counts = collection.catalog.counts().await?;
+    let model = collection.catalog.active_model().await?.context("the demo has trained a model")?;
     let report: crate::evaluation::Report = serde_json::from_value(model.report)?;
     println!();
     println!("pictures   {}", counts.pictures);
@@ -152,8 +164,8 @@ async fn table(library: &Library, stages: &Stages) -> anyhow::Result<()> {
 struct Stages(Vec<(String, f64)>);
 
 impl Stages {
-    async fn load(library: &Library) -> anyhow::Result<Self> {
-        let kept = library.catalog.fact(STAGES).await?;
+    async fn load(collection: &Collection) -> anyhow::Result<Self> {
+        let kept = collection.catalog.fact(STAGES).await?;
         Ok(Self(kept.and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default()))
     }
 
@@ -164,7 +176,7 @@ impl Stages {
         }
     }
 
-    async fn keep(&self, library: &Library) -> anyhow::Result<()> {
-        Ok(library.catalog.set_fact(STAGES, &serde_json::to_string(&self.0)?).await?)
+    async fn keep(&self, collection: &Collection) -> anyhow::Result<()> {
+        Ok(collection.catalog.set_fact(STAGES, &serde_json::to_string(&self.0)?).await?)
     }
 }

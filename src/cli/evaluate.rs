@@ -6,14 +6,14 @@ use anyhow::Context;
 
 use super::Shared;
 use crate::{
-    collection::{DataFolder, SearchError},
+    collection::CollectionError,
     config::EvaluateArgs,
     dataset::Split,
     dscmr::{self, Model, TrainingData},
     evaluation::Report,
     training::{
-        EverydayQuery, PictureRow, ReportPage, WordRow, keep_report, load_features, load_material, precision_at_10,
-        report_page, report_page_of_features,
+        JudgedQuery, LabelPrecision, QueryPrecision, ReportPage, keep_report, load_features, load_training_set,
+        precision_at_10, report_page, report_page_of_features,
     },
     util::fs::write_atomic_unsynced,
 };
@@ -22,22 +22,22 @@ pub(super) async fn run(shared: &Shared, args: EvaluateArgs) -> anyhow::Result<E
     if let Some(folder) = &args.features {
         return on_features(folder, &args).await;
     }
-    let library = shared.library().await?;
-    let encoders = shared.encoders(&library).await?;
-    let record = library.catalog.active_model().await?.ok_or(SearchError::NoModel)?;
+    let collection = shared.collection().await?;
+    let encoders = shared.encoders(&collection).await?;
+    let record = collection.catalog.active_model().await?.ok_or(CollectionError::NoModel)?;
     let report = match &args.report {
         Some(file) => {
-            let found = report_page(&library, &encoders, &record).await?;
-            keep_report(&library, &record.version, &found).await?;
+            let found = report_page(&collection, &encoders, &record).await?;
+            keep_report(&collection, &record.version, &found).await?;
             keep(file, &found.html)?;
             found.report
         }
         None => {
             let seed = record.settings["seed"].as_u64().unwrap_or(0);
-            let data = load_material(&library, &encoders, seed).await?.data;
-            let model = Model::load(&library.folder.model(&record.version))?;
+            let data = load_training_set(&collection, &encoders, seed).await?.data;
+            let model = Model::load(&collection.data_dir.model(&record.version))?;
             let report = measure(model, data).await?;
-            library.catalog.set_report(&record.version, &serde_json::json!(report)).await?;
+            collection.catalog.set_report(&record.version, &serde_json::json!(report)).await?;
             report
         }
     };
@@ -45,19 +45,19 @@ pub(super) async fn run(shared: &Shared, args: EvaluateArgs) -> anyhow::Result<E
 
     if let Some(file) = args.queries {
         let queries = read_queries(&file)?;
-        let found = precision_at_10(&library, &encoders, queries).await?;
+        let found = precision_at_10(&collection, &encoders, queries).await?;
         println!("\n| words | class | test pictures of it | precision@10 |\n|---|---|---|---|");
-        for WordRow { query, relevant, precision } in &found.words {
+        for QueryPrecision { query, relevant, precision } in &found.words {
             println!("| {} | {} | {relevant} | {precision:.1} |", query.query, query.label);
         }
         let mean = found.words.iter().map(|r| r.precision).sum::<f64>() / found.words.len().max(1) as f64;
         println!("| **mean of {}** | | | **{mean:.2}** |", found.words.len());
         println!("\n| pictures of | test pictures of it | captions of the class among the first ten |\n|---|---|---|");
-        for PictureRow { label, pictures, precision } in &found.pictures {
+        for LabelPrecision { label, pictures, precision } in &found.pictures {
             println!("| {label} | {pictures} | {precision:.2} |");
         }
     }
-    library.catalog.close().await;
+    collection.catalog.close().await;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -92,7 +92,7 @@ fn keep(file: &Path, html: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn read_queries(file: &Path) -> anyhow::Result<Vec<EverydayQuery>> {
+fn read_queries(file: &Path) -> anyhow::Result<Vec<JudgedQuery>> {
     let text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
     let lines = text.lines().zip(1..).filter(|(line, _)| !line.trim().is_empty());
     lines

@@ -12,13 +12,13 @@ use crate::{
 };
 
 pub(super) async fn run(shared: &Shared, args: &ImportArgs) -> anyhow::Result<ExitCode> {
-    let library = shared.library().await?;
+    let collection = shared.collection().await?;
     let records =
         dataset::read(&args.path).with_context(|| format!("{} could not be imported", args.path.display()))?;
-    let summary = import(&library, Box::new(records), None, shared.bars.as_ref(), &shared.stop.flag()).await?;
+    let summary = import(&collection, Box::new(records), None, shared.bars.as_ref(), &shared.stop.flag()).await?;
     shared.bars.finish();
     print(&summary);
-    library.catalog.close().await;
+    collection.catalog.close().await;
     if summary.stopped {
         return Ok(stopped("the same command goes on from here"));
     }

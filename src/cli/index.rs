@@ -5,7 +5,7 @@ use std::{process::ExitCode, time::Instant};
 use super::{Shared, stopped};
 use crate::{
     config::IndexVerb,
-    engine::{Generation, IndexKind, tune_index},
+    engine::{Generation, IndexMode, tune_index},
     index::{SelfTest, Trial},
 };
 
@@ -22,46 +22,46 @@ pub(super) async fn run(shared: &Shared, verb: Option<IndexVerb>, reproducible: 
 
 /// Builds the next generation and writes it to disk.
 async fn build(shared: &Shared, reproducible: bool) -> anyhow::Result<ExitCode> {
-    let library = shared.library().await?;
-    let encoders = shared.encoders(&library).await?;
+    let collection = shared.collection().await?;
+    let encoders = shared.encoders(&collection).await?;
     let began = Instant::now();
-    let mut parameters = library.index_parameters().await?;
+    let mut parameters = collection.index_parameters().await?;
     if reproducible {
         parameters.graph.threads = 1;
     }
-    let kind = IndexKind::Kept(parameters);
-    let built = Generation::build(&library, &encoders, kind, shared.progress(), shared.stop.flag()).await;
+    let kind = IndexMode::Persisted(parameters);
+    let built = Generation::build(&collection, &encoders, kind, shared.progress(), shared.stop.flag()).await;
     let Some(generation) = shared.finished(built)? else {
         return Ok(stopped("the index on disk is the one that was there"));
     };
     let (number, took) = (generation.number, super::seconds(began.elapsed().as_secs_f64()));
     println!("generation {number} of model {}, built in {took}", generation.record.version);
     table(generation).await?;
-    library.catalog.close().await;
+    collection.catalog.close().await;
     Ok(ExitCode::SUCCESS)
 }
 
 /// Opens the generation on disk as the service would, and compares it with scans.
 async fn check(shared: &Shared) -> anyhow::Result<ExitCode> {
-    let library = shared.library().await?;
-    let encoders = shared.encoders(&library).await?;
+    let collection = shared.collection().await?;
+    let encoders = shared.encoders(&collection).await?;
     let began = Instant::now();
-    let Some(generation) = Generation::open(&library, &encoders).await? else {
+    let Some(generation) = Generation::open(&collection, &encoders).await? else {
         println!("there is no index on disk; `diptych index` builds one, and so does `diptych serve`");
         return Ok(ExitCode::FAILURE);
     };
     let (number, took) = (generation.number, super::seconds(began.elapsed().as_secs_f64()));
     println!("generation {number} of model {}, opened and verified in {took}", generation.record.version);
     let good = table(generation).await?;
-    library.catalog.close().await;
+    collection.catalog.close().await;
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Measures, prints what was measured and keeps what follows from it.
 async fn tune(shared: &Shared) -> anyhow::Result<ExitCode> {
-    let library = shared.library().await?;
-    let encoders = shared.encoders(&library).await?;
-    let tuned = tune_index(&library, &encoders, shared.progress(), shared.stop.flag()).await;
+    let collection = shared.collection().await?;
+    let encoders = shared.encoders(&collection).await?;
+    let tuned = tune_index(&collection, &encoders, shared.progress(), shared.stop.flag()).await;
     let Some((parameters, tunings)) = shared.finished(tuned)? else {
         return Ok(stopped("the parameters are what they were"));
     };
@@ -82,7 +82,7 @@ async fn tune(shared: &Shared) -> anyhow::Result<ExitCode> {
          with {} candidates",
         parameters.exact_up_to, parameters.graph.ef_search
     );
-    library.catalog.close().await;
+    collection.catalog.close().await;
     Ok(ExitCode::SUCCESS)
 }
 

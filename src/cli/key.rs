@@ -9,8 +9,8 @@ use crate::{
 };
 
 pub(super) async fn run(shared: &Shared, verb: KeyVerb) -> anyhow::Result<ExitCode> {
-    let library = shared.library().await?;
-    let catalog = &library.catalog;
+    let collection = shared.collection().await?;
+    let catalog = &collection.catalog;
     let mut code = ExitCode::SUCCESS;
     match verb {
         KeyVerb::Create { scope, name, expires_days } => {

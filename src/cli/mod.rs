@@ -25,10 +25,10 @@ use anyhow::{Context, bail};
 
 use crate::{
     catalog::{self, ModelRecord},
-    collection::{Encoders, Library, Progress, SearchError},
+    collection::{Collection, CollectionError, Encoders, Progress},
     config::{Common, Config, ConfigVerb, Setting, Verb},
     dataset::PictureLimits,
-    training::{DEFAULT_MARGIN, Gate},
+    training::{DEFAULT_MARGIN, PromotionPolicy},
 };
 
 use bars::Bars;
@@ -48,7 +48,7 @@ pub async fn run(config: Config, settings: &[Setting]) -> anyhow::Result<ExitCod
         Verb::Train { args, features: Some(folder), out, .. } => train::on_features(&shared, &args, &folder, out).await,
         Verb::Train { args, ablate: true, .. } => train::ablation(&shared, args).await,
         Verb::Train { args, margin, force, .. } => {
-            let gate = Gate { margin: margin.unwrap_or(DEFAULT_MARGIN), force };
+            let gate = PromotionPolicy { margin: margin.unwrap_or(DEFAULT_MARGIN), force };
             train::run(&shared, args, gate).await
         }
         Verb::Models(verb) => models::run(&shared, verb).await,
@@ -75,21 +75,21 @@ struct Shared {
 
 impl Shared {
     /// Opens the collection.
-    async fn library(&self) -> anyhow::Result<Library> {
+    async fn collection(&self) -> anyhow::Result<Collection> {
         let max_pixels = u64::from(self.common.max_megapixels) * 1_000_000;
         let limits = PictureLimits { max_pixels, max_side: self.common.max_picture_side, ..PictureLimits::default() };
-        Library::open(&self.common.data, limits)
+        Collection::open(&self.common.data, limits)
             .await
             .with_context(|| format!("the collection in {} could not be opened", self.common.data.display()))
     }
 
     /// Opens the collection, if there is one: a mistyped folder is no empty collection.
-    async fn existing_library(&self) -> anyhow::Result<Library> {
+    async fn existing_library(&self) -> anyhow::Result<Collection> {
         let data = &self.common.data;
         if !data.join(catalog::FILE).exists() {
             bail!("{} holds no collection; --data names the folder that does", data.display());
         }
-        self.library().await
+        self.collection().await
     }
 
     /// Who hears of long work.
@@ -98,19 +98,19 @@ impl Shared {
     }
 
     /// Takes down the bars of work that has ended. `None` if somebody stopped it.
-    fn finished<T>(&self, ended: Result<T, SearchError>) -> anyhow::Result<Option<T>> {
+    fn finished<T>(&self, ended: Result<T, CollectionError>) -> anyhow::Result<Option<T>> {
         self.bars.finish();
         match ended {
             Ok(made) => Ok(Some(made)),
-            Err(SearchError::Stopped) => Ok(None),
+            Err(CollectionError::Cancelled) => Ok(None),
             Err(error) => Err(error.into()),
         }
     }
 
     /// Loads the encoders that the owner asked for, else those of the model that answers, else the default ones, fetching what
     /// is missing.
-    async fn encoders(&self, library: &Library) -> anyhow::Result<Encoders> {
-        let active = library.catalog.active_model().await?;
+    async fn encoders(&self, collection: &Collection) -> anyhow::Result<Encoders> {
+        let active = collection.catalog.active_model().await?;
         self.encoders_of(active).await
     }
 

@@ -6,20 +6,20 @@ use super::Shared;
 use crate::{
     config::ModelsVerb,
     evaluation::Report,
-    training::{Verdict, activate, roll_back},
+    training::{PromotionDecision, activate, roll_back},
 };
 
 pub(super) async fn run(shared: &Shared, verb: ModelsVerb) -> anyhow::Result<ExitCode> {
-    let library = shared.library().await?;
+    let collection = shared.collection().await?;
     match verb {
         ModelsVerb::List => {
-            let active = library.catalog.active_model().await?.map(|model| model.version);
+            let active = collection.catalog.active_model().await?.map(|model| model.version);
             println!(
                 "| model | answers | validation mAP | test mAP picture → text, text → picture | mR | s | at the gate |"
             );
             println!("|---|---|---|---|---|---|---|");
-            for model in library.catalog.models().await? {
-                let verdict: Option<Verdict> = serde_json::from_value(model.gate.clone()).ok();
+            for model in collection.catalog.models().await? {
+                let verdict: Option<PromotionDecision> = serde_json::from_value(model.gate.clone()).ok();
                 let report: Option<Report> = serde_json::from_value(model.report.clone()).ok();
                 let validation = verdict.as_ref().map(|v| format!("{:.3}", v.validation.quality.map()));
                 let test = report.map(|r| {
@@ -43,15 +43,15 @@ pub(super) async fn run(shared: &Shared, verb: ModelsVerb) -> anyhow::Result<Exi
             }
         }
         ModelsVerb::Activate { version } => {
-            let encoders = shared.encoders_of(library.catalog.model(&version).await?).await?;
-            tell(&activate(&library, &encoders, &version).await?.version);
+            let encoders = shared.encoders_of(collection.catalog.model(&version).await?).await?;
+            tell(&activate(&collection, &encoders, &version).await?.version);
         }
         ModelsVerb::Rollback => {
-            let encoders = shared.encoders_of(library.catalog.model_before().await?).await?;
-            tell(&roll_back(&library, &encoders).await?.version);
+            let encoders = shared.encoders_of(collection.catalog.model_before().await?).await?;
+            tell(&roll_back(&collection, &encoders).await?.version);
         }
     }
-    library.catalog.close().await;
+    collection.catalog.close().await;
     Ok(ExitCode::SUCCESS)
 }
 

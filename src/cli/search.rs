@@ -12,11 +12,11 @@ use crate::{
 };
 
 pub(super) async fn run(shared: &Shared, args: SearchArgs) -> anyhow::Result<ExitCode> {
-    let library = shared.library().await?;
-    let catalog = library.catalog.clone();
-    let limits = library.limits;
-    let encoders = shared.encoders(&library).await?;
-    let engine = Engine::new(library, encoders, EngineLimits::default())?;
+    let collection = shared.collection().await?;
+    let catalog = collection.catalog.clone();
+    let limits = collection.limits;
+    let encoders = shared.encoders(&collection).await?;
+    let engine = Engine::new(collection, encoders, EngineLimits::default())?;
     engine.open().await?;
     let query = |target| Query { exact: true, ..Query::top(target, args.limit) };
     let answer = match &args.image {

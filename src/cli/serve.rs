@@ -7,25 +7,25 @@ use tokio::net::TcpListener;
 
 use super::Shared;
 use crate::{
-    collection::{Encoders, Library, SearchError},
+    collection::{Collection, CollectionError, Encoders},
     config::{LimitArgs, ServeArgs},
-    engine::{Engine, EngineLimits},
+    engine::{Engine, EngineError, EngineLimits},
     index::VectorIndex,
-    maintenance::tidy_backups,
+    maintenance::remove_stale_backups,
     server::{self, FilterLimits, HttpLimits, HttpSettings},
 };
 
 pub(super) async fn run(shared: &Shared, args: &ServeArgs) -> anyhow::Result<ExitCode> {
-    let library = shared.library().await?;
-    refuse_faults(args, &library).await?;
-    let encoders = shared.encoders(&library).await?;
-    serve(shared, args, library, encoders).await
+    let collection = shared.collection().await?;
+    refuse_faults(args, &collection).await?;
+    let encoders = shared.encoders(&collection).await?;
+    serve(shared, args, collection, encoders).await
 }
 
 /// What is wrong with the settings is said before minutes of fetching and encoding.
-async fn refuse_faults(args: &ServeArgs, library: &Library) -> anyhow::Result<()> {
+async fn refuse_faults(args: &ServeArgs, collection: &Collection) -> anyhow::Result<()> {
     let mut faults = args.limits.faults();
-    faults.extend(open_to_others(args.at.listen, library.catalog.has_admin_key().await?));
+    faults.extend(open_to_others(args.at.listen, collection.catalog.has_admin_key().await?));
     if !faults.is_empty() {
         bail!(faults.join("\n"));
     }
@@ -46,22 +46,22 @@ pub(super) fn open_to_others(listen: SocketAddr, has_admin_key: bool) -> Option<
 pub(super) async fn serve(
     shared: &Shared,
     args: &ServeArgs,
-    library: Library,
+    collection: Collection,
     encoders: Encoders,
 ) -> anyhow::Result<ExitCode> {
-    refuse_faults(args, &library).await?;
+    refuse_faults(args, &collection).await?;
     let listen = args.at.listen;
     let listener = TcpListener::bind(listen)
         .await
         .with_context(|| format!("{listen} cannot be listened on; --listen takes another address"))?;
     let address = listener.local_addr()?;
-    let interrupted = library.catalog.interrupt_orphaned_tasks().await?;
+    let interrupted = collection.catalog.interrupt_orphaned_tasks().await?;
     if interrupted > 0 {
         tracing::warn!("{interrupted} tasks were cut off when the last service ended; their status says so");
     }
-    tidy_backups(&library);
-    let catalog = library.catalog.clone();
-    let engine = Arc::new(Engine::new(library, encoders, engine_limits(&args.limits))?);
+    remove_stale_backups(&collection);
+    let catalog = collection.catalog.clone();
+    let engine = Arc::new(Engine::new(collection, encoders, engine_limits(&args.limits))?);
     let settings = HttpSettings {
         limits: http_limits(&args.limits),
         cors_origins: args.cors_origins.clone(),
@@ -78,8 +78,8 @@ pub(super) async fn serve(
             captions = generation.texts.len(),
             "ready"
         ),
-        Err(SearchError::NoModel) => eprintln!("{}", SearchError::NoModel),
-        Err(SearchError::Stopped) => (),
+        Err(EngineError::Collection(error @ CollectionError::NoModel)) => eprintln!("{error}"),
+        Err(EngineError::Collection(CollectionError::Cancelled)) => (),
         Err(error) => return Err(error.into()),
     }
     server.await??;

@@ -9,17 +9,17 @@ use crate::catalog::Filter;
 const LISTED: u32 = 50;
 
 pub(super) async fn run(shared: &Shared) -> anyhow::Result<ExitCode> {
-    let library = shared.library().await?;
-    let counts = library.catalog.counts().await?;
-    println!("collection   {}", library.folder.root().display());
+    let collection = shared.collection().await?;
+    let counts = collection.catalog.counts().await?;
+    println!("collection   {}", collection.data_dir.root().display());
     println!("items        {}", counts.items);
     println!("pictures     {} readable", counts.pictures);
     println!("captions     {}", counts.captions);
     println!("classes      {}", counts.labels);
-    for label in library.catalog.label_counts(&Filter::default()).await? {
+    for label in collection.catalog.label_counts(&Filter::default()).await? {
         println!("             {:>6}  {}", label.count, label.label);
     }
-    match library.catalog.active_model().await? {
+    match collection.catalog.active_model().await? {
         Some(model) => {
             println!("model        {} ({})", model.version, super::seconds(model.seconds));
             println!("encoders     {} and {}", model.image_encoder, model.text_encoder);
@@ -27,10 +27,10 @@ pub(super) async fn run(shared: &Shared) -> anyhow::Result<ExitCode> {
         None => println!("model        none; run `diptych train`"),
     }
     println!("rejected     {}", counts.rejections);
-    for rejection in library.catalog.rejections(LISTED).await? {
+    for rejection in collection.catalog.rejections(LISTED).await? {
         let line = rejection.line.map(|l| format!(":{l}")).unwrap_or_default();
         println!("             {}{line}: {}", rejection.file, rejection.reason);
     }
-    library.catalog.close().await;
+    collection.catalog.close().await;
     Ok(ExitCode::SUCCESS)
 }

@@ -9,33 +9,33 @@ use anyhow::Context as _;
 
 use super::{Shared, stopped};
 use crate::{
-    collection::{Encoders, Library},
+    collection::{Collection, Encoders},
     config::TrainArgs,
     dscmr::TrainSettings,
     evaluation::Report,
-    training::{Gate, Trained, Verdict, ablate, encode_missing, train, train_on_features},
+    training::{PromotionDecision, PromotionPolicy, Trained, ablate, encode_missing, train, train_on_features},
 };
 
-pub(super) async fn run(shared: &Shared, args: TrainArgs, gate: Gate) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(shared: &Shared, args: TrainArgs, gate: PromotionPolicy) -> anyhow::Result<ExitCode> {
     let settings = settings(&args)?;
     if !(gate.margin >= 0.0 && gate.margin <= 1.0) {
         anyhow::bail!("--margin is {}; allowed are points of mAP from 0 to 1", gate.margin);
     }
-    let library = shared.library().await?;
-    let encoders = shared.encoders(&library).await?;
-    let trained = match encode(shared, &library, &encoders).await? {
-        true => learn(shared, &library, &encoders, settings, gate).await?,
+    let collection = shared.collection().await?;
+    let encoders = shared.encoders(&collection).await?;
+    let trained = match encode(shared, &collection, &encoders).await? {
+        true => learn(shared, &collection, &encoders, settings, gate).await?,
         false => None,
     };
     let Some(trained) = trained else { return Ok(stopped("the same command goes on from here")) };
     let version = &trained.record.version;
     tell(version, trained.record.seconds, &trained.parts, &trained.report);
-    library.catalog.close().await;
+    collection.catalog.close().await;
     Ok(passed(version, &trained.verdict))
 }
 
 /// Says what the gate found, if that is anything. A failure if the model does not answer.
-pub(super) fn passed(version: &str, verdict: &Verdict) -> ExitCode {
+pub(super) fn passed(version: &str, verdict: &PromotionDecision) -> ExitCode {
     if verdict.objections.is_empty() {
         return ExitCode::SUCCESS;
     }
@@ -75,19 +75,19 @@ fn tell(name: &str, seconds: f64, parts: &str, report: &Report) {
 pub(super) async fn ablation(shared: &Shared, mut args: TrainArgs) -> anyhow::Result<ExitCode> {
     args.objective = Some("dscmr".into());
     let settings = settings(&args)?;
-    let library = shared.library().await?;
-    let encoders = shared.encoders(&library).await?;
-    if !encode(shared, &library, &encoders).await? {
+    let collection = shared.collection().await?;
+    let encoders = shared.encoders(&collection).await?;
+    if !encode(shared, &collection, &encoders).await? {
         return Ok(stopped("the same command goes on from here"));
     }
-    let rows = ablate(&library, &encoders, settings, shared.progress(), shared.stop.flag()).await;
+    let rows = ablate(&collection, &encoders, settings, shared.progress(), shared.stop.flag()).await;
     let Some(rows) = shared.finished(rows)? else { return Ok(stopped("an ablation begins anew")) };
     println!("| objective | mAP picture → text | mAP text → picture | mean |\n|---|---|---|---|");
     for (name, report) in &rows {
         let (there, back, mean) = (report.map_image_to_text, report.map_text_to_image, report.map());
         println!("| {name} | {there:.3} | {back:.3} | {mean:.3} |");
     }
-    library.catalog.close().await;
+    collection.catalog.close().await;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -127,8 +127,8 @@ pub(super) fn settings(args: &TrainArgs) -> anyhow::Result<TrainSettings> {
 }
 
 /// Encodes what is missing. `false` if somebody stopped it; the same call goes on from there.
-pub(super) async fn encode(shared: &Shared, library: &Library, encoders: &Encoders) -> anyhow::Result<bool> {
-    let encoded = encode_missing(library, encoders, shared.bars.as_ref(), &shared.stop.flag()).await?;
+pub(super) async fn encode(shared: &Shared, collection: &Collection, encoders: &Encoders) -> anyhow::Result<bool> {
+    let encoded = encode_missing(collection, encoders, shared.bars.as_ref(), &shared.stop.flag()).await?;
     shared.bars.finish();
     if encoded.unreadable > 0 {
         eprintln!("{} pictures can no longer be read; `diptych status` counts them", encoded.unreadable);
@@ -139,10 +139,10 @@ pub(super) async fn encode(shared: &Shared, library: &Library, encoders: &Encode
 /// Trains. `None` if somebody stopped it; the same call goes on from there.
 pub(super) async fn learn(
     shared: &Shared,
-    library: &Library,
+    collection: &Collection,
     encoders: &Encoders,
     settings: TrainSettings,
-    gate: Gate,
+    gate: PromotionPolicy,
 ) -> anyhow::Result<Option<Trained>> {
-    shared.finished(train(library, encoders, settings, gate, shared.progress(), shared.stop.flag()).await)
+    shared.finished(train(collection, encoders, settings, gate, shared.progress(), shared.stop.flag()).await)
 }

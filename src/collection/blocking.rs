@@ -1,9 +1,11 @@
 //! Work that blocks, off the async threads.
 
-use super::SearchError;
+use super::CollectionError;
 
 /// Runs work that blocks or keeps a core busy off the async threads.
-pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, SearchError> {
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, CollectionError> {
     let span = tracing::Span::current();
-    tokio::task::spawn_blocking(move || span.in_scope(work)).await.map_err(|e| SearchError::Background(e.to_string()))
+    tokio::task::spawn_blocking(move || span.in_scope(work)).await.map_err(|e| CollectionError::Internal(e.to_string()))
 }

@@ -10,11 +10,11 @@ use crate::util::hex;
 /// A data folder. Everything in it but the catalog, `images/`, `models/` and `backups/` can be deleted and is made
 /// again.
 #[derive(Debug, Clone)]
-pub struct DataFolder {
+pub struct DataDir {
     root: PathBuf,
 }
 
-impl DataFolder {
+impl DataDir {
     /// Takes `root` as the data folder and makes what is missing of it.
     ///
     /// # Errors

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::SearchError;
+use super::CollectionError;
 use crate::{
     catalog::FeatureKinds,
+    core::Picture,
     encoders::{ImageEncoder, TextEncoder},
-    picture::Picture,
 };
 
 /// The two encoders of a collection. Cheap to clone.
@@ -32,11 +32,11 @@ impl std::fmt::Debug for Encoders {
 }
 
 /// Features of one picture.
-pub(crate) fn encode_one(encoder: &dyn ImageEncoder, picture: Picture) -> Result<Vec<f32>, SearchError> {
+pub(crate) fn encode_one(encoder: &dyn ImageEncoder, picture: Picture) -> Result<Vec<f32>, CollectionError> {
     one(encoder.encode(std::slice::from_ref(&picture))?)
 }
 
 /// The only row of an encoder's answer to one input.
-pub(crate) fn one(mut rows: Vec<Vec<f32>>) -> Result<Vec<f32>, SearchError> {
-    rows.pop().ok_or_else(|| SearchError::Background("an encoder gave no features for its input".into()))
+fn one(mut rows: Vec<Vec<f32>>) -> Result<Vec<f32>, CollectionError> {
+    rows.pop().ok_or_else(|| CollectionError::Internal("an encoder gave no features for its input".into()))
 }

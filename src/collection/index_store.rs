@@ -1,6 +1,6 @@
 //! The index of a collection on disk, and its parameters.
 
-use super::{Library, SearchError};
+use super::{Collection, CollectionError};
 use crate::{
     catalog::Watermark,
     index::{GenerationStore, IndexParameters},
@@ -9,17 +9,17 @@ use crate::{
 /// Name of the catalog's entry for the index parameters of a collection, where they are not the defaults.
 const PARAMETERS: &str = "index_parameters";
 
-impl Library {
+impl Collection {
     /// The folder of the index generations.
     pub(crate) fn index_store(&self) -> GenerationStore {
-        GenerationStore::new(self.folder.index())
+        GenerationStore::new(self.data_dir.index())
     }
 
     /// Index parameters of this collection, or the defaults.
     ///
     /// # Errors
     /// If the catalog fails.
-    pub async fn index_parameters(&self) -> Result<IndexParameters, SearchError> {
+    pub async fn index_parameters(&self) -> Result<IndexParameters, CollectionError> {
         let stored = self.catalog.fact(PARAMETERS).await?;
         Ok(stored.and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default())
     }
@@ -28,14 +28,14 @@ impl Library {
     ///
     /// # Errors
     /// If the catalog fails.
-    pub async fn set_index_parameters(&self, parameters: &IndexParameters) -> Result<(), SearchError> {
+    pub async fn set_index_parameters(&self, parameters: &IndexParameters) -> Result<(), CollectionError> {
         Ok(self.catalog.set_fact(PARAMETERS, &serde_json::json!(parameters).to_string()).await?)
     }
 }
 
 /// The catalog's watermark at which a generation was built, from the text in its manifest. `None` if the generation
 /// belongs to another collection.
-pub(crate) fn built_at(watermark: &str, collection: &str) -> Option<Watermark> {
+pub(crate) fn built_at(watermark: &str, collection_name: &str) -> Option<Watermark> {
     let (name, number) = watermark.split_once(' ')?;
-    number.parse().ok().filter(|_| name == collection)
+    number.parse().ok().filter(|_| name == collection_name)
 }

@@ -15,47 +15,46 @@ use crate::{
     util::fs::write_atomic_unsynced,
 };
 
-pub use SearchError;
-pub use data_dir::DataFolder;
+pub use data_dir::DataDir;
 pub use encoders::Encoders;
-pub use progress::{Progress, Silent};
-pub(crate) use {
-    blocking::blocking,
-    encoders::{encode_one, one},
-};
+pub use error::CollectionError;
+pub(crate) use index_store::built_at;
+pub use progress::{NoProgress, Progress};
+pub(crate) use {blocking::blocking, encoders::encode_one};
 
 /// Longer side of the thumbnails that an import makes, in pixels.
 pub const THUMBNAIL_SIDE: u32 = 320;
 
 /// An opened collection: its folder and its catalog. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Library {
+pub struct Collection {
     /// Where things lie.
-    pub folder: DataFolder,
+    pub data_dir: DataDir,
     /// What is known.
     pub catalog: Catalog,
     /// How large pictures may be.
     pub limits: PictureLimits,
 }
 
-impl Library {
+impl Collection {
     /// Opens the collection in `root`, an empty one if nothing is there.
     ///
     /// # Errors
     /// If a folder cannot be made or the catalog cannot be opened.
-    pub async fn open(root: &Path, limits: PictureLimits) -> Result<Self, SearchError> {
-        let folder = DataFolder::create(root).map_err(SearchError::io("the data folder could not be made:", root))?;
-        let catalog = Catalog::open(folder.root()).await?;
-        Ok(Self { folder, catalog, limits })
+    pub async fn open(root: &Path, limits: PictureLimits) -> Result<Self, CollectionError> {
+        let data_dir =
+            DataDir::create(root).map_err(CollectionError::io("the data folder could not be made:", root))?;
+        let catalog = Catalog::open(data_dir.root()).await?;
+        Ok(Self { data_dir, catalog, limits })
     }
 
     /// The thumbnail of an item's picture as JPEG bytes, made now if it is not there. `None` without a picture.
     ///
     /// # Errors
     /// If the picture can no longer be read.
-    pub(crate) fn thumbnail(&self, item: &Item) -> Result<Option<Vec<u8>>, SearchError> {
+    pub(crate) fn thumbnail(&self, item: &Item) -> Result<Option<Vec<u8>>, CollectionError> {
         let (Some(hash), Some(path)) = (&item.content_hash, &item.image_path) else { return Ok(None) };
-        let kept = self.folder.thumbnail(hash, THUMBNAIL_SIDE);
+        let kept = self.data_dir.thumbnail(hash, THUMBNAIL_SIDE);
         if let Ok(bytes) = std::fs::read(&kept) {
             return Ok(Some(bytes));
         }

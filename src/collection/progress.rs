@@ -14,9 +14,9 @@ pub trait Progress: Send + Sync {
 
 /// Nobody listens.
 #[derive(Debug, Clone, Copy)]
-pub struct Silent;
+pub struct NoProgress;
 
-impl Progress for Silent {
+impl Progress for NoProgress {
     fn begin(&self, _step: &str, _unit: &str, _total: Option<u64>) {}
     fn advance(&self, _done: u64) {}
     fn note(&self, _text: &str) {}

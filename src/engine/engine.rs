@@ -13,14 +13,15 @@ use arc_swap::ArcSwapOption;
 
 use crate::{
     catalog::Item,
-    collection::{Encoders, Library, Progress, SearchError, Silent, blocking},
+    collection::{Collection, CollectionError, Encoders, NoProgress, Progress, blocking},
     compute::{self, Worker},
     dataset,
     engine::{
-        ingest::group_commit::Commits,
+        error::EngineError,
+        ingest::group_commit::GroupCommit,
         projection::LastMap,
-        query::{cursors::Pages, item_cache::Shown, text_encoder::Texts},
-        serving::snapshot::{Generation, IndexKind},
+        query::{cursors::CursorStore, item_cache::ItemCache, text_encoder::BatchedTextEncoder},
+        serving::snapshot::{Generation, IndexMode},
         tasks::runner::Tasks,
     },
 };
@@ -34,9 +35,9 @@ pub struct EngineLimits {
     pub results: usize,
     /// Terms of a query.
     pub terms: usize,
-    /// Texts that wait for their encoder, and pictures that wait for theirs.
+    /// BatchedTextEncoder that wait for their encoder, and pictures that wait for theirs.
     pub queue: usize,
-    /// Texts whose points are kept for whoever asks them again.
+    /// BatchedTextEncoder whose points are kept for whoever asks them again.
     pub kept_texts: usize,
     /// Bytes that may take, at most.
     pub kept_bytes: usize,
@@ -51,29 +52,29 @@ impl Default for EngineLimits {
 /// The engine of one collection.
 #[derive(Debug)]
 pub struct Engine {
-    pub(in crate::engine) library: Library,
+    pub(in crate::engine) collection: Collection,
     pub(in crate::engine) encoders: Encoders,
     limits: EngineLimits,
     live: ArcSwapOption<Generation>,
     /// Words on their way to their point.
-    pub(in crate::engine) texts: Texts,
+    pub(in crate::engine) texts: BatchedTextEncoder,
     /// Items as answers show them.
-    pub(in crate::engine) shown: Shown,
+    pub(in crate::engine) shown: ItemCache,
     /// Pictures on theirs, and items that come.
     pub(in crate::engine) worker: Worker,
-    /// Held by whoever changes the catalog or puts in a generation, so that what is live has come as far as what was
+    /// StoredRanking by whoever changes the catalog or puts in a generation, so that what is live has come as far as what was
     /// acknowledged.
     pub(in crate::engine) changing: tokio::sync::Mutex<()>,
     /// Items that are encoded and wait to be written.
-    pub(in crate::engine) commits: Commits,
+    pub(in crate::engine) commits: GroupCommit,
     /// When the last fold began by itself.
     pub(in crate::engine) last_fold: Mutex<Option<Instant>>,
     /// Long work.
     pub(in crate::engine) tasks: Tasks,
-    /// Held while a generation is built: one after the other, so that the last one is of the model that answers.
+    /// StoredRanking while a generation is built: one after the other, so that the last one is of the model that answers.
     pub(in crate::engine) building: tokio::sync::Mutex<()>,
     /// Rankings that cursors point into.
-    pub(in crate::engine) pages: Pages,
+    pub(in crate::engine) pages: CursorStore,
     /// The last sheet of the common space.
     pub(in crate::engine) map: LastMap,
     /// Set once [`Self::start`] has done what it can.
@@ -87,13 +88,13 @@ impl Engine {
     ///
     /// # Errors
     /// If the system refuses threads.
-    pub fn new(library: Library, encoders: Encoders, limits: EngineLimits) -> Result<Self, SearchError> {
-        let threads = |source| SearchError::Io { what: "encoder threads could not be started".into(), source };
-        let shown = Shown::new(library.catalog.clone());
-        let texts = Texts::start(Arc::clone(&encoders.text), &limits).map_err(threads)?;
+    pub fn new(collection: Collection, encoders: Encoders, limits: EngineLimits) -> Result<Self, EngineError> {
+        let threads = |source| CollectionError::Io { what: "encoder threads could not be started".into(), source };
+        let shown = ItemCache::new(collection.catalog.clone());
+        let texts = BatchedTextEncoder::start(Arc::clone(&encoders.text), &limits).map_err(threads)?;
         let worker = Worker::start("pictures", compute::cores(), limits.queue).map_err(threads)?;
         Ok(Self {
-            library,
+            collection,
             encoders,
             limits,
             live: ArcSwapOption::empty(),
@@ -101,11 +102,11 @@ impl Engine {
             shown,
             worker,
             changing: tokio::sync::Mutex::new(()),
-            commits: Commits::default(),
+            commits: GroupCommit::default(),
             last_fold: Mutex::new(None),
             tasks: Tasks::default(),
             building: tokio::sync::Mutex::new(()),
-            pages: Pages::default(),
+            pages: CursorStore::default(),
             map: LastMap::default(),
             warm: AtomicBool::new(false),
             closing: Arc::new(AtomicBool::new(false)),
@@ -116,24 +117,25 @@ impl Engine {
     /// Says whether a reindex is due.
     ///
     /// # Errors
-    /// [`SearchError::NoModel`], [`SearchError::OtherEncoder`]; or if the catalog or the model's files fail.
-    pub async fn open(&self) -> Result<(Arc<Generation>, bool), SearchError> {
-        let reason = match Generation::open(&self.library, &self.encoders).await {
+    /// [`CollectionError::NoModel`], [`CollectionError::OtherEncoder`]; or if the catalog or the model's files fail.
+    pub async fn open(&self) -> Result<(Arc<Generation>, bool), EngineError> {
+        let reason = match Generation::open(&self.collection, &self.encoders).await {
             Ok(Some(generation)) => {
                 let generation = self.put_in(generation).await?;
                 let due = generation.needs_fold();
                 return Ok((generation, due));
             }
             Ok(None) => None,
-            Err(SearchError::IndexOnDisk(reason)) => {
+            Err(CollectionError::IndexOnDisk(reason)) => {
                 tracing::warn!(reason, "the index on disk cannot be used; scans answer until it is built anew");
                 Some(reason)
             }
-            Err(error) => return Err(error),
+            Err(error) => return Err(error.into()),
         };
         let stop = Arc::clone(&self.closing);
         let mut scanned =
-            Generation::build(&self.library, &self.encoders, IndexKind::Scanned, Arc::new(Silent), stop).await?;
+            Generation::build(&self.collection, &self.encoders, IndexMode::InMemoryScan, Arc::new(NoProgress), stop)
+                .await?;
         scanned.degraded = reason;
         Ok((self.put_in(scanned).await?, true))
     }
@@ -142,7 +144,7 @@ impl Engine {
     ///
     /// # Errors
     /// As [`Self::open`]; or if a query fails.
-    pub async fn start(self: &Arc<Self>) -> Result<Arc<Generation>, SearchError> {
+    pub async fn start(self: &Arc<Self>) -> Result<Arc<Generation>, EngineError> {
         let opened = self.open().await;
         if opened.is_ok() {
             self.warm_up().await?;
@@ -165,24 +167,24 @@ impl Engine {
         &self,
         progress: Arc<dyn Progress>,
         stop: Arc<AtomicBool>,
-    ) -> Result<Arc<Generation>, SearchError> {
+    ) -> Result<Arc<Generation>, EngineError> {
         let _building = self.building.lock().await;
-        let kind = IndexKind::Kept(self.library.index_parameters().await?);
-        let built = Generation::build(&self.library, &self.encoders, kind, progress, stop).await?;
+        let kind = IndexMode::Persisted(self.collection.index_parameters().await?);
+        let built = Generation::build(&self.collection, &self.encoders, kind, progress, stop).await?;
         let before = self.live().map_or(built.built_at(), |live| live.built_at());
         let remembered = before.min(built.built_at());
         let built = self.put_in(built).await?;
         // The generation before can be gone back to, so what came after it is remembered.
-        self.library.catalog.forget_changes(remembered).await?;
+        self.collection.catalog.forget_changes(remembered).await?;
         Ok(built)
     }
 
     /// Makes a generation the live one, once it has come as far as the catalog.
-    async fn put_in(&self, generation: Generation) -> Result<Arc<Generation>, SearchError> {
+    async fn put_in(&self, generation: Generation) -> Result<Arc<Generation>, EngineError> {
         let _changing = self.changing.lock().await;
-        if !generation.catch_up(&self.library, &self.encoders).await? {
+        if !generation.catch_up(&self.collection, &self.encoders).await? {
             let reason = "the catalog no longer remembers what changed while the index was built; reindex again";
-            return Err(SearchError::IndexOnDisk(reason.into()));
+            return Err(CollectionError::IndexOnDisk(reason.into()).into());
         }
         let generation = Arc::new(generation);
         self.live.store(Some(Arc::clone(&generation)));
@@ -196,8 +198,8 @@ impl Engine {
     }
 
     /// The collection.
-    pub fn library(&self) -> &Library {
-        &self.library
+    pub fn collection(&self) -> &Collection {
+        &self.collection
     }
 
     /// How much a query may ask for.
@@ -214,12 +216,12 @@ impl Engine {
     /// The generation that answers, or why none does.
     ///
     /// # Errors
-    /// [`SearchError::NoModel`], [`SearchError::Starting`].
-    pub async fn ready(&self) -> Result<Arc<Generation>, SearchError> {
+    /// [`CollectionError::NoModel`], [`EngineError::Starting`].
+    pub async fn ready(&self) -> Result<Arc<Generation>, EngineError> {
         match self.live() {
             Some(generation) => Ok(generation),
-            None if self.library.catalog.active_model().await?.is_none() => Err(SearchError::NoModel),
-            None => Err(SearchError::Starting),
+            None if self.collection.catalog.active_model().await?.is_none() => Err(CollectionError::NoModel.into()),
+            None => Err(EngineError::Starting),
         }
     }
 
@@ -227,31 +229,31 @@ impl Engine {
     /// longer once the service is asked to end.
     ///
     /// # Errors
-    /// As [`Self::ready`]; [`SearchError::Closing`].
-    pub async fn accepts(&self) -> Result<Arc<Generation>, SearchError> {
+    /// As [`Self::ready`]; [`EngineError::ShuttingDown`].
+    pub async fn accepts(&self) -> Result<Arc<Generation>, EngineError> {
         if self.closing.load(Ordering::Relaxed) {
-            return Err(SearchError::Closing);
+            return Err(EngineError::ShuttingDown);
         }
         let generation = self.ready().await?;
-        if self.warm.load(Ordering::Relaxed) { Ok(generation) } else { Err(SearchError::Starting) }
+        if self.warm.load(Ordering::Relaxed) { Ok(generation) } else { Err(EngineError::Starting) }
     }
 
     /// The thumbnail of an item's picture as JPEG bytes, made now if it is not there.
     ///
     /// # Errors
     /// If the picture can no longer be read.
-    pub async fn thumbnail(&self, item: &Item) -> Result<Option<Vec<u8>>, SearchError> {
-        let (library, item) = (self.library.clone(), item.clone());
-        blocking(move || library.thumbnail(&item)).await?
+    pub async fn thumbnail(&self, item: &Item) -> Result<Option<Vec<u8>>, EngineError> {
+        let (collection, item) = (self.collection.clone(), item.clone());
+        Ok(blocking(move || collection.thumbnail(&item)).await??)
     }
 
     /// The bytes of an item's picture, as its owner has them.
     ///
     /// # Errors
     /// If the picture can no longer be read.
-    pub async fn picture(&self, item: &Item) -> Result<Option<Vec<u8>>, SearchError> {
+    pub async fn picture(&self, item: &Item) -> Result<Option<Vec<u8>>, EngineError> {
         let Some(path) = item.image_path.clone() else { return Ok(None) };
-        let limits = self.library.limits;
+        let limits = self.collection.limits;
         blocking(move || Ok(Some(dataset::read_file(Path::new(&path), &limits)?))).await?
     }
 }

@@ -2,6 +2,7 @@
 
 #[expect(clippy::module_inception, reason = "it is taken apart next")]
 mod engine;
+mod error;
 mod ingest;
 mod metrics;
 mod projection;
@@ -10,7 +11,8 @@ mod serving;
 mod tasks;
 
 pub use engine::{Engine, EngineLimits};
-pub use ingest::{BatchLine, ItemChange, ItemDraft, TakenLine};
-pub use projection::{Placed, SpaceMap};
-pub use query::{Answer, Direction, Found, Kind, LeftOut, PredictedLabel, Query, Target, Term, Timings};
-pub use serving::{Generation, IndexKind, tune_index};
+pub use error::EngineError;
+pub use ingest::{BulkLine, ItemChange, ItemDraft, LineResult};
+pub use projection::{ProjectedPoint, Projection};
+pub use query::{Answer, Direction, ExcludedCounts, Hit, Kind, PredictedLabel, Query, Target, Term, Timings};
+pub use serving::{Generation, IndexMode, tune_index};

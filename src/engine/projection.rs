@@ -9,11 +9,11 @@ use rayon::prelude::*;
 
 use crate::{
     catalog::Sampled,
-    collection::{SearchError, blocking},
-    engine::{engine::Engine, query::request::Kind, serving::snapshot::Generation},
+    collection::blocking,
+    core::UnitVector,
+    engine::{engine::Engine, error::EngineError, query::request::Kind, serving::snapshot::Generation},
     evaluation::layout,
     index::VectorIndex,
-    vector::UnitVector,
 };
 
 /// Points that t-SNE lays out: a few seconds.
@@ -27,7 +27,7 @@ const SHARPNESS: f32 = 20.0;
 
 /// A picture or a caption on the sheet.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Placed {
+pub struct ProjectedPoint {
     /// What it is.
     pub kind: Kind,
     /// What the catalog says of it.
@@ -40,7 +40,7 @@ pub struct Placed {
 
 /// A sheet.
 #[derive(Debug)]
-pub struct SpaceMap {
+pub struct Projection {
     /// The model whose space it shows.
     pub model: String,
     /// The generation whose points it shows.
@@ -48,7 +48,7 @@ pub struct SpaceMap {
     /// Points that there are; a sheet shows some of them.
     pub total: usize,
     /// Those that are shown.
-    pub points: Vec<Placed>,
+    pub points: Vec<ProjectedPoint>,
 }
 
 /// The last sheet that was made, and of what.
@@ -56,15 +56,15 @@ pub struct SpaceMap {
 pub(in crate::engine) struct LastMap(tokio::sync::Mutex<Option<Made>>);
 
 /// A sheet, the generation whose points it shows, and how many were asked for.
-type Made = (Weak<Generation>, u32, Arc<SpaceMap>);
+type Made = (Weak<Generation>, u32, Arc<Projection>);
 
 impl Engine {
     /// The common space of the generation that answers, with at most `limit` points. Made when it is first asked for; whoever
     /// asks meanwhile waits for the same one. What has come since the generation was built may not be on it.
     ///
     /// # Errors
-    /// [`SearchError::NoModel`], [`SearchError::Starting`]; or if the catalog fails.
-    pub async fn map(self: &Arc<Self>, limit: u32) -> Result<Arc<SpaceMap>, SearchError> {
+    /// [`CollectionError::NoModel`], [`EngineError::Starting`]; or if the catalog fails.
+    pub async fn map(self: &Arc<Self>, limit: u32) -> Result<Arc<Projection>, EngineError> {
         let generation = self.ready().await?;
         let engine = Arc::clone(self);
         // In a task of its own: a client that goes away must not make the next one begin anew.
@@ -79,17 +79,17 @@ impl Engine {
             *last = Some((Arc::downgrade(&generation), limit, Arc::clone(&map)));
             Ok(map)
         });
-        made.await.map_err(|e| SearchError::Background(e.to_string()))?
+        made.await.map_err(|e| EngineError::internal(e.to_string()))?
     }
 
-    async fn lay_out(&self, generation: &Arc<Generation>, limit: u32) -> Result<SpaceMap, SearchError> {
-        let catalog = &self.library.catalog;
+    async fn lay_out(&self, generation: &Arc<Generation>, limit: u32) -> Result<Projection, EngineError> {
+        let catalog = &self.collection.catalog;
         let half = limit.div_ceil(2);
         let mut pictures = catalog.sample_pictures(limit).await?;
         let captions = catalog.sample_captions(limit - half.min(pictures.len() as u32)).await?;
         pictures.truncate(limit as usize - captions.len());
         let generation = Arc::clone(generation);
-        blocking(move || {
+        let projected = blocking(move || {
             let of = |kind: Kind, rows: Vec<Sampled>| {
                 let index = if kind == Kind::Image { &generation.images } else { &generation.texts };
                 let known = |row: Sampled| Some((index.get(row.key.cast_unsigned())?, kind, row));
@@ -98,20 +98,20 @@ impl Engine {
             let all = [of(Kind::Image, pictures), of(Kind::Text, captions)].concat();
             let vectors: Vec<&UnitVector> = all.iter().map(|(point, ..)| point).collect();
             let places = places(&vectors);
-            let placed = all.iter().zip(places).map(|((_, kind, row), [x, y])| Placed {
+            let placed = all.iter().zip(places).map(|((_, kind, row), [x, y])| ProjectedPoint {
                 kind: *kind,
                 sampled: row.clone(),
                 x,
                 y,
             });
-            SpaceMap {
+            Projection {
                 model: generation.record.version.clone(),
                 generation: generation.number,
                 total: generation.images.len() + generation.texts.len(),
                 points: placed.collect(),
             }
-        })
-        .await
+        });
+        Ok(projected.await?)
     }
 }
 

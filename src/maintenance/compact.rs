@@ -23,9 +23,9 @@ use walkdir::WalkDir;
 
 use crate::{
     catalog::Vacuum,
-    collection::{Library, Progress, SearchError, blocking},
+    collection::{Collection, CollectionError, Progress, blocking},
     index::GenerationError,
-    maintenance::staging::{Alone, is_old, tidy},
+    maintenance::staging::{MaintenanceLock, is_old, tidy},
     training,
     util::fs::dir_size,
 };
@@ -66,16 +66,16 @@ pub struct Removed {
 /// Removes what is no longer needed and gives its room back.
 ///
 /// # Errors
-/// [`SearchError::Stopped`] soon after `stop` is set; or if the catalog or the file system fails. What went until then is gone, and
+/// [`CollectionError::Cancelled`] soon after `stop` is set; or if the catalog or the file system fails. What went until then is gone, and
 /// nothing else.
 pub async fn compact(
-    library: &Library,
+    collection: &Collection,
     progress: Arc<dyn Progress>,
     stop: Arc<AtomicBool>,
-) -> Result<CompactSummary, SearchError> {
+) -> Result<CompactSummary, CollectionError> {
     let began = Instant::now();
-    let _alone = Alone::with(library, progress.as_ref(), &stop).await?;
-    let work = Work { library, progress: progress.as_ref(), stop: &stop };
+    let _alone = MaintenanceLock::with(collection, progress.as_ref(), &stop).await?;
+    let work = Work { collection, progress: progress.as_ref(), stop: &stop };
     let mut summary = CompactSummary { bytes_before: work.bytes().await?, ..CompactSummary::default() };
     summary.removed.features = work.features().await?;
     summary.removed.pictures = work.pictures().await?;
@@ -94,19 +94,19 @@ struct Named {
 }
 
 struct Work<'a> {
-    library: &'a Library,
+    collection: &'a Collection,
     progress: &'a dyn Progress,
     stop: &'a AtomicBool,
 }
 
 impl Work<'_> {
-    fn go_on(&self) -> Result<(), SearchError> {
-        if self.stop.load(Ordering::Relaxed) { Err(SearchError::Stopped) } else { Ok(()) }
+    fn go_on(&self) -> Result<(), CollectionError> {
+        if self.stop.load(Ordering::Relaxed) { Err(CollectionError::Cancelled) } else { Ok(()) }
     }
 
     /// Bytes of all that is the service's own, without backups.
-    async fn bytes(&self) -> Result<u64, SearchError> {
-        let folder = self.library.folder.clone();
+    async fn bytes(&self) -> Result<u64, CollectionError> {
+        let folder = self.collection.data_dir.clone();
         blocking(move || {
             let folders = [folder.images(), folder.thumbnails(), folder.models(), folder.index()];
             let files = ["", "-wal"].map(|end| folder.root().join(format!("{}{end}", crate::catalog::FILE)));
@@ -116,8 +116,8 @@ impl Work<'_> {
         .await
     }
 
-    async fn features(&self) -> Result<u64, SearchError> {
-        let catalog = &self.library.catalog;
+    async fn features(&self) -> Result<u64, CollectionError> {
+        let catalog = &self.collection.catalog;
         let last = catalog.last_feature().await?;
         self.progress.begin("features", "row", Some(last.unsigned_abs()));
         let (mut at, mut gone) = (0, 0);
@@ -130,9 +130,9 @@ impl Work<'_> {
         Ok(gone)
     }
 
-    async fn pictures(&self) -> Result<u64, SearchError> {
+    async fn pictures(&self) -> Result<u64, CollectionError> {
         let mut gone = 0;
-        for folder in self.folders("pictures", self.library.folder.images()).await? {
+        for folder in self.folders("pictures", self.collection.data_dir.images()).await? {
             for some in self.unused(folder).await? {
                 self.go_on()?;
                 let contents = some.iter().map(|named| named.content.clone()).collect();
@@ -143,16 +143,16 @@ impl Work<'_> {
                         .filter(|named| remove(&named.path))
                         .count()
                 };
-                gone += self.library.catalog.while_unused(contents, remove).await? as u64;
+                gone += self.collection.catalog.while_unused(contents, remove).await? as u64;
             }
         }
         Ok(gone)
     }
 
     /// Thumbnails are made anew when they are asked for, so nobody has to wait.
-    async fn thumbnails(&self) -> Result<u64, SearchError> {
+    async fn thumbnails(&self) -> Result<u64, CollectionError> {
         let mut gone = 0;
-        for folder in self.folders("thumbnails", self.library.folder.thumbnails()).await? {
+        for folder in self.folders("thumbnails", self.collection.data_dir.thumbnails()).await? {
             for some in self.unused(folder).await? {
                 self.go_on()?;
                 gone += blocking(move || some.iter().filter(|named| remove(&named.path)).count()).await? as u64;
@@ -162,7 +162,7 @@ impl Work<'_> {
     }
 
     /// Begins a step through the folders below `above`, each of which holds the files of some contents.
-    async fn folders(&self, step: &str, above: PathBuf) -> Result<impl Iterator<Item = PathBuf>, SearchError> {
+    async fn folders(&self, step: &str, above: PathBuf) -> Result<impl Iterator<Item = PathBuf>, CollectionError> {
         let folders: Vec<PathBuf> = blocking(move || {
             let entries = fs::read_dir(above).into_iter().flatten().flatten();
             entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect()
@@ -176,14 +176,14 @@ impl Work<'_> {
     }
 
     /// Files of a folder whose contents no item has, some at a time.
-    async fn unused(&self, folder: PathBuf) -> Result<Vec<Vec<Named>>, SearchError> {
+    async fn unused(&self, folder: PathBuf) -> Result<Vec<Vec<Named>>, CollectionError> {
         let files = blocking(move || named_files(&folder)).await?;
         let mut found = Vec::new();
         let mut files = files.into_iter().peekable();
         while files.peek().is_some() {
             let mut some: Vec<Named> = files.by_ref().take(FILES).collect();
             let contents: Vec<String> = some.iter().map(|named| named.content.clone()).collect();
-            let used = self.library.catalog.contents_in_use(&contents).await?;
+            let used = self.collection.catalog.contents_in_use(&contents).await?;
             some.retain(|named| !used.contains(&named.content));
             if !some.is_empty() {
                 found.push(some);
@@ -193,26 +193,26 @@ impl Work<'_> {
     }
 
     /// What was left unfinished, and what newer generations of the index took the place of.
-    async fn leftovers(&self, summary: &mut CompactSummary) -> Result<(), SearchError> {
+    async fn leftovers(&self, summary: &mut CompactSummary) -> Result<(), CollectionError> {
         self.go_on()?;
         self.progress.begin("leftovers", "place", Some(2));
-        let (store, library) = (self.library.index_store(), self.library.clone());
+        let (store, collection) = (self.collection.index_store(), self.collection.clone());
         let garbage = blocking(move || store.collect_garbage()).await?;
         match garbage {
             Ok(garbage) => summary.removed.generations = garbage.generations,
             Err(error @ (GenerationError::Busy | GenerationError::Damaged { .. })) => {
                 summary.notes.push(format!("generations of the index were left as they are: {error}"));
             }
-            Err(error) => return Err(SearchError::IndexOnDisk(error.to_string())),
+            Err(error) => return Err(CollectionError::IndexOnDisk(error.to_string())),
         }
         self.progress.advance(1);
-        summary.removed.temporaries = blocking(move || leftovers(&library)).await?;
+        summary.removed.temporaries = blocking(move || leftovers(&collection)).await?;
         self.progress.advance(2);
         Ok(())
     }
 
-    async fn catalog(&self, notes: &mut Vec<String>) -> Result<(), SearchError> {
-        let catalog = &self.library.catalog;
+    async fn catalog(&self, notes: &mut Vec<String>) -> Result<(), CollectionError> {
+        let catalog = &self.collection.catalog;
         self.progress.begin("catalog", "page", Some(catalog.free_pages().await?));
         let mut more = catalog.merge_words(true).await?;
         while more {
@@ -268,8 +268,8 @@ fn remove(path: &Path) -> bool {
 }
 
 /// Removes temporary files that nobody has written to for long, backups that were cut off, and a model that got no name.
-fn leftovers(library: &Library) -> u64 {
-    let folder = &library.folder;
+fn leftovers(collection: &Collection) -> u64 {
+    let folder = &collection.data_dir;
     let temporary = |name: &str| name.starts_with('.') && name.ends_with(".tmp");
     let files = [folder.images(), folder.thumbnails(), folder.models()].into_iter().flat_map(WalkDir::new).flatten();
     let old = files.filter(|file| {
@@ -279,7 +279,7 @@ fn leftovers(library: &Library) -> u64 {
     gone += tidy(&folder.backups()).0;
     let unnamed = folder.finishing();
     // Only while nobody trains: it might get its name in a moment.
-    if unnamed.exists() && training::lock(library).is_ok_and(|_lock| training::remove(&unnamed).is_ok()) {
+    if unnamed.exists() && training::lock(collection).is_ok_and(|_lock| training::remove(&unnamed).is_ok()) {
         gone += 1;
     }
     gone

@@ -5,6 +5,6 @@ mod compact;
 mod restore;
 mod staging;
 
-pub use backup::{BackupSummary, BackupTo, backup, tidy_backups};
+pub use backup::{BackupSummary, BackupTo, backup, remove_stale_backups};
 pub use compact::{CompactSummary, Removed, compact};
 pub use restore::{RestoreSummary, restore};

@@ -18,8 +18,8 @@ use std::{
 use crate::{
     archive::{About, Archive, is_segment},
     catalog::{self, Catalog, CatalogError},
-    collection::{DataFolder, Progress, SearchError, blocking},
-    maintenance::{backup::writer::ending, staging::Workplace},
+    collection::{CollectionError, DataDir, Progress, blocking},
+    maintenance::{backup::ending, staging::StagingDir},
 };
 
 /// What a restore made.
@@ -38,14 +38,14 @@ pub struct RestoreSummary {
 /// Makes the data folder `to` from a backup.
 ///
 /// # Errors
-/// [`SearchError::BadOutput`] if there is something already; [`SearchError::Archive`] with the file that is wrong;
-/// [`SearchError::Stopped`] soon after `stop` is set; or if the catalog or the file system fails. Then nothing is left of it.
+/// [`CollectionError::BadOutput`] if there is something already; [`CollectionError::Archive`] with the file that is wrong;
+/// [`CollectionError::Cancelled`] soon after `stop` is set; or if the catalog or the file system fails. Then nothing is left of it.
 pub async fn restore(
     archive: &Path,
     to: &Path,
     progress: Arc<dyn Progress>,
     stop: Arc<AtomicBool>,
-) -> Result<RestoreSummary, SearchError> {
+) -> Result<RestoreSummary, CollectionError> {
     let began = Instant::now();
     let root = free_place(to)?;
     let parent = root.parent().unwrap_or(Path::new("/")).to_owned();
@@ -53,7 +53,7 @@ pub async fn restore(
     let archive = blocking(move || Archive::open(&archive)).await??;
     let about = archive.manifest().about.clone();
 
-    let workplace = Workplace::make(&parent).map_err(SearchError::io("nothing can be made in", &parent))?;
+    let workplace = StagingDir::make(&parent).map_err(CollectionError::io("nothing can be made in", &parent))?;
     let data = workplace.path().join("data");
     let unpacked = data.clone();
     let (bytes, heard) = (archive.manifest().files.iter().map(|file| file.bytes).sum(), Arc::clone(&progress));
@@ -69,7 +69,7 @@ pub async fn restore(
     blocking(move || {
         // One call for all files: one by one, each would wait for the disk.
         let synced = File::open(&data).and_then(|folder| Ok(rustix::fs::syncfs(&folder)?));
-        synced.map_err(SearchError::io("the collection could not be written to the disk:", &data))?;
+        synced.map_err(CollectionError::io("the collection could not be written to the disk:", &data))?;
         workplace.put(&data, &root)?;
         Ok(RestoreSummary { data: root, about, bytes, seconds: began.elapsed().as_secs_f64() })
     })
@@ -77,12 +77,12 @@ pub async fn restore(
 }
 
 /// The place of the new data folder, if nothing is there or an empty folder.
-fn free_place(to: &Path) -> Result<PathBuf, SearchError> {
+fn free_place(to: &Path) -> Result<PathBuf, CollectionError> {
     let refused = |reason: &str| {
         let to = to.display();
-        Err(SearchError::BadOutput(format!("{to} {reason}; --data names another folder, which a restore makes")))
+        Err(CollectionError::BadOutput(format!("{to} {reason}; --data names another folder, which a restore makes")))
     };
-    let unreadable = || SearchError::io("the data folder cannot be read:", to);
+    let unreadable = || CollectionError::io("the data folder cannot be read:", to);
     let root = std::path::absolute(to).map_err(unreadable())?;
     match fs::symlink_metadata(&root) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
@@ -109,16 +109,16 @@ fn free_place(to: &Path) -> Result<PathBuf, SearchError> {
 }
 
 /// Writes all files below `data`, each verified.
-fn unpack(archive: &Archive, data: &Path, progress: &dyn Progress, stop: &AtomicBool) -> Result<(), SearchError> {
+fn unpack(archive: &Archive, data: &Path, progress: &dyn Progress, stop: &AtomicBool) -> Result<(), CollectionError> {
     let mut done = 0;
     let mut folders = HashSet::new();
     for entry in &archive.manifest().files {
         let path = data.join(&entry.path);
         let folder = path.parent().unwrap_or(data);
         if folders.insert(folder.to_owned()) {
-            fs::create_dir_all(folder).map_err(SearchError::io("a folder could not be made:", folder))?;
+            fs::create_dir_all(folder).map_err(CollectionError::io("a folder could not be made:", folder))?;
         }
-        let mut file = File::create_new(&path).map_err(SearchError::io("a file could not be made:", &path))?;
+        let mut file = File::create_new(&path).map_err(CollectionError::io("a file could not be made:", &path))?;
         archive.extract(entry, &mut file, stop, &mut |bytes| {
             done += bytes;
             progress.advance(done);
@@ -128,7 +128,7 @@ fn unpack(archive: &Archive, data: &Path, progress: &dyn Progress, stop: &Atomic
 }
 
 /// Brings the catalog to this version's form, holds it to what the backup says of it, and tells it where its pictures lie.
-async fn settle(catalog: &Catalog, root: &Path, about: &About) -> Result<(), SearchError> {
+async fn settle(catalog: &Catalog, root: &Path, about: &About) -> Result<(), CollectionError> {
     let damaged = |reason: String| CatalogError::Damaged { place: catalog::FILE, reason };
     catalog.check().await?;
     let items = catalog.counts().await?.items.unsigned_abs();
@@ -139,6 +139,6 @@ async fn settle(catalog: &Catalog, root: &Path, about: &About) -> Result<(), Sea
         return Err(damaged(format!("it has a model {:?}, which is no name of one", model.version)).into());
     }
     let place =
-        |content: &[u8], mime: &str| root.join(DataFolder::upload_name(content, ending(mime))).display().to_string();
+        |content: &[u8], mime: &str| root.join(DataDir::upload_name(content, ending(mime))).display().to_string();
     Ok(catalog.place_pictures(&place).await?)
 }

@@ -13,7 +13,7 @@ use std::{
 };
 
 use crate::{
-    collection::{Library, Progress, SearchError},
+    collection::{Collection, CollectionError, Progress},
     util::fs::{dir_size, rename_synced, try_lock_file},
 };
 
@@ -32,12 +32,12 @@ const TRY_EVERY: Duration = Duration::from_millis(100);
 
 /// A folder for what is unfinished; it goes when this is dropped.
 #[derive(Debug)]
-pub(crate) struct Workplace {
+pub(crate) struct StagingDir {
     path: PathBuf,
     _lock: File,
 }
 
-impl Workplace {
+impl StagingDir {
     /// Makes one in `parent`, which is made as well, and removes those there that nobody works in.
     pub(crate) fn make(parent: &Path) -> io::Result<Self> {
         fs::create_dir_all(parent)?;
@@ -58,12 +58,12 @@ impl Workplace {
     }
 
     /// Puts what was made here, and is on the disk, where it belongs, and waits until it is on the disk under that name.
-    pub(crate) fn put(&self, made: &Path, to: &Path) -> Result<(), SearchError> {
-        rename_synced(made, to).map_err(SearchError::io("what was made could not be put in its place:", to))
+    pub(crate) fn put(&self, made: &Path, to: &Path) -> Result<(), CollectionError> {
+        rename_synced(made, to).map_err(CollectionError::io("what was made could not be put in its place:", to))
     }
 }
 
-impl Drop for Workplace {
+impl Drop for StagingDir {
     fn drop(&mut self) {
         if let Err(error) = fs::remove_dir_all(&self.path) {
             tracing::warn!(%error, path = %self.path.display(), "unfinished work could not be removed");
@@ -103,26 +103,26 @@ pub(crate) fn is_old(path: &Path) -> bool {
 /// Keeps other backups and compactions of the same collection, in whichever process, from working until it is dropped: what one
 /// reads the other might remove.
 #[derive(Debug)]
-pub(crate) struct Alone {
+pub(crate) struct MaintenanceLock {
     _lock: File,
 }
 
-impl Alone {
+impl MaintenanceLock {
     /// Waits until no other one is at work.
     pub(crate) async fn with(
-        library: &Library,
+        collection: &Collection,
         progress: &dyn Progress,
         stop: &AtomicBool,
-    ) -> Result<Self, SearchError> {
-        let path = library.folder.root().join("upkeep.lock");
+    ) -> Result<Self, CollectionError> {
+        let path = collection.data_dir.root().join("upkeep.lock");
         let mut told = false;
         loop {
-            let lock = try_lock_file(&path).map_err(SearchError::io("the lock could not be taken:", &path))?;
+            let lock = try_lock_file(&path).map_err(CollectionError::io("the lock could not be taken:", &path))?;
             if let Some(lock) = lock {
                 return Ok(Self { _lock: lock });
             }
             if stop.load(Ordering::Relaxed) {
-                return Err(SearchError::Stopped);
+                return Err(CollectionError::Cancelled);
             }
             if !told {
                 progress.note("waiting for the end of another backup or compaction");
@@ -140,13 +140,13 @@ mod tests {
     #[test]
     fn what_somebody_works_in_stays_and_what_is_left_over_goes() {
         let folder = tempfile::tempdir().expect("a folder");
-        let one = Workplace::make(folder.path()).expect("a workplace");
+        let one = StagingDir::make(folder.path()).expect("a workplace");
         fs::write(one.path().join("half"), [0; 10]).expect("a file");
         // As a process leaves it that is killed: the lock is let go, the folder stays.
-        let other = Workplace::make(folder.path()).expect("a workplace");
+        let other = StagingDir::make(folder.path()).expect("a workplace");
         fs::write(other.path().join("half"), [0; 20]).expect("a file");
         let left = other.path().to_owned();
-        let Workplace { path: _, _lock } = &other;
+        let StagingDir { path: _, _lock } = &other;
         _lock.unlock().expect("it can be let go");
         std::mem::forget(other);
         let young = folder.path().join(format!("{UNFINISHED}young"));

@@ -15,8 +15,8 @@ use utoipa::{
     openapi::{RefOr, Schema},
 };
 
-use crate::collection::SearchError;
 use crate::server::extract::search_params::schema_of;
+use crate::{catalog::CatalogError, collection::CollectionError, engine::EngineError};
 
 macro_rules! table {
     ($($name:ident = $code:literal, $status:ident, $title:literal;)*) => {
@@ -238,53 +238,75 @@ impl IntoResponse for Problem {
     }
 }
 
-impl From<SearchError> for Problem {
-    fn from(error: SearchError) -> Self {
+impl From<EngineError> for Problem {
+    fn from(error: EngineError) -> Self {
         let code = match &error {
-            SearchError::NoModel => Code::NoModel,
-            SearchError::Starting => Code::Starting,
-            SearchError::Closing => Code::Draining,
-            SearchError::Overloaded => Code::Overloaded,
-            SearchError::TimedOut => Code::Timeout,
-            SearchError::BadQuery { field, .. } if field == "filter" => Code::InvalidFilter,
-            SearchError::BadQuery { .. } => Code::InvalidQuery,
-            SearchError::CursorExpired => Code::CursorExpired,
-            SearchError::NoSuchItem(_) => Code::NotFound,
-            SearchError::BadItem { .. } => Code::InvalidItem,
-            SearchError::ItemExists(_) => Code::ItemExists,
-            SearchError::ItemChanged(_) => Code::PreconditionFailed,
-            SearchError::Picture(_) => Code::ImageDecodeFailed,
-            SearchError::NoSuchModel(_) => Code::NoSuchModel,
-            SearchError::NoModelBefore(_) => Code::NoModelBefore,
-            SearchError::Settings(_) => Code::InvalidSettings,
-            SearchError::TaskAtWork { .. } => Code::TaskAtWork,
-            SearchError::OtherEncoder { .. }
-            | SearchError::NotEnough(_)
-            | SearchError::Features(_)
-            | SearchError::BadOutput(_)
-            | SearchError::Stopped
-            | SearchError::TrainingElsewhere
-            | SearchError::Encoder(_)
-            | SearchError::Space(_)
-            | SearchError::Index(_)
-            | SearchError::IndexOnDisk(_)
-            | SearchError::Catalog(_)
-            | SearchError::Archive(_)
-            | SearchError::Io { .. }
-            | SearchError::Background(_)
-            | SearchError::NotWritten(_) => Code::Internal,
+            EngineError::Starting => Code::Starting,
+            EngineError::ShuttingDown => Code::Draining,
+            EngineError::Overloaded => Code::Overloaded,
+            EngineError::TimedOut => Code::Timeout,
+            EngineError::BadFilter(_) => Code::InvalidFilter,
+            EngineError::BadQuery { .. } => Code::InvalidQuery,
+            EngineError::CursorExpired => Code::CursorExpired,
+            EngineError::NoSuchItem(_) => Code::NotFound,
+            EngineError::BadItem { .. } => Code::InvalidItem,
+            EngineError::ItemExists(_) => Code::ItemExists,
+            EngineError::ItemChanged(_) => Code::PreconditionFailed,
+            EngineError::TaskRunning { .. } => Code::TaskAtWork,
+            EngineError::NotWritten(_) => Code::Internal,
+            EngineError::Collection(error) => code_of(error),
         };
         if code == Code::Internal {
-            // The inside is for the log alone.
+            // Clients learn nothing of the inside; the log has it.
             tracing::error!(%error, "a request failed");
             return Self::of_status(StatusCode::INTERNAL_SERVER_ERROR, "", "");
         }
         let problem = Self::new(code, error.to_string());
         match &error {
-            SearchError::BadQuery { field, .. } => problem.at(&format!("/{field}")),
-            SearchError::BadItem { field, .. } => problem.at(&format!("/{field}")),
+            EngineError::BadQuery { field, .. }
+            | EngineError::BadItem { field, .. }
+            | EngineError::Collection(CollectionError::BadField { field, .. }) => problem.at(&format!("/{field}")),
+            EngineError::BadFilter(_) => problem.at("/filter"),
             _ => problem,
         }
+    }
+}
+
+impl From<CollectionError> for Problem {
+    fn from(error: CollectionError) -> Self {
+        EngineError::from(error).into()
+    }
+}
+
+impl From<CatalogError> for Problem {
+    fn from(error: CatalogError) -> Self {
+        EngineError::from(error).into()
+    }
+}
+
+/// The code of an error of the collection.
+fn code_of(error: &CollectionError) -> Code {
+    match error {
+        CollectionError::NoModel => Code::NoModel,
+        CollectionError::BadField { .. } => Code::InvalidQuery,
+        CollectionError::Picture(_) => Code::ImageDecodeFailed,
+        CollectionError::NoSuchModel(_) => Code::NoSuchModel,
+        CollectionError::NoPreviousModel(_) => Code::NoModelBefore,
+        CollectionError::Settings(_) => Code::InvalidSettings,
+        CollectionError::OtherEncoder { .. }
+        | CollectionError::NotEnoughData(_)
+        | CollectionError::Dataset(_)
+        | CollectionError::BadOutput(_)
+        | CollectionError::Cancelled
+        | CollectionError::TrainingElsewhere
+        | CollectionError::Encoder(_)
+        | CollectionError::Model(_)
+        | CollectionError::Index(_)
+        | CollectionError::IndexOnDisk(_)
+        | CollectionError::Catalog(_)
+        | CollectionError::Archive(_)
+        | CollectionError::Io { .. }
+        | CollectionError::Internal(_) => Code::Internal,
     }
 }
 

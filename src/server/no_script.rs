@@ -8,8 +8,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{collection::{SearchError, THUMBNAIL_SIDE}, engine::{Answer, Found, Query, Target}};
 use crate::server::{error::Problem, extract::search_params::AddressParameters, responses::item_path, state::App};
+use crate::{
+    collection::THUMBNAIL_SIDE,
+    engine::{Answer, EngineError, Hit, Query, Target},
+};
 
 /// Results of the list; it has no second page.
 const RESULTS: usize = 60;
@@ -62,19 +65,19 @@ fn with(page: &str, plain: &str) -> String {
 }
 
 /// Nothing where a key is wanted, for a link has none.
-async fn answer(app: &App, words: &str) -> Result<Option<Answer>, SearchError> {
-    if app.engine.library().catalog.wants_keys().await? {
+async fn answer(app: &App, words: &str) -> Result<Option<Answer>, EngineError> {
+    if app.engine.collection().catalog.wants_keys().await? {
         return Ok(None);
     }
     // The page is for everyone at any time; a search takes a place wherever it comes from.
-    let _place = app.places.request().ok_or(SearchError::Overloaded)?;
+    let _place = app.places.request().ok_or(EngineError::Overloaded)?;
     let query = Query {
         keyword_weight: KEYWORD_WEIGHT,
         deadline: Some(Instant::now() + PATIENCE),
         ..Query::top(Target::Image, RESULTS)
     };
     let search = app.engine.search_text(words, query);
-    tokio::time::timeout(PATIENCE, search).await.unwrap_or(Err(SearchError::TimedOut)).map(Some)
+    tokio::time::timeout(PATIENCE, search).await.unwrap_or(Err(EngineError::TimedOut)).map(Some)
 }
 
 fn listed(answer: &Answer, words: &str) -> String {
@@ -92,7 +95,7 @@ fn listed(answer: &Answer, words: &str) -> String {
     html + "</ol>"
 }
 
-fn plate(html: &mut String, found: &Found) {
+fn plate(html: &mut String, found: &Hit) {
     let item = &found.item;
     let path = item_path(&item.id);
     let caption = item.captions.first().map_or("", |caption| caption.text.as_str());

@@ -17,7 +17,21 @@ use tower_http::{
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::{engine::Engine, server::{assets, error, handlers::{admin, data_quality, info, item_images, items, keys, label_issues, projection, search, tasks}, limits::HttpSettings, middleware::{admission::{self, Places}, auth, idempotency, lingering_close, request_context}, openapi, state::App}, telemetry};
+use crate::{
+    engine::Engine,
+    server::{
+        assets, error,
+        handlers::{admin, data_quality, info, item_images, items, keys, label_issues, projection, search, tasks},
+        limits::HttpSettings,
+        middleware::{
+            admission::{self, Places},
+            auth, idempotency, lingering_close, request_context,
+        },
+        openapi,
+        state::App,
+    },
+    telemetry,
+};
 
 /// All routes of the service over one engine.
 pub(crate) fn router(engine: Arc<Engine>, settings: HttpSettings) -> Router {

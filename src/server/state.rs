@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Instant};
 use axum::http::HeaderValue;
 
 use crate::{
-    search::Engine,
+    engine::Engine,
     server::{limits::HttpLimits, middleware::admission::Places},
 };
 

@@ -13,9 +13,9 @@ use rayon::prelude::*;
 
 use crate::{
     catalog::MissingPicture,
-    collection::{Encoders, Library, Progress, SearchError, blocking, encode_one},
+    collection::{Collection, CollectionError, Encoders, Progress, blocking, encode_one},
+    core::Picture,
     dataset::{self, PictureLimits},
-    picture::Picture,
 };
 
 /// Pictures of a batch.
@@ -41,26 +41,26 @@ pub struct EncodeSummary {
 /// # Errors
 /// If the catalog or an encoder fails. A picture that can no longer be read is no error; its item says why.
 pub async fn encode_missing(
-    library: &Library,
+    collection: &Collection,
     encoders: &Encoders,
     progress: &dyn Progress,
     stop: &AtomicBool,
-) -> Result<EncodeSummary, SearchError> {
+) -> Result<EncodeSummary, CollectionError> {
     let mut summary = EncodeSummary::default();
-    let (pictures, texts) = library.catalog.missing_features(encoders.image.id(), encoders.text.id()).await?;
-    encode_pictures(library, encoders, pictures, progress, stop, &mut summary).await?;
-    encode_texts(library, encoders, texts, progress, stop, &mut summary).await?;
+    let (pictures, texts) = collection.catalog.missing_features(encoders.image.id(), encoders.text.id()).await?;
+    encode_pictures(collection, encoders, pictures, progress, stop, &mut summary).await?;
+    encode_texts(collection, encoders, texts, progress, stop, &mut summary).await?;
     Ok(summary)
 }
 
 async fn encode_pictures(
-    library: &Library,
+    collection: &Collection,
     encoders: &Encoders,
     total: u64,
     progress: &dyn Progress,
     stop: &AtomicBool,
     summary: &mut EncodeSummary,
-) -> Result<(), SearchError> {
+) -> Result<(), CollectionError> {
     progress.begin("encode pictures", "picture", Some(total));
     let mut after = Vec::new();
     loop {
@@ -68,10 +68,10 @@ async fn encode_pictures(
             summary.stopped = true;
             return Ok(());
         }
-        let missing = library.catalog.pictures_without_features(encoders.image.id(), &after, PICTURES).await?;
+        let missing = collection.catalog.pictures_without_features(encoders.image.id(), &after, PICTURES).await?;
         let Some(last) = missing.last() else { return Ok(()) };
         after.clone_from(&last.content_hash);
-        let (encoder, limits) = (Arc::clone(&encoders.image), library.limits);
+        let (encoder, limits) = (Arc::clone(&encoders.image), collection.limits);
         let (features, failures) = blocking(move || {
             // Decoded and encoded one at a time on each core: a batch of decoded giants would not fit in memory.
             let done: Vec<_> = missing
@@ -80,7 +80,7 @@ async fn encode_pictures(
                     Ok(decoded) => Ok((picture.content_hash, Ok(encode_one(encoder.as_ref(), decoded)?))),
                     Err(reason) => Ok((picture.content_hash, Err(reason))),
                 })
-                .collect::<Result<_, SearchError>>()?;
+                .collect::<Result<_, CollectionError>>()?;
             let mut features = Vec::new();
             let mut failures = Vec::new();
             for (hash, outcome) in done {
@@ -89,10 +89,10 @@ async fn encode_pictures(
                     Err(reason) => failures.push((hash, reason)),
                 }
             }
-            Ok::<_, SearchError>((features, failures))
+            Ok::<_, CollectionError>((features, failures))
         })
         .await??;
-        library.catalog.put_features(encoders.image.id(), &features, &failures).await?;
+        collection.catalog.put_features(encoders.image.id(), &features, &failures).await?;
         summary.pictures += features.len() as u64;
         summary.unreadable += failures.len() as u64;
         progress.advance(summary.pictures + summary.unreadable);
@@ -109,13 +109,13 @@ fn read_again(missing: &MissingPicture, limits: &PictureLimits) -> Result<Pictur
 }
 
 async fn encode_texts(
-    library: &Library,
+    collection: &Collection,
     encoders: &Encoders,
     total: u64,
     progress: &dyn Progress,
     stop: &AtomicBool,
     summary: &mut EncodeSummary,
-) -> Result<(), SearchError> {
+) -> Result<(), CollectionError> {
     progress.begin("encode captions", "caption", Some(total));
     let mut after = Vec::new();
     loop {
@@ -123,7 +123,7 @@ async fn encode_texts(
             summary.stopped = true;
             return Ok(());
         }
-        let missing = library.catalog.texts_without_features(encoders.text.id(), &after, TEXTS).await?;
+        let missing = collection.catalog.texts_without_features(encoders.text.id(), &after, TEXTS).await?;
         let Some(last) = missing.last() else { return Ok(()) };
         after.clone_from(&last.text_hash);
         let encoder = Arc::clone(&encoders.text);
@@ -131,10 +131,10 @@ async fn encode_texts(
             let texts: Vec<&str> = missing.iter().map(|m| m.text.as_str()).collect();
             let features = encoder.encode(&texts)?;
             let hashes = missing.iter().map(|m| m.text_hash.clone());
-            Ok::<_, SearchError>(hashes.zip(features).collect::<Vec<_>>())
+            Ok::<_, CollectionError>(hashes.zip(features).collect::<Vec<_>>())
         })
         .await??;
-        library.catalog.put_features(encoders.text.id(), &features, &[]).await?;
+        collection.catalog.put_features(encoders.text.id(), &features, &[]).await?;
         summary.texts += features.len() as u64;
         progress.advance(summary.texts);
     }

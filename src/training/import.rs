@@ -16,7 +16,7 @@ use rayon::prelude::*;
 
 use crate::{
     catalog::{NewItem, NewPicture, NewRejection},
-    collection::{DataFolder, Library, Progress, SearchError, THUMBNAIL_SIDE, blocking},
+    collection::{Collection, CollectionError, DataDir, Progress, THUMBNAIL_SIDE, blocking},
     dataset::{self, Decoded, PictureLimits, Record, Rejection, Split},
     util::fs::write_atomic_unsynced,
 };
@@ -56,12 +56,12 @@ enum Outcome {
 /// # Errors
 /// If the catalog fails. Bad records are no error; they are in the summary.
 pub async fn import(
-    library: &Library,
+    collection: &Collection,
     mut records: Records,
     total: Option<u64>,
     progress: &dyn Progress,
     stop: &AtomicBool,
-) -> Result<ImportSummary, SearchError> {
+) -> Result<ImportSummary, CollectionError> {
     let mut summary = ImportSummary::default();
     progress.begin("import", "record", total);
     loop {
@@ -78,25 +78,25 @@ pub async fn import(
         if batch.is_empty() {
             break;
         }
-        import_batch(library, batch, &mut summary).await?;
+        import_batch(collection, batch, &mut summary).await?;
         progress.advance(summary.taken + summary.unchanged + summary.rejected);
     }
     Ok(summary)
 }
 
 async fn import_batch(
-    library: &Library,
+    collection: &Collection,
     batch: Vec<Result<Record, Rejection>>,
     summary: &mut ImportSummary,
-) -> Result<(), SearchError> {
+) -> Result<(), CollectionError> {
     let ids: Vec<&str> = batch.iter().filter_map(|r| r.as_ref().ok()).map(|r| r.id.as_str()).collect();
-    let known = library.catalog.known_records(&ids).await?;
+    let known = collection.catalog.known_records(&ids).await?;
     let origins: Vec<(String, Option<u64>)> = batch
         .iter()
         .filter_map(|r| r.as_ref().ok())
         .map(|r| (r.origin.file.display().to_string(), r.origin.line))
         .collect();
-    let (folder, limits) = (library.folder.clone(), library.limits);
+    let (folder, limits) = (collection.data_dir.clone(), collection.limits);
     let known = Arc::new(known);
     let outcomes: Vec<Outcome> = blocking(move || {
         batch
@@ -121,8 +121,8 @@ async fn import_batch(
             Outcome::Rejected(rejection) => rejections.push(rejection),
         }
     }
-    library.catalog.forget_rejections(&origins).await?;
-    library.catalog.import_batch(&items, &rejections).await?;
+    collection.catalog.forget_rejections(&origins).await?;
+    collection.catalog.import_batch(&items, &rejections).await?;
     summary.taken += items.len() as u64;
     summary.rejected += rejections.len() as u64;
     for rejection in rejections.iter().take(NAMED_REJECTIONS.saturating_sub(summary.rejections.len())) {
@@ -133,7 +133,7 @@ async fn import_batch(
 }
 
 /// Reads and decodes what the record names, unless nothing changed since `before`.
-fn take(folder: &DataFolder, record: Record, before: Option<&[u8]>, limits: &PictureLimits) -> Outcome {
+fn take(folder: &DataDir, record: Record, before: Option<&[u8]>, limits: &PictureLimits) -> Outcome {
     let bytes = match &record.image {
         Some(path) => match dataset::read_file(path, limits) {
             Ok(bytes) => Some(bytes),
@@ -166,7 +166,7 @@ fn take(folder: &DataFolder, record: Record, before: Option<&[u8]>, limits: &Pic
 }
 
 fn keep_picture(
-    folder: &DataFolder,
+    folder: &DataDir,
     path: &Path,
     bytes: &[u8],
     hash: &blake3::Hash,
@@ -178,7 +178,7 @@ fn keep_picture(
 
 /// What the catalog keeps of a picture that was decoded; its thumbnail is made on the way.
 pub(crate) fn new_picture(
-    folder: &DataFolder,
+    folder: &DataDir,
     path: &Path,
     hash: &blake3::Hash,
     decoded: &Decoded,

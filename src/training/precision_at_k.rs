@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use crate::{
-    collection::{Encoders, Library, SearchError, blocking},
+    collection::{Collection, CollectionError, Encoders, blocking},
+    core::UnitVector,
     dataset::Split,
     dscmr::{FeatureMatrix, Model, TrainingData},
     encoders::TextEncoder,
-    vector::UnitVector,
 };
 
 /// Results that are looked at.
@@ -16,7 +16,7 @@ const K: usize = 10;
 /// A word and the class that a person who types it wants to see.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct EverydayQuery {
+pub struct JudgedQuery {
     /// What is typed.
     pub query: String,
     /// The class of relevant pictures.
@@ -25,9 +25,9 @@ pub struct EverydayQuery {
 
 /// How one word fared.
 #[derive(Debug, Clone, PartialEq)]
-pub struct WordRow {
+pub struct QueryPrecision {
     /// The word and its class.
-    pub query: EverydayQuery,
+    pub query: JudgedQuery,
     /// Pictures of the class among those searched; with fewer than ten, a precision of 1 is out of reach.
     pub relevant: usize,
     /// Relevant pictures among the first ten, divided by ten.
@@ -36,7 +36,7 @@ pub struct WordRow {
 
 /// How the pictures of one class fared.
 #[derive(Debug, Clone, PartialEq)]
-pub struct PictureRow {
+pub struct LabelPrecision {
     /// The class.
     pub label: String,
     /// Pictures of it that were asked.
@@ -47,40 +47,40 @@ pub struct PictureRow {
 
 /// What ten results look like, both ways.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Everyday {
+pub struct PrecisionReport {
     /// Words → pictures.
-    pub words: Vec<WordRow>,
+    pub words: Vec<QueryPrecision>,
     /// Pictures → captions, by class.
-    pub pictures: Vec<PictureRow>,
+    pub pictures: Vec<LabelPrecision>,
 }
 
 /// Precision@10 over the test items of the active model alone: of each word, words → pictures, and of all pictures of each
 /// class, pictures → captions. Relevant is what bears the word's or shares the picture's class.
 ///
 /// # Errors
-/// [`SearchError::BadQuery`] for a class that the model does not know or a word that is a caption of the collection; or
+/// [`CollectionError::BadField`] for a class that the model does not know or a word that is a caption of the collection; or
 /// if a part fails.
 pub async fn precision_at_10(
-    library: &Library,
+    collection: &Collection,
     encoders: &Encoders,
-    queries: Vec<EverydayQuery>,
-) -> Result<Everyday, SearchError> {
-    let record = library.catalog.active_model().await?.ok_or(SearchError::NoModel)?;
-    let folder = library.folder.model(&record.version);
+    queries: Vec<JudgedQuery>,
+) -> Result<PrecisionReport, CollectionError> {
+    let record = collection.catalog.active_model().await?.ok_or(CollectionError::NoModel)?;
+    let folder = collection.data_dir.model(&record.version);
     let seed = record.settings["seed"].as_u64().unwrap_or(0);
-    let data = super::load_material(library, encoders, seed).await?.data;
+    let data = super::load_training_set(collection, encoders, seed).await?.data;
     for query in &queries {
-        if library.catalog.has_caption(&query.query).await? {
+        if collection.catalog.has_caption(&query.query).await? {
             let reason =
                 format!("{:?} is a caption of the collection, word for word; that would measure memory", query.query);
-            return Err(SearchError::BadQuery { field: "query".into(), reason });
+            return Err(CollectionError::BadField { field: "query".into(), reason });
         }
     }
     let encoder = Arc::clone(&encoders.text);
     blocking(move || {
         let model = Model::load(&folder)?;
         let test = TestSplit::new(&model, &data)?;
-        Ok(Everyday { words: test.words(&model, encoder.as_ref(), queries)?, pictures: test.pictures() })
+        Ok(PrecisionReport { words: test.words(&model, encoder.as_ref(), queries)?, pictures: test.pictures() })
     })
     .await?
 }
@@ -94,13 +94,13 @@ struct TestSplit<'a> {
 }
 
 impl<'a> TestSplit<'a> {
-    fn new(model: &Model, data: &'a TrainingData) -> Result<Self, SearchError> {
+    fn new(model: &Model, data: &'a TrainingData) -> Result<Self, CollectionError> {
         let is_test = |item: usize| data.splits[item] == Split::Test;
         let items: Vec<usize> = (0..data.splits.len()).filter(|&item| is_test(item)).collect();
         let texts: Vec<usize> =
             (0..data.text_items.len()).filter(|&text| is_test(data.text_items[text] as usize)).collect();
         if items.is_empty() || texts.is_empty() {
-            return Err(SearchError::NotEnough("the test split has no pictures with captions".into()));
+            return Err(CollectionError::NotEnoughData("the test split has no pictures with captions".into()));
         }
         let image_points = model.embed_images(&data.images.select(&items))?;
         let text_points = model.embed_texts(&data.texts.select(&texts))?;
@@ -120,33 +120,37 @@ impl<'a> TestSplit<'a> {
         &self,
         model: &Model,
         encoder: &dyn TextEncoder,
-        queries: Vec<EverydayQuery>,
-    ) -> Result<Vec<WordRow>, SearchError> {
+        queries: Vec<JudgedQuery>,
+    ) -> Result<Vec<QueryPrecision>, CollectionError> {
         let words: Vec<&str> = queries.iter().map(|q| q.query.as_str()).collect();
         let features = FeatureMatrix::new(encoder.dims(), encoder.encode(&words)?.concat())
-            .ok_or_else(|| SearchError::Background("an encoder gave rows of another length".into()))?;
+            .ok_or_else(|| CollectionError::Internal("an encoder gave rows of another length".into()))?;
         let points = model.embed_texts(&features)?;
-        let row = |(query, point): (EverydayQuery, UnitVector)| {
+        let row = |(query, point): (JudgedQuery, UnitVector)| {
             let classes = &self.data.classes;
             let class = classes.iter().position(|c| *c == query.label).ok_or_else(|| {
                 let reason =
                     format!("{:?} is no class of the collection; there are {}", query.label, classes.join(", "));
-                SearchError::BadQuery { field: "label".into(), reason }
+                CollectionError::BadField { field: "label".into(), reason }
             })?;
             let relevant = self.images.iter().filter(|(item, _)| self.bears(*item, class)).count();
-            Ok(WordRow { query, relevant, precision: precision(&point, &self.images, |item| self.bears(item, class)) })
+            Ok(QueryPrecision {
+                query,
+                relevant,
+                precision: precision(&point, &self.images, |item| self.bears(item, class)),
+            })
         };
         queries.into_iter().zip(points).map(row).collect()
     }
 
-    fn pictures(&self) -> Vec<PictureRow> {
+    fn pictures(&self) -> Vec<LabelPrecision> {
         let shares = |a: usize, b: usize| self.data.labels[a].iter().any(|&label| self.bears(b, label as usize));
         let row = |(class, label): (usize, &String)| {
             let asked = self.images.iter().filter(|(item, _)| self.bears(*item, class));
             let found: Vec<f64> =
                 asked.map(|(item, point)| precision(point, &self.texts, |other| shares(*item, other))).collect();
             let precision = found.iter().sum::<f64>() / found.len().max(1) as f64;
-            PictureRow { label: label.clone(), pictures: found.len(), precision }
+            LabelPrecision { label: label.clone(), pictures: found.len(), precision }
         };
         self.data.classes.iter().enumerate().map(row).collect()
     }

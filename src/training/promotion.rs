@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     catalog::ModelRecord,
-    collection::{Library, SearchError, blocking},
+    collection::{Collection, CollectionError, blocking},
     dscmr::{Model, TrainingData, Validation, validate},
     training::train::Learned,
 };
@@ -23,14 +23,14 @@ const FEWEST_DIRECTIONS: f64 = 1.5;
 
 /// How strict the gate is.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Gate {
+pub struct PromotionPolicy {
     /// Points of validation mAP, in [0, 1], that a new model may be worse than the live one.
     pub margin: f64,
     /// Lets every model through; the verdict still says what was wrong with it.
     pub force: bool,
 }
 
-impl Default for Gate {
+impl Default for PromotionPolicy {
     fn default() -> Self {
         Self { margin: DEFAULT_MARGIN, force: false }
     }
@@ -38,7 +38,7 @@ impl Default for Gate {
 
 /// What the gate found of a model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Verdict {
+pub struct PromotionDecision {
     /// The model on the validation split.
     pub validation: Validation,
     /// The model that answered when it was judged.
@@ -53,15 +53,15 @@ pub struct Verdict {
 
 /// Judges a model that was learned from `data` against the one that answers now.
 pub(crate) async fn judge(
-    library: &Library,
+    collection: &Collection,
     learned: &Learned,
     data: Arc<TrainingData>,
-    gate: Gate,
-) -> Result<Verdict, SearchError> {
-    let live = library.catalog.active_model().await?;
+    gate: PromotionPolicy,
+) -> Result<PromotionDecision, CollectionError> {
+    let live = collection.catalog.active_model().await?;
     let Learned { model, validation, .. } = learned;
     let same_split = live.as_ref().filter(|live| live.settings["seed"] == serde_json::json!(model.settings().seed));
-    let folder = same_split.map(|live| library.folder.model(&live.version));
+    let folder = same_split.map(|live| collection.data_dir.model(&live.version));
     // A live model that can no longer be read, or reads other features, was measured when it was trained.
     let measured = blocking(move || {
         let live = folder.and_then(|folder| Model::load(&folder).ok()).and_then(|live| validate(&live, &data).ok());
@@ -71,12 +71,18 @@ pub(crate) async fn judge(
     let live_map = measured.or_else(|| live.as_ref().and_then(recorded));
     let objections = objections(*validation, model.classes().len(), live_map, gate.margin);
     let promoted = objections.is_empty() || gate.force;
-    Ok(Verdict { validation: *validation, live: live.map(|live| live.version), live_map, objections, promoted })
+    Ok(PromotionDecision {
+        validation: *validation,
+        live: live.map(|live| live.version),
+        live_map,
+        objections,
+        promoted,
+    })
 }
 
 /// What was measured of a model when it was trained.
 fn recorded(record: &ModelRecord) -> Option<f64> {
-    let verdict: Verdict = serde_json::from_value(record.gate.clone()).ok()?;
+    let verdict: PromotionDecision = serde_json::from_value(record.gate.clone()).ok()?;
     Some(verdict.validation.quality.map())
 }
 

@@ -10,13 +10,13 @@ use base64::prelude::{BASE64_STANDARD, Engine as _};
 
 use crate::{
     catalog::{Doubt, Item, ModelRecord},
-    collection::{DataFolder, Encoders, Library, SearchError, blocking},
+    collection::{Collection, CollectionError, Encoders, blocking},
     dataset::{self, Split},
     dscmr::{self, Model, TrainingData},
     evaluation::{Curves, Examination, LISTED, Page, Place, Report, Shown, page},
     training::{
         activation::load,
-        train::{Material, load_material},
+        train::{TrainingSet, load_training_set},
         train_from_features,
     },
     util::fs::write_atomic_unsynced,
@@ -41,19 +41,20 @@ pub struct ReportPage {
 /// Examines a model of the collection on the test split; changes nothing. [`keep_report`] keeps what it finds.
 ///
 /// # Errors
-/// [`SearchError::NotEnough`] if the split is empty; or if the catalog or the model's files fail.
+/// [`CollectionError::NotEnoughData`] if the split is empty; or if the catalog or the model's files fail.
 pub async fn report_page(
-    library: &Library,
+    collection: &Collection,
     encoders: &Encoders,
     record: &ModelRecord,
-) -> Result<ReportPage, SearchError> {
+) -> Result<ReportPage, CollectionError> {
     let seed = record.settings["seed"].as_u64().unwrap_or(0);
-    let Material { data, items: item_keys, captions: caption_keys } = load_material(library, encoders, seed).await?;
-    let model = load(library, encoders, record).await?;
+    let TrainingSet { data, items: item_keys, captions: caption_keys } =
+        load_training_set(collection, encoders, seed).await?;
+    let model = load(collection, encoders, record).await?;
     let facts = facts(record, &model);
     let (data, examination) = blocking(move || {
         let examination = dscmr::examine(&model, &data, Split::Test)?;
-        Ok::<_, SearchError>((data, examination))
+        Ok::<_, CollectionError>((data, examination))
     })
     .await??;
     let judged = examination.suspects.iter().map(|suspect| labels_of(&data, suspect.item)).collect::<Vec<_>>();
@@ -61,13 +62,13 @@ pub async fn report_page(
     let doubted = examination.suspects.iter().map(|suspect| suspect.item);
     let doubted = doubted.chain(examination.mismatches.iter().map(|mismatch| mismatch.item)).map(Place::Picture);
     let keys: BTreeSet<i64> = places(&examination).chain(doubted).map(&key_of).collect();
-    let items = library.catalog.items(&keys.into_iter().collect::<Vec<i64>>()).await?;
+    let items = collection.catalog.items(&keys.into_iter().collect::<Vec<i64>>()).await?;
     let doubts = doubts(&examination, &judged, &key_of, &caption_keys, &items);
-    let (library, version) = (library.clone(), record.version.clone());
+    let (collection, version) = (collection.clone(), record.version.clone());
     blocking(move || {
         let pictured: BTreeSet<i64> = pictured(&examination).map(&key_of).collect();
         let pictures: HashMap<i64, String> =
-            pictured.into_iter().filter_map(|key| Some((key, small(&library, items.get(&key)?)?))).collect();
+            pictured.into_iter().filter_map(|key| Some((key, small(&collection, items.get(&key)?)?))).collect();
         let shown = |place: Place| {
             let Some(item) = items.get(&key_of(place)) else { return Shown::default() };
             let caption = match place {
@@ -90,31 +91,31 @@ pub async fn report_page(
 ///
 /// # Errors
 /// If the catalog or the file system fails.
-pub async fn keep_report(library: &Library, version: &str, found: &ReportPage) -> Result<(), SearchError> {
+pub async fn keep_report(collection: &Collection, version: &str, found: &ReportPage) -> Result<(), CollectionError> {
     let files = [
-        (library.folder.report_page(version), found.html.clone()),
-        (library.folder.report_curves(version), serde_json::json!(found.curves).to_string()),
+        (collection.data_dir.report_page(version), found.html.clone()),
+        (collection.data_dir.report_curves(version), serde_json::json!(found.curves).to_string()),
     ];
     blocking(move || {
         files.iter().try_for_each(|(file, text)| {
             write_atomic_unsynced(file, text.as_bytes())
-                .map_err(SearchError::io("the report could not be kept in", file))
+                .map_err(CollectionError::io("the report could not be kept in", file))
         })
     })
     .await??;
-    library.catalog.note_doubts(&found.doubts).await?;
-    library.catalog.set_report(version, &serde_json::json!(found.report)).await?;
+    collection.catalog.note_doubts(&found.doubts).await?;
+    collection.catalog.set_report(version, &serde_json::json!(found.report)).await?;
     Ok(())
 }
 
 /// Examines a model of given features on their test split. There are no pictures and captions to show: rows have numbers.
 ///
 /// # Errors
-/// [`SearchError::Features`]; or if the model's files fail.
-pub async fn report_page_of_features(folder: &Path, model: &Path) -> Result<ReportPage, SearchError> {
+/// [`CollectionError::Dataset`]; or if the model's files fail.
+pub async fn report_page_of_features(folder: &Path, model: &Path) -> Result<ReportPage, CollectionError> {
     let (name, path) = (model.display().to_string(), model.to_owned());
     let model = blocking(move || Model::load(&path)).await??;
-    let data = given::load_features(folder, model.settings().seed).await?;
+    let data = train_from_features::load_features(folder, model.settings().seed).await?;
     blocking(move || {
         let examination = dscmr::examine(&model, &data, Split::Test)?;
         let facts = vec![("parts in a cosine", model.parts_in_words())];
@@ -134,8 +135,8 @@ fn finish(
     facts: &[(&str, String)],
     examination: Examination,
     shown: &dyn Fn(Place) -> Shown,
-) -> Result<ReportPage, SearchError> {
-    let html = page(&Page { model, facts, examination: &examination }, shown).map_err(SearchError::Background)?;
+) -> Result<ReportPage, CollectionError> {
+    let html = page(&Page { model, facts, examination: &examination }, shown).map_err(CollectionError::Internal)?;
     Ok(ReportPage { curves: Curves::from(&examination), report: examination.report, doubts: Vec::new(), html })
 }
 
@@ -193,10 +194,10 @@ fn pictured(examination: &Examination) -> impl Iterator<Item = Place> {
 }
 
 /// A small copy of an item's picture as a `data:` address; `None` if it can no longer be read.
-fn small(library: &Library, item: &Item) -> Option<String> {
+fn small(collection: &Collection, item: &Item) -> Option<String> {
     // The thumbnail is quicker to read than the picture, and large enough.
-    let bytes = library.thumbnail(item).ok().flatten()?;
-    let picture = dataset::decode(&bytes, &library.limits).ok()?.picture;
+    let bytes = collection.thumbnail(item).ok().flatten()?;
+    let picture = dataset::decode(&bytes, &collection.limits).ok()?.picture;
     let jpeg = dataset::thumbnail(&picture, SIDE);
     Some(format!("data:image/jpeg;base64,{}", BASE64_STANDARD.encode(jpeg)))
 }

@@ -17,12 +17,11 @@ use serde_json::json;
 
 use crate::{
     catalog::{ModelRecord, TrainingItem},
-    collection::{DataFolder, Encoders, Library, Progress, SearchError, blocking},
-    compute,
+    collection::{Collection, CollectionError, Encoders, Progress, blocking},
     dataset::{Split, SplitFractions, SplitMember, assign_splits},
     dscmr::{self, Epoch, Event, FeatureMatrix, Model, Terms, TrainSettings, TrainingData, Validation},
     evaluation::Report,
-    training::promotion::{Gate, Verdict, judge},
+    training::promotion::{PromotionDecision, PromotionPolicy, judge},
     util::fs::{try_lock_file, write_atomic},
 };
 
@@ -39,35 +38,35 @@ pub struct Trained {
     /// How good it is, on the test split.
     pub report: Report,
     /// What the gate found, and whether it answers.
-    pub verdict: Verdict,
+    pub verdict: PromotionDecision,
 }
 
 /// Learns a common space from everything in the catalog that has a picture, a caption and features, and makes it the active
 /// model if the gate lets it through; else the model is kept and the one before answers on.
 ///
 /// # Errors
-/// [`SearchError::NotEnough`], [`SearchError::Stopped`] (the next call goes on from there),
-/// [`SearchError::TrainingElsewhere`]; or if the catalog, the trainer or the file system fails.
+/// [`CollectionError::NotEnoughData`], [`CollectionError::Cancelled`] (the next call goes on from there),
+/// [`CollectionError::TrainingElsewhere`]; or if the catalog, the trainer or the file system fails.
 pub async fn train(
-    library: &Library,
+    collection: &Collection,
     encoders: &Encoders,
     settings: TrainSettings,
-    gate: Gate,
+    gate: PromotionPolicy,
     progress: Arc<dyn Progress>,
     stop: Arc<AtomicBool>,
-) -> Result<Trained, SearchError> {
+) -> Result<Trained, CollectionError> {
     let began = Instant::now();
-    let _lock = lock(library)?;
-    let data = Arc::new(load_material(library, encoders, settings.seed).await?.data);
-    let training = library.folder.training();
+    let _lock = lock(collection)?;
+    let data = Arc::new(load_training_set(collection, encoders, settings.seed).await?.data);
+    let training = collection.data_dir.training();
     let (image_encoder, text_encoder) = (encoders.image.id().to_owned(), encoders.text.id().to_owned());
     let given = (image_encoder.clone(), text_encoder.clone());
     let (checkpoints, material) = (training.clone(), Arc::clone(&data));
     let learned =
         blocking(move || learn(&material, &settings, &given, Some(&checkpoints), progress.as_ref(), &stop)).await??;
-    let verdict = judge(library, &learned, Arc::clone(&data), gate).await?;
+    let verdict = judge(collection, &learned, Arc::clone(&data), gate).await?;
 
-    let version = library.catalog.next_model_version().await?;
+    let version = collection.catalog.next_model_version().await?;
     let record = ModelRecord {
         created_at: crate::catalog::now_ms(),
         image_encoder,
@@ -79,12 +78,12 @@ pub async fn train(
         version,
     };
     let (parts, report) = (learned.model.parts_in_words(), learned.report.clone());
-    let folder = library.folder.model(&record.version);
-    let unnamed = library.folder.finishing();
+    let folder = collection.data_dir.model(&record.version);
+    let unnamed = collection.data_dir.finishing();
     let seconds = record.seconds;
     // A run that was killed before its row came left a folder of this name; it is replaced.
     blocking(move || learned.put(&data, seconds, &unnamed, &folder)).await??;
-    library.catalog.add_model(&record, verdict.promoted).await?;
+    collection.catalog.add_model(&record, verdict.promoted).await?;
     remove(&training)?;
     Ok(Trained { record, parts, report, verdict })
 }
@@ -104,7 +103,7 @@ pub(crate) fn learn(
     checkpoints: Option<&Path>,
     progress: &dyn Progress,
     stop: &AtomicBool,
-) -> Result<Learned, SearchError> {
+) -> Result<Learned, CollectionError> {
     let model = dscmr::train(data, settings, encoders, checkpoints, stop, &mut told(progress))?;
     progress.begin("evaluate", "split", Some(2));
     let validation = dscmr::validate(&model, data)?;
@@ -123,15 +122,15 @@ impl Learned {
         seconds: f64,
         unnamed: &Path,
         folder: &Path,
-    ) -> Result<(), SearchError> {
+    ) -> Result<(), CollectionError> {
         remove(unnamed)?;
-        std::fs::create_dir_all(unnamed).map_err(SearchError::io("the model could not be kept in", unnamed))?;
+        std::fs::create_dir_all(unnamed).map_err(CollectionError::io("the model could not be kept in", unnamed))?;
         self.model.save(unnamed)?;
         let path = unnamed.join(MANIFEST);
         let manifest = format!("{:#}\n", self.manifest(data, seconds));
-        write_atomic(&path, manifest.as_bytes()).map_err(SearchError::io("cannot be written:", &path))?;
+        write_atomic(&path, manifest.as_bytes()).map_err(CollectionError::io("cannot be written:", &path))?;
         remove(folder)?;
-        std::fs::rename(unnamed, folder).map_err(SearchError::io("the model could not be kept in", folder))
+        std::fs::rename(unnamed, folder).map_err(CollectionError::io("the model could not be kept in", folder))
     }
 
     /// What the model was made of.
@@ -139,7 +138,7 @@ impl Learned {
         let (image_encoder, text_encoder) = self.model.encoders();
         json!({
             "program": env!("CARGO_PKG_VERSION"),
-            "machine": format!("{} {}, {:?}", std::env::consts::OS, std::env::consts::ARCH, compute::Isa::best()),
+            "machine": format!("{} {}, {:?}", std::env::consts::OS, std::env::consts::ARCH, crate::core::Isa::best()),
             "learned_from": {
                 "items": data.splits.len(),
                 "captions": data.text_items.len(),
@@ -157,10 +156,10 @@ impl Learned {
 }
 
 /// Removes a folder that may not be there.
-pub(crate) fn remove(folder: &Path) -> Result<(), SearchError> {
+pub(crate) fn remove(folder: &Path) -> Result<(), CollectionError> {
     match std::fs::remove_dir_all(folder) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(SearchError::io("a folder could not be removed:", folder)(error))
+            Err(CollectionError::io("a folder could not be removed:", folder)(error))
         }
         _ => Ok(()),
     }
@@ -172,14 +171,14 @@ pub(crate) fn remove(folder: &Path) -> Result<(), SearchError> {
 /// # Errors
 /// As [`train`].
 pub async fn ablate(
-    library: &Library,
+    collection: &Collection,
     encoders: &Encoders,
     settings: TrainSettings,
     progress: Arc<dyn Progress>,
     stop: Arc<AtomicBool>,
-) -> Result<Vec<(&'static str, Report)>, SearchError> {
-    let _lock = lock(library)?;
-    let data = load_material(library, encoders, settings.seed).await?.data;
+) -> Result<Vec<(&'static str, Report)>, CollectionError> {
+    let _lock = lock(collection)?;
+    let data = load_training_set(collection, encoders, settings.seed).await?.data;
     let given = (encoders.image.id().to_owned(), encoders.text.id().to_owned());
     blocking(move || {
         let mut rows = Vec::new();
@@ -229,15 +228,15 @@ fn metric(epoch: &Epoch) -> serde_json::Value {
 }
 
 /// One training at a time on a data folder: two would write one checkpoint.
-pub(crate) fn lock(library: &Library) -> Result<File, SearchError> {
-    let path = library.folder.models().join("training.lock");
-    let lock = try_lock_file(&path).map_err(SearchError::io("the lock could not be taken:", &path))?;
-    lock.ok_or(SearchError::TrainingElsewhere)
+pub(crate) fn lock(collection: &Collection) -> Result<File, CollectionError> {
+    let path = collection.data_dir.models().join("training.lock");
+    let lock = try_lock_file(&path).map_err(CollectionError::io("the lock could not be taken:", &path))?;
+    lock.ok_or(CollectionError::TrainingElsewhere)
 }
 
 /// What can be learned from, with the catalog's keys.
 #[derive(Debug)]
-pub struct Material {
+pub struct TrainingSet {
     /// The features and what they show.
     pub data: TrainingData,
     /// The key of each item.
@@ -249,11 +248,15 @@ pub struct Material {
 /// Everything that can be learned from, as features, in an order that depends on the owner's ids alone.
 ///
 /// # Errors
-/// [`SearchError::NotEnough`] if nothing can be learned from; or if the catalog fails.
-pub async fn load_material(library: &Library, encoders: &Encoders, seed: u64) -> Result<Material, SearchError> {
+/// [`CollectionError::NotEnoughData`] if nothing can be learned from; or if the catalog fails.
+pub async fn load_training_set(
+    collection: &Collection,
+    encoders: &Encoders,
+    seed: u64,
+) -> Result<TrainingSet, CollectionError> {
     let (image_dims, text_dims, encoder) = (encoders.image.dims(), encoders.text.dims(), Arc::clone(&encoders.text));
-    let items = library.catalog.training_items().await?;
-    let (_, features) = library.catalog.all_features(encoders.feature_kinds()).await?;
+    let items = collection.catalog.training_items().await?;
+    let (_, features) = collection.catalog.all_features(encoders.feature_kinds()).await?;
     let images: HashMap<i64, Vec<f32>> = features.images.into_iter().collect();
     let texts: HashMap<i64, Vec<f32>> = features.texts.into_iter().collect();
     blocking(move || {
@@ -270,7 +273,7 @@ fn gather(
     texts: &HashMap<i64, Vec<f32>>,
     (image_dims, text_dims): (usize, usize),
     seed: u64,
-) -> Result<Material, SearchError> {
+) -> Result<TrainingSet, CollectionError> {
     let has_features =
         |item: &&TrainingItem| images.contains_key(&item.key) && item.captions.iter().all(|c| texts.contains_key(c));
     let usable: Vec<&TrainingItem> = items.iter().filter(has_features).collect();
@@ -294,7 +297,7 @@ fn gather(
     }
     let matrices = FeatureMatrix::new(image_dims, image_values).zip(FeatureMatrix::new(text_dims, text_values));
     let (images, texts) = matrices.filter(|_| !usable.is_empty()).ok_or_else(|| {
-        SearchError::NotEnough(
+        CollectionError::NotEnoughData(
             "there is nothing to learn from: a training needs items with a picture and a caption, and labels for most of \
              them; `diptych status` says what the collection holds"
                 .into(),
@@ -303,7 +306,7 @@ fn gather(
     let captions = usable.iter().flat_map(|item| item.captions.iter().copied()).collect();
     let items = usable.iter().map(|item| item.key).collect();
     let data = TrainingData { images, texts, text_items, labels, splits, classes, token_embeddings: None };
-    Ok(Material { data, items, captions })
+    Ok(TrainingSet { data, items, captions })
 }
 
 /// Items with their splits. Nothing can be measured by what nobody labelled, so it is learned from, unless its owner or an equal

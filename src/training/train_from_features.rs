@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::{
-    collection::{Progress, SearchError, blocking},
+    collection::{CollectionError, Progress, blocking},
     dataset::{Matrix, PrecomputedFeatures},
     dscmr::{FeatureMatrix, TrainSettings, TrainingData},
     evaluation::Report,
@@ -32,8 +32,8 @@ pub struct TrainedOnFeatures {
 /// Reads a folder of matrices as [`PrecomputedFeatures::read`] says; each pair is an item of its own.
 ///
 /// # Errors
-/// [`SearchError::Features`].
-pub async fn load_features(folder: &Path, seed: u64) -> Result<TrainingData, SearchError> {
+/// [`CollectionError::Dataset`].
+pub async fn load_features(folder: &Path, seed: u64) -> Result<TrainingData, CollectionError> {
     let folder = folder.to_owned();
     blocking(move || {
         let PrecomputedFeatures { images, texts, labels, splits, classes } = PrecomputedFeatures::read(&folder, seed)?;
@@ -56,21 +56,21 @@ pub async fn load_features(folder: &Path, seed: u64) -> Result<TrainingData, Sea
 /// a model that is there. A training that was stopped goes on from `out`'s neighbour `<out>.training`.
 ///
 /// # Errors
-/// [`SearchError::BadOutput`] if `out` holds something else; [`SearchError::Features`], [`SearchError::NotEnough`],
-/// [`SearchError::Stopped`]; or if the file system refuses.
+/// [`CollectionError::BadOutput`] if `out` holds something else; [`CollectionError::Dataset`], [`CollectionError::NotEnoughData`],
+/// [`CollectionError::Cancelled`]; or if the file system refuses.
 pub async fn train_on_features(
     folder: &Path,
     out: &Path,
     settings: TrainSettings,
     progress: Arc<dyn Progress>,
     stop: Arc<AtomicBool>,
-) -> Result<TrainedOnFeatures, SearchError> {
+) -> Result<TrainedOnFeatures, CollectionError> {
     let began = Instant::now();
     // Without a slash at its end, so that what lies beside it does not lie in it.
     let out: PathBuf = out.components().collect();
     if !replaceable(&out) {
         let reason = format!("{} is there and is no model; a model would replace all of it", out.display());
-        return Err(SearchError::BadOutput(reason));
+        return Err(CollectionError::BadOutput(reason));
     }
     let data = load_features(folder, settings.seed).await?;
     let training = beside(&out, "training");

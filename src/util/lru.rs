@@ -5,7 +5,7 @@ use std::{borrow::Borrow, hash::Hash};
 use hashlink::LruCache;
 
 #[derive(Debug)]
-pub(crate) struct Bounded<K: Hash + Eq, V> {
+pub(crate) struct WeightedLru<K: Hash + Eq, V> {
     most: usize,
     most_bytes: usize,
     /// With the bytes that each entry takes.
@@ -13,7 +13,7 @@ pub(crate) struct Bounded<K: Hash + Eq, V> {
     bytes: usize,
 }
 
-impl<K: Hash + Eq, V> Bounded<K, V> {
+impl<K: Hash + Eq, V> WeightedLru<K, V> {
     /// Holds nothing if either is 0.
     pub(crate) fn new(most: usize, most_bytes: usize) -> Self {
         Self { most, most_bytes, entries: LruCache::new_unbounded(), bytes: 0 }
@@ -58,7 +58,7 @@ mod tests {
 
     #[test]
     fn what_was_not_asked_for_longest_goes_first() {
-        let mut map = Bounded::new(3, usize::MAX);
+        let mut map = WeightedLru::new(3, usize::MAX);
         (1..=3).for_each(|n| map.insert(n, n * 10, 1));
         assert_eq!(map.get(&1), Some(&10));
         map.insert(4, 40, 1);
@@ -67,7 +67,7 @@ mod tests {
 
     #[test]
     fn bytes_are_bounded_and_none_is_counted_twice() {
-        let mut map = Bounded::new(usize::MAX, 100);
+        let mut map = WeightedLru::new(usize::MAX, 100);
         for round in 0..100usize {
             map.insert(round % 20, round, 10 + round % 3);
             let kept: usize = map.entries.iter().map(|(_, (_, bytes))| bytes).sum();
@@ -79,7 +79,7 @@ mod tests {
         map.insert(7, 7, 100);
         map.clear();
         assert_eq!((map.len(), map.bytes(), map.get(&7)), (0, 0, None));
-        let mut none = Bounded::new(0, usize::MAX);
+        let mut none = WeightedLru::new(0, usize::MAX);
         none.insert(1, 1, 1);
         assert_eq!(none.get(&1), None);
     }

@@ -23,12 +23,12 @@ const QUERY: &str = "a bird on a branch";
 /// What a child says of one damaged folder: ids and scores of the answer, and whether the index was used.
 async fn answer(data: &Path) -> String {
     use diptych::{
-        collection::{Encoders, Library},
+        collection::{Collection, Encoders},
         dataset::PictureLimits,
         encoders::Registry,
         engine::{Engine, EngineLimits, Query, Target},
     };
-    let library = Library::open(data, PictureLimits::default()).await.expect("the catalog is whole");
+    let collection = Collection::open(data, PictureLimits::default()).await.expect("the catalog is whole");
     static ENCODERS: std::sync::OnceLock<Encoders> = std::sync::OnceLock::new();
     let encoders = ENCODERS.get_or_init(|| {
         let registry = Registry::open(models()).expect("manifests");
@@ -36,8 +36,8 @@ async fn answer(data: &Path) -> String {
         let image = registry.open_image(&defaults.image).expect("weights");
         Encoders { image, text: registry.open_text(&defaults.text).expect("weights") }
     });
-    let catalog = library.catalog.clone();
-    let engine = Engine::new(library, encoders.clone(), EngineLimits::default()).expect("threads");
+    let catalog = collection.catalog.clone();
+    let engine = Engine::new(collection, encoders.clone(), EngineLimits::default()).expect("threads");
     let (_, due) = engine.open().await.expect("it opens, whatever is on disk");
     let query = Query { exact: true, ..Query::top(Target::Image, 10) };
     let answer = engine.search_text(QUERY, query).await.expect("it answers, whatever is on disk");

@@ -7,11 +7,11 @@ use std::{
 };
 
 use diptych::{
-    collection::{Encoders, Library},
+    collection::{Collection, Encoders},
     dataset::{PictureLimits, Split},
     dscmr,
     encoders::Registry,
-    training::load_material,
+    training::load_training_set,
 };
 use npyz::WriterBuilder;
 
@@ -178,14 +178,14 @@ async fn promises_are_kept_and_what_is_not_there_is_not_found() {
 #[tokio::test]
 async fn wrong_labels_are_found() {
     let Some(folder) = trained_ucm() else { return };
-    let library = Library::open(folder, PictureLimits::default()).await.expect("a collection");
+    let collection = Collection::open(folder, PictureLimits::default()).await.expect("a collection");
     let registry = Registry::open(models()).expect("encoders");
     let defaults = registry.defaults();
     let encoders = Encoders {
         image: registry.open_image(&defaults.image).expect("an encoder"),
         text: registry.open_text(&defaults.text).expect("an encoder"),
     };
-    let mut data = load_material(&library, &encoders, 0).await.expect("features").data;
+    let mut data = load_training_set(&collection, &encoders, 0).await.expect("features").data;
     let training: Vec<usize> = (0..data.splits.len()).filter(|&item| data.splits[item] == Split::Train).collect();
     // Every twentieth, to a class that changes from one to the next.
     let wrong: Vec<usize> = training.iter().copied().skip(7).step_by(20).collect();

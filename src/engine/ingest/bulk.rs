@@ -7,12 +7,13 @@ use serde_json::json;
 
 use crate::{
     catalog::{Put, Task},
-    collection::SearchError,
+    collection::CollectionError,
     compute,
     engine::{
         engine::Engine,
+        error::EngineError,
         ingest::items::ItemDraft,
-        tasks::runner::{Job, Twin},
+        tasks::runner::{Job, OnDuplicate},
     },
 };
 
@@ -24,7 +25,7 @@ const NAMED: usize = 1000;
 
 /// A line of a batch.
 #[derive(Debug)]
-pub struct BatchLine<E> {
+pub struct BulkLine<E> {
     /// Its number, from 1.
     pub number: usize,
     /// What it says; or why it says nothing.
@@ -32,20 +33,20 @@ pub struct BatchLine<E> {
 }
 
 /// What became of a line: its number; and the item's id with whether that was new, or why it was refused.
-pub type TakenLine<E> = (usize, Result<(String, bool), E>);
+pub type LineResult<E> = (usize, Result<(String, bool), E>);
 
 impl Engine {
     /// Takes items, in order; one whose id is known is replaced. Each is on disk and searchable when this returns, or refused by
     /// itself, as `refusal` says it.
     pub async fn put_lines<E>(
         self: &Arc<Self>,
-        lines: impl Iterator<Item = BatchLine<E>>,
-        refusal: impl Fn(SearchError) -> E,
-    ) -> Vec<TakenLine<E>> {
+        lines: impl Iterator<Item = BulkLine<E>>,
+        refusal: impl Fn(EngineError) -> E,
+    ) -> Vec<LineResult<E>> {
         let mut taken = Vec::new();
         let mut lines = lines.peekable();
         while lines.peek().is_some() {
-            let encoding = lines.by_ref().take(TOGETHER).map(async |BatchLine { number, draft }| {
+            let encoding = lines.by_ref().take(TOGETHER).map(async |BulkLine { number, draft }| {
                 let encoded = match draft {
                     Ok(draft) => self.encoded(draft, None, Put::Replace).await.map_err(&refusal),
                     Err(why) => Err(why),
@@ -62,7 +63,7 @@ impl Engine {
             }
             let mut written = self.commit(ready).await.into_iter();
             for (number, encoded) in numbers {
-                let lost = || Err(SearchError::NotWritten("there was none".into()));
+                let lost = || Err(EngineError::NotWritten("there was none".into()));
                 let line = match encoded {
                     Ok(()) => written.next().unwrap_or_else(lost).map(|(item, new)| (item.id, new)).map_err(&refusal),
                     Err(why) => Err(why),
@@ -76,20 +77,20 @@ impl Engine {
     /// Starts to take items as [`Self::put_lines`] does, as a task. Refusals are a code and a sentence.
     ///
     /// # Errors
-    /// [`SearchError::TaskAtWork`]; or if the catalog fails.
+    /// [`EngineError::TaskRunning`]; or if the catalog fails.
     pub async fn take_batch(
         self: &Arc<Self>,
-        lines: Vec<BatchLine<(String, String)>>,
-        refusal: fn(SearchError) -> (String, String),
-    ) -> Result<Task, SearchError> {
-        self.start_task("batch", Twin::Refused, async move |engine: Arc<Self>, job: Job| {
+        lines: Vec<BulkLine<(String, String)>>,
+        refusal: fn(EngineError) -> (String, String),
+    ) -> Result<Task, EngineError> {
+        self.start_task("batch", OnDuplicate::Reject, async move |engine: Arc<Self>, job: Job| {
             let progress = job.listener();
             progress.begin("take items", "item", Some(lines.len() as u64));
             let (mut taken, mut refused, mut refusals) = (0, 0, Vec::new());
             let mut lines = lines.into_iter().peekable();
             while lines.peek().is_some() {
                 if job.stop.load(Ordering::Relaxed) {
-                    return Err(SearchError::Stopped);
+                    return Err(CollectionError::Cancelled.into());
                 }
                 for (number, line) in engine.put_lines(lines.by_ref().take(TOGETHER), refusal).await {
                     let Err((code, detail)) = line else {

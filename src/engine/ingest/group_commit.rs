@@ -11,9 +11,9 @@ use tokio::sync::oneshot;
 
 use crate::{
     catalog::{CatalogError, Item, Kept, NewFeatures, NewItem, Put},
-    collection::{DataFolder, SearchError, blocking},
+    collection::blocking,
     compute,
-    engine::{engine::Engine, ingest::items::unkept},
+    engine::{engine::Engine, error::EngineError, ingest::items::unkept},
     util::fs::write_atomic,
 };
 
@@ -21,7 +21,7 @@ use crate::{
 const AT_ONCE: usize = 64;
 
 /// An item that is encoded, and only has to be written.
-pub(in crate::engine) struct Encoded {
+pub(in crate::engine) struct PendingItem {
     pub(in crate::engine) item: NewItem,
     pub(in crate::engine) features: NewFeatures,
     /// The bytes of its picture's file, if it was given them.
@@ -31,30 +31,30 @@ pub(in crate::engine) struct Encoded {
 }
 
 /// The item as it was written, and whether its id was new; or why it was not kept.
-type Written = Result<(Item, bool), SearchError>;
+type WriteResult = Result<(Item, bool), EngineError>;
 
 /// An item, and who waits for what becomes of it.
-type Waiting = (Encoded, oneshot::Sender<Written>);
+type QueuedWrite = (PendingItem, oneshot::Sender<WriteResult>);
 
 /// Items that wait for the next round.
 #[derive(Default)]
-pub(in crate::engine) struct Commits(Mutex<Vec<Waiting>>);
+pub(in crate::engine) struct GroupCommit(Mutex<Vec<QueuedWrite>>);
 
-impl Commits {
-    fn lock(&self) -> MutexGuard<'_, Vec<Waiting>> {
+impl GroupCommit {
+    fn lock(&self) -> MutexGuard<'_, Vec<QueuedWrite>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl std::fmt::Debug for Commits {
+impl std::fmt::Debug for GroupCommit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Commits").finish_non_exhaustive()
+        f.debug_struct("GroupCommit").finish_non_exhaustive()
     }
 }
 
 impl Engine {
     /// Writes items, in their order. They are on disk and searchable when this returns, and that also if whoever asked goes away.
-    pub(in crate::engine) async fn commit(self: &Arc<Self>, items: Vec<Encoded>) -> Vec<Written> {
+    pub(in crate::engine) async fn commit(self: &Arc<Self>, items: Vec<PendingItem>) -> Vec<WriteResult> {
         let mut told = Vec::with_capacity(items.len());
         self.commits.lock().extend(items.into_iter().map(|item| {
             let (tell, hear) = oneshot::channel();
@@ -67,23 +67,23 @@ impl Engine {
             let _changing = engine.changing.lock().await;
             let mut waiting = VecDeque::from(std::mem::take(&mut *engine.commits.lock()));
             while !waiting.is_empty() {
-                engine.write_some(&mut waiting).await;
+                engine.write_group(&mut waiting).await;
             }
         });
         let mut written = Vec::with_capacity(told.len());
         for told in told {
-            written.push(told.await.unwrap_or_else(|_| Err(SearchError::NotWritten("its round was lost".into()))));
+            written.push(told.await.unwrap_or_else(|_| Err(EngineError::NotWritten("its round was lost".into()))));
         }
         written
     }
 
     /// Writes the first ones, and tells each what became of it.
-    async fn write_some(self: &Arc<Self>, waiting: &mut VecDeque<Waiting>) {
+    async fn write_group(self: &Arc<Self>, waiting: &mut VecDeque<QueuedWrite>) {
         // Of one id one at a time, so that each is told of the item as it wrote it.
         let mut ids = HashSet::new();
         let some = waiting.iter().take(AT_ONCE).take_while(|(one, _)| ids.insert(one.item.id.as_str())).count();
         let puts: Vec<_> = waiting.iter().take(some).map(|(one, _)| (&one.item, &one.features, &one.put)).collect();
-        let kept = match self.library.catalog.put_items(&puts).await {
+        let kept = match self.collection.catalog.put_items(&puts).await {
             Ok(kept) => kept,
             Err(error) => return not_written(waiting.drain(..some), &error),
         };
@@ -93,12 +93,12 @@ impl Engine {
             match kept {
                 Kept::Created => done.push((one.item.id, tell, true)),
                 Kept::Replaced => done.push((one.item.id, tell, false)),
-                Kept::Exists => tell_one(tell, Err(SearchError::ItemExists(one.item.id))),
-                Kept::Changed => tell_one(tell, Err(SearchError::ItemChanged(one.item.id))),
+                Kept::Exists => reply(tell, Err(EngineError::ItemExists(one.item.id))),
+                Kept::Changed => reply(tell, Err(EngineError::ItemChanged(one.item.id))),
                 // A compaction took it for nobody's, which it was until now. Those behind it come after it.
-                Kept::PictureGone => match keep_again(&one).await {
+                Kept::PictureGone => match rewrite_image(&one).await {
                     Ok(()) => waiting.push_front((one, tell)),
-                    Err(error) => tell_one(tell, Err(error)),
+                    Err(error) => reply(tell, Err(error)),
                 },
             }
         }
@@ -107,7 +107,7 @@ impl Engine {
         }
         let ids: Vec<&str> = done.iter().map(|(id, ..)| id.as_str()).collect();
         let items = match self.take_over().await {
-            Ok(()) => self.library.catalog.items_called(&ids).await.map_err(SearchError::from),
+            Ok(()) => self.collection.catalog.items_called(&ids).await.map_err(EngineError::from),
             Err(error) => Err(error),
         };
         let mut items = items.inspect_err(|error| {
@@ -118,23 +118,23 @@ impl Engine {
                 Ok(items) => items.remove(&id).ok_or_else(|| format!("item {id:?} went as it came")),
                 Err(error) => Err(error.to_string()),
             };
-            tell_one(tell, item.map(|item| (item, created)).map_err(SearchError::NotWritten));
+            reply(tell, item.map(|item| (item, created)).map_err(EngineError::NotWritten));
         }
     }
 }
 
 /// Whoever has gone in the meantime is told in vain.
-fn tell_one(tell: oneshot::Sender<Written>, answer: Written) {
+fn reply(tell: oneshot::Sender<WriteResult>, answer: WriteResult) {
     let _ = tell.send(answer);
 }
 
-fn not_written(waiting: impl ExactSizeIterator<Item = Waiting>, error: &CatalogError) {
+fn not_written(waiting: impl ExactSizeIterator<Item = QueuedWrite>, error: &CatalogError) {
     tracing::error!(%error, items = waiting.len(), "items could not be written");
-    waiting.for_each(|(_, tell)| tell_one(tell, Err(SearchError::NotWritten(error.to_string()))));
+    waiting.for_each(|(_, tell)| reply(tell, Err(EngineError::NotWritten(error.to_string()))));
 }
 
 /// Writes a posted picture once more to where its item says that it lies.
-async fn keep_again(one: &Encoded) -> Result<(), SearchError> {
+async fn rewrite_image(one: &PendingItem) -> Result<(), EngineError> {
     let Some(path) = one.item.picture.as_ref().map(|picture| PathBuf::from(&picture.path)) else { return Ok(()) };
     let bytes = one.image.clone().unwrap_or_default();
     blocking(move || write_atomic(&path, &bytes).map_err(unkept(&path))).await?

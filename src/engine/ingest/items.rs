@@ -16,11 +16,11 @@ use serde_json::{Map, Value};
 
 use crate::{
     catalog::{Filter, Gone, Item, NewFeatures, NewItem, NewPicture, Put, etag, matches},
-    collection::{DataFolder, SearchError, encode_one},
+    collection::{DataDir, encode_one},
     compute, dataset,
     encoders::{ImageEncoder, TextEncoder},
-    engine::{engine::Engine, ingest::group_commit::Encoded},
-    training::import::new_picture,
+    engine::{engine::Engine, error::EngineError, ingest::group_commit::PendingItem},
+    training::new_picture,
     util::fs::write_atomic,
 };
 
@@ -72,9 +72,9 @@ impl Engine {
     /// already. Gives the item, and whether its id was new.
     ///
     /// # Errors
-    /// [`SearchError::BadItem`] for a draft beyond the limits, [`SearchError::ItemExists`], [`SearchError::Picture`],
-    /// [`SearchError::ItemChanged`], [`SearchError::Overloaded`]; or if a part fails. Then nothing was changed.
-    pub async fn put_item(self: &Arc<Self>, draft: ItemDraft, put: Put) -> Result<(Item, bool), SearchError> {
+    /// [`EngineError::BadItem`] for a draft beyond the limits, [`EngineError::ItemExists`], [`CollectionError::Picture`],
+    /// [`EngineError::ItemChanged`], [`EngineError::Overloaded`]; or if a part fails. Then nothing was changed.
+    pub async fn put_item(self: &Arc<Self>, draft: ItemDraft, put: Put) -> Result<(Item, bool), EngineError> {
         self.put(draft, None, put).await
     }
 
@@ -83,10 +83,10 @@ impl Engine {
         draft: ItemDraft,
         before: Option<Item>,
         put: Put,
-    ) -> Result<(Item, bool), SearchError> {
+    ) -> Result<(Item, bool), EngineError> {
         let encoded = self.encoded(draft, before, put).await?;
         let written = self.commit(vec![encoded]).await.pop();
-        written.unwrap_or_else(|| Err(SearchError::NotWritten("there was none".into())))
+        written.unwrap_or_else(|| Err(EngineError::NotWritten("there was none".into())))
     }
 
     /// Checks, keeps the picture of, and encodes what was posted.
@@ -95,14 +95,14 @@ impl Engine {
         draft: ItemDraft,
         before: Option<Item>,
         put: Put,
-    ) -> Result<Encoded, SearchError> {
+    ) -> Result<PendingItem, EngineError> {
         let draft = self.check(draft, before.as_ref())?;
         let (image_encoder, text_encoder) = (Arc::clone(&self.encoders.image), Arc::clone(&self.encoders.text));
-        let (folder, limits) = (self.library.folder.clone(), self.library.limits);
+        let (folder, limits) = (self.collection.data_dir.clone(), self.collection.limits);
         let encode = move || {
             let encoders = (image_encoder.as_ref(), text_encoder.as_ref());
             let (item, features) = take(&draft, before.as_ref(), encoders, &folder, &limits)?;
-            Ok(Encoded { item, features, image: draft.image, put })
+            Ok(PendingItem { item, features, image: draft.image, put })
         };
         self.worker.run(None, encode).await?.answer
     }
@@ -110,21 +110,21 @@ impl Engine {
     /// Changes parts of an item; what `change` does not name stays. With tags, only if the item is as one of them says.
     ///
     /// # Errors
-    /// [`SearchError::NoSuchItem`]; else as [`Self::put_item`].
+    /// [`EngineError::NoSuchItem`]; else as [`Self::put_item`].
     pub async fn patch_item(
         self: &Arc<Self>,
         id: &str,
         change: ItemChange,
         tags: Option<Vec<String>>,
-    ) -> Result<Item, SearchError> {
+    ) -> Result<Item, EngineError> {
         for _ in 0..TRIES {
             match self.patch_once(id, change.clone(), tags.as_deref()).await {
                 // Somebody else changed it in between; whoever did not say how it should be changes it as it is now.
-                Err(SearchError::ItemChanged(_)) if tags.is_none() => {}
+                Err(EngineError::ItemChanged(_)) if tags.is_none() => {}
                 ended => return ended,
             }
         }
-        Err(SearchError::Overloaded)
+        Err(EngineError::Overloaded)
     }
 
     async fn patch_once(
@@ -132,10 +132,10 @@ impl Engine {
         id: &str,
         change: ItemChange,
         tags: Option<&[String]>,
-    ) -> Result<Item, SearchError> {
-        let item = self.library.catalog.item(id).await?.ok_or_else(|| SearchError::NoSuchItem(id.to_owned()))?;
+    ) -> Result<Item, EngineError> {
+        let item = self.collection.catalog.item(id).await?.ok_or_else(|| EngineError::NoSuchItem(id.to_owned()))?;
         if tags.is_some_and(|tags| !matches(tags, Some(&item.record_hash))) {
-            return Err(SearchError::ItemChanged(id.to_owned()));
+            return Err(EngineError::ItemChanged(id.to_owned()));
         }
         // Between reading and writing it must stay what it was, whoever asks.
         let put = Put::IfMatch(vec![etag(&item.record_hash)]);
@@ -156,18 +156,18 @@ impl Engine {
     /// says.
     ///
     /// # Errors
-    /// [`SearchError::ItemChanged`]; or if the catalog or the index fails.
-    pub async fn delete_item(self: &Arc<Self>, id: &str, tags: Option<&[String]>) -> Result<bool, SearchError> {
+    /// [`EngineError::ItemChanged`]; or if the catalog or the index fails.
+    pub async fn delete_item(self: &Arc<Self>, id: &str, tags: Option<&[String]>) -> Result<bool, EngineError> {
         let (id, tags) = (id.to_owned(), tags.map(<[String]>::to_vec));
         self.whole(async move |engine: Arc<Self>| {
             let _changing = engine.changing.lock().await;
-            match engine.library.catalog.delete_item(&id, tags.as_deref()).await? {
+            match engine.collection.catalog.delete_item(&id, tags.as_deref()).await? {
                 Gone::Deleted => {
                     engine.take_over().await?;
                     Ok(true)
                 }
                 Gone::Absent => Ok(false),
-                Gone::Changed => Err(SearchError::ItemChanged(id)),
+                Gone::Changed => Err(EngineError::ItemChanged(id)),
             }
         })
         .await
@@ -177,17 +177,17 @@ impl Engine {
     /// on.
     ///
     /// # Errors
-    /// [`SearchError::BadQuery`] for a field that no item has; or if the catalog fails.
+    /// [`EngineError::BadQuery`] for a field that no item has; or if the catalog fails.
     pub async fn items(
         &self,
         filter: &Filter,
         after: i64,
         limit: usize,
-    ) -> Result<(Vec<Item>, Option<i64>), SearchError> {
+    ) -> Result<(Vec<Item>, Option<i64>), EngineError> {
         self.check_filter(filter).await?;
         let most = u32::try_from(limit).unwrap_or(u32::MAX);
-        let keys = self.library.catalog.items_that(filter, after, most).await?;
-        let mut items = self.library.catalog.items(&keys).await?;
+        let keys = self.collection.catalog.items_that(filter, after, most).await?;
+        let mut items = self.collection.catalog.items(&keys).await?;
         let next = keys.last().copied().filter(|_| keys.len() == limit);
         Ok((keys.iter().filter_map(|key| items.remove(key)).collect(), next))
     }
@@ -195,17 +195,17 @@ impl Engine {
     /// Lets all items go that a filter lets through, or says how many these are if nothing is to go.
     ///
     /// # Errors
-    /// [`SearchError::BadQuery`] for a field that no item has; or if the catalog or the index fails.
-    pub async fn delete_items(self: &Arc<Self>, filter: &Filter, dry_run: bool) -> Result<u64, SearchError> {
+    /// [`EngineError::BadQuery`] for a field that no item has; or if the catalog or the index fails.
+    pub async fn delete_items(self: &Arc<Self>, filter: &Filter, dry_run: bool) -> Result<u64, EngineError> {
         self.check_filter(filter).await?;
         let filter = filter.clone();
         self.whole(async move |engine: Arc<Self>| {
             let _changing = engine.changing.lock().await;
-            let keys = engine.library.catalog.items_that(&filter, 0, u32::MAX).await?;
+            let keys = engine.collection.catalog.items_that(&filter, 0, u32::MAX).await?;
             if dry_run || keys.is_empty() {
                 return Ok(keys.len() as u64);
             }
-            let gone = engine.library.catalog.delete_items(&keys).await?;
+            let gone = engine.collection.catalog.delete_items(&keys).await?;
             engine.take_over().await?;
             Ok(gone)
         })
@@ -214,19 +214,19 @@ impl Engine {
 
     /// Does something to its end, also when whoever asked for it goes away in the middle: what the catalog took, the index has to
     /// take as well.
-    async fn whole<T, W>(self: &Arc<Self>, work: impl FnOnce(Arc<Self>) -> W + Send + 'static) -> Result<T, SearchError>
+    async fn whole<T, W>(self: &Arc<Self>, work: impl FnOnce(Arc<Self>) -> W + Send + 'static) -> Result<T, EngineError>
     where
         T: Send + 'static,
-        W: Future<Output = Result<T, SearchError>> + Send + 'static,
+        W: Future<Output = Result<T, EngineError>> + Send + 'static,
     {
         let done = compute::spawn(work(Arc::clone(self))).await;
-        done.map_err(|e| SearchError::Background(e.to_string()))?
+        done.map_err(|e| EngineError::internal(e.to_string()))?
     }
 
     /// Brings the live generation up to the catalog, and starts a fold where that pays.
-    pub(in crate::engine) async fn take_over(self: &Arc<Self>) -> Result<(), SearchError> {
+    pub(in crate::engine) async fn take_over(self: &Arc<Self>) -> Result<(), EngineError> {
         let Some(live) = self.live() else { return Ok(()) };
-        let up_to_date = live.catch_up(&self.library, &self.encoders).await?;
+        let up_to_date = live.catch_up(&self.collection, &self.encoders).await?;
         if (live.needs_fold() || !up_to_date) && self.may_fold() {
             tracing::info!("enough has changed for a new index; it is built beside the live one");
             self.reindex().await?;
@@ -244,8 +244,8 @@ impl Engine {
     }
 
     /// Refuses what is beyond the limits, and trims the rest.
-    fn check(&self, draft: ItemDraft, before: Option<&Item>) -> Result<ItemDraft, SearchError> {
-        let refuse = |field: &str, reason: String| Err(SearchError::BadItem { field: field.to_owned(), reason });
+    fn check(&self, draft: ItemDraft, before: Option<&Item>) -> Result<ItemDraft, EngineError> {
+        let refuse = |field: &str, reason: String| Err(EngineError::BadItem { field: field.to_owned(), reason });
         let trimmed = |texts: Vec<String>| -> Vec<String> {
             texts.iter().map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()).collect()
         };
@@ -280,14 +280,14 @@ impl Engine {
         }
         if let Some(image) = &image {
             // The header alone decides most refusals; it costs no place in the encoder's queue.
-            dataset::inspect(image, &self.library.limits)?;
+            dataset::inspect(image, &self.collection.limits)?;
         }
         Ok(ItemDraft { id, image, captions, labels, meta })
     }
 }
 
-pub(in crate::engine) fn unkept(picture: &Path) -> impl FnOnce(std::io::Error) -> SearchError + use<> {
-    SearchError::io("a picture could not be kept:", picture)
+pub(in crate::engine) fn unkept(picture: &Path) -> impl FnOnce(std::io::Error) -> EngineError + use<> {
+    EngineError::io("a picture could not be kept:", picture)
 }
 
 /// Merges a patch into an object (RFC 7396): null takes a field away, objects are merged, all else takes the place of what was.
@@ -330,9 +330,9 @@ fn take(
     draft: &ItemDraft,
     before: Option<&Item>,
     (image_encoder, text_encoder): (&dyn ImageEncoder, &dyn TextEncoder),
-    folder: &DataFolder,
+    folder: &DataDir,
     limits: &dataset::PictureLimits,
-) -> Result<(NewItem, NewFeatures), SearchError> {
+) -> Result<(NewItem, NewFeatures), EngineError> {
     let mut features = NewFeatures {
         image_encoder: image_encoder.id().to_owned(),
         text_encoder: text_encoder.id().to_owned(),
@@ -347,7 +347,7 @@ fn take(
             write_atomic(&path, bytes).map_err(unkept(&path))?;
         }
         let kept = new_picture(folder, &path, &hash, &decoded);
-        picture = Some(kept.map_err(SearchError::io("a thumbnail could not be kept of", &path))?);
+        picture = Some(kept.map_err(EngineError::io("a thumbnail could not be kept of", &path))?);
         features.image = Some((*hash.as_bytes(), encode_one(image_encoder, decoded.picture)?));
     }
     let captions: Vec<&str> = draft.captions.iter().map(String::as_str).collect();

@@ -4,5 +4,5 @@ pub(in crate::engine) mod bulk;
 pub(in crate::engine) mod group_commit;
 pub(in crate::engine) mod items;
 
-pub use bulk::{BatchLine, TakenLine};
+pub use bulk::{BulkLine, LineResult};
 pub use items::{ItemChange, ItemDraft};

@@ -7,8 +7,8 @@ use std::{
 
 use crate::{
     catalog::{Catalog, Item, Watermark},
-    collection::SearchError,
-    util::lru::Bounded,
+    engine::error::EngineError,
+    util::lru::WeightedLru,
 };
 
 /// Items that are kept, at most.
@@ -22,7 +22,7 @@ const ITEM: usize = 600;
 
 /// The items of one catalog.
 #[derive(Debug)]
-pub(in crate::engine) struct Shown {
+pub(in crate::engine) struct ItemCache {
     catalog: Catalog,
     state: Mutex<State>,
 }
@@ -32,12 +32,12 @@ struct State {
     /// The version that all of it is of, or a later one.
     version: u64,
     newest: Option<Watermark>,
-    items: Bounded<i64, Arc<Item>>,
+    items: WeightedLru<i64, Arc<Item>>,
 }
 
-impl Shown {
+impl ItemCache {
     pub(in crate::engine) fn new(catalog: Catalog) -> Self {
-        let state = State { version: 0, newest: None, items: Bounded::new(ITEMS, BYTES) };
+        let state = State { version: 0, newest: None, items: WeightedLru::new(ITEMS, BYTES) };
         Self { catalog, state: Mutex::new(state) }
     }
 
@@ -46,7 +46,7 @@ impl Shown {
     }
 
     /// Those of `keys` that are there, by key.
-    pub(in crate::engine) async fn items(&self, keys: &[i64]) -> Result<HashMap<i64, Arc<Item>>, SearchError> {
+    pub(in crate::engine) async fn items(&self, keys: &[i64]) -> Result<HashMap<i64, Arc<Item>>, EngineError> {
         let version = self.catalog.version().await?;
         let mut found = HashMap::with_capacity(keys.len());
         if let Some(version) = version {
@@ -70,7 +70,7 @@ impl Shown {
     }
 
     /// How far the catalog has come.
-    pub(in crate::engine) async fn newest_change(&self) -> Result<Watermark, SearchError> {
+    pub(in crate::engine) async fn newest_change(&self) -> Result<Watermark, EngineError> {
         let version = self.catalog.version().await?;
         if let Some(newest) = version.and_then(|version| self.of(version).newest) {
             return Ok(newest);
@@ -122,7 +122,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let catalog = Catalog::open(folder.path()).await.expect("a catalog");
         catalog.import_batch(&[told("a", "first"), told("b", "first")], &[]).await.expect("taken");
-        let shown = Arc::new(Shown::new(catalog.clone()));
+        let shown = Arc::new(ItemCache::new(catalog.clone()));
         let stop = Arc::new(std::sync::atomic::AtomicBool::new(false));
         let others: Vec<_> = (0..4)
             .map(|_| {

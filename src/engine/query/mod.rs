@@ -9,5 +9,5 @@ pub(in crate::engine) mod request;
 pub(in crate::engine) mod service;
 pub(in crate::engine) mod text_encoder;
 
-pub use request::{Answer, Direction, Found, Kind, LeftOut, PredictedLabel, Query, Target, Timings};
+pub use request::{Answer, Direction, ExcludedCounts, Hit, Kind, PredictedLabel, Query, Target, Timings};
 pub use service::Term;

@@ -4,25 +4,25 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use metrics::counter;
 
-use crate::{dscmr::Asked, util::lru::Bounded};
+use crate::{dscmr::Asked, util::lru::WeightedLru};
 
 /// What an entry takes beside its numbers: links, hash, reference counts, roughly.
 const ENTRY: usize = 200;
 
 /// What one model made of texts, under what these are cut into.
 #[derive(Debug)]
-pub(in crate::engine) struct Kept(Mutex<State>);
+pub(in crate::engine) struct QueryCache(Mutex<State>);
 
 #[derive(Debug)]
 struct State {
     model: String,
-    entries: Bounded<Box<[u32]>, Arc<Asked>>,
+    entries: WeightedLru<Box<[u32]>, Arc<Asked>>,
 }
 
-impl Kept {
+impl QueryCache {
     /// Keeps nothing if `most` is 0.
     pub(in crate::engine) fn new(most: usize, most_bytes: usize) -> Self {
-        let entries = Bounded::new(most, most_bytes);
+        let entries = WeightedLru::new(most, most_bytes);
         Self(Mutex::new(State { model: String::new(), entries }))
     }
 
@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn it_dies_with_its_model() {
-        let kept = Kept::new(8, usize::MAX);
+        let kept = QueryCache::new(8, usize::MAX);
         kept.begin("old");
         kept.keep("old", ids(1), &asked(1.0));
         assert_eq!(kept.find("old", &ids(1)), Some(asked(1.0)));

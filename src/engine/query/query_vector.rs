@@ -6,11 +6,10 @@ use serde::Serialize;
 
 use crate::{
     catalog::Item,
-    collection::SearchError,
+    core::UnitVector,
     dscmr::Asked,
-    engine::{query::request::Kind, serving::snapshot::Generation},
+    engine::{error::EngineError, query::request::Kind, serving::snapshot::Generation},
     index::{Neighbours, VectorIndex},
-    vector::UnitVector,
 };
 
 /// Labels that an answer predicts for its query.
@@ -27,7 +26,7 @@ pub struct PredictedLabel {
 
 /// A query that went through its encoder and its subnetwork.
 #[derive(Debug, Clone)]
-pub(in crate::engine) struct Encoded {
+pub(in crate::engine) struct EncodedQuery {
     /// What it was.
     pub(in crate::engine) source: Kind,
     /// What the model made of it.
@@ -36,12 +35,12 @@ pub(in crate::engine) struct Encoded {
     pub(in crate::engine) unknown_token_ratio: f32,
     /// What is near it, of those kinds that were scanned on the way.
     pub(in crate::engine) near: Vec<(Kind, Neighbours)>,
-    pub(in crate::engine) spent: Spent,
+    pub(in crate::engine) spent: StageTimes,
 }
 
 /// Where a term's time went, encoding aside.
 #[derive(Debug, Clone, Copy, Default)]
-pub(in crate::engine) struct Spent {
+pub(in crate::engine) struct StageTimes {
     /// Waiting for the encoder.
     pub(in crate::engine) waited: Duration,
     /// Scanning on the way.
@@ -50,7 +49,7 @@ pub(in crate::engine) struct Spent {
 
 /// What a query asks with.
 #[derive(Debug, Clone)]
-pub(in crate::engine) struct Probe {
+pub(in crate::engine) struct QueryVector {
     /// Its modality; of several, that which weighs most.
     pub(in crate::engine) source: Kind,
     pub(in crate::engine) point: UnitVector,
@@ -64,21 +63,21 @@ pub(in crate::engine) struct Probe {
     pub(in crate::engine) own_item: Option<i64>,
 }
 
-impl Probe {
+impl QueryVector {
     /// That of one term.
-    pub(in crate::engine) fn of(generation: &Generation, encoded: Encoded) -> Self {
-        let Encoded { source, asked, unknown_token_ratio, near, .. } = encoded;
+    pub(in crate::engine) fn of(generation: &Generation, encoded: EncodedQuery) -> Self {
+        let EncodedQuery { source, asked, unknown_token_ratio, near, .. } = encoded;
         let predicted_labels = classes(generation, &asked, PREDICTED_LABELS);
         Self { source, point: asked.point.clone(), unknown_token_ratio, predicted_labels, near, own_item: None }
     }
 
     /// An item: its picture if it has one, else its first caption.
-    pub(in crate::engine) fn of_item(generation: &Generation, item: &Item) -> Result<Self, SearchError> {
+    pub(in crate::engine) fn of_item(generation: &Generation, item: &Item) -> Result<Self, EngineError> {
         let picture = generation.images.get(item.key.cast_unsigned()).map(|point| (Kind::Image, point));
         let captions = item.captions.iter().filter_map(|caption| generation.texts.get(caption.key.cast_unsigned()));
         let (source, point) =
             picture.or_else(|| captions.map(|point| (Kind::Text, point)).next()).ok_or_else(|| {
-                SearchError::BadQuery {
+                EngineError::BadQuery {
                     field: "item".into(),
                     reason: format!("{:?} has no point in the common space yet, so nothing can be near it", item.id),
                 }
@@ -88,8 +87,8 @@ impl Probe {
     }
 
     /// Several, each times its weight; negative weights lead away.
-    pub(in crate::engine) fn composed(terms: Vec<(Self, f32)>) -> Result<Self, SearchError> {
-        let refuse = |reason: &str| SearchError::BadQuery { field: "terms".into(), reason: reason.into() };
+    pub(in crate::engine) fn composed(terms: Vec<(Self, f32)>) -> Result<Self, EngineError> {
+        let refuse = |reason: &str| EngineError::BadQuery { field: "terms".into(), reason: reason.into() };
         let heaviest = terms.iter().max_by(|a, b| a.1.total_cmp(&b.1)).filter(|(_, weight)| *weight > 0.0);
         let (heaviest, _) = heaviest.ok_or_else(|| refuse("at least one weight is above 0"))?;
         let mut sum = vec![0f32; heaviest.point.dims()];

@@ -11,12 +11,12 @@ use std::{
 
 use crate::{
     catalog::{Catalog, Filter, Item, Watermark, words},
-    collection::SearchError,
     engine::{
+        error::EngineError,
         query::{
-            item_cache::Shown,
-            query_vector::Probe,
-            request::{Answer, Direction, Found, Kind, LeftOut, Query, Target, Timings},
+            item_cache::ItemCache,
+            query_vector::QueryVector,
+            request::{Answer, Direction, ExcludedCounts, Hit, Kind, Query, Target, Timings},
         },
         serving::snapshot::Generation,
     },
@@ -27,13 +27,13 @@ use crate::{
 pub(in crate::engine) const CANDIDATES: usize = 200;
 
 /// Items that keywords may bring in.
-const BY_WORDS: u32 = 100;
+const KEYWORD_CANDIDATES: u32 = 100;
 
 /// k of reciprocal rank fusion, as its authors chose it (Cormack, Clarke and Büttcher, SIGIR 2009).
-const FUSION: f32 = 60.0;
+const RRF_K: f32 = 60.0;
 
 /// Below this probability of the best result, an answer says that it found nothing that it would vouch for.
-const CONFIDENT: f32 = 0.5;
+const CONFIDENCE_THRESHOLD: f32 = 0.5;
 
 /// All results of a query, in order, with what an answer says beside them.
 #[derive(Debug)]
@@ -71,7 +71,7 @@ impl Ranked {
 
     /// By reciprocal rank fusion.
     fn fused(&self, keyword_weight: f32) -> f32 {
-        let part = |weight: f32, rank: Option<usize>| rank.map_or(0.0, |rank| weight / (FUSION + rank as f32));
+        let part = |weight: f32, rank: Option<usize>| rank.map_or(0.0, |rank| weight / (RRF_K + rank as f32));
         part(1.0 - keyword_weight, self.vector_rank) + part(keyword_weight, self.keyword_rank)
     }
 }
@@ -80,13 +80,13 @@ impl Ranked {
 /// searched, `took` says how long it took until now.
 pub(in crate::engine) async fn rank(
     generation: &Generation,
-    shown: &Shown,
-    mut probe: Probe,
+    shown: &ItemCache,
+    mut probe: QueryVector,
     text: Option<&str>,
     query: &Query,
     came_to: Watermark,
     took: Timings,
-) -> Result<Ranking, SearchError> {
+) -> Result<Ranking, EngineError> {
     let began = Instant::now();
     let catalog = shown.catalog();
     let text = text.filter(|_| query.keyword_weight > 0.0);
@@ -122,8 +122,8 @@ pub(in crate::engine) async fn rank(
         }
         let Some(text) = text else { continue };
         let keys = match kind {
-            Kind::Image => catalog.pictures_with_words(text, allowed.as_deref(), BY_WORDS).await?,
-            Kind::Text => catalog.captions_with_words(text, allowed.as_deref(), BY_WORDS).await?,
+            Kind::Image => catalog.pictures_with_words(text, allowed.as_deref(), KEYWORD_CANDIDATES).await?,
+            Kind::Text => catalog.captions_with_words(text, allowed.as_deref(), KEYWORD_CANDIDATES).await?,
         };
         for (key, rank) in keys.into_iter().zip(1..) {
             match known.get(&key.cast_unsigned()) {
@@ -150,7 +150,7 @@ pub(in crate::engine) async fn rank(
     let search = ms(began);
 
     let hydrating = Instant::now();
-    let mut left_out = LeftOut::default();
+    let mut left_out = ExcludedCounts::default();
     let before = ranked.len();
     ranked.retain(|r| query.min_relevance.is_none_or(|min| r.relevance >= min));
     left_out.below_threshold = before - ranked.len();
@@ -168,7 +168,7 @@ pub(in crate::engine) async fn rank(
         total: ranked.len(),
         left_out,
         facets,
-        no_confident_match: best < CONFIDENT,
+        no_confident_match: best < CONFIDENCE_THRESHOLD,
         next_cursor: None,
         partial: shown.newest_change().await? > came_to,
         took: Timings { total: took.total + ms(began), search: took.search + search, hydrate: ms(hydrating), ..took },
@@ -195,10 +195,10 @@ impl Ranking {
     /// The page that begins at a place, and the place after it. What has gone since is passed over.
     pub(in crate::engine) async fn page(
         &self,
-        shown: &Shown,
+        shown: &ItemCache,
         begin: usize,
         limit: usize,
-    ) -> Result<(Answer, usize), SearchError> {
+    ) -> Result<(Answer, usize), EngineError> {
         let began = Instant::now();
         let mut results = Vec::new();
         let mut next = begin.min(self.ranked.len());
@@ -209,7 +209,7 @@ impl Ranking {
                 let Some((item, caption)) = ranked.found_in(&items) else { continue };
                 let Ranked { score, relevance, vector_rank, keyword_rank, .. } = *ranked;
                 let matched = self.matched(item);
-                results.push(Found {
+                results.push(Hit {
                     score,
                     relevance,
                     rank,
@@ -255,7 +255,7 @@ fn direction(source: Kind, kind: Kind) -> Direction {
 }
 
 /// Keys of all that a filter lets through; `None` if it lets everything through.
-async fn allowed(catalog: &Catalog, filter: &Filter, kind: Kind) -> Result<Option<Vec<i64>>, SearchError> {
+async fn allowed(catalog: &Catalog, filter: &Filter, kind: Kind) -> Result<Option<Vec<i64>>, EngineError> {
     if filter.is_empty() {
         return Ok(None);
     }
@@ -268,12 +268,12 @@ async fn allowed(catalog: &Catalog, filter: &Filter, kind: Kind) -> Result<Optio
 /// Leaves one of each: captions that read the same are one result, and what is gone or the query itself is none. Asks for no
 /// more than that takes: most candidates are on a page that nobody looks at.
 async fn distinct(
-    shown: &Shown,
+    shown: &ItemCache,
     ranked: &mut Vec<Ranked>,
-    left_out: &mut LeftOut,
+    left_out: &mut ExcludedCounts,
     came_to: Watermark,
     own_item: Option<i64>,
-) -> Result<(), SearchError> {
+) -> Result<(), EngineError> {
     let keys = |kind| -> Vec<i64> { ranked.iter().filter(|r| r.kind == kind).map(|r| r.key).collect() };
     // An index that has come as far as the catalog holds what that does.
     let pictures = keys(Kind::Image);
@@ -303,7 +303,7 @@ async fn distinct(
 }
 
 /// Classes with how many results bear them.
-async fn facets(catalog: &Catalog, ranked: &[Ranked]) -> Result<BTreeMap<String, usize>, SearchError> {
+async fn facets(catalog: &Catalog, ranked: &[Ranked]) -> Result<BTreeMap<String, usize>, EngineError> {
     let items: Vec<i64> = ranked.iter().map(|r| r.item).collect();
     let labels = catalog.labels_of(&items).await?;
     let mut facets = BTreeMap::new();

@@ -86,7 +86,7 @@ impl Query {
 
 /// A result.
 #[derive(Debug, Clone)]
-pub struct Found {
+pub struct Hit {
     /// Cosine with the query, in [-1, 1].
     pub score: f32,
     /// Calibrated probability that it is relevant.
@@ -122,7 +122,7 @@ pub struct Timings {
 
 /// Candidates that are no results, by why.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
-pub struct LeftOut {
+pub struct ExcludedCounts {
     /// They are less probably relevant than `min_relevance` asks.
     pub below_threshold: usize,
     /// They are no longer in the collection.
@@ -145,11 +145,11 @@ pub struct Answer {
     /// Classes that the query seems to belong to, most probable first.
     pub predicted_labels: Vec<PredictedLabel>,
     /// Results of this page, best first.
-    pub results: Vec<Found>,
+    pub results: Vec<Hit>,
     /// How many of the candidates are results, on all pages.
     pub total: usize,
     /// How many are not, and why.
-    pub left_out: LeftOut,
+    pub left_out: ExcludedCounts,
     /// Classes of all results with how many bear them, if that was asked for.
     pub facets: Option<BTreeMap<String, usize>>,
     /// Whether even the best result is probably not relevant.

@@ -9,22 +9,23 @@ use futures_util::future::try_join_all;
 
 use crate::{
     catalog::{Filter, LabelCount},
-    collection::{SearchError, encode_one},
+    collection::encode_one,
+    core::UnitVector,
     dataset,
     dscmr::FeatureMatrix,
     engine::{
         engine::Engine,
+        error::EngineError,
         metrics,
         query::{
             cursors::cursor,
-            query_vector::{Encoded, Probe, Spent, classes},
+            query_vector::{EncodedQuery, QueryVector, StageTimes, classes},
             rank::{ms, rank},
             request::{Answer, Kind, PredictedLabel, Query, Timings},
-            text_encoder::Read,
+            text_encoder::TextEmbedding,
         },
         serving::snapshot::Generation,
     },
-    vector::UnitVector,
 };
 
 /// The largest weight of a term, and its negative the smallest.
@@ -54,25 +55,25 @@ impl Engine {
     /// Answers words.
     ///
     /// # Errors
-    /// [`SearchError::BadQuery`] for a text without words or beyond the limits; [`SearchError::Starting`],
-    /// [`SearchError::NoModel`], [`SearchError::Overloaded`]; or if a part fails.
-    pub async fn search_text(&self, text: &str, query: Query) -> Result<Answer, SearchError> {
+    /// [`EngineError::BadQuery`] for a text without words or beyond the limits; [`EngineError::Starting`],
+    /// [`CollectionError::NoModel`], [`EngineError::Overloaded`]; or if a part fails.
+    pub async fn search_text(&self, text: &str, query: Query) -> Result<Answer, EngineError> {
         self.search(vec![(Term::Text(text.to_owned()), 1.0)], query).await
     }
 
     /// Answers a picture, given as the bytes of a file.
     ///
     /// # Errors
-    /// [`SearchError::Picture`] for bytes that are no picture or one beyond the limits; else as [`Self::search_text`].
-    pub async fn search_image(&self, bytes: Vec<u8>, query: Query) -> Result<Answer, SearchError> {
+    /// [`CollectionError::Picture`] for bytes that are no picture or one beyond the limits; else as [`Self::search_text`].
+    pub async fn search_image(&self, bytes: Vec<u8>, query: Query) -> Result<Answer, EngineError> {
         self.search(vec![(Term::Picture(bytes), 1.0)], query).await
     }
 
     /// Answers several terms at once, each as much as it weighs; a negative weight leads away from what it says.
     ///
     /// # Errors
-    /// [`SearchError::NoSuchItem`]; else as [`Self::search_text`] and [`Self::search_image`].
-    pub async fn search(&self, terms: Vec<(Term, f32)>, query: Query) -> Result<Answer, SearchError> {
+    /// [`EngineError::NoSuchItem`]; else as [`Self::search_text`] and [`Self::search_image`].
+    pub async fn search(&self, terms: Vec<(Term, f32)>, query: Query) -> Result<Answer, EngineError> {
         self.check_query(&query).await?;
         if terms.is_empty() || terms.len() > self.limits().terms {
             let reason = format!("there are {}; allowed are 1 to {}", terms.len(), self.limits().terms);
@@ -97,12 +98,13 @@ impl Engine {
         let plain = weights[..] == [1.0] && query.filter.is_empty() && !query.exact && query.ef.is_none();
         let near = if plain { query.target.kinds() } else { &[] };
         let probes = terms.into_iter().map(|(term, _)| self.probe(&generation, term, near, query.deadline));
-        let (mut probes, spent): (Vec<Probe>, Vec<Spent>) = try_join_all(probes).await?.into_iter().unzip();
+        let (mut probes, spent): (Vec<QueryVector>, Vec<StageTimes>) = try_join_all(probes).await?.into_iter().unzip();
         let probe = match weights[..] {
             [weight] if weight > 0.0 => probes.remove(0),
-            _ => Probe::composed(probes.into_iter().zip(weights).collect())?,
+            _ => QueryVector::composed(probes.into_iter().zip(weights).collect())?,
         };
-        let most = |of: fn(&Spent) -> Duration| spent.iter().map(of).max().unwrap_or_default().as_secs_f64() * 1000.0;
+        let most =
+            |of: fn(&StageTimes) -> Duration| spent.iter().map(of).max().unwrap_or_default().as_secs_f64() * 1000.0;
         let (total, queue, search) = (ms(began), most(|spent| spent.waited), most(|spent| spent.searched));
         let took = Timings { total, queue, encode: (total - queue - search).max(0.0), search, hydrate: 0.0 };
         let ranking = rank(&generation, &self.shown, probe, text.as_deref(), &query, came_to, took).await?;
@@ -117,9 +119,9 @@ impl Engine {
     /// The page that a cursor stands for.
     ///
     /// # Errors
-    /// [`SearchError::BadQuery`] for what is no cursor, [`SearchError::CursorExpired`] for one that is too old; or if the catalog
+    /// [`EngineError::BadQuery`] for what is no cursor, [`EngineError::CursorExpired`] for one that is too old; or if the catalog
     /// fails.
-    pub async fn next_page(&self, at: &str, limit: usize) -> Result<Answer, SearchError> {
+    pub async fn next_page(&self, at: &str, limit: usize) -> Result<Answer, EngineError> {
         self.check_limit(limit)?;
         let (ranking, name, begin) = self.pages.find(at)?;
         let (mut answer, next) = ranking.page(&self.shown, begin, limit).await?;
@@ -130,8 +132,8 @@ impl Engine {
     /// How probable each class is for words or a picture, most probable first; and the model that says so.
     ///
     /// # Errors
-    /// As [`Self::search`]; [`SearchError::BadQuery`] for an item.
-    pub async fn classify(&self, term: Term) -> Result<(String, Vec<PredictedLabel>), SearchError> {
+    /// As [`Self::search`]; [`EngineError::BadQuery`] for an item.
+    pub async fn classify(&self, term: Term) -> Result<(String, Vec<PredictedLabel>), EngineError> {
         let generation = self.ready().await?;
         let encoded = self.encode(&generation, term, &[], None).await?;
         let labels = classes(&generation, &encoded.asked, usize::MAX);
@@ -142,7 +144,7 @@ impl Engine {
     ///
     /// # Errors
     /// As [`Self::search`].
-    pub async fn embed(&self, terms: Vec<Term>) -> Result<(String, Vec<UnitVector>), SearchError> {
+    pub async fn embed(&self, terms: Vec<Term>) -> Result<(String, Vec<UnitVector>), EngineError> {
         if terms.len() > self.limits().results {
             let reason = format!("there are {}; at most {} are taken at once", terms.len(), self.limits().results);
             return Err(bad("inputs", reason));
@@ -160,10 +162,10 @@ impl Engine {
     /// Classes of the items that a filter lets through, by how many bear them, most first.
     ///
     /// # Errors
-    /// [`SearchError::BadQuery`] for a field that no item has; or if the catalog fails.
-    pub async fn facets(&self, filter: &Filter) -> Result<Vec<LabelCount>, SearchError> {
+    /// [`EngineError::BadQuery`] for a field that no item has; or if the catalog fails.
+    pub async fn facets(&self, filter: &Filter) -> Result<Vec<LabelCount>, EngineError> {
         self.check_filter(filter).await?;
-        Ok(self.library.catalog.label_counts(filter).await?)
+        Ok(self.collection.catalog.label_counts(filter).await?)
     }
 
     /// From a term to the point that asks for it; and where the time went. What is near it of the kinds `near` may be found on the
@@ -174,16 +176,16 @@ impl Engine {
         term: Term,
         near: &'static [Kind],
         deadline: Option<Instant>,
-    ) -> Result<(Probe, Spent), SearchError> {
+    ) -> Result<(QueryVector, StageTimes), EngineError> {
         match term {
             Term::Item(id) => {
-                let item = self.library.catalog.item(&id).await?.ok_or(SearchError::NoSuchItem(id))?;
-                Ok((Probe::of_item(generation, &item)?, Spent::default()))
+                let item = self.collection.catalog.item(&id).await?.ok_or(EngineError::NoSuchItem(id))?;
+                Ok((QueryVector::of_item(generation, &item)?, StageTimes::default()))
             }
             term => {
                 let encoded = self.encode(generation, term, near, deadline).await?;
                 let spent = encoded.spent;
-                Ok((Probe::of(generation, encoded), spent))
+                Ok((QueryVector::of(generation, encoded), spent))
             }
         }
     }
@@ -195,16 +197,22 @@ impl Engine {
         term: Term,
         near: &'static [Kind],
         deadline: Option<Instant>,
-    ) -> Result<Encoded, SearchError> {
+    ) -> Result<EncodedQuery, EngineError> {
         match term {
             Term::Text(text) => {
                 let text = self.check_text(&text)?;
-                let Read { asked, unknown: unknown_token_ratio, near, waited, searched } =
+                let TextEmbedding { asked, unknown: unknown_token_ratio, near, waited, searched } =
                     self.texts.read(text, generation, near, deadline).await?;
-                Ok(Encoded { source: Kind::Text, asked, unknown_token_ratio, near, spent: Spent { waited, searched } })
+                Ok(EncodedQuery {
+                    source: Kind::Text,
+                    asked,
+                    unknown_token_ratio,
+                    near,
+                    spent: StageTimes { waited, searched },
+                })
             }
             Term::Picture(bytes) => {
-                let limits = self.library.limits;
+                let limits = self.collection.limits;
                 // The header alone decides most refusals; it costs no place in the encoder's queue.
                 dataset::inspect(&bytes, &limits)?;
                 let (encoder, generation) = (Arc::clone(&self.encoders.image), Arc::clone(generation));
@@ -212,20 +220,20 @@ impl Engine {
                     let picture = dataset::decode(&bytes, &limits)?.picture;
                     let features = encode_one(encoder.as_ref(), picture)?;
                     let row = FeatureMatrix::new(features.len(), features);
-                    let row = row.ok_or_else(|| SearchError::Background("a picture has no features".into()))?;
+                    let row = row.ok_or_else(|| EngineError::internal("a picture has no features"))?;
                     let asked = generation.model.ask_images(&row)?.pop();
-                    asked.ok_or_else(|| SearchError::Background("the model gave no point for a picture".into()))
+                    asked.ok_or_else(|| EngineError::internal("the model gave no point for a picture"))
                 };
                 let done = self.worker.run(deadline, encode).await?;
                 let asked = Arc::new(done.answer?);
-                let spent = Spent { waited: done.waited, searched: Duration::ZERO };
-                Ok(Encoded { source: Kind::Image, asked, unknown_token_ratio: 0.0, near: Vec::new(), spent })
+                let spent = StageTimes { waited: done.waited, searched: Duration::ZERO };
+                Ok(EncodedQuery { source: Kind::Image, asked, unknown_token_ratio: 0.0, near: Vec::new(), spent })
             }
             Term::Item(_) => Err(bad("item", "only words and pictures are encoded".into())),
         }
     }
 
-    fn check_text<'t>(&self, text: &'t str) -> Result<&'t str, SearchError> {
+    fn check_text<'t>(&self, text: &'t str) -> Result<&'t str, EngineError> {
         let text = text.trim();
         if text.is_empty() {
             return Err(bad("query", "it is empty; at least one word is needed".into()));
@@ -238,14 +246,14 @@ impl Engine {
         Ok(text)
     }
 
-    fn check_limit(&self, limit: usize) -> Result<(), SearchError> {
+    fn check_limit(&self, limit: usize) -> Result<(), EngineError> {
         if limit == 0 || limit > self.limits().results {
             return Err(bad("limit", format!("it is {limit}; allowed are 1 to {}", self.limits().results)));
         }
         Ok(())
     }
 
-    async fn check_query(&self, query: &Query) -> Result<(), SearchError> {
+    async fn check_query(&self, query: &Query) -> Result<(), EngineError> {
         self.check_limit(query.limit)?;
         let parts = [("min_relevance", query.min_relevance), ("hybrid/keyword_weight", Some(query.keyword_weight))];
         for (field, value) in parts {
@@ -259,19 +267,19 @@ impl Engine {
         self.check_filter(&query.filter).await
     }
 
-    pub(in crate::engine) async fn check_filter(&self, filter: &Filter) -> Result<(), SearchError> {
+    pub(in crate::engine) async fn check_filter(&self, filter: &Filter) -> Result<(), EngineError> {
         for path in filter.meta_fields() {
-            if !self.library.catalog.has_meta(path).await? {
-                let known = self.library.catalog.meta_names(NAMED_FIELDS).await?;
+            if !self.collection.catalog.has_meta(path).await? {
+                let known = self.collection.catalog.meta_names(NAMED_FIELDS).await?;
                 let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
                 let reason = format!("no item has meta.{}; fields of meta are: {known}", path.join("."));
-                return Err(bad("filter", reason));
+                return Err(EngineError::BadFilter(reason));
             }
         }
         Ok(())
     }
 }
 
-fn bad(field: &str, reason: String) -> SearchError {
-    SearchError::BadQuery { field: field.into(), reason }
+fn bad(field: &str, reason: String) -> EngineError {
+    EngineError::BadQuery { field: field.into(), reason }
 }

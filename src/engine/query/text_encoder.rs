@@ -12,15 +12,16 @@ use std::{
 };
 
 use crate::{
-    collection::{SearchError, blocking},
+    collection::blocking,
     compute::{self, BatchLimits, Batcher, Done},
     core::UnitVector,
     dscmr::{Asked, FeatureMatrix},
     encoders::TextEncoder,
     engine::{
         engine::EngineLimits,
+        error::EngineError,
         query::{
-            query_cache::Kept,
+            query_cache::QueryCache,
             rank::{CANDIDATES, index_of},
             request::Kind,
         },
@@ -44,21 +45,21 @@ const WINDOW: Duration = Duration::from_millis(1);
 const SHORT: usize = 1000;
 
 /// A text in the queue.
-struct Job {
+struct QueueEntry {
     ids: Box<[u32]>,
     generation: Arc<Generation>,
     near: &'static [Kind],
 }
 
 /// What came of a text in a batch.
-struct Made {
+struct BatchOutput {
     asked: Asked,
     near: Vec<(Kind, Neighbours)>,
     searched: Duration,
 }
 
 /// What was made of a text.
-pub(in crate::engine) struct Read {
+pub(in crate::engine) struct TextEmbedding {
     pub(in crate::engine) asked: Arc<Asked>,
     /// The part of its tokens that nobody knows.
     pub(in crate::engine) unknown: f32,
@@ -71,13 +72,13 @@ pub(in crate::engine) struct Read {
 }
 
 /// The encoder of texts with its queue and what is kept of its answers.
-pub(in crate::engine) struct Texts {
+pub(in crate::engine) struct BatchedTextEncoder {
     encoder: Arc<dyn TextEncoder>,
-    queue: Batcher<Job, Result<Made, SearchError>>,
-    kept: Kept,
+    queue: Batcher<QueueEntry, Result<BatchOutput, EngineError>>,
+    kept: QueryCache,
 }
 
-impl Texts {
+impl BatchedTextEncoder {
     pub(in crate::engine) fn start(encoder: Arc<dyn TextEncoder>, limits: &EngineLimits) -> std::io::Result<Self> {
         let batches = BatchLimits {
             waiting: limits.queue,
@@ -87,9 +88,9 @@ impl Texts {
             own_pools: true,
         };
         let network = Arc::clone(&encoder);
-        let work = move |jobs: Vec<Job>| batch(network.as_ref(), &jobs);
+        let work = move |jobs: Vec<QueueEntry>| run_batch(network.as_ref(), &jobs);
         let queue = Batcher::start("texts", compute::cores(), batches, work)?;
-        Ok(Self { encoder, queue, kept: Kept::new(limits.kept_texts, limits.kept_bytes) })
+        Ok(Self { encoder, queue, kept: QueryCache::new(limits.kept_texts, limits.kept_bytes) })
     }
 
     /// What a generation's model makes of a text; and what is near it of some kinds, if others ask at the same moment and these
@@ -100,7 +101,7 @@ impl Texts {
         generation: &Arc<Generation>,
         near: &'static [Kind],
         deadline: Option<Instant>,
-    ) -> Result<Read, SearchError> {
+    ) -> Result<TextEmbedding, EngineError> {
         let model = &generation.record.version;
         let cut = if text.len() <= SHORT {
             self.encoder.cut(text)?
@@ -111,14 +112,14 @@ impl Texts {
         let unknown = |asked: &Asked| asked.unknown.unwrap_or(cut.unknown);
         if let Some(asked) = self.kept.find(model, &cut.ids) {
             let (waited, searched) = (Duration::ZERO, Duration::ZERO);
-            return Ok(Read { unknown: unknown(&asked), asked, near: Vec::new(), waited, searched });
+            return Ok(TextEmbedding { unknown: unknown(&asked), asked, near: Vec::new(), waited, searched });
         }
-        let job = Job { ids: cut.ids.clone(), generation: Arc::clone(generation), near };
+        let job = QueueEntry { ids: cut.ids.clone(), generation: Arc::clone(generation), near };
         let Done { answer, waited, .. } = self.queue.run(job, cut.ids.len().max(1), deadline).await?;
-        let Made { asked, near, searched } = answer?;
+        let BatchOutput { asked, near, searched } = answer?;
         let asked = Arc::new(asked);
         self.kept.keep(model, cut.ids, &asked);
-        Ok(Read { unknown: unknown(&asked), asked, near, waited, searched })
+        Ok(TextEmbedding { unknown: unknown(&asked), asked, near, waited, searched })
     }
 
     /// From now on answers of this model alone are kept.
@@ -126,63 +127,66 @@ impl Texts {
         self.kept.begin(model);
     }
 
-    /// Texts that wait for the encoder.
+    /// BatchedTextEncoder that wait for the encoder.
     pub(in crate::engine) fn waiting(&self) -> usize {
         self.queue.waiting()
     }
 
-    /// Texts whose answers are kept, and the bytes that takes.
+    /// BatchedTextEncoder whose answers are kept, and the bytes that takes.
     pub(in crate::engine) fn kept(&self) -> (usize, usize) {
         self.kept.size()
     }
 }
 
-impl std::fmt::Debug for Texts {
+impl std::fmt::Debug for BatchedTextEncoder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Texts").field("encoder", &self.encoder.id()).field("queue", &self.queue).finish_non_exhaustive()
+        f.debug_struct("BatchedTextEncoder")
+            .field("encoder", &self.encoder.id())
+            .field("queue", &self.queue)
+            .finish_non_exhaustive()
     }
 }
 
 /// Some texts through the encoder together, and through their model's text side and index; which are of one generation, unless
 /// another was put in a moment ago.
-fn batch(encoder: &dyn TextEncoder, jobs: &[Job]) -> Vec<Result<Made, SearchError>> {
+fn run_batch(encoder: &dyn TextEncoder, jobs: &[QueueEntry]) -> Vec<Result<BatchOutput, EngineError>> {
     metrics::histogram!("diptych_query_batch_texts").record(jobs.len() as f64);
     let features = encoder.encode_cut(&jobs.iter().map(|job| &*job.ids).collect::<Vec<_>>());
     let mut answers = Vec::with_capacity(jobs.len());
     while let Some(first) = jobs.get(answers.len()) {
         let begin = answers.len();
         let alike = jobs[begin..].iter().take_while(|job| Arc::ptr_eq(&job.generation, &first.generation)).count();
-        match of_one_generation(&jobs[begin..begin + alike], features[begin..begin + alike].concat(), encoder.dims()) {
+        match run_group(&jobs[begin..begin + alike], features[begin..begin + alike].concat(), encoder.dims()) {
             Ok(made) => answers.extend(made),
             Err(error) => {
                 let message = error.to_string();
-                answers.extend((0..alike).map(|_| Err(SearchError::Background(message.clone()))));
+                answers.extend((0..alike).map(|_| Err(EngineError::internal(message.clone()))));
             }
         }
     }
     answers
 }
 
-fn of_one_generation(
-    jobs: &[Job],
+fn run_group(
+    jobs: &[QueueEntry],
     features: Vec<f32>,
     dims: usize,
-) -> Result<Vec<Result<Made, SearchError>>, SearchError> {
+) -> Result<Vec<Result<BatchOutput, EngineError>>, EngineError> {
     let rows = FeatureMatrix::new(dims, features);
-    let rows = rows.ok_or_else(|| SearchError::Background("an encoder gave features of length 0".into()))?;
+    let rows = rows.ok_or_else(|| EngineError::internal("an encoder gave features of length 0"))?;
     let generation = &jobs[0].generation;
-    let made = |asked| Made { asked, near: Vec::new(), searched: Duration::ZERO };
+    let made = |asked| BatchOutput { asked, near: Vec::new(), searched: Duration::ZERO };
     let asked = generation.network.ask(&rows)?.into_iter();
-    let mut all: Vec<Result<Made, SearchError>> = asked.map(|asked| Ok(made(asked?))).collect();
+    let mut all: Vec<Result<BatchOutput, EngineError>> = asked.map(|asked| Ok(made(asked?))).collect();
     for kind in [Kind::Image, Kind::Text] {
         let index = index_of(generation, kind);
-        let mut wanting: Vec<&mut Made> = all
+        let mut wanting: Vec<&mut BatchOutput> = all
             .iter_mut()
             .zip(jobs)
             .filter(|(_, job)| job.near.contains(&kind))
             .filter_map(|(made, _)| made.as_mut().ok())
             .collect();
-        // Alone, or through a graph, it is for whoever asked.
+        // MaintenanceLock, or through a graph, it is for whoever asked.
         if wanting.len() < 2 || index.strategy() != Strategy::Exact {
             continue;
         }

@@ -4,5 +4,5 @@ pub(in crate::engine) mod snapshot;
 pub(in crate::engine) mod tune;
 pub(in crate::engine) mod warm_up;
 
-pub use snapshot::{Generation, IndexKind};
+pub use snapshot::{Generation, IndexMode};
 pub use tune::tune_index;

@@ -15,15 +15,14 @@ use std::{
 };
 
 use crate::{
-    catalog::{Changes, FeatureKinds, KeyedFeatures, ModelRecord, Watermark},
-    collection::{Encoders, Library, Progress, SearchError, blocking},
+    catalog::{Changes, KeyedFeatures, ModelRecord, Watermark},
+    collection::{Collection, CollectionError, Encoders, Progress, blocking, built_at},
+    core::UnitVector,
     dscmr::{FeatureMatrix, Model, TextNetwork},
     index::{
-        Change, FoldLimits, GenerationError, GenerationStore, IndexParameters, LiveIndex, SelfTest, Space, StaticIndex,
-        VectorIndex,
+        Change, FoldLimits, GenerationError, IndexParameters, LiveIndex, SelfTest, Space, StaticIndex, VectorIndex,
     },
-    training::activation::load,
-    vector::UnitVector,
+    training::load,
 };
 
 /// Rows that go through a subnetwork at once.
@@ -46,11 +45,11 @@ pub(in crate::engine) const CAPTIONS: &str = "captions";
 
 /// Which indexes a generation gets.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum IndexKind {
+pub enum IndexMode {
     /// Those that fit the numbers of points, written to disk.
-    Kept(IndexParameters),
+    Persisted(IndexParameters),
     /// Scans in memory, whatever the numbers: ready at once.
-    Scanned,
+    InMemoryScan,
 }
 
 /// A model and the indexes of its space.
@@ -80,27 +79,27 @@ impl Generation {
     /// Opens the generation that is on disk and brings it up to date. `None` if there is none of the active model.
     ///
     /// # Errors
-    /// [`SearchError::NoModel`]; [`SearchError::OtherEncoder`]; [`SearchError::IndexOnDisk`] if what is there cannot be used:
+    /// [`CollectionError::NoModel`]; [`CollectionError::OtherEncoder`]; [`CollectionError::IndexOnDisk`] if what is there cannot be used:
     /// then build another one; or if the catalog or the model's files fail.
-    pub async fn open(library: &Library, encoders: &Encoders) -> Result<Option<Self>, SearchError> {
-        let (record, model) = active_model(library, encoders).await?;
-        let collection = library.catalog.collection_name().await?;
-        let (store, version) = (library.index_store(), record.version.clone());
+    pub async fn open(collection: &Collection, encoders: &Encoders) -> Result<Option<Self>, CollectionError> {
+        let (record, model) = active_model(collection, encoders).await?;
+        let collection_name = collection.catalog.collection_name().await?;
+        let (store, version) = (collection.index_store(), record.version.clone());
         let dims = model.dims();
         let opened = blocking(move || store.open_newest(Space { model: &version, dims })).await?;
         let mut opened = match opened {
             Ok(opened) => opened,
             // Another model was made active since; that is the course of things.
             Err(GenerationError::Missing | GenerationError::OtherModel { .. }) => return Ok(None),
-            Err(error) => return Err(SearchError::IndexOnDisk(error.to_string())),
+            Err(error) => return Err(CollectionError::IndexOnDisk(error.to_string())),
         };
-        let unusable = |reason: &str| SearchError::IndexOnDisk(format!("the index on disk {reason}"));
-        let built_at = built_at(&opened.manifest.watermark, &collection)
+        let unusable = |reason: &str| CollectionError::IndexOnDisk(format!("the index on disk {reason}"));
+        let built_at = built_at(&opened.manifest.watermark, &collection_name)
             .ok_or_else(|| unusable("belongs to another collection"))?;
         let mut take = |name| opened.indexes.remove(name).ok_or_else(|| unusable("lacks a part"));
         let (images, texts) = (take(PICTURES)?, take(CAPTIONS)?);
         let generation = Self::of(opened.number, record, model, (images, texts), built_at)?;
-        if !generation.catch_up(library, encoders).await? {
+        if !generation.catch_up(collection, encoders).await? {
             return Err(unusable("is from a moment that the catalog no longer remembers"));
         }
         Ok(Some(generation))
@@ -109,36 +108,36 @@ impl Generation {
     /// Takes the active model, passes all features of the catalog through it and indexes what comes out.
     ///
     /// # Errors
-    /// [`SearchError::NoModel`]; [`SearchError::OtherEncoder`]; [`SearchError::Stopped`]; or if the catalog, the model's
+    /// [`CollectionError::NoModel`]; [`CollectionError::OtherEncoder`]; [`CollectionError::Cancelled`]; or if the catalog, the model's
     /// files, the index or the file system fail.
     pub async fn build(
-        library: &Library,
+        collection: &Collection,
         encoders: &Encoders,
-        kind: IndexKind,
+        kind: IndexMode,
         progress: Arc<dyn Progress>,
         stop: Arc<AtomicBool>,
-    ) -> Result<Self, SearchError> {
-        let (record, model) = active_model(library, encoders).await?;
-        let collection = library.catalog.collection_name().await?;
-        let (built_at, features) = library.catalog.all_features(encoders.feature_kinds()).await?;
-        let store = library.index_store();
+    ) -> Result<Self, CollectionError> {
+        let (record, model) = active_model(collection, encoders).await?;
+        let collection_name = collection.catalog.collection_name().await?;
+        let (built_at, features) = collection.catalog.all_features(encoders.feature_kinds()).await?;
+        let store = collection.index_store();
         blocking(move || {
             let parameters = match kind {
-                IndexKind::Kept(parameters) => parameters,
-                IndexKind::Scanned => IndexParameters { exact_up_to: usize::MAX, ..IndexParameters::default() },
+                IndexMode::Persisted(parameters) => parameters,
+                IndexMode::InMemoryScan => IndexParameters { exact_up_to: usize::MAX, ..IndexParameters::default() },
             };
             let work = Work { model: &model, parameters, progress: progress.as_ref(), stop: &stop };
             let (image_dims, text_dims) = (model.image_features(), model.text_features());
             let images = work.index(PICTURES, features.images, image_dims, |m, f| Ok(m.embed_images(f)?))?;
             let texts = work.index(CAPTIONS, features.texts, text_dims, |m, f| Ok(m.embed_texts(f)?))?;
             let number = match kind {
-                IndexKind::Scanned => 0,
-                IndexKind::Kept(_) => {
+                IndexMode::InMemoryScan => 0,
+                IndexMode::Persisted(_) => {
                     let space = Space { model: &record.version, dims: model.dims() };
-                    let watermark = format!("{collection} {built_at}");
+                    let watermark = format!("{collection_name} {built_at}");
                     store
                         .write(space, &watermark, &[(PICTURES, &images), (CAPTIONS, &texts)], KEPT)
-                        .map_err(|e| SearchError::IndexOnDisk(e.to_string()))?
+                        .map_err(|e| CollectionError::IndexOnDisk(e.to_string()))?
                 }
             };
             Self::of(number, record, model, (images, texts), built_at)
@@ -152,7 +151,7 @@ impl Generation {
         model: Model,
         (images, texts): (StaticIndex, StaticIndex),
         built_at: Watermark,
-    ) -> Result<Self, SearchError> {
+    ) -> Result<Self, CollectionError> {
         let [images, texts] = [images, texts].map(|base| LiveIndex::new(base, FoldLimits::default()));
         let (network, came_to) = (Arc::new(TextNetwork::of(&model)?), AtomicI64::new(built_at));
         Ok(Self { number, record, model, network, images, texts, built_at, came_to, degraded: None })
@@ -163,9 +162,9 @@ impl Generation {
     ///
     /// # Errors
     /// If the catalog, the model or an index fails; then the next call tries again.
-    pub async fn catch_up(&self, library: &Library, encoders: &Encoders) -> Result<bool, SearchError> {
+    pub async fn catch_up(&self, collection: &Collection, encoders: &Encoders) -> Result<bool, CollectionError> {
         let since = self.came_to.load(Ordering::Acquire);
-        let Some(changes) = library.catalog.changes_since(since, encoders.feature_kinds()).await? else {
+        let Some(changes) = collection.catalog.changes_since(since, encoders.feature_kinds()).await? else {
             return Ok(false);
         };
         let Changes { watermark, images, texts, features: KeyedFeatures { images: image_rows, texts: text_rows } } =
@@ -211,7 +210,7 @@ impl Generation {
     ///
     /// # Errors
     /// If an index fails.
-    pub fn self_test(&self) -> Result<[(&'static str, SelfTest); 2], SearchError> {
+    pub fn self_test(&self) -> Result<[(&'static str, SelfTest); 2], CollectionError> {
         let (images, texts) = (self.images.snapshot(), self.texts.snapshot());
         let (by_image, by_text) = (images.sample(SAMPLE), texts.sample(SAMPLE));
         Ok([(PICTURES, images.self_test(&by_text)?), (CAPTIONS, texts.self_test(&by_image)?)])
@@ -219,9 +218,9 @@ impl Generation {
 }
 
 /// The active model, if it learned from what these encoders give.
-async fn active_model(library: &Library, encoders: &Encoders) -> Result<(ModelRecord, Model), SearchError> {
-    let record = library.catalog.active_model().await?.ok_or(SearchError::NoModel)?;
-    let model = load(library, encoders, &record).await?;
+async fn active_model(collection: &Collection, encoders: &Encoders) -> Result<(ModelRecord, Model), CollectionError> {
+    let record = collection.catalog.active_model().await?.ok_or(CollectionError::NoModel)?;
+    let model = load(collection, encoders, &record).await?;
     Ok((record, model))
 }
 
@@ -229,14 +228,14 @@ async fn active_model(library: &Library, encoders: &Encoders) -> Result<(ModelRe
 fn embed(
     rows: Vec<(i64, Vec<f32>)>,
     dims: usize,
-    embed: impl Fn(&FeatureMatrix) -> Result<Vec<UnitVector>, SearchError>,
-) -> Result<Vec<(u64, UnitVector)>, SearchError> {
+    embed: impl Fn(&FeatureMatrix) -> Result<Vec<UnitVector>, CollectionError>,
+) -> Result<Vec<(u64, UnitVector)>, CollectionError> {
     if rows.is_empty() {
         return Ok(Vec::new());
     }
     let (keys, values): (Vec<i64>, Vec<Vec<f32>>) = rows.into_iter().unzip();
     let matrix = FeatureMatrix::new(dims, values.concat())
-        .ok_or_else(|| SearchError::Background("an encoder's features have no length".into()))?;
+        .ok_or_else(|| CollectionError::Internal("an encoder's features have no length".into()))?;
     Ok(keys.into_iter().map(i64::cast_unsigned).zip(embed(&matrix)?).collect())
 }
 
@@ -245,8 +244,8 @@ fn embed_alike(
     rows: Vec<(i64, Vec<f32>)>,
     alike: usize,
     dims: usize,
-    through: impl Fn(&FeatureMatrix) -> Result<Vec<UnitVector>, SearchError>,
-) -> Result<Vec<(u64, UnitVector)>, SearchError> {
+    through: impl Fn(&FeatureMatrix) -> Result<Vec<UnitVector>, CollectionError>,
+) -> Result<Vec<(u64, UnitVector)>, CollectionError> {
     let mut points = Vec::with_capacity(rows.len());
     for some in rows.chunks(alike) {
         let mut filled = some.to_vec();
@@ -270,15 +269,15 @@ impl Work<'_> {
         what: &str,
         rows: Vec<(i64, Vec<f32>)>,
         dims: usize,
-        through: impl Fn(&Model, &FeatureMatrix) -> Result<Vec<UnitVector>, SearchError>,
-    ) -> Result<StaticIndex, SearchError> {
+        through: impl Fn(&Model, &FeatureMatrix) -> Result<Vec<UnitVector>, CollectionError>,
+    ) -> Result<StaticIndex, CollectionError> {
         let total = rows.len() as u64;
         self.progress.begin(&format!("embed {what}"), "point", Some(total));
         let mut points = Vec::with_capacity(rows.len());
         let mut rows = rows.into_iter();
         loop {
             if self.stop.load(Ordering::Relaxed) {
-                return Err(SearchError::Stopped);
+                return Err(CollectionError::Cancelled);
             }
             let chunk: Vec<(i64, Vec<f32>)> = rows.by_ref().take(ROWS).collect();
             if chunk.is_empty() {

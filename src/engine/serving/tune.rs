@@ -2,11 +2,9 @@
 
 use std::sync::{Arc, atomic::AtomicBool};
 
-use serde_json::json;
-
 use crate::{
-    collection::{Encoders, Library, Progress, SearchError, blocking},
-    engine::serving::snapshot::{CAPTIONS, Generation, IndexKind, PICTURES},
+    collection::{Collection, CollectionError, Encoders, Progress, blocking},
+    engine::serving::snapshot::{CAPTIONS, Generation, IndexMode, PICTURES},
     index::{IndexParameters, Tuning, VectorIndex},
 };
 
@@ -19,14 +17,15 @@ const SAMPLE: usize = 200;
 /// # Errors
 /// As [`Generation::build`].
 pub async fn tune_index(
-    library: &Library,
+    collection: &Collection,
     encoders: &Encoders,
     progress: Arc<dyn Progress>,
     stop: Arc<AtomicBool>,
-) -> Result<(IndexParameters, [(&'static str, Option<Tuning>); 2]), SearchError> {
-    let before = library.index_parameters().await?;
+) -> Result<(IndexParameters, [(&'static str, Option<Tuning>); 2]), CollectionError> {
+    let before = collection.index_parameters().await?;
     let scanned =
-        Generation::build(library, encoders, IndexKind::Scanned, Arc::clone(&progress), Arc::clone(&stop)).await?;
+        Generation::build(collection, encoders, IndexMode::InMemoryScan, Arc::clone(&progress), Arc::clone(&stop))
+            .await?;
     let tunings = blocking(move || {
         let (images, texts) = (scanned.images.snapshot(), scanned.texts.snapshot());
         let mut measured = [(PICTURES, None), (CAPTIONS, None)];
@@ -36,10 +35,10 @@ pub async fn tune_index(
             let queries = other.sample(SAMPLE);
             *tuning = Tuning::measure(index.dims(), index.points(), &queries, &before.graph, &advance, &stop)?;
         }
-        Ok::<_, SearchError>(measured)
+        Ok::<_, CollectionError>(measured)
     })
     .await??;
     let parameters = Tuning::together(tunings.iter().filter_map(|(_, tuning)| tuning.as_ref()), before);
-    library.set_index_parameters(&parameters).await?;
+    collection.set_index_parameters(&parameters).await?;
     Ok((parameters, tunings))
 }

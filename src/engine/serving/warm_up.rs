@@ -3,12 +3,10 @@
 
 use std::time::Instant;
 
-use crate::{
-    collection::SearchError,
-    engine::{
-        engine::Engine,
-        query::request::{Query, Target},
-    },
+use crate::engine::{
+    engine::Engine,
+    error::EngineError,
+    query::request::{Query, Target},
 };
 
 /// Words that every collection may be asked with.
@@ -22,7 +20,7 @@ impl Engine {
     ///
     /// # Errors
     /// If a query fails.
-    pub(in crate::engine) async fn warm_up(&self) -> Result<(), SearchError> {
+    pub(in crate::engine) async fn warm_up(&self) -> Result<(), EngineError> {
         let began = Instant::now();
         let walked = Query::top(Target::Any, 1);
         let scanned = Query { exact: true, ..walked.clone() };
@@ -30,7 +28,7 @@ impl Engine {
             for asked in [self.search_text(WORDS, query.clone()).await, self.search_image(picture(), query).await] {
                 match asked {
                     // A full queue is full of other people's queries: those warm up as well.
-                    Ok(_) | Err(SearchError::Overloaded) => {}
+                    Ok(_) | Err(EngineError::Overloaded) => {}
                     Err(error) => return Err(error),
                 }
             }

@@ -10,23 +10,19 @@ use serde_json::{Value, json};
 
 use crate::{
     catalog::{ModelRecord, Task},
-    collection::{SearchError, blocking},
+    collection::{CollectionError, blocking},
     dataset,
     dscmr::TrainSettings,
     engine::{
         engine::Engine,
+        error::EngineError,
         tasks::{
             kinds::reindex::in_short,
-            runner::{Job, Twin},
+            runner::{Job, OnDuplicate},
         },
     },
     training::{
-        activation::{activate, roll_back},
-        encode_missing::encode_missing,
-        import::import,
-        promotion::Gate,
-        report::{keep_report, report_page},
-        train::{Trained, train},
+        PromotionPolicy, Trained, activate, encode_missing, import, keep_report, report_page, roll_back, train,
     },
 };
 
@@ -35,12 +31,13 @@ impl Engine {
     /// built beside the live one and swapped in.
     ///
     /// # Errors
-    /// [`SearchError::TaskAtWork`]; or if the catalog fails.
-    pub async fn train(self: &Arc<Self>, settings: TrainSettings, gate: Gate) -> Result<Task, SearchError> {
-        self.start_task("train", Twin::Refused, async move |engine: Arc<Self>, job: Job| {
+    /// [`EngineError::TaskRunning`]; or if the catalog fails.
+    pub async fn train(self: &Arc<Self>, settings: TrainSettings, gate: PromotionPolicy) -> Result<Task, EngineError> {
+        self.start_task("train", OnDuplicate::Reject, async move |engine: Arc<Self>, job: Job| {
             engine.encode_all(&job).await?;
             let Trained { record, report, verdict, .. } =
-                train(&engine.library, &engine.encoders, settings, gate, job.listener(), Arc::clone(&job.stop)).await?;
+                train(&engine.collection, &engine.encoders, settings, gate, job.listener(), Arc::clone(&job.stop))
+                    .await?;
             // It is the model that answers already, so its index follows, whoever asks to stop now.
             let job = engine.to_the_end(&job);
             let index = if verdict.promoted { Some(engine.rebuilt(&job).await?) } else { None };
@@ -53,13 +50,13 @@ impl Engine {
     ///
     /// # Errors
     /// If the catalog fails.
-    pub async fn evaluate(self: &Arc<Self>) -> Result<Task, SearchError> {
-        self.start_task("evaluate", Twin::Same, async |engine: Arc<Self>, job: Job| {
-            let Engine { library, encoders, .. } = engine.as_ref();
-            let record = library.catalog.active_model().await?.ok_or(SearchError::NoModel)?;
+    pub async fn evaluate(self: &Arc<Self>) -> Result<Task, EngineError> {
+        self.start_task("evaluate", OnDuplicate::Reuse, async |engine: Arc<Self>, job: Job| {
+            let Engine { collection, encoders, .. } = engine.as_ref();
+            let record = collection.catalog.active_model().await?.ok_or(CollectionError::NoModel)?;
             engine.encode_all(&job).await?;
-            let examined = job.or_stopped(report_page(library, encoders, &record)).await?;
-            keep_report(library, &record.version, &examined).await?;
+            let examined = job.or_stopped(report_page(collection, encoders, &record)).await?;
+            keep_report(collection, &record.version, &examined).await?;
             Ok(json!({ "model": record.version, "report": examined.report }))
         })
         .await
@@ -69,16 +66,16 @@ impl Engine {
     /// found when it ends.
     ///
     /// # Errors
-    /// [`SearchError::BadQuery`] if it cannot be read; or if the catalog fails.
-    pub async fn import(self: &Arc<Self>, path: PathBuf) -> Result<Task, SearchError> {
+    /// [`EngineError::BadQuery`] if it cannot be read; or if the catalog fails.
+    pub async fn import(self: &Arc<Self>, path: PathBuf) -> Result<Task, EngineError> {
         let unreadable =
-            |e: dataset::DatasetError| SearchError::BadQuery { field: "path".into(), reason: e.to_string() };
+            |e: dataset::DatasetError| EngineError::BadQuery { field: "path".into(), reason: e.to_string() };
         let records = blocking(move || dataset::read(&path)).await?.map_err(unreadable)?;
-        self.start_task("import", Twin::Refused, async |engine: Arc<Self>, job: Job| {
+        self.start_task("import", OnDuplicate::Reject, async |engine: Arc<Self>, job: Job| {
             let progress = job.listener();
-            let summary = import(&engine.library, Box::new(records), None, progress.as_ref(), &job.stop).await?;
+            let summary = import(&engine.collection, Box::new(records), None, progress.as_ref(), &job.stop).await?;
             if summary.stopped {
-                return Err(SearchError::Stopped);
+                return Err(CollectionError::Cancelled.into());
             }
             engine.encode_all(&job).await?;
             let index = if engine.live().is_some() { Some(engine.rebuilt(&job).await?) } else { None };
@@ -93,25 +90,25 @@ impl Engine {
     /// Starts to make another model answer, as a task: the one of this name, or without a name the one that did before.
     ///
     /// # Errors
-    /// [`SearchError::NoSuchModel`], [`SearchError::NoModel`], [`SearchError::NoModelBefore`]; or if the catalog fails.
-    pub async fn switch_model(self: &Arc<Self>, version: Option<String>) -> Result<Task, SearchError> {
-        let catalog = &self.library.catalog;
+    /// [`CollectionError::NoSuchModel`], [`CollectionError::NoModel`], [`CollectionError::NoPreviousModel`]; or if the catalog fails.
+    pub async fn switch_model(self: &Arc<Self>, version: Option<String>) -> Result<Task, EngineError> {
+        let catalog = &self.collection.catalog;
         match &version {
             Some(version) if catalog.model(version).await?.is_none() => {
-                return Err(SearchError::NoSuchModel(version.clone()));
+                return Err(CollectionError::NoSuchModel(version.clone()).into());
             }
             None if catalog.model_before().await?.is_none() => {
-                let active = catalog.active_model().await?.ok_or(SearchError::NoModel)?;
-                return Err(SearchError::NoModelBefore(active.version));
+                let active = catalog.active_model().await?.ok_or(CollectionError::NoModel)?;
+                return Err(CollectionError::NoPreviousModel(active.version).into());
             }
             _ => {}
         }
         // Both change which model answers, so one of either is at work at a time.
-        self.start_task("activate", Twin::Refused, async move |engine: Arc<Self>, job: Job| {
-            let Engine { library, encoders, .. } = engine.as_ref();
+        self.start_task("activate", OnDuplicate::Reject, async move |engine: Arc<Self>, job: Job| {
+            let Engine { collection, encoders, .. } = engine.as_ref();
             let record = match version {
-                Some(version) => activate(library, encoders, &version).await?,
-                None => roll_back(library, encoders).await?,
+                Some(version) => activate(collection, encoders, &version).await?,
+                None => roll_back(collection, encoders).await?,
             };
             engine.take_up(&record, &engine.to_the_end(&job)).await
         })
@@ -119,7 +116,7 @@ impl Engine {
     }
 
     /// The index of the model that answers from now on: the one that is kept, or a new one.
-    async fn take_up(&self, record: &ModelRecord, job: &Job) -> Result<Value, SearchError> {
+    async fn take_up(&self, record: &ModelRecord, job: &Job) -> Result<Value, EngineError> {
         let (generation, due) = {
             // A generation that is being built may be of the model before; it must not come after this one.
             let _building = self.building.lock().await;
@@ -135,9 +132,13 @@ impl Engine {
     }
 
     /// Encodes what is missing.
-    async fn encode_all(&self, job: &Job) -> Result<(), SearchError> {
+    async fn encode_all(&self, job: &Job) -> Result<(), EngineError> {
         let progress = job.listener();
-        let encoded = encode_missing(&self.library, &self.encoders, progress.as_ref(), &job.stop).await?;
-        if encoded.stopped || job.stop.load(Ordering::Relaxed) { Err(SearchError::Stopped) } else { Ok(()) }
+        let encoded = encode_missing(&self.collection, &self.encoders, progress.as_ref(), &job.stop).await?;
+        if encoded.stopped || job.stop.load(Ordering::Relaxed) {
+            Err(CollectionError::Cancelled.into())
+        } else {
+            Ok(())
+        }
     }
 }

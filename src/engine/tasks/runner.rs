@@ -14,9 +14,9 @@ use serde_json::Value;
 
 use crate::{
     catalog::{Catalog, Step, Task, TaskStatus},
-    collection::{Progress, SearchError},
+    collection::{CollectionError, Progress},
     compute,
-    engine::engine::Engine,
+    engine::{engine::Engine, error::EngineError},
 };
 
 /// How often a running task's progress is kept in the catalog.
@@ -27,11 +27,11 @@ const TRIES: usize = 30;
 
 /// What a second request of a kind that is at work gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::engine) enum Twin {
+pub(in crate::engine) enum OnDuplicate {
     /// The task at work: both ask for the same.
-    Same,
+    Reuse,
     /// A refusal: it may ask for something else.
-    Refused,
+    Reject,
 }
 
 /// The tasks at work, by kind.
@@ -85,7 +85,7 @@ impl Tasks {
 /// What a task has with it while it works.
 #[derive(Debug, Clone)]
 pub(in crate::engine) struct Job {
-    pub(in crate::engine) progress: Arc<Told>,
+    pub(in crate::engine) progress: Arc<ProgressRecorder>,
     /// Set when somebody asks the task to stop.
     pub(in crate::engine) stop: Arc<AtomicBool>,
 }
@@ -93,10 +93,10 @@ pub(in crate::engine) struct Job {
 impl Job {
     /// Waits for work that cannot be told to stop, but not longer than until somebody asks for it. The work must change nothing
     /// that counts: it goes on unheard.
-    pub(in crate::engine) async fn or_stopped<T>(
+    pub(in crate::engine) async fn or_stopped<T, E: From<CollectionError>>(
         &self,
-        work: impl Future<Output = Result<T, SearchError>>,
-    ) -> Result<T, SearchError> {
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
         let stopped = async {
             while !self.stop.load(Ordering::Relaxed) {
                 tokio::time::sleep(KEEP_EVERY).await;
@@ -104,7 +104,7 @@ impl Job {
         };
         tokio::select! {
             ended = work => ended,
-            () = stopped => Err(SearchError::Stopped),
+            () = stopped => Err(CollectionError::Cancelled.into()),
         }
     }
 
@@ -115,12 +115,12 @@ impl Job {
 
 /// Keeps what a task tells until the catalog has it.
 #[derive(Debug, Default)]
-pub(in crate::engine) struct Told {
+pub(in crate::engine) struct ProgressRecorder {
     steps: Mutex<Vec<Step>>,
     metrics: Mutex<Vec<Value>>,
 }
 
-impl Told {
+impl ProgressRecorder {
     async fn keep(&self, catalog: &Catalog, task: i64) {
         let steps = self.steps();
         let metrics = std::mem::take(&mut *self.metrics.lock().unwrap_or_else(PoisonError::into_inner));
@@ -139,7 +139,7 @@ impl Told {
     }
 }
 
-impl Progress for Told {
+impl Progress for ProgressRecorder {
     fn begin(&self, step: &str, unit: &str, total: Option<u64>) {
         let step = Step { name: step.to_owned(), done: 0, total: total.unwrap_or(0), unit: unit.to_owned() };
         self.steps.lock().unwrap_or_else(PoisonError::into_inner).push(step);
@@ -162,79 +162,83 @@ impl Progress for Told {
 
 impl Engine {
     /// Starts work as a task and gives it, or does what `twin` says while one of its kind is at work. What the work gives is the
-    /// task's result; [`SearchError::Stopped`] ends it as cancelled.
+    /// task's result; [`CollectionError::Cancelled`] ends it as cancelled.
     pub(in crate::engine) async fn start_task<W>(
         self: &Arc<Self>,
         kind: &'static str,
-        twin: Twin,
+        twin: OnDuplicate,
         work: impl FnOnce(Arc<Self>, Job) -> W + Send + 'static,
-    ) -> Result<Task, SearchError>
+    ) -> Result<Task, EngineError>
     where
-        W: Future<Output = Result<Value, SearchError>> + Send + 'static,
+        W: Future<Output = Result<Value, EngineError>> + Send + 'static,
     {
         let mut at_work = self.tasks.of_kind(kind);
         // One that has just ended leaves its place in a moment.
         while let Some(id) = at_work
-            && self.library.catalog.task(id).await?.is_none_or(|task| task.finished_at.is_some())
+            && self.collection.catalog.task(id).await?.is_none_or(|task| task.finished_at.is_some())
         {
             tokio::time::sleep(Duration::from_millis(5)).await;
             at_work = self.tasks.of_kind(kind);
         }
         let id = match at_work {
-            Some(id) if twin == Twin::Same => id,
-            Some(id) => return Err(SearchError::TaskAtWork { kind, id }),
+            Some(id) if twin == OnDuplicate::Reuse => id,
+            Some(id) => return Err(EngineError::TaskRunning { kind, id }),
             None => {
                 // In a task of its own: whoever asks may go away, and what was begun has to begin.
                 let engine = Arc::clone(self);
                 let begun = compute::spawn(async move { engine.begin(kind, twin, work).await }).await;
-                begun.map_err(|e| SearchError::Background(e.to_string()))??
+                begun.map_err(|e| EngineError::internal(e.to_string()))??
             }
         };
-        self.library.catalog.task(id).await?.ok_or_else(|| SearchError::Background(format!("task {id} is gone")))
+        self.collection.catalog.task(id).await?.ok_or_else(|| EngineError::internal(format!("task {id} is gone")))
     }
 
     async fn begin<W>(
         self: &Arc<Self>,
         kind: &'static str,
-        twin: Twin,
+        twin: OnDuplicate,
         work: impl FnOnce(Arc<Self>, Job) -> W + Send + 'static,
-    ) -> Result<i64, SearchError>
+    ) -> Result<i64, EngineError>
     where
-        W: Future<Output = Result<Value, SearchError>> + Send + 'static,
+        W: Future<Output = Result<Value, EngineError>> + Send + 'static,
     {
-        let task = self.library.catalog.create_task(kind).await?;
+        let task = self.collection.catalog.create_task(kind).await?;
         let stop = Arc::new(AtomicBool::new(false));
         if let Some(other) = self.tasks.enter(kind, Running { task, stop: Arc::clone(&stop) }) {
             // Two requests came at once and the other one was first; this task ends before it begins.
             let error = format!("task {other} is at work already");
-            self.library.catalog.task_ended(task, TaskStatus::Cancelled, &[], None, Some(&error)).await?;
-            return if twin == Twin::Same { Ok(other) } else { Err(SearchError::TaskAtWork { kind, id: other }) };
+            self.collection.catalog.task_ended(task, TaskStatus::Cancelled, &[], None, Some(&error)).await?;
+            return if twin == OnDuplicate::Reuse {
+                Ok(other)
+            } else {
+                Err(EngineError::TaskRunning { kind, id: other })
+            };
         }
         // Only now: whoever closes the service stops what has its place, and this may not have had it yet.
         stop.fetch_or(self.closing.load(Ordering::Relaxed), Ordering::Relaxed);
         let engine = Arc::clone(self);
         compute::spawn(async move {
-            let job = Job { progress: Arc::new(Told::default()), stop };
+            let job = Job { progress: Arc::new(ProgressRecorder::default()), stop };
             let told = Arc::clone(&job.progress);
             // A task of its own, so that a panic in the work is an end like another.
             let mut working = compute::spawn(work(Arc::clone(&engine), job));
             let mut tick = tokio::time::interval(KEEP_EVERY);
             let ended = loop {
                 tokio::select! {
-                    ended = &mut working => break ended.unwrap_or_else(|e| Err(SearchError::Background(e.to_string()))),
-                    _ = tick.tick() => told.keep(&engine.library.catalog, task).await,
+                    ended = &mut working => break ended.unwrap_or_else(|e| Err(EngineError::internal(e.to_string()))),
+                    _ = tick.tick() => told.keep(&engine.collection.catalog, task).await,
                 }
             };
-            told.keep(&engine.library.catalog, task).await;
+            told.keep(&engine.collection.catalog, task).await;
             engine.end(kind, task, &told.steps(), ended).await;
         });
         Ok(task)
     }
 
-    async fn end(&self, kind: &'static str, task: i64, steps: &[Step], ended: Result<Value, SearchError>) {
+    async fn end(&self, kind: &'static str, task: i64, steps: &[Step], ended: Result<Value, EngineError>) {
         let (status, result, error) = match ended {
             Ok(result) => (TaskStatus::Succeeded, Some(result), None),
-            Err(SearchError::Stopped) => (TaskStatus::Cancelled, None, Some(SearchError::Stopped.to_string())),
+            Err(error) if error.is_cancelled() => (TaskStatus::Cancelled, None, Some(error.to_string())),
             Err(error) => {
                 tracing::error!(task, kind, %error, "a task failed");
                 (TaskStatus::Failed, None, Some(error.to_string()))
@@ -244,7 +248,7 @@ impl Engine {
         metrics::counter!("diptych_tasks_total", "type" => kind, "status" => outcome).increment(1);
         // The next of this kind may begin only when this one's end is written, else a client could see two at work.
         for _ in 0..TRIES {
-            let kept = self.library.catalog.task_ended(task, status, steps, result.as_ref(), error.as_deref()).await;
+            let kept = self.collection.catalog.task_ended(task, status, steps, result.as_ref(), error.as_deref()).await;
             let Err(error) = kept else { break };
             tracing::error!(task, %error, "a task's end could not be kept");
             tokio::time::sleep(Duration::from_secs(1)).await;

@@ -26,13 +26,14 @@ use std::{
 use serde::Serialize;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use self::writer::{Packing, Writer};
+pub(crate) use self::writer::ending;
+use self::writer::{BackupWriter, Writer};
 use crate::{
     archive::{About, Absent, Counts, Written},
     catalog::{self, Catalog},
-    collection::{Library, Progress, SearchError, blocking, built_at},
+    collection::{Collection, CollectionError, Progress, blocking, built_at},
     index::HeldGeneration,
-    maintenance::staging::{Alone, Workplace, tidy},
+    maintenance::staging::{MaintenanceLock, StagingDir, tidy},
 };
 
 /// How often an index and a copy of the catalog are tried to be got that fit together.
@@ -87,30 +88,30 @@ pub struct BackupTo<'a> {
 /// Takes a backup. It gets its name when it is whole and on the disk.
 ///
 /// # Errors
-/// [`SearchError::BadOutput`] if there is a file already that is not to be replaced; [`SearchError::Stopped`] soon after `stop` is
+/// [`CollectionError::BadOutput`] if there is a file already that is not to be replaced; [`CollectionError::Cancelled`] soon after `stop` is
 /// set; or if the catalog or the file system fails. Then what was there before is there still, and nothing else.
 pub async fn backup(
-    library: &Library,
+    collection: &Collection,
     to: BackupTo<'_>,
     progress: Arc<dyn Progress>,
     stop: Arc<AtomicBool>,
-) -> Result<BackupSummary, SearchError> {
+) -> Result<BackupSummary, CollectionError> {
     let began = Instant::now();
-    let _alone = Alone::with(library, progress.as_ref(), &stop).await?;
+    let _alone = MaintenanceLock::with(collection, progress.as_ref(), &stop).await?;
     let now = OffsetDateTime::now_utc();
-    let file = file_for(library, to, now)?;
+    let file = file_for(collection, to, now)?;
     let parent = file.parent().unwrap_or(Path::new("/")).to_owned();
-    let workplace = Workplace::make(&parent).map_err(SearchError::io("nothing can be made in", &parent))?;
+    let workplace = StagingDir::make(&parent).map_err(CollectionError::io("nothing can be made in", &parent))?;
     let unnamed = workplace.path().join("archive.tar");
 
-    let (copy, index) = moment(library, workplace.path(), progress.as_ref(), &stop).await?;
-    let out = File::create_new(&unnamed).map_err(SearchError::io("a file could not be made:", &unnamed))?;
+    let (copy, index) = moment(collection, workplace.path(), progress.as_ref(), &stop).await?;
+    let out = File::create_new(&unnamed).map_err(CollectionError::io("a file could not be made:", &unnamed))?;
     let seconds = now.unix_timestamp().max(0).unsigned_abs();
     let writer = Writer::new(BufWriter::with_capacity(BUFFER, out), seconds, Arc::clone(&stop));
-    let packing = Packing::new(writer, library, progress);
+    let packing = BackupWriter::new(writer, collection, progress);
     let (written, about) = pack(packing, copy, index, &workplace.path().join(catalog::FILE), now).await?;
     if stop.load(Ordering::Relaxed) {
-        return Err(SearchError::Stopped);
+        return Err(CollectionError::Cancelled);
     }
     // Somebody may have put another file there meanwhile.
     refuse_taken(&file, to)?;
@@ -119,7 +120,7 @@ pub async fn backup(
     let Written { bytes, sha256 } = written;
     let About { model, index_generation, counts, missing, .. } = about;
     Ok(BackupSummary {
-        file: file.strip_prefix(library.folder.root()).unwrap_or(&file).to_owned(),
+        file: file.strip_prefix(collection.data_dir.root()).unwrap_or(&file).to_owned(),
         bytes,
         sha256,
         items: counts.items,
@@ -133,19 +134,19 @@ pub async fn backup(
 }
 
 /// Removes what backups left in the collection's folder that were cut off. For a service that starts; the next backup does it too.
-pub fn tidy_backups(library: &Library) {
-    let (count, bytes) = tidy(&library.folder.backups());
+pub fn remove_stale_backups(collection: &Collection) {
+    let (count, bytes) = tidy(&collection.data_dir.backups());
     if count > 0 {
         tracing::warn!(bytes, "{count} backups were cut off; what was left of them is removed");
     }
 }
 
 /// The file that the backup becomes.
-fn file_for(library: &Library, to: BackupTo<'_>, now: OffsetDateTime) -> Result<PathBuf, SearchError> {
+fn file_for(collection: &Collection, to: BackupTo<'_>, now: OffsetDateTime) -> Result<PathBuf, CollectionError> {
     let folder = match to.path {
-        None => library.folder.backups(),
+        None => collection.data_dir.backups(),
         Some(path) => {
-            let path = std::path::absolute(path).map_err(SearchError::io("there is no such place:", path))?;
+            let path = std::path::absolute(path).map_err(CollectionError::io("there is no such place:", path))?;
             if !path.is_dir() {
                 refuse_taken(&path, to)?;
                 return Ok(path);
@@ -170,10 +171,12 @@ fn file_for(library: &Library, to: BackupTo<'_>, now: OffsetDateTime) -> Result<
     Ok(files.find(|file| !file.exists()).unwrap_or(folder))
 }
 
-fn refuse_taken(file: &Path, to: BackupTo<'_>) -> Result<(), SearchError> {
+fn refuse_taken(file: &Path, to: BackupTo<'_>) -> Result<(), CollectionError> {
     if !to.replace && file.symlink_metadata().is_ok() {
         let file = file.display();
-        return Err(SearchError::BadOutput(format!("{file} is there already; name another file, or say --replace")));
+        return Err(CollectionError::BadOutput(format!(
+            "{file} is there already; name another file, or say --replace"
+        )));
     }
     Ok(())
 }
@@ -181,45 +184,45 @@ fn refuse_taken(file: &Path, to: BackupTo<'_>) -> Result<(), SearchError> {
 /// A copy of the catalog in `folder`, and the generation of the index that answers, if it is one that the copy can bring up to
 /// date.
 async fn moment(
-    library: &Library,
+    collection: &Collection,
     folder: &Path,
     progress: &dyn Progress,
     stop: &Arc<AtomicBool>,
-) -> Result<(Catalog, Option<HeldGeneration>), SearchError> {
+) -> Result<(Catalog, Option<HeldGeneration>), CollectionError> {
     let file = folder.join(catalog::FILE);
     for last in (0..TRIES).rev().map(|left| left == 0) {
         // First what is older: the catalog knows what has changed since.
-        let store = library.index_store();
+        let store = collection.index_store();
         let held = blocking(move || store.hold()).await?.unwrap_or_else(|error| {
             tracing::warn!(%error, "the backup goes without the index, which a restored service then builds");
             Vec::new()
         });
-        copy_catalog(library, &file, progress, stop).await?;
+        copy_catalog(collection, &file, progress, stop).await?;
         let copy = Catalog::open(folder).await?;
-        let (collection, known) = (copy.collection_name().await?, copy.remembered().await?);
+        let (collection_name, known) = (copy.collection_name().await?, copy.remembered().await?);
         let active = copy.active_model().await?.map(|model| model.version);
         let mut own = held.into_iter().filter(|held| active.as_ref() == Some(&held.model)).peekable();
         let none = own.peek().is_none();
-        let fits = own.find(|held| built_at(&held.watermark, &collection).is_some_and(|at| known.contains(&at)));
+        let fits = own.find(|held| built_at(&held.watermark, &collection_name).is_some_and(|at| known.contains(&at)));
         // Two newer ones may have come in between, and the catalog has forgotten what changed before them.
         if fits.is_some() || none || last {
             return Ok((copy, fits));
         }
         copy.close().await;
-        std::fs::remove_file(&file).map_err(SearchError::io("a file could not be removed:", &file))?;
+        std::fs::remove_file(&file).map_err(CollectionError::io("a file could not be removed:", &file))?;
     }
-    Err(SearchError::Background("a moment for the backup could not be found".into()))
+    Err(CollectionError::Internal("a moment for the backup could not be found".into()))
 }
 
 async fn copy_catalog(
-    library: &Library,
+    collection: &Collection,
     file: &Path,
     progress: &dyn Progress,
     stop: &Arc<AtomicBool>,
-) -> Result<(), SearchError> {
-    let total = library.catalog.bytes().await?;
+) -> Result<(), CollectionError> {
+    let total = collection.catalog.bytes().await?;
     progress.begin("copy the catalog", "byte", Some(total));
-    let mut copying = std::pin::pin!(library.catalog.copy_to(file, Arc::clone(stop)));
+    let mut copying = std::pin::pin!(collection.catalog.copy_to(file, Arc::clone(stop)));
     let mut tick = tokio::time::interval(LOOK_EVERY);
     let copied = loop {
         tokio::select! {
@@ -228,7 +231,7 @@ async fn copy_catalog(
         }
     };
     if stop.load(Ordering::Relaxed) {
-        return Err(SearchError::Stopped);
+        return Err(CollectionError::Cancelled);
     }
     copied?;
     progress.advance(total);
@@ -237,12 +240,12 @@ async fn copy_catalog(
 
 /// Puts all that the copy of the catalog names into the archive, then the copy itself, which lies in `file`.
 async fn pack(
-    mut packing: Packing,
+    mut packing: BackupWriter,
     copy: Catalog,
     index: Option<HeldGeneration>,
     file: &Path,
     now: OffsetDateTime,
-) -> Result<(Written, About), SearchError> {
+) -> Result<(Written, About), CollectionError> {
     let active = copy.active_model().await?.map(|model| model.version);
     let versions: Vec<String> = copy.models().await?.into_iter().map(|model| model.version).collect();
     let (counts, pictures) = (copy.counts().await?, copy.count_pictures().await?);
@@ -266,7 +269,7 @@ async fn pack(
         packing.models(&versions, active.as_deref())?;
         packing.index(index)?;
         packing.begin_pictures(pictures);
-        Ok::<_, SearchError>(packing)
+        Ok::<_, CollectionError>(packing)
     })
     .await??;
     let mut after = Vec::new();
@@ -276,7 +279,7 @@ async fn pack(
         after.clone_from(&last.content_hash);
         packing = blocking(move || {
             some.iter().try_for_each(|picture| packing.picture(picture))?;
-            Ok::<_, SearchError>(packing)
+            Ok::<_, CollectionError>(packing)
         })
         .await??;
     }

@@ -10,7 +10,7 @@ use std::{
 use crate::{
     archive::{self, About, Absent, Written, is_segment},
     catalog::{self, StoredPicture},
-    collection::{DataFolder, Library, Progress, SearchError},
+    collection::{Collection, CollectionError, DataDir, Progress},
     dataset::{self, PictureFormat, PictureLimits},
     index::HeldGeneration,
 };
@@ -21,9 +21,9 @@ const NAMED: usize = 1_000;
 pub(crate) type Writer = archive::Writer<BufWriter<File>>;
 
 /// An archive that is being filled.
-pub(crate) struct Packing {
+pub(crate) struct BackupWriter {
     writer: Writer,
-    folder: DataFolder,
+    folder: DataDir,
     limits: PictureLimits,
     progress: Arc<dyn Progress>,
     /// Pictures that were looked at.
@@ -35,14 +35,14 @@ pub(crate) struct Packing {
     named: Vec<Absent>,
 }
 
-impl Packing {
-    pub(crate) fn new(writer: Writer, library: &Library, progress: Arc<dyn Progress>) -> Self {
-        let (folder, limits) = (library.folder.clone(), library.limits);
+impl BackupWriter {
+    pub(crate) fn new(writer: Writer, collection: &Collection, progress: Arc<dyn Progress>) -> Self {
+        let (folder, limits) = (collection.data_dir.clone(), collection.limits);
         Self { writer, folder, limits, progress, pictures: 0, missing: 0, missing_pictures: 0, named: Vec::new() }
     }
 
     /// Puts the models in. Without the one that answers a backup would be worth little; another one may be missing.
-    pub(crate) fn models(&mut self, versions: &[String], active: Option<&str>) -> Result<(), SearchError> {
+    pub(crate) fn models(&mut self, versions: &[String], active: Option<&str>) -> Result<(), CollectionError> {
         self.progress.begin("pack models", "model", Some(versions.len() as u64));
         for (done, version) in (1..).zip(versions) {
             let folder = self.folder.model(version);
@@ -65,7 +65,7 @@ impl Packing {
                     self.lacks(format!("models/{version}"), format!("{}: {error}", folder.display()));
                 }
                 Err(error) => {
-                    return Err(SearchError::io("the model that answers cannot be read from", &folder)(error));
+                    return Err(CollectionError::io("the model that answers cannot be read from", &folder)(error));
                 }
             }
             self.progress.advance(done);
@@ -74,7 +74,7 @@ impl Packing {
     }
 
     /// Puts a generation of the index in, as the only one.
-    pub(crate) fn index(&mut self, held: Option<HeldGeneration>) -> Result<(), SearchError> {
+    pub(crate) fn index(&mut self, held: Option<HeldGeneration>) -> Result<(), CollectionError> {
         let Some(held) = held else { return Ok(()) };
         self.progress.begin("pack the index", "file", Some(held.files.len() as u64));
         let current = held.current.as_bytes();
@@ -92,9 +92,9 @@ impl Packing {
     }
 
     /// Puts a picture in, from the first place where it lies as it was imported.
-    pub(crate) fn picture(&mut self, picture: &StoredPicture) -> Result<(), SearchError> {
+    pub(crate) fn picture(&mut self, picture: &StoredPicture) -> Result<(), CollectionError> {
         let ending = ending(&picture.mime);
-        let name = DataFolder::upload_name(&picture.content_hash, ending);
+        let name = DataDir::upload_name(&picture.content_hash, ending);
         let own = self.folder.upload(&picture.content_hash, ending);
         let mut reason = None;
         let mut found = None;
@@ -122,7 +122,7 @@ impl Packing {
     }
 
     /// Puts the catalog in.
-    pub(crate) fn catalog(&mut self, file: &Path) -> Result<(), SearchError> {
+    pub(crate) fn catalog(&mut self, file: &Path) -> Result<(), CollectionError> {
         self.progress.begin("pack the catalog", "file", Some(1));
         self.file(catalog::FILE, file)?;
         self.progress.advance(1);
@@ -135,16 +135,18 @@ impl Packing {
     }
 
     /// Closes the archive and waits until it is on the disk.
-    pub(crate) fn finish(self, about: About) -> Result<Written, SearchError> {
+    pub(crate) fn finish(self, about: About) -> Result<Written, CollectionError> {
         let (out, written) = self.writer.finish(about)?;
         let synced = out.into_inner().map_err(std::io::IntoInnerError::into_error).and_then(|file| file.sync_all());
-        synced
-            .map_err(|source| SearchError::Io { what: "the backup could not be written to the disk".into(), source })?;
+        synced.map_err(|source| CollectionError::Io {
+            what: "the backup could not be written to the disk".into(),
+            source,
+        })?;
         Ok(written)
     }
 
-    fn file(&mut self, name: &str, path: &Path) -> Result<(), SearchError> {
-        let unreadable = || SearchError::io("a file could not be read:", path);
+    fn file(&mut self, name: &str, path: &Path) -> Result<(), CollectionError> {
+        let unreadable = || CollectionError::io("a file could not be read:", path);
         let file = File::open(path).map_err(unreadable())?;
         let bytes = file.metadata().map_err(unreadable())?.len();
         Ok(self.writer.append(name, bytes, file)?)

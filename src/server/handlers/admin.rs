@@ -21,8 +21,8 @@ use crate::server::{
 };
 use crate::{
     catalog::ModelRecord,
-    collection::SearchError,
-    training::{DEFAULT_MARGIN, Gate, train_settings},
+    collection::CollectionError,
+    training::{DEFAULT_MARGIN, PromotionPolicy, train_settings},
 };
 
 /// How to train; an empty body asks for the defaults.
@@ -164,7 +164,7 @@ pub(crate) async fn train(State(app): State<App>, body: Bytes) -> Outcome<Accept
         let detail = format!("margin: it is {margin}; allowed are points of mAP from 0 to 1");
         return Err(Problem::new(Code::InvalidSettings, detail).at("/margin"));
     }
-    Ok(Accepted::from(app.engine.train(settings, Gate { margin, force }).await?))
+    Ok(Accepted::from(app.engine.train(settings, PromotionPolicy { margin, force }).await?))
 }
 
 /// Take what lies on the machine that serves
@@ -178,11 +178,11 @@ pub(crate) async fn import(State(app): State<App>, body: Bytes) -> Outcome<Accep
 #[utoipa::path(get, path = "/v1/models", tag = "admin",
     responses((status = 200, description = "Newest first", body = ModelList)))]
 pub(crate) async fn models(State(app): State<App>) -> Outcome<Json<ModelList>> {
-    let catalog = &app.engine.library().catalog;
-    let models = catalog.models().await.map_err(SearchError::from)?;
-    let active = catalog.active_model().await.map_err(SearchError::from)?.map(|model| model.version);
+    let catalog = &app.engine.collection().catalog;
+    let models = catalog.models().await?;
+    let active = catalog.active_model().await?.map(|model| model.version);
     let models = models.into_iter().rev().map(|model| in_short(model, active.as_deref())).collect();
-    let before = catalog.model_before().await.map_err(SearchError::from)?.map(|model| model.version);
+    let before = catalog.model_before().await?.map(|model| model.version);
     Ok(Json(ModelList { active, before, models }))
 }
 
@@ -197,16 +197,16 @@ pub(crate) async fn report(
     options: Result<Query<ReportOptions>, QueryRejection>,
 ) -> Outcome<Response> {
     let (Path(id), Query(ReportOptions { format })) = (id?, options?);
-    let library = app.engine.library();
-    let record = library.catalog.model(&id).await.map_err(SearchError::from)?;
-    let record = record.ok_or_else(|| Problem::from(SearchError::NoSuchModel(id.clone())))?;
+    let collection = app.engine.collection();
+    let record = collection.catalog.model(&id).await?;
+    let record = record.ok_or_else(|| Problem::from(CollectionError::NoSuchModel(id.clone())))?;
     if format == Format::Json {
         let ModelRecord { version, report, gate, settings, .. } = record;
-        let curves = tokio::fs::read(library.folder.report_curves(&version)).await.unwrap_or_default();
+        let curves = tokio::fs::read(collection.data_dir.report_curves(&version)).await.unwrap_or_default();
         let curves = serde_json::from_slice(&curves).unwrap_or_default();
         return Ok(Json(ReportView { version, report, gate, settings, curves }).into_response());
     }
-    let page = tokio::fs::read_to_string(library.folder.report_page(&record.version)).await.map_err(|_| {
+    let page = tokio::fs::read_to_string(collection.data_dir.report_page(&record.version)).await.map_err(|_| {
         let detail =
             format!("model {id:?} has no page yet; POST /v1/admin/evaluate makes it for the model that answers");
         Problem::new(Code::NotFound, detail)

@@ -4,11 +4,8 @@ use axum::{Json, extract::State};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::catalog::{NewRejection, Repeated, Unreadable};
 use crate::server::{error::Outcome, state::App};
-use crate::{
-    catalog::{NewRejection, Repeated, Unreadable},
-    collection::SearchError,
-};
 
 /// Rejections and unreadable pictures that are named.
 const LISTED: u32 = 100;
@@ -90,9 +87,9 @@ struct RejectedRecord {
 #[utoipa::path(get, path = "/v1/admin/health", tag = "admin",
     responses((status = 200, description = "All of it", body = HealthView)))]
 pub(crate) async fn health(State(app): State<App>) -> Outcome<Json<HealthView>> {
-    let catalog = &app.engine.library().catalog;
-    let counts = catalog.counts().await.map_err(SearchError::from)?;
-    let health = catalog.health(LISTED).await.map_err(SearchError::from)?;
+    let catalog = &app.engine.collection().catalog;
+    let counts = catalog.counts().await?;
+    let health = catalog.health(LISTED).await?;
     let group = |Repeated { items, ids }| DuplicateGroup { items, ids };
     let record = |NewRejection { file, line, reason }| RejectedRecord { file, line, reason };
     let item = |Unreadable { id, reason }| UnreadableItem { id, reason };

@@ -9,7 +9,6 @@ use utoipa::ToSchema;
 use crate::server::{error::Outcome, state::App};
 use crate::{
     catalog::Filter,
-    collection::SearchError,
     index::{LiveIndex, VectorIndex},
     telemetry,
 };
@@ -173,7 +172,7 @@ pub(crate) async fn healthz() -> &'static str {
 /// Quickly from the first one on. `degraded` says that they are answered by scans until the index is built anew, and why.
 #[utoipa::path(get, path = "/readyz", tag = "info", responses((status = 200, description = "They are", body = ReadyView)))]
 pub(crate) async fn readyz(State(app): State<App>) -> Outcome<Json<ReadyView>> {
-    app.engine.library().catalog.ping().await.map_err(SearchError::from)?;
+    app.engine.collection().catalog.ping().await?;
     let generation = app.engine.accepts().await?;
     Ok(Json(ReadyView {
         status: if generation.degraded.is_some() { Readiness::Degraded } else { Readiness::Ready },
@@ -194,7 +193,7 @@ pub(crate) async fn metrics(State(app): State<App>) -> impl IntoResponse {
 /// Versions, model, size of the collection, limits
 #[utoipa::path(get, path = "/v1/info", tag = "info", responses((status = 200, description = "All of it", body = InfoView)))]
 pub(crate) async fn info(State(app): State<App>) -> Outcome<Json<InfoView>> {
-    let counts = app.engine.library().catalog.counts().await.map_err(SearchError::from)?;
+    let counts = app.engine.collection().catalog.counts().await?;
     let model = app.engine.live().map(|generation| LiveModel {
         version: generation.record.version.clone(),
         dims: generation.model.dims(),
@@ -203,7 +202,7 @@ pub(crate) async fn info(State(app): State<App>) -> Outcome<Json<InfoView>> {
         text_encoder: generation.record.text_encoder.clone(),
         index_generation: generation.number,
     });
-    let (limits, pictures) = (app.engine.limits(), app.engine.library().limits);
+    let (limits, pictures) = (app.engine.limits(), app.engine.collection().limits);
     let ms = |time: Duration| time.as_millis() as u64;
     Ok(Json(InfoView {
         name: env!("CARGO_PKG_NAME"),
@@ -264,7 +263,7 @@ pub(crate) async fn stats(State(app): State<App>) -> Json<StatsView> {
 /// Classes and how many items bear them
 #[utoipa::path(get, path = "/v1/labels", tag = "search", responses((status = 200, description = "All of them", body = LabelsView)))]
 pub(crate) async fn labels(State(app): State<App>) -> Outcome<Json<LabelsView>> {
-    let labels = app.engine.library().catalog.label_counts(&Filter::default()).await.map_err(SearchError::from)?;
+    let labels = app.engine.collection().catalog.label_counts(&Filter::default()).await?;
     let labels = labels.into_iter().map(|l| LabelView { label: l.label, count: l.count }).collect();
     Ok(Json(LabelsView { labels }))
 }

@@ -17,7 +17,8 @@ use crate::server::{
 };
 use crate::{
     catalog::{self, Item},
-    collection::{SearchError, THUMBNAIL_SIDE},
+    collection::{CollectionError, THUMBNAIL_SIDE},
+    engine::EngineError,
 };
 
 /// Which of an item's pictures is asked for.
@@ -126,7 +127,7 @@ pub(crate) async fn thumbnail(
 }
 
 async fn find(app: &App, id: &str) -> Outcome<Item> {
-    let item = app.engine.library().catalog.item(id).await.map_err(SearchError::from)?;
+    let item = app.engine.collection().catalog.item(id).await?;
     item.ok_or_else(|| Problem::item_not_found(id))
 }
 
@@ -134,9 +135,9 @@ fn no_picture(id: &str) -> Problem {
     Problem::new(Code::NotFound, format!("item {id:?} has no picture"))
 }
 
-fn unavailable(id: &str, error: SearchError) -> Problem {
+fn unavailable(id: &str, error: EngineError) -> Problem {
     match error {
-        SearchError::Picture(error) => {
+        EngineError::Collection(CollectionError::Picture(error)) => {
             tracing::warn!(id, %error, "an item's picture can no longer be read");
             Problem::new(Code::ImageUnavailable, format!("the picture of item {id:?} is no longer where it was"))
         }

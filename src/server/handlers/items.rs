@@ -29,7 +29,7 @@ use crate::server::{
 };
 use crate::{
     catalog::Put,
-    engine::{BatchLine, ItemChange, ItemDraft},
+    engine::{BulkLine, ItemChange, ItemDraft},
 };
 
 /// Items of a list, unless it says otherwise.
@@ -293,11 +293,11 @@ pub(crate) async fn batch(State(app): State<App>, once: Option<Extension<Once>>,
     // Each is read when its turn comes, for they may hold many pictures.
     let lines = lines.into_iter().map(|(number, line)| (number, of_line(&text[line], number, once.as_deref())));
     if lines.len() > app.limits.batch {
-        let lines = lines.map(|(number, draft)| BatchLine { number, draft: draft.map_err(|p| refusal(&p)) });
+        let lines = lines.map(|(number, draft)| BulkLine { number, draft: draft.map_err(|p| refusal(&p)) });
         let task = app.engine.take_batch(lines.collect(), |error| refusal(&Problem::from(error))).await?;
         return Ok(Accepted::from(task).into_response());
     }
-    let lines = lines.map(|(number, draft)| BatchLine { number, draft });
+    let lines = lines.map(|(number, draft)| BulkLine { number, draft });
     let (mut said, mut taken) = (Vec::new(), 0);
     for (number, done) in app.engine.put_lines(lines, Problem::from).await {
         match done {

@@ -12,15 +12,12 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::catalog::{ApiKey, Scope};
 use crate::server::{
     error::{Code, Outcome, Problem},
     extract::search_params::whole,
     responses::timestamp,
     state::App,
-};
-use crate::{
-    catalog::{ApiKey, Scope},
-    collection::SearchError,
 };
 
 const MAX_NAME_CHARS: usize = 100;
@@ -78,7 +75,7 @@ pub(crate) struct NewKey {
 #[utoipa::path(get, path = "/v1/admin/keys", tag = "admin",
     responses((status = 200, description = "Those that count and those that do not", body = KeyList)))]
 pub(crate) async fn list(State(app): State<App>) -> Outcome<Json<KeyList>> {
-    let keys = app.engine.library().catalog.keys().await.map_err(SearchError::from)?;
+    let keys = app.engine.collection().catalog.keys().await?;
     Ok(Json(KeyList { keys: keys.into_iter().map(view).collect() }))
 }
 
@@ -102,8 +99,8 @@ pub(crate) async fn create(
     if let Some(days) = expires_in_days.filter(|days| !(1..=MAX_DAYS).contains(days)) {
         return Err(refuse("expires_in_days", format!("it is {days}; allowed are 1 to {MAX_DAYS}")));
     }
-    let made = app.engine.library().catalog.create_key(&name, &scopes, expires_in_days).await;
-    let (key, text) = made.map_err(SearchError::from)?;
+    let made = app.engine.collection().catalog.create_key(&name, &scopes, expires_in_days).await;
+    let (key, text) = made?;
     Ok((StatusCode::CREATED, Json(NewKey { view: view(key), key: text })))
 }
 
@@ -112,7 +109,7 @@ pub(crate) async fn create(
     responses((status = 204, description = "It is revoked")))]
 pub(crate) async fn revoke(State(app): State<App>, id: Result<Path<String>, PathRejection>) -> Outcome<StatusCode> {
     let Path(id) = id?;
-    if app.engine.library().catalog.revoke_key(&id).await.map_err(SearchError::from)? {
+    if app.engine.collection().catalog.revoke_key(&id).await? {
         return Ok(StatusCode::NO_CONTENT);
     }
     Err(Problem::new(Code::NotFound, format!("there is no key {id:?} that counts")))

@@ -8,15 +8,12 @@ use axum::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::catalog::{Doubt, ReviewEntry};
 use crate::server::{
     error::{Code, Outcome, Problem},
     handlers::item_images,
     responses::{ItemView, timestamp},
     state::App,
-};
-use crate::{
-    catalog::{Doubt, ReviewEntry},
-    collection::SearchError,
 };
 
 /// What there is to review.
@@ -66,7 +63,7 @@ enum DoubtView {
 #[utoipa::path(get, path = "/v1/admin/review", tag = "admin",
     responses((status = 200, description = "All that is not settled", body = ReviewView)))]
 pub(crate) async fn review(State(app): State<App>) -> Outcome<Json<ReviewView>> {
-    let review = app.engine.library().catalog.review().await.map_err(SearchError::from)?;
+    let review = app.engine.collection().catalog.review().await?;
     let entry = |ReviewEntry { key, item, doubt }| EntryView {
         id: key,
         doubt: match doubt {
@@ -100,7 +97,7 @@ pub(crate) async fn unsettle(State(app): State<App>, id: Result<Path<i64>, PathR
 
 async fn set(app: &App, id: Result<Path<i64>, PathRejection>, right: bool) -> Outcome<StatusCode> {
     let Path(id) = id?;
-    if app.engine.library().catalog.settle_doubt(id, right).await.map_err(SearchError::from)? {
+    if app.engine.collection().catalog.settle_doubt(id, right).await? {
         return Ok(StatusCode::NO_CONTENT);
     }
     let state = if right { "is not settled" } else { "is settled" };

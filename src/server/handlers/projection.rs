@@ -7,7 +7,7 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::engine::{Kind, Placed};
+use crate::engine::{Kind, ProjectedPoint};
 use crate::server::{
     error::{Outcome, Problem},
     state::App,
@@ -70,7 +70,7 @@ pub(crate) async fn map(
     let map = app.engine.map(limit).await?;
     // Three digits are finer than any screen, and a third of the bytes.
     let short = |x: f32| (x * 1000.0).round() / 1000.0;
-    let point = |Placed { kind, sampled, x, y }: &Placed| PointView {
+    let point = |ProjectedPoint { kind, sampled, x, y }: &ProjectedPoint| PointView {
         kind: *kind,
         id: sampled.id.clone(),
         caption: sampled.position,

@@ -16,7 +16,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use crate::{collection::SearchError, engine::{Answer, PredictedLabel, Target, Term}, util::json::kind as kind};
 use crate::server::{
     error::{Code, Outcome, Problem},
     extract::bodies::{Binary, ComposedBody, EmbedBody, ImageBody, ImageForm, PictureForm, TextBody, WordsOrPicture},
@@ -27,6 +26,10 @@ use crate::server::{
     middleware::request_context::RequestId,
     responses::{AnswerView, FacetsView, LabelCounts},
     state::App,
+};
+use crate::{
+    engine::{Answer, EngineError, PredictedLabel, Target, Term},
+    util::json::kind,
 };
 
 /// A body that is a JSON object.
@@ -226,9 +229,9 @@ async fn answer(app: &App, terms: Vec<(Term, f32)>, wishes: Wishes, id: String) 
             None => engine.search(terms, query).await,
         }
     };
-    let found: Result<Answer, SearchError> = match timeout {
+    let found: Result<Answer, EngineError> = match timeout {
         Some(most) => match tokio::time::timeout(most, work).await {
-            Err(_) | Ok(Err(SearchError::TimedOut)) => {
+            Err(_) | Ok(Err(EngineError::TimedOut)) => {
                 let detail = format!("the query was not answered within its timeout_ms of {}", most.as_millis());
                 return Err(Problem::new(Code::Timeout, detail));
             }

@@ -19,7 +19,7 @@ use crate::server::{
 };
 use crate::{
     catalog::{Catalog, Task, TaskStatus},
-    collection::SearchError,
+    engine::EngineError,
 };
 
 /// How often a task is looked at for events, and while somebody waits for its end.
@@ -76,9 +76,9 @@ pub(crate) async fn list(
     if !(1..=MAX_LISTED).contains(&limit) {
         return Err(Problem::out_of_range("limit", limit, &(1..=MAX_LISTED)));
     }
-    let catalog = &app.engine.library().catalog;
+    let catalog = &app.engine.collection().catalog;
     let before = before.unwrap_or(i64::MAX);
-    let tasks = catalog.tasks(status, r#type.as_deref(), before, limit).await.map_err(SearchError::from)?;
+    let tasks = catalog.tasks(status, r#type.as_deref(), before, limit).await?;
     let next_before = tasks.last().filter(|_| tasks.len() == limit as usize).map(|task| task.id);
     let tasks = tasks.iter().map(|task| TaskView::new(task, None)).collect();
     Ok(Json(TaskList { tasks, next_before }))
@@ -99,7 +99,7 @@ pub(crate) async fn one(
     if wait > MAX_WAIT {
         return Err(Problem::out_of_range("wait", wait, &(0..=MAX_WAIT)));
     }
-    let catalog = &app.engine.library().catalog;
+    let catalog = &app.engine.collection().catalog;
     // In time for the answer, however little time a request has here.
     let patience = Duration::from_secs(wait).min(app.limits.request * 4 / 5);
     let until = tokio::time::Instant::now() + patience;
@@ -110,7 +110,7 @@ pub(crate) async fn one(
         }
         tokio::time::sleep(LOOK_EVERY).await;
     };
-    let last = catalog.task_metrics(id, 0).await.map_err(SearchError::from)?.pop();
+    let last = catalog.task_metrics(id, 0).await?.pop();
     Ok(Json(TaskView::new(&task, last.map(|(_, metric)| metric))))
 }
 
@@ -119,7 +119,7 @@ pub(crate) async fn one(
     responses((status = 200, description = "It was asked to stop", body = TaskView)))]
 pub(crate) async fn cancel(State(app): State<App>, id: Result<Path<i64>, PathRejection>) -> Outcome<Json<TaskView>> {
     let Path(id) = id?;
-    let task = find(&app.engine.library().catalog, id).await?;
+    let task = find(&app.engine.collection().catalog, id).await?;
     if has_ended(&task) || !app.engine.cancel_task(id) {
         let detail = format!("task {id} is not at work: it is {}", responses::status(task.status));
         return Err(Problem::new(Code::TaskEnded, detail));
@@ -140,7 +140,7 @@ pub(crate) async fn events(
     headers: HeaderMap,
 ) -> Outcome<Sse<impl Stream<Item = Result<Event, Infallible>>>> {
     let Path(id) = id?;
-    let catalog = app.engine.library().catalog.clone();
+    let catalog = app.engine.collection().catalog.clone();
     find(&catalog, id).await?;
     let last = headers.get("last-event-id").and_then(|v| v.to_str().ok()).and_then(|v| v.parse().ok()).unwrap_or(0);
     let watch = Watch { catalog, task: id, heard: last, shown: None, waiting: VecDeque::new(), ended: false };
@@ -176,7 +176,7 @@ impl Watch {
         }
     }
 
-    async fn look(&mut self) -> Result<(), SearchError> {
+    async fn look(&mut self) -> Result<(), EngineError> {
         // The task before its metrics: what has ended has told all of them.
         let Some(task) = self.catalog.task(self.task).await? else {
             self.ended = true;
@@ -207,7 +207,7 @@ impl Watch {
 }
 
 async fn find(catalog: &Catalog, id: i64) -> Outcome<Task> {
-    let task = catalog.task(id).await.map_err(SearchError::from)?;
+    let task = catalog.task(id).await?;
     task.ok_or_else(|| Problem::new(Code::NotFound, format!("there is no task {id}")))
 }
 

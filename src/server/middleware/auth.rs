@@ -7,11 +7,11 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
+use crate::catalog::Scope;
 use crate::server::{
     error::{Code, Outcome, Problem},
     state::App,
 };
-use crate::{catalog::Scope, collection::SearchError};
 
 /// Routes that everyone may ask: probes, numbers, the document of the API, and the page, which asks for a key itself.
 const OPEN: [&str; 10] = [
@@ -82,17 +82,17 @@ pub(crate) async fn guard(State(app): State<App>, mut request: Request, next: Ne
 
 /// The id of the key that was shown, if keys are wanted.
 async fn check(app: &App, headers: &HeaderMap, scope: Scope) -> Outcome<Option<String>> {
-    let catalog = &app.engine.library().catalog;
+    let catalog = &app.engine.collection().catalog;
     let shown = headers.get(header::AUTHORIZATION);
     let bearer = shown.and_then(|value| value.to_str().ok()).and_then(|value| value.split_once(' '));
     let text = bearer.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, key)| key.trim());
     let key = match text {
-        Some(text) => catalog.key(text).await.map_err(SearchError::from)?,
+        Some(text) => catalog.key(text).await?,
         None => None,
     };
     // A key that counts says by itself that keys are wanted.
     let Some(key) = key else {
-        return match (catalog.wants_keys().await.map_err(SearchError::from)?, shown) {
+        return match (catalog.wants_keys().await?, shown) {
             (false, _) => Ok(None),
             (true, Some(_)) => Err(Problem::new(Code::InvalidKey, "the key is unknown, expired or revoked")),
             (true, None) => {

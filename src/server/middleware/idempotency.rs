@@ -18,7 +18,7 @@ use crate::server::{
 };
 use crate::{
     catalog::{Begun, KeptAnswer},
-    collection::SearchError,
+    engine::EngineError,
 };
 
 const KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -69,7 +69,7 @@ fn is_sane(key: &str) -> bool {
 }
 
 async fn answer(app: &App, key: String, request: Request, next: Next) -> Outcome<Response> {
-    let catalog = app.engine.library().catalog.clone();
+    let catalog = app.engine.collection().catalog.clone();
     let caller = request.extensions().get::<Caller>().and_then(|caller| caller.0.clone()).unwrap_or_default();
     let (mut parts, body) = request.into_parts();
     let body = to_bytes(body, app.limits.picture_bytes).await.map_err(|_| {
@@ -77,7 +77,7 @@ async fn answer(app: &App, key: String, request: Request, next: Next) -> Outcome
         Problem::new(Code::BodyTooLarge, detail)
     })?;
     let said = fingerprint(&parts.method, &parts.uri.to_string(), &parts.headers, &body);
-    match catalog.begin_request(&caller, &key, &said, &app.run).await.map_err(SearchError::from)? {
+    match catalog.begin_request(&caller, &key, &said, &app.run).await? {
         Begun::Another => {
             let detail =
                 "another request carried this Idempotency-Key within the last day; a new request needs a new key";
@@ -95,10 +95,10 @@ async fn answer(app: &App, key: String, request: Request, next: Next) -> Outcome
             let done = tokio::spawn(async move {
                 let response = next.run(request).await;
                 let (response, kept) = kept(response).await;
-                catalog.end_request(&caller, &key, kept.as_ref()).await.map_err(SearchError::from)?;
+                catalog.end_request(&caller, &key, kept.as_ref()).await?;
                 Ok(response)
             });
-            done.await.map_err(|e| SearchError::Background(e.to_string()))?
+            done.await.map_err(|e| EngineError::internal(e.to_string()))?
         }
     }
 }

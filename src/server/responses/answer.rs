@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use super::item::ItemFields;
 use crate::{
-    engine::{Answer, Found, Kind, LeftOut, PredictedLabel, Target, Timings},
+    engine::{Answer, ExcludedCounts, Hit, Kind, PredictedLabel, Target, Timings},
     index::Strategy,
 };
 
@@ -27,7 +27,7 @@ pub(crate) struct AnswerView {
     total: usize,
     /// Whether even the best result is probably not relevant.
     no_confident_match: bool,
-    filtered: LeftOut,
+    filtered: ExcludedCounts,
     #[serde(skip_serializing_if = "Option::is_none")]
     facets: Option<FacetsView>,
     /// Leads to the next page, for ten minutes.
@@ -141,8 +141,8 @@ impl AnswerView {
 }
 
 impl ResultView {
-    fn new(found: Found, explain: bool) -> Self {
-        let Found { score, relevance, rank, vector_rank, keyword_rank, matched, item, caption } = found;
+    fn new(found: Hit, explain: bool) -> Self {
+        let Hit { score, relevance, rank, vector_rank, keyword_rank, matched, item, caption } = found;
         let text = caption.and_then(|position| item.captions.get(position)).map(|caption| caption.text.clone());
         let explanation = || Explanation {
             vector: ByVector { cosine: score, rank: vector_rank },

@@ -6,10 +6,10 @@ use serde_json::json;
 
 use crate::{
     catalog::Task,
-    collection::SearchError,
     engine::{
         Engine,
-        tasks::runner::{Job, Twin},
+        error::EngineError,
+        tasks::runner::{Job, OnDuplicate},
     },
     maintenance::{BackupTo, backup},
 };
@@ -19,10 +19,10 @@ impl Engine {
     ///
     /// # Errors
     /// If the catalog fails.
-    pub async fn backup(self: &Arc<Self>) -> Result<Task, SearchError> {
-        self.start_task("backup", Twin::Same, async |engine: Arc<Self>, job: Job| {
+    pub async fn backup(self: &Arc<Self>) -> Result<Task, EngineError> {
+        self.start_task("backup", OnDuplicate::Reuse, async |engine: Arc<Self>, job: Job| {
             let to = BackupTo { path: None, replace: false };
-            let made = backup(&engine.library, to, job.listener(), Arc::clone(&job.stop)).await?;
+            let made = backup(&engine.collection, to, job.listener(), Arc::clone(&job.stop)).await?;
             tracing::info!(file = %made.file.display(), bytes = made.bytes, missing = made.missing, "a backup was made");
             Ok(json!(made))
         })

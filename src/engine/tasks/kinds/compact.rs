@@ -6,10 +6,10 @@ use serde_json::json;
 
 use crate::{
     catalog::Task,
-    collection::SearchError,
     engine::{
         Engine,
-        tasks::runner::{Job, Twin},
+        error::EngineError,
+        tasks::runner::{Job, OnDuplicate},
     },
     maintenance::compact,
 };
@@ -19,9 +19,9 @@ impl Engine {
     ///
     /// # Errors
     /// If the catalog fails.
-    pub async fn compact(self: &Arc<Self>) -> Result<Task, SearchError> {
-        self.start_task("compact", Twin::Same, async |engine: Arc<Self>, job: Job| {
-            Ok(json!(compact(&engine.library, job.listener(), Arc::clone(&job.stop)).await?))
+    pub async fn compact(self: &Arc<Self>) -> Result<Task, EngineError> {
+        self.start_task("compact", OnDuplicate::Reuse, async |engine: Arc<Self>, job: Job| {
+            Ok(json!(compact(&engine.collection, job.listener(), Arc::clone(&job.stop)).await?))
         })
         .await
     }

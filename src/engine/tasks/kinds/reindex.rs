@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 
 use crate::{
     catalog::Task,
-    collection::SearchError,
     engine::{
         engine::Engine,
+        error::EngineError,
         serving::snapshot::Generation,
-        tasks::runner::{Job, Twin},
+        tasks::runner::{Job, OnDuplicate},
     },
     index::VectorIndex,
 };
@@ -20,13 +20,13 @@ impl Engine {
     ///
     /// # Errors
     /// If the catalog fails.
-    pub async fn reindex(self: &Arc<Self>) -> Result<Task, SearchError> {
+    pub async fn reindex(self: &Arc<Self>) -> Result<Task, EngineError> {
         let work = async |engine: Arc<Self>, job: Job| engine.rebuilt(&job).await;
-        self.start_task("reindex", Twin::Same, work).await
+        self.start_task("reindex", OnDuplicate::Reuse, work).await
     }
 
     /// Builds the next generation and says what it holds.
-    pub(in crate::engine) async fn rebuilt(&self, job: &Job) -> Result<Value, SearchError> {
+    pub(in crate::engine) async fn rebuilt(&self, job: &Job) -> Result<Value, EngineError> {
         let began = Instant::now();
         let generation = self.rebuild(job.listener(), Arc::clone(&job.stop)).await?;
         tracing::info!(generation = generation.number, "reindex: the new generation is live");

@@ -6,11 +6,12 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     catalog::Task,
-    collection::{SearchError, blocking},
+    collection::blocking,
     engine::{
         engine::Engine,
+        error::EngineError,
         metrics,
-        tasks::runner::{Job, Twin},
+        tasks::runner::{Job, OnDuplicate},
     },
 };
 
@@ -18,10 +19,10 @@ impl Engine {
     /// Starts a comparison of the live indexes with scans, as a task.
     ///
     /// # Errors
-    /// [`SearchError::NoModel`], [`SearchError::Starting`]; or if the catalog fails.
-    pub async fn self_test(self: &Arc<Self>) -> Result<Task, SearchError> {
+    /// [`CollectionError::NoModel`], [`EngineError::Starting`]; or if the catalog fails.
+    pub async fn self_test(self: &Arc<Self>) -> Result<Task, EngineError> {
         let generation = self.ready().await?;
-        self.start_task("selftest", Twin::Same, async |_: Arc<Self>, job: Job| {
+        self.start_task("selftest", OnDuplicate::Reuse, async |_: Arc<Self>, job: Job| {
             let number = generation.number;
             let tests = job.or_stopped(async { blocking(move || generation.self_test()).await? }).await?;
             tests.iter().for_each(|(name, test)| metrics::tested(name, test));
