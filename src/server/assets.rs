@@ -1,11 +1,12 @@
-//! The search page, the owner's and that of the API. Their files are part of the binary, so that one file is the whole service.
+//! The three pages and their files. All of them are embedded, so that the service is a single binary.
 
 use axum::{
     body::Body,
     extract::{Path, State},
-    http::{HeaderValue, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use rust_embed::RustEmbed;
 
 use crate::server::{
     error::{Code, Outcome, Problem},
@@ -14,67 +15,17 @@ use crate::server::{
     state::App,
 };
 
-/// Nothing from elsewhere, nothing inline: a caption can never become a script.
+/// Allows no inline code and no other hosts, so that a caption can never become a script.
 const POLICY: &str = "default-src 'self'; img-src 'self' blob: data:; style-src 'self'; script-src 'self'; \
                       object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
-macro_rules! assets {
-    ($($name:literal => $mime:literal),* $(,)?) => {
-        /// Name, media type and bytes of each file of the pages.
-        const ASSETS: &[(&str, &str, &[u8])] =
-            &[$(($name, $mime, include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/static/", $name)))),*];
-    };
-}
-
-assets! {
-    "admin.css" => "text/css; charset=utf-8",
-    "admin.js" => "text/javascript; charset=utf-8",
-    "admin-chart.js" => "text/javascript; charset=utf-8",
-    "admin-data.js" => "text/javascript; charset=utf-8",
-    "admin-item.js" => "text/javascript; charset=utf-8",
-    "admin-keys.js" => "text/javascript; charset=utf-8",
-    "admin-map.js" => "text/javascript; charset=utf-8",
-    "admin-models.js" => "text/javascript; charset=utf-8",
-    "admin-parts.js" => "text/javascript; charset=utf-8",
-    "admin-plots.js" => "text/javascript; charset=utf-8",
-    "admin-review.js" => "text/javascript; charset=utf-8",
-    "admin-tasks.js" => "text/javascript; charset=utf-8",
-    "admin-train.js" => "text/javascript; charset=utf-8",
-    "admin-words.js" => "text/javascript; charset=utf-8",
-    "api.js" => "text/javascript; charset=utf-8",
-    "copy.js" => "text/javascript; charset=utf-8",
-    "dialog.js" => "text/javascript; charset=utf-8",
-    "docs.css" => "text/css; charset=utf-8",
-    "docs.js" => "text/javascript; charset=utf-8",
-    "dom.js" => "text/javascript; charset=utf-8",
-    "events.js" => "text/javascript; charset=utf-8",
-    "examples.js" => "text/javascript; charset=utf-8",
-    "favicon.svg" => "image/svg+xml",
-    "filters.js" => "text/javascript; charset=utf-8",
-    "intake.js" => "text/javascript; charset=utf-8",
-    "key.css" => "text/css; charset=utf-8",
-    "key.js" => "text/javascript; charset=utf-8",
-    "keyboard.js" => "text/javascript; charset=utf-8",
-    "lists.js" => "text/javascript; charset=utf-8",
-    "main.js" => "text/javascript; charset=utf-8",
-    "map-classes.js" => "text/javascript; charset=utf-8",
-    "map-hand.js" => "text/javascript; charset=utf-8",
-    "map.js" => "text/javascript; charset=utf-8",
-    "notices.js" => "text/javascript; charset=utf-8",
-    "pictures.js" => "text/javascript; charset=utf-8",
-    "question.js" => "text/javascript; charset=utf-8",
-    "recent.js" => "text/javascript; charset=utf-8",
-    "results.js" => "text/javascript; charset=utf-8",
-    "search.css" => "text/css; charset=utf-8",
-    "sheet.js" => "text/javascript; charset=utf-8",
-    "shelf.js" => "text/javascript; charset=utf-8",
-    "style.css" => "text/css; charset=utf-8",
-    "terms.js" => "text/javascript; charset=utf-8",
-    "view.js" => "text/javascript; charset=utf-8",
-    "why.js" => "text/javascript; charset=utf-8",
-    "words-search.js" => "text/javascript; charset=utf-8",
-    "words.js" => "text/javascript; charset=utf-8",
-}
+/// Scripts, style sheets, strings and images of the pages, by their paths in `static/`. Debug builds embed them as
+/// well, so that a binary runs from any directory.
+#[derive(RustEmbed)]
+#[folder = "static/"]
+#[exclude = "*.html"]
+#[exclude = "readme/*"]
+struct Assets;
 
 /// `GET /`, with the answer to its `q` for browsers without scripts.
 pub(crate) async fn index(State(app): State<App>, parameters: AddressParameters) -> Response {
@@ -102,13 +53,25 @@ fn document(page: impl Into<Body>) -> Response {
     response
 }
 
-/// `GET /static/{name}`
-pub(crate) async fn asset(Path(name): Path<String>) -> Outcome<Response> {
-    let found = ASSETS.iter().find(|(asset, _, _)| *asset == name);
-    let (_, mime, bytes) = found.ok_or_else(|| Problem::new(Code::NotFound, format!("there is no file {name:?}")))?;
-    Ok(file(mime, *bytes))
+/// `GET /static/{*path}`
+pub(crate) async fn asset(Path(path): Path<String>, headers: HeaderMap) -> Outcome<Response> {
+    let asset = Assets::get(&path).ok_or_else(|| Problem::new(Code::NotFound, format!("there is no file {path:?}")))?;
+    // Weak, because compression changes the bytes that are sent.
+    let hash = asset.metadata.sha256_hash();
+    let etag: String = hash[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+    let etag = format!("W/\"{etag}\"");
+    let known = headers.get(header::IF_NONE_MATCH).and_then(|tags| tags.to_str().ok());
+    let mut response = if known.is_some_and(|tags| tags.split(',').any(|tag| tag.trim() == etag)) {
+        (StatusCode::NOT_MODIFIED, [(header::CACHE_CONTROL, "no-cache")]).into_response()
+    } else {
+        let mime = asset.metadata.mimetype();
+        let charset = if mime.starts_with("text/") { "; charset=utf-8" } else { "" };
+        file(&format!("{mime}{charset}"), asset.data)
+    };
+    response.headers_mut().insert(header::ETAG, HeaderValue::from_str(&etag).expect("hexadecimal digits"));
+    Ok(response)
 }
 
-fn file(mime: &'static str, bytes: impl Into<Body>) -> Response {
-    ([(header::CONTENT_TYPE, mime), (header::CACHE_CONTROL, "no-cache")], bytes.into()).into_response()
+fn file(content_type: &str, bytes: impl Into<Body>) -> Response {
+    ([(header::CONTENT_TYPE, content_type), (header::CACHE_CONTROL, "no-cache")], bytes.into()).into_response()
 }

@@ -51,7 +51,7 @@ pub(crate) fn router(engine: Arc<Engine>, settings: HttpSettings) -> Router {
         .route("/", get(assets::index))
         .route("/admin", get(assets::admin))
         .route("/docs", get(assets::docs))
-        .route("/static/{name}", get(assets::asset))
+        .route("/static/{*path}", get(assets::asset))
         .route("/openapi.json", get(async move || openapi::response(document.clone())));
     // Told as they come: the time of a request does not bound them.
     let events = events

@@ -39,7 +39,7 @@ impl Caller<'_> {
 fn routes() -> Vec<(Method, String)> {
     let source = include_str!("../../src/server/router.rs");
     let pages: Vec<&str> = source.split(".route(\"").skip(1).map(|part| part.split('"').next().unwrap_or("")).collect();
-    assert_eq!(pages, ["/", "/admin", "/docs", "/static/{name}", "/openapi.json"]);
+    assert_eq!(pages, ["/", "/admin", "/docs", "/static/{*path}", "/openapi.json"]);
     let document = serde_json::to_value(diptych::server::document()).expect("JSON");
     let mut routes: Vec<(Method, String)> = pages.iter().map(|path| (Method::GET, (*path).to_owned())).collect();
     for (path, item) in document["paths"].as_object().expect("paths") {
@@ -48,7 +48,7 @@ fn routes() -> Vec<(Method, String)> {
         }
     }
     assert!(routes.len() > 40, "{routes:?}");
-    routes.iter_mut().for_each(|(_, path)| *path = path.replace("{id}", "1").replace("{name}", "main.js"));
+    routes.iter_mut().for_each(|(_, path)| *path = path.replace("{id}", "1").replace("{*path}", "main.js"));
     routes
 }
 

@@ -19,7 +19,7 @@ const OPEN: [&str; 10] = [
     "/admin",
     "/docs",
     "/openapi.json",
-    "/static/{name}",
+    "/static/{*path}",
     "/healthz",
     "/readyz",
     "/metrics",
