@@ -29,7 +29,7 @@ struct Assets;
 
 /// `GET /`, with the answer to its `q` for browsers without scripts.
 pub(crate) async fn index(State(app): State<App>, parameters: AddressParameters) -> Response {
-    let page = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/static/index.html"));
+    let page = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/static/search.html"));
     match no_script::words(&parameters) {
         Some((words, true)) => document(no_script::answered(&app, page, words).await),
         Some((words, false)) => document(no_script::offered(page, words)),

@@ -48,7 +48,7 @@ fn routes() -> Vec<(Method, String)> {
         }
     }
     assert!(routes.len() > 40, "{routes:?}");
-    routes.iter_mut().for_each(|(_, path)| *path = path.replace("{id}", "1").replace("{*path}", "main.js"));
+    routes.iter_mut().for_each(|(_, path)| *path = path.replace("{id}", "1").replace("{*path}", "search/index.js"));
     routes
 }
 
@@ -79,7 +79,7 @@ async fn each_key_opens_what_its_scopes_say_and_nothing_else() {
         "/admin",
         "/docs",
         "/openapi.json",
-        "/static/main.js",
+        "/static/search/index.js",
         "/healthz",
         "/readyz",
         "/metrics",

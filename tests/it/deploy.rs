@@ -178,7 +178,7 @@ fn the_images_sources_are_there_and_are_all_that_a_build_needs() {
             assert!(included.exists() || of_tests, "{} includes {}", file.display(), included.display());
         }
     }
-    assert!(build.path().join("static/index.html").exists() && build.path().join("migrations").is_dir());
+    assert!(build.path().join("static/search.html").exists() && build.path().join("migrations").is_dir());
 }
 
 fn sources(folder: &Path) -> Vec<(PathBuf, String)> {

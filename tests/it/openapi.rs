@@ -58,5 +58,5 @@ async fn the_service_sends_its_document_and_a_page_of_it() {
     assert_eq!(sent.json::<Value>().await.expect("JSON"), document());
     let page = reqwest::get(format!("{base}/docs")).await.expect("an answer");
     assert!(page.headers()["content-security-policy"].to_str().expect("text").contains("default-src 'self'"));
-    assert!(page.text().await.expect("a page").contains("/static/docs.js"));
+    assert!(page.text().await.expect("a page").contains("/static/docs/index.js"));
 }
