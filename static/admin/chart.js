@@ -28,13 +28,16 @@ export function chart(title, lines, { last: says = true } = {}) {
     if (high - low < 1e-9) [low, high] = [low - 0.5 * Math.abs(low || 1), high + 0.5 * Math.abs(high || 1)];
     const [from, end] = [points[0][0], points.at(-1)[0]];
     const to = end > from ? end : from + 1;
-    const x = (value) => LEFT + (value - from) / (to - from) * (WIDTH - LEFT - RIGHT);
-    const y = (value) => TOP + (high - value) / (high - low) * (HEIGHT - TOP - BOTTOM);
+    const x = (value) => LEFT + ((value - from) / (to - from)) * (WIDTH - LEFT - RIGHT);
+    const y = (value) => TOP + ((high - value) / (high - low)) * (HEIGHT - TOP - BOTTOM);
     const parts = [low, (low + high) / 2, high].flatMap((value) => [
       draw('line', { class: 'grid', x1: LEFT, x2: WIDTH - RIGHT, y1: y(value), y2: y(value) }),
-      draw('text', { class: 'axis', x: LEFT - 6, y: y(value) + 4, 'text-anchor': 'end' }, short(value))]);
-    parts.push(draw('text', { class: 'axis', x: LEFT, y: HEIGHT - 4 }, number(from)),
-      draw('text', { class: 'axis', x: WIDTH - RIGHT, y: HEIGHT - 4, 'text-anchor': 'end' }, number(points.at(-1)[0])));
+      draw('text', { class: 'axis', x: LEFT - 6, y: y(value) + 4, 'text-anchor': 'end' }, short(value)),
+    ]);
+    parts.push(
+      draw('text', { class: 'axis', x: LEFT, y: HEIGHT - 4 }, number(from)),
+      draw('text', { class: 'axis', x: WIDTH - RIGHT, y: HEIGHT - 4, 'text-anchor': 'end' }, number(points.at(-1)[0])),
+    );
     lines.forEach((_, at) => {
       const path = points.map(([epoch, each]) => `${x(epoch).toFixed(1)},${y(each[at]).toFixed(1)}`).join(' ');
       parts.push(draw('polyline', { class: `line line-${at}`, points: path }));
@@ -42,8 +45,15 @@ export function chart(title, lines, { last: says = true } = {}) {
       parts.push(draw('circle', { class: `dot line-${at}`, cx: x(epoch), cy: y(each[at]), r: 3 }));
     });
     picture.replaceChildren(...parts);
-    said.replaceChildren(...lines.map((name, at) => make('span', { class: name ? `named line-${at}` : '' },
-      [name, says ? short(points.at(-1)[1][at]) : ''].filter(Boolean).join(' '))));
+    said.replaceChildren(
+      ...lines.map((name, at) =>
+        make(
+          'span',
+          { class: name ? `named line-${at}` : '' },
+          [name, says ? short(points.at(-1)[1][at]) : ''].filter(Boolean).join(' '),
+        ),
+      ),
+    );
   }
 
   return {
@@ -58,4 +68,5 @@ export function chart(title, lines, { last: says = true } = {}) {
 }
 
 /** Three digits that count. */
-const short = (value) => number(value, Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 1 : Math.abs(value) >= 1 ? 2 : 3);
+const short = (value) =>
+  number(value, Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 1 : Math.abs(value) >= 1 ? 2 : 3);

@@ -34,8 +34,13 @@ export function classesOf(points) {
     one.y /= one.count;
     let best = -1;
     COLOURS.light.forEach((_, colour) => {
-      const away = Math.min(10, ...classes.slice(0, at).filter((other) => other.colour === colour)
-        .map((other) => Math.hypot(other.x - one.x, other.y - one.y)));
+      const away = Math.min(
+        10,
+        ...classes
+          .slice(0, at)
+          .filter((other) => other.colour === colour)
+          .map((other) => Math.hypot(other.x - one.x, other.y - one.y)),
+      );
       if (away > best) [best, one.colour] = [away, colour];
     });
   });

@@ -14,9 +14,12 @@ export const empty = (text) => make('p', { class: 'empty', 'data-testid': 'empty
 
 /** What went wrong, in words, with a button that tries again where that can help. */
 export function failure(error, retry) {
-  const box = make('div', { class: 'failure', role: 'alert', 'data-testid': 'failure' },
+  const box = make(
+    'div',
+    { class: 'failure', role: 'alert', 'data-testid': 'failure' },
     make('p', { class: 'failure-title', text: error.title ?? t('page-fault') }),
-    make('p', { text: error.detail || (error.title ? '' : error.message) }));
+    make('p', { text: error.detail || (error.title ? '' : error.message) }),
+  );
   if (error.requestId) box.append(make('p', { class: 'soft', text: t('request-id', { id: error.requestId }) }));
   if (!error.title) console.error(error);
   if (retry) {
@@ -49,38 +52,71 @@ export function action(name, run, place, attributes = {}) {
     button.removeAttribute('aria-disabled');
   });
   // One that works is not pressed again; `disabled` would lose the focus.
-  button.addEventListener('click', (event) => {
-    if (button.getAttribute('aria-disabled') === 'true') event.stopImmediatePropagation();
-  }, { capture: true });
+  button.addEventListener(
+    'click',
+    (event) => {
+      if (button.getAttribute('aria-disabled') === 'true') event.stopImmediatePropagation();
+    },
+    { capture: true },
+  );
   return button;
 }
 
 /** A button that asks once more before it acts. */
 export function careful(name, sure, run, place, attributes) {
   let asked = false;
-  const button = action(name, async (pressed) => {
-    if (!asked) {
-      asked = true;
-      const { textContent: said } = pressed;
-      setTimeout(() => { asked = false; pressed.textContent = said; }, 5000);
-      pressed.textContent = t(sure);
-      return;
-    }
-    await run();
-  }, place, attributes);
+  const button = action(
+    name,
+    async (pressed) => {
+      if (!asked) {
+        asked = true;
+        const { textContent: said } = pressed;
+        setTimeout(() => {
+          asked = false;
+          pressed.textContent = said;
+        }, 5000);
+        pressed.textContent = t(sure);
+        return;
+      }
+      await run();
+    },
+    place,
+    attributes,
+  );
   return button;
 }
 
 /** A table; cells are texts, or nodes. The first cell of a row is its head. */
 export function table(caption, heads, rows, attributes = {}) {
-  const cell = (tag, content, more = {}) => (content instanceof Node
-    ? make(tag, more, content) : make(tag, { ...more, class: typeof content === 'number' ? 'figure' : null,
-      text: typeof content === 'number' ? number(content) : content ?? '–' }));
-  return make('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': caption }, make('table', attributes,
-    make('caption', { text: caption }),
-    make('thead', {}, make('tr', {}, ...heads.map((head) => cell('th', head, { scope: 'col' })))),
-    make('tbody', {}, ...rows.map((row) => make('tr', {},
-      ...row.map((content, at) => (at ? cell('td', content) : cell('th', content, { scope: 'row' }))))))));
+  const cell = (tag, content, more = {}) =>
+    content instanceof Node
+      ? make(tag, more, content)
+      : make(tag, {
+          ...more,
+          class: typeof content === 'number' ? 'figure' : null,
+          text: typeof content === 'number' ? number(content) : (content ?? '–'),
+        });
+  return make(
+    'div',
+    { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': caption },
+    make(
+      'table',
+      attributes,
+      make('caption', { text: caption }),
+      make('thead', {}, make('tr', {}, ...heads.map((head) => cell('th', head, { scope: 'col' })))),
+      make(
+        'tbody',
+        {},
+        ...rows.map((row) =>
+          make(
+            'tr',
+            {},
+            ...row.map((content, at) => (at ? cell('td', content) : cell('th', content, { scope: 'row' }))),
+          ),
+        ),
+      ),
+    ),
+  );
 }
 
 /** A part that is opened by who wants to see it. */
@@ -91,9 +127,12 @@ export function field(id, name, input, hint) {
   input.id = id;
   if (hint) input.setAttribute('aria-describedby', `${id}-hint`);
   const label = make('label', { for: id, text: name });
-  return make('div', { class: input.type === 'checkbox' ? 'box-field' : 'text-field' },
+  return make(
+    'div',
+    { class: input.type === 'checkbox' ? 'box-field' : 'text-field' },
     ...(input.type === 'checkbox' ? [input, label] : [label, input]),
-    hint ? make('p', { class: 'soft', id: `${id}-hint`, text: hint }) : null);
+    hint ? make('p', { class: 'soft', id: `${id}-hint`, text: hint }) : null,
+  );
 }
 
 /** Seconds as people say them. */

@@ -12,12 +12,25 @@ export async function dataSection(place) {
     place.replaceChildren(empty(t('no-items')));
     return;
   }
-  const parts = [make('dl', { class: 'tiles', 'data-testid': 'health' },
-    tile('items', health.items), tile('pictures', health.pictures), tile('captions', health.captions), tile('classes', health.labels),
-    tile('no-picture', health.without_picture, true), tile('no-caption', health.without_caption, true),
-    tile('no-label', health.without_label, true), tile('unreadable-n', health.unreadable.total, true),
-    tile('duplicates', health.duplicates.spare, true), tile('rejected', health.rejections.total, true))];
-  parts.push(...[refused(health.rejections), unreadable(health.unreadable), duplicates(health.duplicates)].filter(Boolean));
+  const parts = [
+    make(
+      'dl',
+      { class: 'tiles', 'data-testid': 'health' },
+      tile('items', health.items),
+      tile('pictures', health.pictures),
+      tile('captions', health.captions),
+      tile('classes', health.labels),
+      tile('no-picture', health.without_picture, true),
+      tile('no-caption', health.without_caption, true),
+      tile('no-label', health.without_label, true),
+      tile('unreadable-n', health.unreadable.total, true),
+      tile('duplicates', health.duplicates.spare, true),
+      tile('rejected', health.rejections.total, true),
+    ),
+  ];
+  parts.push(
+    ...[refused(health.rejections), unreadable(health.unreadable), duplicates(health.duplicates)].filter(Boolean),
+  );
   if (!health.rejections.total && !health.unreadable.total && !health.duplicates.pictures) {
     parts.push(make('p', { class: 'soft', text: t('nothing-amiss') }));
   }
@@ -26,35 +39,67 @@ export async function dataSection(place) {
 }
 
 /** A figure and what it counts; one that should be nothing is marked where it is not. */
-const tile = (name, n, bad = false) => make('div', { class: bad && n > 0 ? 'tile bad' : 'tile' },
-  make('dt', { text: t(`tile-${name}`) }), make('dd', { text: number(n), 'data-testid': `tile-${name}` }));
+const tile = (name, n, bad = false) =>
+  make(
+    'div',
+    { class: bad && n > 0 ? 'tile bad' : 'tile' },
+    make('dt', { text: t(`tile-${name}`) }),
+    make('dd', { text: number(n), 'data-testid': `tile-${name}` }),
+  );
 
 function sizes(labels) {
   if (labels.length === 0) return empty(t('no-classes'));
   const most = Math.max(...labels.map((label) => label.count));
-  const rows = labels.toSorted((a, b) => b.count - a.count || a.label.localeCompare(b.label)).map(({ label, count }) => make('li', {},
-    make('a', { href: `/?q=${encodeURIComponent(label)}`, dir: 'auto', text: label }),
-    make('span', { class: 'bar', share: count / most, 'aria-hidden': 'true' }),
-    make('span', { class: 'figure', text: number(count) })));
+  const rows = labels
+    .toSorted((a, b) => b.count - a.count || a.label.localeCompare(b.label))
+    .map(({ label, count }) =>
+      make(
+        'li',
+        {},
+        make('a', { href: `/?q=${encodeURIComponent(label)}`, dir: 'auto', text: label }),
+        make('span', { class: 'bar', share: count / most, 'aria-hidden': 'true' }),
+        make('span', { class: 'figure', text: number(count) }),
+      ),
+    );
   return make('ul', { class: 'bars', 'data-testid': 'classes' }, ...rows);
 }
 
 function refused({ total, records }) {
   if (total === 0) return null;
-  return more(t('rejections', { n: total }),
-    table(t('rejections-first', { n: records.length }), [t('file'), t('line'), t('reason')], records.map((one) => [one.file, one.line, one.reason])));
+  return more(
+    t('rejections', { n: total }),
+    table(
+      t('rejections-first', { n: records.length }),
+      [t('file'), t('line'), t('reason')],
+      records.map((one) => [one.file, one.line, one.reason]),
+    ),
+  );
 }
 
 function unreadable({ total, items }) {
   if (total === 0) return null;
-  return more(t('unreadables', { n: total }),
-    table(t('unreadables', { n: total }), [t('item'), t('reason')], items.map((one) => [opener(one.id), one.reason])));
+  return more(
+    t('unreadables', { n: total }),
+    table(
+      t('unreadables', { n: total }),
+      [t('item'), t('reason')],
+      items.map((one) => [opener(one.id), one.reason]),
+    ),
+  );
 }
 
 function duplicates({ pictures, groups }) {
   if (pictures === 0) return null;
-  return more(t('duplicate-groups', { n: pictures }), make('ul', { class: 'groups', 'data-testid': 'duplicate-groups' },
-    ...groups.map(({ items, ids }) => make('li', {}, ...ids.map(opener), items > ids.length ? `+${number(items - ids.length)}` : null))));
+  return more(
+    t('duplicate-groups', { n: pictures }),
+    make(
+      'ul',
+      { class: 'groups', 'data-testid': 'duplicate-groups' },
+      ...groups.map(({ items, ids }) =>
+        make('li', {}, ...ids.map(opener), items > ids.length ? `+${number(items - ids.length)}` : null),
+      ),
+    ),
+  );
 }
 
 function opener(id) {

@@ -17,13 +17,24 @@ import { trainSection } from './train.js';
 
 /** Each fills the element it is given; what it waits for may fail. */
 const SECTIONS = {
-  data: dataSection, review: reviewSection, map: mapSection, models: modelsSection, train: trainSection, tasks: tasksSection, keys: keysSection,
+  data: dataSection,
+  review: reviewSection,
+  map: mapSection,
+  models: modelsSection,
+  train: trainSection,
+  tasks: tasksSection,
+  keys: keysSection,
 };
 
 /** What is shown anew when long work of a kind has ended well. */
 const CHANGED_BY = {
-  train: ['models', 'map'], activate: ['models', 'map'],
-  evaluate: ['models', 'review'], reindex: ['map'], import: ['data', 'review', 'map'], batch: ['data', 'review', 'map'], compact: ['data'],
+  train: ['models', 'map'],
+  activate: ['models', 'map'],
+  evaluate: ['models', 'review'],
+  reindex: ['map'],
+  import: ['data', 'review', 'map'],
+  batch: ['data', 'review', 'map'],
+  compact: ['data'],
 };
 
 const seen = new Set();
@@ -57,8 +68,14 @@ function aimAtHash() {
 async function state() {
   const info = await requestJson('/v1/info').catch(() => null);
   const { pictures, captions } = info?.collection ?? {};
-  byId('state').textContent = info === null ? t('unreachable') : [t('n-pictures', { n: pictures }), t('n-captions', { n: captions }),
-    info.model ? t('state-model', { model: info.model.version }) : t('state-untrained')].join(' · ');
+  byId('state').textContent =
+    info === null
+      ? t('unreachable')
+      : [
+          t('n-pictures', { n: pictures }),
+          t('n-captions', { n: captions }),
+          info.model ? t('state-model', { model: info.model.version }) : t('state-untrained'),
+        ].join(' · ');
 }
 
 function keyChanged() {
@@ -74,7 +91,9 @@ byId('forget').addEventListener('click', () => {
   announce(t('forgotten'));
 });
 // Whatever begins is watched, wherever on the page it was asked for.
-document.addEventListener('task-begun', () => { if (!seen.has('tasks')) load('tasks'); });
+document.addEventListener('task-begun', () => {
+  if (!seen.has('tasks')) load('tasks');
+});
 document.addEventListener('task-ended', (event) => {
   const { id, type, status } = event.detail;
   // Two may have watched it.
@@ -88,26 +107,39 @@ document.addEventListener('task-ended', (event) => {
 
 aimAtHash();
 addEventListener('hashchange', aimAtHash);
-for (const kind of ['wheel', 'touchmove', 'pointerdown', 'keydown']) addEventListener(kind, () => { aim = null; }, { passive: true });
+for (const kind of ['wheel', 'touchmove', 'pointerdown', 'keydown'])
+  addEventListener(
+    kind,
+    () => {
+      aim = null;
+    },
+    { passive: true },
+  );
 
 const sections = Object.keys(SECTIONS).map(byId);
-const nearby = new IntersectionObserver((entries) => {
-  for (const { target, isIntersecting } of entries) {
-    if (!isIntersecting || seen.has(target.id)) continue;
-    nearby.unobserve(target);
-    load(target.id);
-  }
-}, { rootMargin: '100px' });
-// Which section is read: the last that has come to the upper third.
-const read = new IntersectionObserver((entries) => {
-  for (const { target, isIntersecting } of entries) {
-    if (!isIntersecting) continue;
-    for (const link of document.querySelectorAll('#contents a')) {
-      if (link.hash === `#${target.id}`) link.setAttribute('aria-current', 'true');
-      else link.removeAttribute('aria-current');
+const nearby = new IntersectionObserver(
+  (entries) => {
+    for (const { target, isIntersecting } of entries) {
+      if (!isIntersecting || seen.has(target.id)) continue;
+      nearby.unobserve(target);
+      load(target.id);
     }
-  }
-}, { rootMargin: '-20% 0px -70% 0px' });
+  },
+  { rootMargin: '100px' },
+);
+// Which section is read: the last that has come to the upper third.
+const read = new IntersectionObserver(
+  (entries) => {
+    for (const { target, isIntersecting } of entries) {
+      if (!isIntersecting) continue;
+      for (const link of document.querySelectorAll('#contents a')) {
+        if (link.hash === `#${target.id}`) link.setAttribute('aria-current', 'true');
+        else link.removeAttribute('aria-current');
+      }
+    }
+  },
+  { rootMargin: '-20% 0px -70% 0px' },
+);
 for (const section of sections) {
   nearby.observe(section);
   read.observe(section);

@@ -33,16 +33,27 @@ export async function thumbnail(shown) {
 async function show(picture, path) {
   picture.src = await pictureUrl(path);
   // A copy in memory is let go once it is drawn.
-  if (picture.src.startsWith('blob:')) picture.addEventListener('load', () => URL.revokeObjectURL(picture.src), { once: true });
+  if (picture.src.startsWith('blob:'))
+    picture.addEventListener('load', () => URL.revokeObjectURL(picture.src), { once: true });
 }
 
 export async function openItem(id, from = document.activeElement) {
   const content = make('div', { class: 'item-content' }, make('h2', { id: 'item-title', text: id }));
   const close = make('button', { type: 'button', class: 'plain', text: t('close'), 'data-testid': 'item-close' });
-  const dialog = make('dialog', { class: 'key-dialog item-card', 'aria-labelledby': 'item-title', 'data-testid': 'item-card' }, content, close);
+  const dialog = make(
+    'dialog',
+    { class: 'key-dialog item-card', 'aria-labelledby': 'item-title', 'data-testid': 'item-card' },
+    content,
+    close,
+  );
   close.addEventListener('click', () => dialog.close());
-  dialog.addEventListener('click', (event) => { if (event.target === dialog) dialog.close(); });
-  dialog.addEventListener('close', () => { dialog.remove(); from?.focus(); });
+  dialog.addEventListener('click', (event) => {
+    if (event.target === dialog) dialog.close();
+  });
+  dialog.addEventListener('close', () => {
+    dialog.remove();
+    from?.focus();
+  });
   document.body.append(dialog);
   dialog.showModal();
   try {
@@ -55,10 +66,27 @@ export async function openItem(id, from = document.activeElement) {
       await show(picture, shown.image_url);
     }
     content.append(...others.map((text) => make('p', { dir: 'auto', text })));
-    const facts = [['Id', id], [t('label'), shown.labels.join(', ')], [t('source'), shown.source], [t('unreadable-picture'), shown.image_error],
-      ...Object.entries(shown.meta).map(([name, value]) => [name, typeof value === 'object' ? JSON.stringify(value) : String(value)])];
-    content.append(make('dl', { class: 'facts' }, ...facts.filter(([, value]) => value)
-      .map(([name, value]) => make('div', {}, make('dt', { text: name }), make('dd', { dir: 'auto', text: value })))));
+    const facts = [
+      ['Id', id],
+      [t('label'), shown.labels.join(', ')],
+      [t('source'), shown.source],
+      [t('unreadable-picture'), shown.image_error],
+      ...Object.entries(shown.meta).map(([name, value]) => [
+        name,
+        typeof value === 'object' ? JSON.stringify(value) : String(value),
+      ]),
+    ];
+    content.append(
+      make(
+        'dl',
+        { class: 'facts' },
+        ...facts
+          .filter(([, value]) => value)
+          .map(([name, value]) =>
+            make('div', {}, make('dt', { text: name }), make('dd', { dir: 'auto', text: value })),
+          ),
+      ),
+    );
     content.append(make('p', {}, make('a', { href: likeUrl(id), text: t('similar') })));
   } catch (error) {
     content.append(failure(error));

@@ -23,8 +23,13 @@ export async function mapSection(place) {
     return;
   }
   const classes = classesOf(points);
-  const canvas = make('canvas', { tabindex: '0', role: 'application', 'aria-label': t('map-label', { n: points.length }),
-    'aria-describedby': 'map-how', 'data-testid': 'map-canvas' });
+  const canvas = make('canvas', {
+    tabindex: '0',
+    role: 'application',
+    'aria-label': t('map-label', { n: points.length }),
+    'aria-describedby': 'map-how',
+    'data-testid': 'map-canvas',
+  });
   const card = make('div', { class: 'hover-card', hidden: true, 'aria-hidden': 'true', 'data-testid': 'hover-card' });
   const frame = make('div', { class: 'map-frame' }, canvas, card);
   const listed = make('div', { class: 'listed', 'data-testid': 'listed' });
@@ -35,7 +40,13 @@ export async function mapSection(place) {
     open: (point) => openItem(point.id, canvas),
     lassoed: (shown) => list(shown, t('in-lasso')),
   });
-  const lasso = make('button', { type: 'button', class: 'plain', 'aria-pressed': 'false', text: t('lasso'), 'data-testid': 'lasso' });
+  const lasso = make('button', {
+    type: 'button',
+    class: 'plain',
+    'aria-pressed': 'false',
+    text: t('lasso'),
+    'data-testid': 'lasso',
+  });
   lasso.addEventListener('click', () => {
     sheet.lasso = !sheet.lasso;
     lasso.setAttribute('aria-pressed', String(sheet.lasso));
@@ -43,15 +54,44 @@ export async function mapSection(place) {
   });
   const press = (name, does) => action(name, async () => does(), fault);
   place.replaceChildren(
-    make('p', { class: 'soft', text: t(total > points.length ? 'map-sample' : 'map-whole', { n: points.length, total, model, generation }) }),
-    make('div', { class: 'map-bar' }, query(sheet, points, fault),
-      make('div', { class: 'row' }, lasso, press('zoom-in', () => sheet.zoom(1.5)), press('zoom-out', () => sheet.zoom(1 / 1.5)), press('zoom-reset', () => sheet.reset()))),
-    fault, frame, make('p', { class: 'soft legend', id: 'map-how' }, make('span', { class: 'square' }), ` ${t('is-picture')} · `,
-      make('span', { class: 'ring' }), ` ${t('is-caption')} · ${t('map-how')}`),
-    make('h3', { text: t('map-classes') }), legend(sheet, classes, (labels) => {
+    make('p', {
+      class: 'soft',
+      text: t(total > points.length ? 'map-sample' : 'map-whole', { n: points.length, total, model, generation }),
+    }),
+    make(
+      'div',
+      { class: 'map-bar' },
+      query(sheet, points, fault),
+      make(
+        'div',
+        { class: 'row' },
+        lasso,
+        press('zoom-in', () => sheet.zoom(1.5)),
+        press('zoom-out', () => sheet.zoom(1 / 1.5)),
+        press('zoom-reset', () => sheet.reset()),
+      ),
+    ),
+    fault,
+    frame,
+    make(
+      'p',
+      { class: 'soft legend', id: 'map-how' },
+      make('span', { class: 'square' }),
+      ` ${t('is-picture')} · `,
+      make('span', { class: 'ring' }),
+      ` ${t('is-caption')} · ${t('map-how')}`,
+    ),
+    make('h3', { text: t('map-classes') }),
+    legend(sheet, classes, (labels) => {
       if (labels.size === 0) listed.replaceChildren();
-      else list(points.filter((point) => labels.has(point.label)), [...labels].join(', '));
-    }), listed);
+      else
+        list(
+          points.filter((point) => labels.has(point.label)),
+          [...labels].join(', '),
+        );
+    }),
+    listed,
+  );
   sheet.show(points, classes);
   canvas.dataset.points = String(points.length);
 }
@@ -73,8 +113,18 @@ function hovering(card, frame) {
         const picture = point.kind === 'image' ? await thumbnail(shown) : null;
         if (current !== point) return;
         const words = point.kind === 'image' ? shown.captions[0] : shown.captions[point.caption ?? 0];
-        card.replaceChildren(...[picture, make('p', { dir: 'auto', text: words ?? point.id }),
-          make('p', { class: 'soft', text: [t(point.kind === 'image' ? 'is-picture' : 'is-caption'), shown.labels.join(', ')].filter(Boolean).join(' · ') })].filter(Boolean));
+        card.replaceChildren(
+          ...[
+            picture,
+            make('p', { dir: 'auto', text: words ?? point.id }),
+            make('p', {
+              class: 'soft',
+              text: [t(point.kind === 'image' ? 'is-picture' : 'is-caption'), shown.labels.join(', ')]
+                .filter(Boolean)
+                .join(' · '),
+            }),
+          ].filter(Boolean),
+        );
       } catch {
         if (current !== point) return;
         card.replaceChildren(make('p', { text: point.id }));
@@ -92,8 +142,13 @@ function hovering(card, frame) {
 function query(sheet, points, fault) {
   const input = make('input', { type: 'search', autocomplete: 'off', 'data-testid': 'map-query' });
   const said = make('output', { for: 'map-query', class: 'soft', 'data-testid': 'map-found' });
-  const node = make('form', { class: 'map-query' }, field('map-query', t('map-query'), input),
-    make('button', { class: 'plain', 'data-testid': 'map-ask', text: t('map-ask') }), said);
+  const node = make(
+    'form',
+    { class: 'map-query' },
+    field('map-query', t('map-query'), input),
+    make('button', { class: 'plain', 'data-testid': 'map-ask', text: t('map-ask') }),
+    said,
+  );
   const places = new Map(points.map((point) => [`${point.kind} ${point.caption ?? ''} ${point.id}`, point]));
   node.addEventListener('submit', async (event) => {
     event.preventDefault();
@@ -104,8 +159,13 @@ function query(sheet, points, fault) {
       return;
     }
     try {
-      const { results } = await requestJson('/v1/search/text', { method: 'POST', json: { query: input.value, target: 'any', limit: FOUND } });
-      const found = results.map((one) => places.get(`${one.kind} ${one.kind === 'image' ? '' : one.caption} ${one.id}`)).filter(Boolean);
+      const { results } = await requestJson('/v1/search/text', {
+        method: 'POST',
+        json: { query: input.value, target: 'any', limit: FOUND },
+      });
+      const found = results
+        .map((one) => places.get(`${one.kind} ${one.kind === 'image' ? '' : one.caption} ${one.id}`))
+        .filter(Boolean);
       const mean = (axis) => found.reduce((sum, point) => sum + point[axis], 0) / found.length;
       sheet.mark(found.length ? { x: mean('x'), y: mean('y') } : null);
       said.textContent = t(found.length ? 'map-found' : 'map-none', { n: found.length, of: results.length });
@@ -124,8 +184,13 @@ function legend(sheet, classes, chosen) {
   const buttons = classes.map(({ label, count, colour }) => {
     const dot = make('span', { class: 'dot', 'aria-hidden': 'true' });
     dots.push([dot, colour]);
-    const button = make('button', { type: 'button', class: 'legend-button', 'aria-pressed': 'false', 'data-testid': 'map-class' },
-      dot, make('span', { dir: 'auto', text: label }), make('span', { class: 'figure soft', text: number(count) }));
+    const button = make(
+      'button',
+      { type: 'button', class: 'legend-button', 'aria-pressed': 'false', 'data-testid': 'map-class' },
+      dot,
+      make('span', { dir: 'auto', text: label }),
+      make('span', { class: 'figure soft', text: number(count) }),
+    );
     button.addEventListener('click', () => {
       if (labels.delete(label)) button.setAttribute('aria-pressed', 'false');
       else {
@@ -145,16 +210,26 @@ function legend(sheet, classes, chosen) {
 
 /** What a lasso or a class holds: how many of what, and the items themselves. */
 function selection(shown, what) {
-  const said = t('holds', { what, pictures: t('n-pictures', { n: shown.filter((point) => point.kind === 'image').length }),
-    captions: t('n-captions', { n: shown.filter((point) => point.kind === 'text').length }) });
+  const said = t('holds', {
+    what,
+    pictures: t('n-pictures', { n: shown.filter((point) => point.kind === 'image').length }),
+    captions: t('n-captions', { n: shown.filter((point) => point.kind === 'text').length }),
+  });
   announce(said);
   const ids = [...new Set(shown.map((point) => point.id))];
-  const counts = classesOf(shown).map(({ label, count }) => `${label} ${number(count)}`).join(', ');
+  const counts = classesOf(shown)
+    .map(({ label, count }) => `${label} ${number(count)}`)
+    .join(', ');
   const rows = ids.slice(0, LISTED).map((id) => {
     const button = make('button', { type: 'button', class: 'link', text: id, 'data-testid': 'listed-item' });
     button.addEventListener('click', () => openItem(id));
     return make('li', {}, button);
   });
-  return [make('p', { 'data-testid': 'held', text: said }), counts ? make('p', { class: 'soft', text: counts }) : null,
-    rows.length ? more(t('items-first', { n: rows.length, of: ids.length }), make('ul', { class: 'groups' }, ...rows)) : null].filter(Boolean);
+  return [
+    make('p', { 'data-testid': 'held', text: said }),
+    counts ? make('p', { class: 'soft', text: counts }) : null,
+    rows.length
+      ? more(t('items-first', { n: rows.length, of: ids.length }), make('ul', { class: 'groups' }, ...rows))
+      : null,
+  ].filter(Boolean);
 }

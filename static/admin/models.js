@@ -8,10 +8,14 @@ import { moment, number, t } from '../shared/i18n.js';
 
 /** Rows of a comparison: a name, and where the report has it. All are shares; for errors less is better. */
 const METRICS = [
-  ['metric-map-it', (report) => report.map_image_to_text], ['metric-map-ti', (report) => report.map_text_to_image],
-  ['metric-r1-it', (report) => report.recall_image_to_text?.at_1], ['metric-r1-ti', (report) => report.recall_text_to_image?.at_1],
-  ['metric-r10-it', (report) => report.recall_image_to_text?.at_10], ['metric-r10-ti', (report) => report.recall_text_to_image?.at_10],
-  ['metric-label-i', (report) => report.label_accuracy_image], ['metric-label-t', (report) => report.label_accuracy_text],
+  ['metric-map-it', (report) => report.map_image_to_text],
+  ['metric-map-ti', (report) => report.map_text_to_image],
+  ['metric-r1-it', (report) => report.recall_image_to_text?.at_1],
+  ['metric-r1-ti', (report) => report.recall_text_to_image?.at_1],
+  ['metric-r10-it', (report) => report.recall_image_to_text?.at_10],
+  ['metric-r10-ti', (report) => report.recall_text_to_image?.at_10],
+  ['metric-label-i', (report) => report.label_accuracy_image],
+  ['metric-label-t', (report) => report.label_accuracy_text],
   ['metric-error-it', (report) => report.calibration_error_image_to_text, true],
   ['metric-error-ti', (report) => report.calibration_error_text_to_image, true],
 ];
@@ -30,7 +34,11 @@ export async function modelsSection(place) {
   const plotted = place.querySelector('#plotted') ?? make('div', { id: 'plotted' });
   const chosen = new Set();
   const rows = models.map((model) => {
-    const box = make('input', { type: 'checkbox', 'aria-label': t('compare-this', { model: model.version }), 'data-testid': 'compare' });
+    const box = make('input', {
+      type: 'checkbox',
+      'aria-label': t('compare-this', { model: model.version }),
+      'data-testid': 'compare',
+    });
     box.addEventListener('change', () => {
       if (box.checked) chosen.add(model);
       else chosen.delete(model);
@@ -43,30 +51,81 @@ export async function modelsSection(place) {
       compared.replaceChildren(...(chosen.size === 2 ? comparison(...chosen) : []));
       if (chosen.size === 2) announce(t('compared', { n: METRICS.length }));
     });
-    const name = make('span', {}, make('code', { text: model.version }), model.active ? make('span', { class: 'badge', text: t('answers') }) : null);
+    const name = make(
+      'span',
+      {},
+      make('code', { text: model.version }),
+      model.active ? make('span', { class: 'badge', text: t('answers') }) : null,
+    );
     const buttons = make('div', { class: 'row' });
     if (!model.active) {
-      buttons.append(careful('activate', 'activate-sure', () => switched(`/v1/models/${encodeURIComponent(model.version)}/activate`), fault));
+      buttons.append(
+        careful(
+          'activate',
+          'activate-sure',
+          () => switched(`/v1/models/${encodeURIComponent(model.version)}/activate`),
+          fault,
+        ),
+      );
     }
-    buttons.append(action('report', () => openReport(model.version), fault), action('plots', () => showPlots(model.version, plotted), fault));
-    return [box, name, moment(model.created_at), within(model.report.map_image_to_text, model.report.interval_image_to_text),
-      within(model.report.map_text_to_image, model.report.interval_text_to_image), duration(model.seconds), verdict(model.gate), buttons];
+    buttons.append(
+      action('report', () => openReport(model.version), fault),
+      action('plots', () => showPlots(model.version, plotted), fault),
+    );
+    return [
+      box,
+      name,
+      moment(model.created_at),
+      within(model.report.map_image_to_text, model.report.interval_image_to_text),
+      within(model.report.map_text_to_image, model.report.interval_text_to_image),
+      duration(model.seconds),
+      verdict(model.gate),
+      buttons,
+    ];
   });
   // What heads a row is its name, not the box beside it.
-  const shown = table(t('models-caption'), [t('model'), t('compare'), t('made'), t('metric-map-it'), t('metric-map-ti'), t('took'), t('gate'), t('do')],
-    rows.map(([box, name, ...others]) => [name, box, ...others]), { class: 'models', 'data-testid': 'models' });
-  place.replaceChildren(make('p', { class: 'soft', text: t('models-hint') }), shown,
-    make('div', { class: 'row' }, careful('rollback', 'rollback-sure', () => switched('/v1/models/rollback'), fault,
-      before ? { text: t('rollback-to', { model: before }) } : { disabled: true })), fault, compared, plotted);
+  const shown = table(
+    t('models-caption'),
+    [t('model'), t('compare'), t('made'), t('metric-map-it'), t('metric-map-ti'), t('took'), t('gate'), t('do')],
+    rows.map(([box, name, ...others]) => [name, box, ...others]),
+    { class: 'models', 'data-testid': 'models' },
+  );
+  place.replaceChildren(
+    make('p', { class: 'soft', text: t('models-hint') }),
+    shown,
+    make(
+      'div',
+      { class: 'row' },
+      careful(
+        'rollback',
+        'rollback-sure',
+        () => switched('/v1/models/rollback'),
+        fault,
+        before ? { text: t('rollback-to', { model: before }) } : { disabled: true },
+      ),
+    ),
+    fault,
+    compared,
+    plotted,
+  );
 }
 
 /** A share with the interval in which 95 % of other test sets of this size would put it. */
-const within = (value, interval) => make('span', {}, share(value), interval
-  ? make('span', { class: 'soft', text: ` ${share(interval[0])}–${share(interval[1])}` }) : null);
+const within = (value, interval) =>
+  make(
+    'span',
+    {},
+    share(value),
+    interval ? make('span', { class: 'soft', text: ` ${share(interval[0])}–${share(interval[1])}` }) : null,
+  );
 
 function verdict(gate) {
   if (!gate) return t('gate-none');
-  if (gate.objections?.length) return more(gate.promoted ? t('gate-forced') : t('gate-held'), ...gate.objections.map((text) => make('p', { text })));
+  if (gate.objections?.length)
+    return more(
+      gate.promoted ? t('gate-forced') : t('gate-held'),
+      ...gate.objections.map((text) => make('p', { text })),
+    );
   return gate.promoted ? t('gate-passed') : t('gate-held');
 }
 
@@ -94,11 +153,15 @@ function comparison(one, other) {
   const rows = METRICS.map(([name, of, less]) => [t(name), ...beside(of(left.report), of(right.report), less)]);
   const classes = new Map((left.report.per_class ?? []).map((each) => [each.label, each]));
   const mean = (each) => (each ? (each.image_to_text + each.text_to_image) / 2 : undefined);
-  const perClass = (right.report.per_class ?? []).map((each) => [each.label, mean(classes.get(each.label)), mean(each)])
-    .sort((a, b) => (a[2] - a[1]) - (b[2] - b[1])).map(([label, before, after]) => [label, ...beside(before, after)]);
+  const perClass = (right.report.per_class ?? [])
+    .map((each) => [each.label, mean(classes.get(each.label)), mean(each)])
+    .sort((a, b) => a[2] - a[1] - (b[2] - b[1]))
+    .map(([label, before, after]) => [label, ...beside(before, after)]);
   const heads = (first) => [first, left.version, right.version, t('difference')];
-  return [table(t('compared-caption'), heads(t('metric')), rows),
-    more(t('per-class'), table(t('per-class'), heads(t('label')), perClass))];
+  return [
+    table(t('compared-caption'), heads(t('metric')), rows),
+    more(t('per-class'), table(t('per-class'), heads(t('label')), perClass)),
+  ];
 }
 
 function beside(before, after, less = false) {
@@ -109,6 +172,13 @@ function beside(before, after, less = false) {
   const better = less ? difference < 0 : difference > 0;
   const mark = difference === 0 ? '' : better ? '▲ ' : '▼ ';
   const said = `${mark}${difference > 0 ? '+' : ''}${number(difference, 3)}`;
-  return [share(before), share(after), make('span', { class: mark ? (better ? 'better' : 'worse') : '', text: said,
-    title: mark ? t(better ? 'better' : 'worse') : null })];
+  return [
+    share(before),
+    share(after),
+    make('span', {
+      class: mark ? (better ? 'better' : 'worse') : '',
+      text: said,
+      title: mark ? t(better ? 'better' : 'worse') : null,
+    }),
+  ];
 }

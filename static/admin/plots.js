@@ -23,23 +23,44 @@ export async function showPlots(version, place) {
   title.focus();
 }
 
-function plots({ classes, confusion, precision_at_recall: { image_to_text: there, text_to_image: back }, reliability }) {
+function plots({
+  classes,
+  confusion,
+  precision_at_recall: { image_to_text: there, text_to_image: back },
+  reliability,
+}) {
   const precision = chart(t('plot-precision'), [t('plot-there'), t('plot-back')], { last: false });
   there.forEach((value, at) => precision.add(at / (there.length - 1), [value, back[at]]));
   const kept = reliability.map(({ pairs, bins }) => {
-    const promises = chart(t('plot-calibration', { pairs: t(`pairs-${pairs}`) }), [t('plot-observed'), t('plot-promised')], { last: false });
+    const promises = chart(
+      t('plot-calibration', { pairs: t(`pairs-${pairs}`) }),
+      [t('plot-observed'), t('plot-promised')],
+      { last: false },
+    );
     for (const { count, promised, observed } of bins) if (count) promises.add(promised, [observed, promised]);
     return promises;
   });
   const drawn = [precision, ...kept].filter(({ points }) => points.length > 0).map(({ node }) => node);
-  return [make('p', { class: 'soft', text: t('plots-hint') }), make('div', { class: 'charts', 'data-testid': 'plots-drawn' }, ...drawn),
-    ...confused(classes, confusion)];
+  return [
+    make('p', { class: 'soft', text: t('plots-hint') }),
+    make('div', { class: 'charts', 'data-testid': 'plots-drawn' }, ...drawn),
+    ...confused(classes, confusion),
+  ];
 }
 
 function confused(classes, counts) {
-  const wrong = counts.filter(([truth, named]) => truth !== named).sort((a, b) => b[2] - a[2]).slice(0, MISTAKES);
-  const mistakes = wrong.length ? table(t('plot-mistakes'), [t('plot-true'), t('plot-named'), t('tile-pictures')],
-    wrong.map(([truth, named, count]) => [classes[truth], classes[named], count]), { 'data-testid': 'mistakes' }) : empty(t('plot-no-mistakes'));
+  const wrong = counts
+    .filter(([truth, named]) => truth !== named)
+    .sort((a, b) => b[2] - a[2])
+    .slice(0, MISTAKES);
+  const mistakes = wrong.length
+    ? table(
+        t('plot-mistakes'),
+        [t('plot-true'), t('plot-named'), t('tile-pictures')],
+        wrong.map(([truth, named, count]) => [classes[truth], classes[named], count]),
+        { 'data-testid': 'mistakes' },
+      )
+    : empty(t('plot-no-mistakes'));
   return classes.length > READABLE ? [mistakes] : [matrix(classes, counts), mistakes];
 }
 
@@ -48,12 +69,38 @@ function matrix(classes, counts) {
   const rows = classes.map((name, truth) => {
     const row = classes.map((_, named) => cells.get(truth * classes.length + named) ?? 0);
     const all = row.reduce((sum, count) => sum + count, 0);
-    return make('tr', {}, make('th', { scope: 'row', dir: 'auto', text: name }), ...row.map((count, named) => make('td', {
-      class: count ? (truth === named ? 'right' : 'wrong') : null, share: all ? count / all : 0, text: count ? number(count) : '',
-      title: t('plot-cell', { truth: name, named: classes[named], n: count, all }) })));
+    return make(
+      'tr',
+      {},
+      make('th', { scope: 'row', dir: 'auto', text: name }),
+      ...row.map((count, named) =>
+        make('td', {
+          class: count ? (truth === named ? 'right' : 'wrong') : null,
+          share: all ? count / all : 0,
+          text: count ? number(count) : '',
+          title: t('plot-cell', { truth: name, named: classes[named], n: count, all }),
+        }),
+      ),
+    );
   });
-  return make('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': t('plot-confusion') },
-    make('table', { class: 'matrix', 'data-testid': 'confusion' }, make('caption', { text: t('plot-confusion') }),
-      make('thead', {}, make('tr', {}, make('td'), ...classes.map((name) => make('th', { scope: 'col' }, make('span', { dir: 'auto', text: name }))))),
-      make('tbody', {}, ...rows)));
+  return make(
+    'div',
+    { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': t('plot-confusion') },
+    make(
+      'table',
+      { class: 'matrix', 'data-testid': 'confusion' },
+      make('caption', { text: t('plot-confusion') }),
+      make(
+        'thead',
+        {},
+        make(
+          'tr',
+          {},
+          make('td'),
+          ...classes.map((name) => make('th', { scope: 'col' }, make('span', { dir: 'auto', text: name }))),
+        ),
+      ),
+      make('tbody', {}, ...rows),
+    ),
+  );
 }

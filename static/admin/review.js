@@ -22,24 +22,31 @@ export async function reviewSection(place) {
   };
   const { looked_at: lookedAt } = review;
   const fault = make('div');
-  const look = action('look-again', async () => {
-    const task = await requestJson('/v1/admin/evaluate', { method: 'POST' });
-    document.dispatchEvent(new CustomEvent('task-begun', { detail: task }));
-    announce(t('looking'));
-    const { textContent: said } = look;
-    look.textContent = t('looking');
-    // It works until its task is over; if that ends well, all of this is drawn anew.
-    await new Promise((resolve) => {
-      const over = ({ detail }) => {
-        if (detail.id !== task.id) return;
-        document.removeEventListener('task-ended', over);
-        resolve();
-      };
-      document.addEventListener('task-ended', over);
-    });
-    look.textContent = said;
-  }, fault, { text: t(lookedAt ? 'look-again' : 'look') });
-  const parts = [make('p', { class: 'soft', text: t(lookedAt ? 'review-hint' : 'review-never', { at: moment(lookedAt) }) })];
+  const look = action(
+    'look-again',
+    async () => {
+      const task = await requestJson('/v1/admin/evaluate', { method: 'POST' });
+      document.dispatchEvent(new CustomEvent('task-begun', { detail: task }));
+      announce(t('looking'));
+      const { textContent: said } = look;
+      look.textContent = t('looking');
+      // It works until its task is over; if that ends well, all of this is drawn anew.
+      await new Promise((resolve) => {
+        const over = ({ detail }) => {
+          if (detail.id !== task.id) return;
+          document.removeEventListener('task-ended', over);
+          resolve();
+        };
+        document.addEventListener('task-ended', over);
+      });
+      look.textContent = said;
+    },
+    fault,
+    { text: t(lookedAt ? 'look-again' : 'look') },
+  );
+  const parts = [
+    make('p', { class: 'soft', text: t(lookedAt ? 'review-hint' : 'review-never', { at: moment(lookedAt) }) }),
+  ];
   if (lookedAt && entries.length === 0) parts.push(empty(t('review-none')));
   for (const kind of ['label', 'caption']) {
     const found = entries.filter((entry) => entry.kind === kind);
@@ -52,7 +59,12 @@ function cards(found) {
   const list = make('ul', { class: 'review', 'data-testid': `review-${found[0].kind}s` });
   list.append(...found.slice(0, FIRST).map(card));
   if (found.length <= FIRST) return list;
-  const rest = make('button', { type: 'button', class: 'plain', text: t('review-rest', { n: found.length - FIRST }), 'data-testid': 'review-rest' });
+  const rest = make('button', {
+    type: 'button',
+    class: 'plain',
+    text: t('review-rest', { n: found.length - FIRST }),
+    'data-testid': 'review-rest',
+  });
   rest.addEventListener('click', () => {
     const shown = found.slice(FIRST).map(card);
     list.append(...shown);
@@ -66,14 +78,30 @@ function card(entry) {
   const { item } = entry;
   const node = make('li', { 'data-testid': 'review-entry' });
   const fault = make('div');
-  const picture = make('button', { type: 'button', class: 'review-picture', 'aria-label': t('review-open', { id: item.id }) });
+  const picture = make('button', {
+    type: 'button',
+    class: 'review-picture',
+    'aria-label': t('review-open', { id: item.id }),
+  });
   picture.addEventListener('click', () => openItem(item.id));
-  thumbnail(item).then((image) => image && picture.append(image)).catch(() => {});
+  thumbnail(item)
+    .then((image) => image && picture.append(image))
+    .catch(() => {});
   const name = item.captions[0] ?? item.id;
-  const mend = () => change(entry, proposed(entry), t(entry.kind === 'label' ? 'review-now' : 'review-removed', { label: entry.suggested, name }));
-  const buttons = make('div', { class: 'row' },
-    onlyCaption(entry) ? null : action('review-mend', () => settled(node, entry, mend), fault, { text: mending(entry) }),
-    action('review-right', () => settled(node, entry, () => callRight(entry)), fault));
+  const mend = () =>
+    change(
+      entry,
+      proposed(entry),
+      t(entry.kind === 'label' ? 'review-now' : 'review-removed', { label: entry.suggested, name }),
+    );
+  const buttons = make(
+    'div',
+    { class: 'row' },
+    onlyCaption(entry)
+      ? null
+      : action('review-mend', () => settled(node, entry, mend), fault, { text: mending(entry) }),
+    action('review-right', () => settled(node, entry, () => callRight(entry)), fault),
+  );
   node.append(picture, ...(entry.kind === 'label' ? ofLabel(entry) : ofCaption(entry)), buttons, fault);
   return node;
 }
@@ -81,16 +109,28 @@ function card(entry) {
 const said = (text) => make('bdi', { text });
 
 function ofLabel({ item, suggested, lead }) {
-  return [make('p', { class: 'review-doubt' }, make('b', {}, said(item.labels.join(', '))), ' → ', make('b', {}, said(suggested)), '?'),
+  return [
+    make(
+      'p',
+      { class: 'review-doubt' },
+      make('b', {}, said(item.labels.join(', '))),
+      ' → ',
+      make('b', {}, said(suggested)),
+      '?',
+    ),
     item.captions.length ? make('p', { class: 'review-words', dir: 'auto', text: item.captions[0] }) : null,
-    make('p', { class: 'soft', text: t('review-lead', { n: number(lead, 2) }) })].filter(Boolean);
+    make('p', { class: 'soft', text: t('review-lead', { n: number(lead, 2) }) }),
+  ].filter(Boolean);
 }
 
 function ofCaption(entry) {
   const { item, caption, distance } = entry;
-  return [make('p', { class: 'review-words', dir: 'auto', text: caption }), make('p', { class: 'soft' }, said(item.labels.join(', '))),
+  return [
+    make('p', { class: 'review-words', dir: 'auto', text: caption }),
+    make('p', { class: 'soft' }, said(item.labels.join(', '))),
     make('p', { class: 'soft', text: t('review-distance', { n: number(distance, 2) }) }),
-    onlyCaption(entry) ? make('p', { class: 'soft', text: t('review-only') }) : null].filter(Boolean);
+    onlyCaption(entry) ? make('p', { class: 'soft', text: t('review-only') }) : null,
+  ].filter(Boolean);
 }
 
 /** Without any caption nothing is learned from a picture: its last one is not to be lost by one click. */
@@ -121,14 +161,23 @@ async function settled(node, entry, act) {
     return;
   }
   const fault = make('div');
-  const back = action('undo', async () => {
-    await undo();
-    announce(t('undone'));
-    const anew = card(entry);
-    node.replaceWith(anew);
-    anew.querySelector('.row button').focus();
-  }, fault);
-  node.replaceChildren(node.firstElementChild, make('p', { dir: 'auto', text: done }), make('div', { class: 'row' }, back), fault);
+  const back = action(
+    'undo',
+    async () => {
+      await undo();
+      announce(t('undone'));
+      const anew = card(entry);
+      node.replaceWith(anew);
+      anew.querySelector('.row button').focus();
+    },
+    fault,
+  );
+  node.replaceChildren(
+    node.firstElementChild,
+    make('p', { dir: 'auto', text: done }),
+    make('div', { class: 'row' }, back),
+    fault,
+  );
   announce(done);
   back.focus();
 }
@@ -141,7 +190,9 @@ async function callRight({ id }) {
 
 /** Changes the item, if it is still as it is shown. */
 async function change(entry, to, done) {
-  const { item: { labels, captions } } = entry;
+  const {
+    item: { labels, captions },
+  } = entry;
   await patch(entry, to);
   // Back to what it was, of what was changed here.
   return [done, () => patch(entry, to.labels ? { labels } : { captions })];
@@ -151,5 +202,6 @@ async function patch({ item: { id }, etag }, json) {
   const answer = await request(itemUrl(id), { method: 'PATCH', json, headers: { 'If-Match': etag } });
   const item = await answer.json();
   forgetItem(id);
-  for (const entry of entries) if (entry.item.id === id) Object.assign(entry, { item, etag: answer.headers.get('etag') });
+  for (const entry of entries)
+    if (entry.item.id === id) Object.assign(entry, { item, etag: answer.headers.get('etag') });
 }

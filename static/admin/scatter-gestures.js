@@ -50,16 +50,26 @@ export function listen(sheet) {
   canvas.addEventListener('pointercancel', up);
   canvas.addEventListener('pointerleave', () => sheet.point(null));
   // A wheel that turns over a map on its way down the page turns the page; the map's own begins with a click or Ctrl.
-  canvas.addEventListener('wheel', (event) => {
-    if (document.activeElement !== canvas && !event.ctrlKey) return;
-    event.preventDefault();
-    sheet.zoom(Math.exp(-event.deltaY * (event.ctrlKey ? 0.01 : 0.0015)), ...place(event));
-  }, { passive: false });
+  canvas.addEventListener(
+    'wheel',
+    (event) => {
+      if (document.activeElement !== canvas && !event.ctrlKey) return;
+      event.preventDefault();
+      sheet.zoom(Math.exp(-event.deltaY * (event.ctrlKey ? 0.01 : 0.0015)), ...place(event));
+    },
+    { passive: false },
+  );
   canvas.addEventListener('keydown', (event) => {
     if (event.altKey || event.ctrlKey || event.metaKey) return;
     const does = {
-      ArrowLeft: () => sheet.pan(60, 0), ArrowRight: () => sheet.pan(-60, 0), ArrowUp: () => sheet.pan(0, 60), ArrowDown: () => sheet.pan(0, -60),
-      '+': () => sheet.zoom(1.3), '=': () => sheet.zoom(1.3), '-': () => sheet.zoom(1 / 1.3), 0: () => sheet.reset(),
+      ArrowLeft: () => sheet.pan(60, 0),
+      ArrowRight: () => sheet.pan(-60, 0),
+      ArrowUp: () => sheet.pan(0, 60),
+      ArrowDown: () => sheet.pan(0, -60),
+      '+': () => sheet.zoom(1.3),
+      '=': () => sheet.zoom(1.3),
+      '-': () => sheet.zoom(1 / 1.3),
+      0: () => sheet.reset(),
     }[event.key];
     if (!does) return;
     event.preventDefault();

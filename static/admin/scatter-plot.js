@@ -44,7 +44,10 @@ export class Sheet {
     // What is drawn is kept flat: twenty thousand objects are slow to walk sixty times a second.
     this.xs = Float32Array.from(points, (point) => point.x);
     this.ys = Float32Array.from(points, (point) => point.y);
-    this.sprites = Uint8Array.from(points, (point) => 2 * (number.get(point.label) ?? COLOURS.light.length) + (point.kind === 'image' ? 0 : 1));
+    this.sprites = Uint8Array.from(
+      points,
+      (point) => 2 * (number.get(point.label) ?? COLOURS.light.length) + (point.kind === 'image' ? 0 : 1),
+    );
     this.grid = new Map();
     points.forEach((point, at) => {
       const cell = cellOf(point.x) * CELLS + cellOf(point.y);
@@ -85,7 +88,9 @@ export class Sheet {
   }
 
   /** Pixels of the page that one unit of the plane takes. */
-  unit() { return (Math.min(this.width, this.height) / 2 - 12) * this.view.scale; }
+  unit() {
+    return (Math.min(this.width, this.height) / 2 - 12) * this.view.scale;
+  }
 
   toScreen(x, y) {
     const unit = this.unit();
@@ -179,7 +184,10 @@ export class Sheet {
     const { pixels } = this;
     pixels.fill(0);
     const unit = this.unit() * ratio;
-    const [left, top] = [2 * half + layer.width / 2 - this.view.x * unit, 2 * half + layer.height / 2 - this.view.y * unit];
+    const [left, top] = [
+      2 * half + layer.width / 2 - this.view.x * unit,
+      2 * half + layer.height / 2 - this.view.y * unit,
+    ];
     const some = (wanted, stamps) => {
       for (let at = 0; at < xs.length; at += 1) {
         if (this.chosen && this.chosen[at] !== wanted) continue;
@@ -224,14 +232,19 @@ export class Sheet {
       const found = new Uint32Array(pen.getImageData(0, 0, side, side).data.buffer);
       const set = [...found.keys()].filter((at) => found[at] >>> 24 > 20);
       return {
-        dx: Int32Array.from(set, (at) => at % side - half), dy: Int32Array.from(set, (at) => Math.floor(at / side) - half),
+        dx: Int32Array.from(set, (at) => (at % side) - half),
+        dy: Int32Array.from(set, (at) => Math.floor(at / side) - half),
         colours: Uint32Array.from(set, (at) => found[at]),
       };
     };
-    const strong = [...(dark ? COLOURS.dark : COLOURS.light), dark ? NONE.dark : NONE.light]
-      .flatMap((colour) => [shape(colour, false), shape(colour, true)]);
-    const faint = strong.map((stamp) => ({ ...stamp, colours: stamp.colours.map((colour) =>
-      ((colour >>> 24) * FAINT << 24 | colour & 0xffffff) >>> 0) }));
+    const strong = [...(dark ? COLOURS.dark : COLOURS.light), dark ? NONE.dark : NONE.light].flatMap((colour) => [
+      shape(colour, false),
+      shape(colour, true),
+    ]);
+    const faint = strong.map((stamp) => ({
+      ...stamp,
+      colours: stamp.colours.map((colour) => ((((colour >>> 24) * FAINT) << 24) | (colour & 0xffffff)) >>> 0),
+    }));
     this.made = { radius, dark, half, strong, faint };
     return this.made;
   }
@@ -294,14 +307,14 @@ export class Sheet {
   }
 }
 
-const cellOf = (value) => Math.min(CELLS - 1, Math.max(0, Math.floor((value + 1) / 2 * CELLS)));
+const cellOf = (value) => Math.min(CELLS - 1, Math.max(0, Math.floor(((value + 1) / 2) * CELLS)));
 
 /** Whether a place lies within a loop: a ray from it crosses the loop an odd number of times. */
 function inside(x, y, loop) {
   let is = false;
   for (let at = 0, before = loop.length - 1; at < loop.length; before = at, at += 1) {
     const [[ax, ay], [bx, by]] = [loop[at], loop[before]];
-    if (ay > y !== by > y && x < (bx - ax) * (y - ay) / (by - ay) + ax) is = !is;
+    if (ay > y !== by > y && x < ((bx - ax) * (y - ay)) / (by - ay) + ax) is = !is;
   }
   return is;
 }
@@ -309,7 +322,7 @@ function inside(x, y, loop) {
 function drawStar(pen, x, y, dark) {
   pen.beginPath();
   for (let at = 0; at < 10; at += 1) {
-    const [away, turn] = [at % 2 ? 5.5 : 13, at * Math.PI / 5 - Math.PI / 2];
+    const [away, turn] = [at % 2 ? 5.5 : 13, (at * Math.PI) / 5 - Math.PI / 2];
     pen.lineTo(x + away * Math.cos(turn), y + away * Math.sin(turn));
   }
   pen.closePath();

@@ -27,7 +27,10 @@ export async function follow(id, hear, { signal, lost = () => {} } = {}) {
       if (error.status >= 400 && error.status < 500) throw error;
       lost(true);
     }
-    if (!ended) await new Promise((resolve) => { setTimeout(resolve, AGAIN); });
+    if (!ended)
+      await new Promise((resolve) => {
+        setTimeout(resolve, AGAIN);
+      });
   }
 }
 

@@ -22,9 +22,18 @@ export async function tasksSection(place) {
   watching?.end();
   const fault = make('div');
   const trouble = make('div');
-  const buttons = make('div', { class: 'works' }, ...WORK.map((name) => make('div', {},
-    action(`do-${name}`, async () => begun(await requestJson(`/v1/admin/${name}`, { method: 'POST' })), fault),
-    make('p', { class: 'soft', text: t(`do-${name}-hint`) }))));
+  const buttons = make(
+    'div',
+    { class: 'works' },
+    ...WORK.map((name) =>
+      make(
+        'div',
+        {},
+        action(`do-${name}`, async () => begun(await requestJson(`/v1/admin/${name}`, { method: 'POST' })), fault),
+        make('p', { class: 'soft', text: t(`do-${name}-hint`) }),
+      ),
+    ),
+  );
   const list = make('ol', { class: 'task-list', 'data-testid': 'task-list' });
   const older = make('div', { class: 'row' });
   const rows = new Map();
@@ -35,12 +44,18 @@ export async function tasksSection(place) {
   const first = await requestJson(`/v1/tasks?limit=${PAGE}`);
   take(first.tasks, true);
   before = first.next_before;
-  older.append(action('older', async () => {
-    const page = await requestJson(`/v1/tasks?limit=${PAGE}&before=${before}`);
-    take(page.tasks, false);
-    before = page.next_before;
-    older.hidden = before === null;
-  }, fault));
+  older.append(
+    action(
+      'older',
+      async () => {
+        const page = await requestJson(`/v1/tasks?limit=${PAGE}&before=${before}`);
+        take(page.tasks, false);
+        before = page.next_before;
+        older.hidden = before === null;
+      },
+      fault,
+    ),
+  );
   older.hidden = before === null;
   place.replaceChildren(buttons, fault, trouble, list, older);
   again();
@@ -91,7 +106,10 @@ export async function tasksSection(place) {
     begun,
     ended: (task) => rows.get(task.id)?.show(task),
     look,
-    end: () => { ended = true; clearTimeout(timer); },
+    end: () => {
+      ended = true;
+      clearTimeout(timer);
+    },
   };
 }
 
@@ -107,15 +125,32 @@ function taskRow(task, fault, look) {
   const bar = make('progress', { max: 100, 'aria-label': t('progress-of', { n: task.id }) });
   const status = make('span', { class: 'badge', 'data-testid': 'task-status' });
   const steps = make('p', { class: 'soft' });
-  const cancel = careful('cancel-task', 'cancel-sure', async () => {
-    await requestJson(`/v1/tasks/${task.id}/cancel`, { method: 'POST' });
-    setTimeout(() => look(), 300);
-  }, fault);
+  const cancel = careful(
+    'cancel-task',
+    'cancel-sure',
+    async () => {
+      await requestJson(`/v1/tasks/${task.id}/cancel`, { method: 'POST' });
+      setTimeout(() => look(), 300);
+    },
+    fault,
+  );
   const rest = make('div');
-  const node = make('li', { 'data-testid': 'task', 'data-task': String(task.id) },
-    make('div', { class: 'row' }, make('strong', { text: says(`type-${task.type}`) ? t(`type-${task.type}`) : task.type }),
-      make('span', { class: 'soft', text: `#${task.id}` }), status, make('span', { class: 'soft', text: moment(task.created_at) }), cancel),
-    bar, steps, rest);
+  const node = make(
+    'li',
+    { 'data-testid': 'task', 'data-task': String(task.id) },
+    make(
+      'div',
+      { class: 'row' },
+      make('strong', { text: says(`type-${task.type}`) ? t(`type-${task.type}`) : task.type }),
+      make('span', { class: 'soft', text: `#${task.id}` }),
+      status,
+      make('span', { class: 'soft', text: moment(task.created_at) }),
+      cancel,
+    ),
+    bar,
+    steps,
+    rest,
+  );
   const row = { node, task, show };
 
   function show(now) {
@@ -125,13 +160,16 @@ function taskRow(task, fault, look) {
     status.textContent = t(`status-${now.status}`);
     cancel.hidden = bar.hidden = !atWork(now);
     bar.value = Math.max(progress.percent, 0);
-    const said = progress.steps.filter((one) => !over && one.total > 0).map((one) => `${one.name} ${number(one.done)}/${number(one.total)}`);
+    const said = progress.steps
+      .filter((one) => !over && one.total > 0)
+      .map((one) => `${one.name} ${number(one.done)}/${number(one.total)}`);
     if (progress.eta_seconds) said.push(t('left', { time: duration(progress.eta_seconds) }));
     if (began && over) said.push(t('took-time', { time: duration((new Date(over) - new Date(began)) / 1000) }));
     steps.textContent = said.join(' · ');
     if (over && !rest.firstChild) {
       if (now.error) rest.append(make('p', { class: 'outcome', text: now.error.detail }));
-      if (now.result) rest.append(more(t('result'), make('pre', { tabindex: '0', text: JSON.stringify(now.result, null, 2) })));
+      if (now.result)
+        rest.append(more(t('result'), make('pre', { tabindex: '0', text: JSON.stringify(now.result, null, 2) })));
     }
   }
 

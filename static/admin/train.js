@@ -9,14 +9,19 @@ import { number, t } from '../shared/i18n.js';
 
 /** Settings by their names in a settings file; what is left empty is as in the default. */
 const SETTINGS = [
-  ['class.course.max_epochs', 'set-class-epochs', { min: 1, step: 1 }], ['pair.course.max_epochs', 'set-pair-epochs', { min: 1, step: 1 }],
+  ['class.course.max_epochs', 'set-class-epochs', { min: 1, step: 1 }],
+  ['pair.course.max_epochs', 'set-pair-epochs', { min: 1, step: 1 }],
   ['seed', 'set-seed', { min: 0, step: 1 }],
 ];
 const FINER = [
-  ['class.course.learning_rate', 'set-class-rate', { min: 0, step: 'any' }], ['pair.course.learning_rate', 'set-pair-rate', { min: 0, step: 'any' }],
-  ['class.course.batch', 'set-class-batch', { min: 1, step: 1 }], ['pair.course.batch', 'set-pair-batch', { min: 1, step: 1 }],
-  ['class.course.hidden', 'set-class-hidden', { min: 1, step: 1 }], ['pair.course.hidden', 'set-pair-hidden', { min: 1, step: 1 }],
-  ['class.lambda', 'set-lambda', { min: 0, step: 'any' }], ['class.eta', 'set-eta', { min: 0, step: 'any' }],
+  ['class.course.learning_rate', 'set-class-rate', { min: 0, step: 'any' }],
+  ['pair.course.learning_rate', 'set-pair-rate', { min: 0, step: 'any' }],
+  ['class.course.batch', 'set-class-batch', { min: 1, step: 1 }],
+  ['pair.course.batch', 'set-pair-batch', { min: 1, step: 1 }],
+  ['class.course.hidden', 'set-class-hidden', { min: 1, step: 1 }],
+  ['pair.course.hidden', 'set-pair-hidden', { min: 1, step: 1 }],
+  ['class.lambda', 'set-lambda', { min: 0, step: 'any' }],
+  ['class.eta', 'set-eta', { min: 0, step: 'any' }],
 ];
 
 let following = null;
@@ -30,17 +35,38 @@ export async function trainSection(place) {
 }
 
 function form(live) {
-  const numeric = ([path, name, bounds]) => field(`set-${path.replaceAll('.', '-')}`, t(name),
-    make('input', { type: 'number', inputmode: 'decimal', placeholder: t('default'), 'data-path': path, ...bounds }));
-  const objective = make('select', { 'data-path': 'objective' },
-    ...['class-and-pair', 'dscmr'].map((value) => make('option', { value, text: t(`objective-${value}`) })));
+  const numeric = ([path, name, bounds]) =>
+    field(
+      `set-${path.replaceAll('.', '-')}`,
+      t(name),
+      make('input', { type: 'number', inputmode: 'decimal', placeholder: t('default'), 'data-path': path, ...bounds }),
+    );
+  const objective = make(
+    'select',
+    { 'data-path': 'objective' },
+    ...['class-and-pair', 'dscmr'].map((value) => make('option', { value, text: t(`objective-${value}`) })),
+  );
   const fault = make('div', { id: 'train-fault' });
-  const node = make('form', { id: 'train-form', class: 'panel-form', 'data-testid': 'train-form' },
-    make('div', { class: 'fields' }, field('set-objective', t('objective'), objective), ...SETTINGS.map(numeric),
-      field('set-margin', t('margin'), make('input', { type: 'number', min: 0, max: 1, step: 'any', placeholder: t('default') }), t('margin-hint'))),
+  const node = make(
+    'form',
+    { id: 'train-form', class: 'panel-form', 'data-testid': 'train-form' },
+    make(
+      'div',
+      { class: 'fields' },
+      field('set-objective', t('objective'), objective),
+      ...SETTINGS.map(numeric),
+      field(
+        'set-margin',
+        t('margin'),
+        make('input', { type: 'number', min: 0, max: 1, step: 'any', placeholder: t('default') }),
+        t('margin-hint'),
+      ),
+    ),
     more(t('finer'), make('div', { class: 'fields' }, ...FINER.map(numeric))),
     field('set-force', t('force'), make('input', { type: 'checkbox' }), t('force-hint')),
-    make('p', {}, make('button', { class: 'solid', 'data-testid': 'train-start', text: t('train-start') })), fault);
+    make('p', {}, make('button', { class: 'solid', 'data-testid': 'train-start', text: t('train-start') })),
+    fault,
+  );
   node.addEventListener('submit', async (event) => {
     event.preventDefault();
     fault.replaceChildren();
@@ -83,10 +109,24 @@ function watch(task, live) {
   const lost = make('p', { class: 'soft', hidden: true, text: t('stream-lost') });
   const parts = make('div', { class: 'charts', 'data-testid': 'charts' });
   const numbers = more(t('as-table'), make('div'));
-  const cancel = careful('cancel-task', 'cancel-sure', () => requestJson(`/v1/tasks/${task.id}/cancel`, { method: 'POST' }), fault,
-    { 'data-testid': 'training-cancel' });
+  const cancel = careful(
+    'cancel-task',
+    'cancel-sure',
+    () => requestJson(`/v1/tasks/${task.id}/cancel`, { method: 'POST' }),
+    fault,
+    { 'data-testid': 'training-cancel' },
+  );
   const came = make('div');
-  live.replaceChildren(make('h3', {}, t('training-of', { n: task.id }), ' ', said), bar, make('div', { class: 'row' }, cancel), came, lost, fault, parts, numbers);
+  live.replaceChildren(
+    make('h3', {}, t('training-of', { n: task.id }), ' ', said),
+    bar,
+    make('div', { class: 'row' }, cancel),
+    came,
+    lost,
+    fault,
+    parts,
+    numbers,
+  );
   const isNews = task.finished_at === null;
   live.dataset.epochs = '0';
   numbers.addEventListener('toggle', list);
@@ -103,22 +143,50 @@ function watch(task, live) {
 
   /** A part's charts come with its first epoch: the pair part has no J1 to J3. */
   function measured({ part, epoch, loss, validation_map: map, ...others }) {
-    charts[part] ??= Object.fromEntries([...['total', 'j1', 'j2', 'j3'].filter((name) => Number.isFinite(loss[name]))
-      .map((name) => [name, chart(t('chart', { what: name === 'total' ? 'J' : name.toUpperCase(), part: t(`part-${part}`) }), [''])]),
-      ['map', chart(t('chart', { what: t('validation-map'), part: t(`part-${part}`) }), [t('image-to-text'), t('text-to-image')])]]
-      .map(([name, made]) => { parts.append(made.node); made.node.dataset.chart = `${part}-${name}`; return [name, made]; }));
+    charts[part] ??= Object.fromEntries(
+      [
+        ...['total', 'j1', 'j2', 'j3']
+          .filter((name) => Number.isFinite(loss[name]))
+          .map((name) => [
+            name,
+            chart(t('chart', { what: name === 'total' ? 'J' : name.toUpperCase(), part: t(`part-${part}`) }), ['']),
+          ]),
+        [
+          'map',
+          chart(t('chart', { what: t('validation-map'), part: t(`part-${part}`) }), [
+            t('image-to-text'),
+            t('text-to-image'),
+          ]),
+        ],
+      ].map(([name, made]) => {
+        parts.append(made.node);
+        made.node.dataset.chart = `${part}-${name}`;
+        return [name, made];
+      }),
+    );
     for (const [name, made] of Object.entries(charts[part])) {
       made.add(epoch, name === 'map' ? [map?.image_to_text, map?.text_to_image] : [loss[name]]);
     }
-    epochs.push([`${t(`part-${part}`)} ${number(epoch)}`, ...['total', 'j1', 'j2', 'j3'].map((name) => figure(loss[name])),
-      figure(map?.image_to_text), figure(map?.text_to_image), figure(others.validation_mean_recall, 1)]);
+    epochs.push([
+      `${t(`part-${part}`)} ${number(epoch)}`,
+      ...['total', 'j1', 'j2', 'j3'].map((name) => figure(loss[name])),
+      figure(map?.image_to_text),
+      figure(map?.text_to_image),
+      figure(others.validation_mean_recall, 1),
+    ]);
     live.dataset.epochs = String(epochs.length);
     if (numbers.open) list();
   }
 
   function list() {
     if (!numbers.open || !epochs.length) return;
-    numbers.lastChild.replaceWith(table(t('as-table'), [t('epoch'), 'J', 'J1', 'J2', 'J3', `mAP ${t('image-to-text')}`, `mAP ${t('text-to-image')}`, 'mR'], epochs));
+    numbers.lastChild.replaceWith(
+      table(
+        t('as-table'),
+        [t('epoch'), 'J', 'J1', 'J2', 'J3', `mAP ${t('image-to-text')}`, `mAP ${t('text-to-image')}`, 'mR'],
+        epochs,
+      ),
+    );
   }
 
   const hear = {
@@ -130,8 +198,12 @@ function watch(task, live) {
       if (isNews) document.dispatchEvent(new CustomEvent('task-ended', { detail: whole }));
     },
   };
-  follow(task.id, (kind, data) => hear[kind]?.(data), { signal, lost: (is) => { lost.hidden = !is; } })
-    .catch((error) => fault.replaceChildren(failure(error, () => watch(task, live))));
+  follow(task.id, (kind, data) => hear[kind]?.(data), {
+    signal,
+    lost: (is) => {
+      lost.hidden = !is;
+    },
+  }).catch((error) => fault.replaceChildren(failure(error, () => watch(task, live))));
 }
 
 const figure = (value, digits = 3) => (Number.isFinite(value) ? number(value, digits) : '–');
@@ -141,7 +213,12 @@ function outcome({ result, error }, place) {
   if (error) place.append(make('p', { class: 'outcome', text: error.detail }));
   if (!result?.verdict) return;
   const { promoted, objections } = result.verdict;
-  place.append(make('div', { class: 'outcome', 'data-testid': 'verdict' },
-    make('p', { text: t(promoted ? 'promoted' : 'not-promoted', { model: result.model }) }),
-    objections.length ? make('ul', {}, ...objections.map((text) => make('li', { text }))) : null));
+  place.append(
+    make(
+      'div',
+      { class: 'outcome', 'data-testid': 'verdict' },
+      make('p', { text: t(promoted ? 'promoted' : 'not-promoted', { model: result.model }) }),
+      objections.length ? make('ul', {}, ...objections.map((text) => make('li', { text }))) : null,
+    ),
+  );
 }

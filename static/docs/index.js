@@ -5,11 +5,16 @@ import { byId, make } from '../shared/dom.js';
 const METHODS = ['get', 'post', 'put', 'patch', 'delete'];
 
 const named = (reference) => reference.split('/').pop();
-const anchor = (...parts) => parts.join('-').toLowerCase().replace(/[^a-z0-9]+/g, '-').replace(/^-|-$/g, '');
+const anchor = (...parts) =>
+  parts
+    .join('-')
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '-')
+    .replace(/^-|-$/g, '');
 
 /** A sentence with its `code` set as code. */
-const prose = (tag, text, attributes = {}) => make(tag, attributes,
-  ...text.split('`').map((part, at) => (at % 2 ? make('code', { text: part }) : part)));
+const prose = (tag, text, attributes = {}) =>
+  make(tag, attributes, ...text.split('`').map((part, at) => (at % 2 ? make('code', { text: part }) : part)));
 
 /** What a schema is called in one line: a type, a list of one, or a link to where it is explained. */
 function typeOf(schema) {
@@ -32,7 +37,9 @@ function typeOf(schema) {
 /** What a value may be, in words. */
 function bounds(schema) {
   const said = [];
-  const say = (name, text) => { if (schema?.[name] !== undefined) said.push(text(schema[name])); };
+  const say = (name, text) => {
+    if (schema?.[name] !== undefined) said.push(text(schema[name]));
+  };
   say('minimum', (n) => `at least ${n}`);
   say('maximum', (n) => `at most ${n}`);
   say('minLength', (n) => `at least ${n} characters`);
@@ -48,16 +55,31 @@ function table(caption, rows) {
   const body = make('tbody');
   for (const { name, needed, schema, description } of rows) {
     const says = [description, bounds(schema)].filter(Boolean).join(' – ');
-    body.append(make('tr', {},
-      make('th', { scope: 'row' }, make('code', { text: name }), needed ? make('span', { class: 'needed', text: ' needed' }) : null),
-      make('td', {}, typeOf(schema)), prose('td', says)));
+    body.append(
+      make(
+        'tr',
+        {},
+        make(
+          'th',
+          { scope: 'row' },
+          make('code', { text: name }),
+          needed ? make('span', { class: 'needed', text: ' needed' }) : null,
+        ),
+        make('td', {}, typeOf(schema)),
+        prose('td', says),
+      ),
+    );
   }
   return make('table', {}, make('caption', { text: caption }), body);
 }
 
-const fields = (schema) => Object.entries(schema?.properties ?? {}).map(([name, inner]) => ({
-  name, schema: inner, needed: schema.required?.includes(name), description: inner.description,
-}));
+const fields = (schema) =>
+  Object.entries(schema?.properties ?? {}).map(([name, inner]) => ({
+    name,
+    schema: inner,
+    needed: schema.required?.includes(name),
+    description: inner.description,
+  }));
 
 /** Schemas that an `allOf` joins are shown as one. */
 function joined(schema) {
@@ -68,14 +90,25 @@ function joined(schema) {
 function operation(path, method, spec) {
   const id = anchor(method, path);
   const scopes = (spec.security ?? []).flatMap((one) => Object.values(one)).flat();
-  const node = make('section', { id, class: 'operation', 'data-testid': 'operation' },
-    make('h3', {}, make('span', { class: `verb ${method}`, text: method.toUpperCase() }), ' ', make('code', { text: path })),
+  const node = make(
+    'section',
+    { id, class: 'operation', 'data-testid': 'operation' },
+    make(
+      'h3',
+      {},
+      make('span', { class: `verb ${method}`, text: method.toUpperCase() }),
+      ' ',
+      make('code', { text: path }),
+    ),
     make('p', { class: 'summary', text: spec.summary }),
     spec.description ? prose('p', spec.description) : null,
-    make('p', { class: 'scope', text: scopes.length ? `Scope: ${scopes.join(', ')}` : 'Open to everyone' }));
+    make('p', { class: 'scope', text: scopes.length ? `Scope: ${scopes.join(', ')}` : 'Open to everyone' }),
+  );
   const parameters = (spec.parameters ?? []).map((one) => {
     const schema = one.schema ?? Object.values(one.content ?? {})[0]?.schema;
-    const description = [one.in === 'header' ? 'A header.' : '', one.content ? 'JSON.' : '', one.description].filter(Boolean).join(' ');
+    const description = [one.in === 'header' ? 'A header.' : '', one.content ? 'JSON.' : '', one.description]
+      .filter(Boolean)
+      .join(' ');
     return { name: one.name, needed: one.required, schema, description };
   });
   node.append(...[table('Parameters', parameters)].filter(Boolean));
@@ -85,16 +118,28 @@ function operation(path, method, spec) {
   for (const [status, response] of Object.entries(spec.responses ?? {})) {
     if (response.$ref) continue;
     const content = Object.values(response.content ?? {})[0];
-    node.append(make('p', { class: 'response' }, make('strong', { text: status }), ` ${response.description}`,
-      content ? ': ' : '', content ? typeOf(content.schema) : ''));
+    node.append(
+      make(
+        'p',
+        { class: 'response' },
+        make('strong', { text: status }),
+        ` ${response.description}`,
+        content ? ': ' : '',
+        content ? typeOf(content.schema) : '',
+      ),
+    );
   }
   return node;
 }
 
 function schema(name, spec) {
   const whole = joined(spec);
-  const node = make('section', { id: anchor('schema', name), class: 'schema' },
-    make('h3', {}, make('code', { text: name })), spec.description ? prose('p', spec.description) : null);
+  const node = make(
+    'section',
+    { id: anchor('schema', name), class: 'schema' },
+    make('h3', {}, make('code', { text: name })),
+    spec.description ? prose('p', spec.description) : null,
+  );
   const rows = table('Fields', fields(whole));
   node.append(rows ?? make('p', {}, typeOf(spec)));
   return node;
@@ -103,24 +148,52 @@ function schema(name, spec) {
 function errors(rows) {
   const body = make('tbody');
   for (const { code, status, title } of rows) {
-    body.append(make('tr', { id: anchor('problem', code) },
-      make('th', { scope: 'row' }, make('code', { text: code })), make('td', { text: String(status) }), make('td', { text: title })));
+    body.append(
+      make(
+        'tr',
+        { id: anchor('problem', code) },
+        make('th', { scope: 'row' }, make('code', { text: code })),
+        make('td', { text: String(status) }),
+        make('td', { text: title }),
+      ),
+    );
   }
-  return make('section', { id: 'errors' }, make('h2', { text: 'What can go wrong' }),
-    make('p', { text: 'Every error is application/problem+json (RFC 9457). The code is stable; the detail says what was found, where, and what is allowed.' }),
-    make('table', {}, make('caption', { text: 'Codes' }), body));
+  return make(
+    'section',
+    { id: 'errors' },
+    make('h2', { text: 'What can go wrong' }),
+    make('p', {
+      text: 'Every error is application/problem+json (RFC 9457). The code is stable; the detail says what was found, where, and what is allowed.',
+    }),
+    make('table', {}, make('caption', { text: 'Codes' }), body),
+  );
 }
 
 function draw(spec) {
   const [contents, page] = [byId('contents'), byId('operations')];
   for (const tag of spec.tags) {
     const list = make('ul');
-    const group = make('section', { id: anchor('tag', tag.name) }, make('h2', { text: tag.name }), prose('p', tag.description));
+    const group = make(
+      'section',
+      { id: anchor('tag', tag.name) },
+      make('h2', { text: tag.name }),
+      prose('p', tag.description),
+    );
     for (const [path, item] of Object.entries(spec.paths)) {
       for (const method of METHODS.filter((one) => item[one]?.tags?.includes(tag.name))) {
         group.append(operation(path, method, item[method]));
-        list.append(make('li', {}, make('a', { href: `#${anchor(method, path)}` },
-          make('span', { class: 'verb', text: method.toUpperCase() }), ` ${path}`)));
+        list.append(
+          make(
+            'li',
+            {},
+            make(
+              'a',
+              { href: `#${anchor(method, path)}` },
+              make('span', { class: 'verb', text: method.toUpperCase() }),
+              ` ${path}`,
+            ),
+          ),
+        );
       }
     }
     contents.append(make('h2', {}, make('a', { href: `#${anchor('tag', tag.name)}`, text: tag.name })), list);
@@ -130,7 +203,10 @@ function draw(spec) {
   const schemas = make('section', { id: 'schemas' }, make('h2', { text: 'Schemas' }));
   for (const [name, one] of Object.entries(spec.components.schemas)) schemas.append(schema(name, one));
   page.append(schemas);
-  contents.append(make('h2', {}, make('a', { href: '#errors', text: 'What can go wrong' })), make('h2', {}, make('a', { href: '#schemas', text: 'Schemas' })));
+  contents.append(
+    make('h2', {}, make('a', { href: '#errors', text: 'What can go wrong' })),
+    make('h2', {}, make('a', { href: '#schemas', text: 'Schemas' })),
+  );
   if (location.hash) document.getElementById(location.hash.slice(1))?.scrollIntoView();
 }
 

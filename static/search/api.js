@@ -18,8 +18,18 @@ export const ready = () => request('/readyz');
 export const item = (id, options) => requestJson(itemUrl(id), options);
 
 /** Up to `limit` items of a class. */
-export const itemsOf = (label, limit, options) => requestJson(`/v1/items?limit=${limit}&filter=${encodeURIComponent(JSON.stringify(
-  { must: [{ key: 'label', match: { any: [label] } }, { key: 'has', match: { value: 'image' } }] }))}`, options);
+export const itemsOf = (label, limit, options) =>
+  requestJson(
+    `/v1/items?limit=${limit}&filter=${encodeURIComponent(
+      JSON.stringify({
+        must: [
+          { key: 'label', match: { any: [label] } },
+          { key: 'has', match: { value: 'image' } },
+        ],
+      }),
+    )}`,
+    options,
+  );
 
 /** The request that asks a question: { path, body }. Pictures stand in it as `pictureOf` gives them. */
 export async function asRequest(asked, half, { limit = PAGE, hybrid = true, pictureOf = base64 } = {}) {
@@ -28,7 +38,8 @@ export async function asRequest(asked, half, { limit = PAGE, hybrid = true, pict
   if (query !== null) return { path: '/v1/search/text', body: { query, hybrid, ...wishes } };
   const terms = [];
   for (const { kind, value, weight } of asked.terms) {
-    const what = kind === 'text' ? { text: value } : kind === 'item' ? { item: value } : { image_base64: await pictureOf(value) };
+    const what =
+      kind === 'text' ? { text: value } : kind === 'item' ? { item: value } : { image_base64: await pictureOf(value) };
     terms.push(weight === 1 ? what : { ...what, weight });
   }
   return { path: '/v1/search', body: { terms, ...wishes } };
@@ -40,15 +51,18 @@ export async function search(asked, half, { signal, limit, hybrid } = {}) {
 }
 
 /** The next page of an answer. */
-export const more = (cursor, signal) => requestJson('/v1/search', { method: 'POST', json: { cursor, limit: PAGE }, signal });
+export const more = (cursor, signal) =>
+  requestJson('/v1/search', { method: 'POST', json: { cursor, limit: PAGE }, signal });
 
 async function base64(token) {
   const picture = await kept(token);
-  if (!picture) throw new RequestError({ title: t('picture-gone'), detail: t('picture-gone-why'), code: 'picture_gone' });
+  if (!picture)
+    throw new RequestError({ title: t('picture-gone'), detail: t('picture-gone-why'), code: 'picture_gone' });
   return new Promise((resolve, reject) => {
     const reader = new FileReader();
     reader.onload = () => resolve(reader.result.slice(reader.result.indexOf(',') + 1));
-    reader.onerror = () => reject(new RequestError({ title: t('picture-unreadable'), detail: picture.name, code: 'picture_gone' }));
+    reader.onerror = () =>
+      reject(new RequestError({ title: t('picture-unreadable'), detail: picture.name, code: 'picture_gone' }));
     reader.readAsDataURL(picture.blob);
   });
 }

@@ -14,7 +14,8 @@ let captions = [];
 const oneOf = (list) => list[Math.floor(Math.random() * list.length)];
 
 function drawInto(list, captionsOnly) {
-  const chips = captionsOnly ? captions.map((words) => make('li', { 'data-testid': 'example-caption' }, wordsChip(words)))
+  const chips = captionsOnly
+    ? captions.map((words) => make('li', { 'data-testid': 'example-caption' }, wordsChip(words)))
     : labels.map(({ label, count }) => make('li', { 'data-testid': 'example' }, classChip(label, count)));
   list.replaceChildren(...chips);
 }
@@ -22,7 +23,9 @@ function drawInto(list, captionsOnly) {
 /** Draws the examples. They are a courtesy: without them the page searches just as well, and nobody is asked for a key for them. */
 export function drawExamples() {
   // Who asks while they are on their way gets the same ones.
-  drawing ??= draw().finally(() => { drawing = null; });
+  drawing ??= draw().finally(() => {
+    drawing = null;
+  });
   return drawing;
 }
 
@@ -34,11 +37,13 @@ async function draw() {
   byId('examples').hidden = labels.length === 0;
   byId('surprise').hidden = labels.length === 0;
   const picked = [...labels].sort(() => Math.random() - 0.5).slice(0, CAPTIONS);
-  const found = await Promise.all(picked.map(async ({ label }) => {
-    const { items } = await itemsOf(label, A_FEW, { quiet: true });
-    const said = items.flatMap((item) => item.captions).filter((text) => text.length > 3 && text.length <= LONGEST);
-    return said.length ? oneOf(said) : null;
-  }));
+  const found = await Promise.all(
+    picked.map(async ({ label }) => {
+      const { items } = await itemsOf(label, A_FEW, { quiet: true });
+      const said = items.flatMap((item) => item.captions).filter((text) => text.length > 3 && text.length <= LONGEST);
+      return said.length ? oneOf(said) : null;
+    }),
+  );
   captions = [...new Set(found.filter(Boolean))];
   drawInto(byId('example-captions'), true);
   document.querySelectorAll('.example-chips').forEach(fillChips);

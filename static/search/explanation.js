@@ -13,23 +13,50 @@ export function reasons(result, query) {
   const { vector, keyword } = result.explain ?? {};
   if (!vector) return null;
   const lines = [];
-  lines.push([t('why-near'), vector.rank
-    ? t('why-cosine', { cosine: number(vector.cosine, 3), rank: vector.rank }) : t('why-cosine-only', { cosine: number(vector.cosine, 3) })]);
-  if (Number.isFinite(result.relevance)) lines.push([t('relevance'), t('why-relevance', { share: percent(result.relevance) })]);
-  lines.push([t('why-keywords'), keyword
-    ? t('why-matched', { words: keyword.matched.join(', ') || '–', rank: keyword.rank }) : t('why-no-keyword')]);
+  lines.push([
+    t('why-near'),
+    vector.rank
+      ? t('why-cosine', { cosine: number(vector.cosine, 3), rank: vector.rank })
+      : t('why-cosine-only', { cosine: number(vector.cosine, 3) }),
+  ]);
+  if (Number.isFinite(result.relevance))
+    lines.push([t('relevance'), t('why-relevance', { share: percent(result.relevance) })]);
+  lines.push([
+    t('why-keywords'),
+    keyword ? t('why-matched', { words: keyword.matched.join(', ') || '–', rank: keyword.rank }) : t('why-no-keyword'),
+  ]);
   const read = (query?.predicted_labels ?? []).slice(0, READ_AS);
   if (read.length) {
     const guess = read.map(({ label, probability }) => `${label} ${percent(probability)}`).join(', ');
     const shared = read.filter(({ label }) => result.labels?.includes(label)).map(({ label }) => label);
-    lines.push([t('why-read-as'), shared.length ? t('why-shared', { guess, shared: shared.join(', ') }) : t('why-not-shared', { guess })]);
+    lines.push([
+      t('why-read-as'),
+      shared.length ? t('why-shared', { guess, shared: shared.join(', ') }) : t('why-not-shared', { guess }),
+    ]);
   }
   lines.push([t('why-place'), t('why-rank', { n: result.rank })]);
-  return make('dl', { class: 'why-list', 'data-testid': 'why-list' }, ...lines.map(([name, value]) =>
-    make('div', {}, make('dt', { text: name }), make('dd', { dir: 'auto', text: value }))));
+  return make(
+    'dl',
+    { class: 'why-list', 'data-testid': 'why-list' },
+    ...lines.map(([name, value]) =>
+      make('div', {}, make('dt', { text: name }), make('dd', { dir: 'auto', text: value })),
+    ),
+  );
 }
 
 /** What of the collection lies nearest to the question: that is what the question was understood by. */
-export const examples = (results) => [make('h3', { text: t('why-examples') }), make('ol', { class: 'why-examples', 'data-testid': 'why-examples' },
-  ...results.map(({ id, text, captions, labels, score }) => make('li', {}, make('q', { dir: 'auto', text: text ?? captions?.[0] ?? id }),
-    make('span', { class: 'why-example-facts', dir: 'auto', text: `${labels.join(', ')} · ${number(score, 3)}` }))))];
+export const examples = (results) => [
+  make('h3', { text: t('why-examples') }),
+  make(
+    'ol',
+    { class: 'why-examples', 'data-testid': 'why-examples' },
+    ...results.map(({ id, text, captions, labels, score }) =>
+      make(
+        'li',
+        {},
+        make('q', { dir: 'auto', text: text ?? captions?.[0] ?? id }),
+        make('span', { class: 'why-example-facts', dir: 'auto', text: `${labels.join(', ')} · ${number(score, 3)}` }),
+      ),
+    ),
+  ),
+];

@@ -11,19 +11,24 @@ const FORMS = { curl, python, json: ({ body }) => JSON.stringify(body, null, 2) 
 const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 
 function curl({ path, body }, key) {
-  return [`curl -s ${quoted(location.origin + path)}`, ...(key ? ['-H "Authorization: Bearer $DIPTYCH_KEY"'] : []),
-    "-H 'Content-Type: application/json'", `-d ${quoted(JSON.stringify(body))}`].join(' \\\n  ');
+  return [
+    `curl -s ${quoted(location.origin + path)}`,
+    ...(key ? ['-H "Authorization: Bearer $DIPTYCH_KEY"'] : []),
+    "-H 'Content-Type: application/json'",
+    `-d ${quoted(JSON.stringify(body))}`,
+  ].join(' \\\n  ');
 }
 
 function python({ path, body }, key) {
   return [
-    'import json, os, urllib.request', '',
+    'import json, os, urllib.request',
+    '',
     `body = json.loads(r'''${JSON.stringify(body, null, 2).replaceAll("'", '\\u0027')}''')`,
     `headers = {"Content-Type": "application/json"${key ? ', "Authorization": "Bearer " + os.environ["DIPTYCH_KEY"]' : ''}}`,
     `request = urllib.request.Request(${JSON.stringify(location.origin + path)}, json.dumps(body).encode(), headers)`,
     'with urllib.request.urlopen(request) as answer:',
     '    for result in json.load(answer)["results"]:',
-    '        print(f"{result[\'relevance\']:.2f}  {result[\'id\']}")',
+    "        print(f\"{result['relevance']:.2f}  {result['id']}\")",
   ].join('\n');
 }
 

@@ -45,11 +45,16 @@ export function drawFilters(asked, changed) {
   const { filter } = asked;
   const box = byId('filters');
   const within = box.contains(document.activeElement) ? document.activeElement.dataset.name : null;
-  const rows = [labelRow(labels, filter, changed, () => drawFilters(asked, changed)),
-    ...[...fields].map(([name, values]) => fieldRow(name, values, results, filter, changed))].filter(Boolean);
+  const rows = [
+    labelRow(labels, filter, changed, () => drawFilters(asked, changed)),
+    ...[...fields].map(([name, values]) => fieldRow(name, values, results, filter, changed)),
+  ].filter(Boolean);
   if (filter.labels.length || Object.keys(filter.fields).length) {
-    rows.push(button({ class: 'plain', text: t('filter-none'), 'data-name': 'none', 'data-testid': 'filter-none' },
-      () => changed(NO_FILTER)));
+    rows.push(
+      button({ class: 'plain', text: t('filter-none'), 'data-name': 'none', 'data-testid': 'filter-none' }, () =>
+        changed(NO_FILTER),
+      ),
+    );
   }
   box.replaceChildren(...rows);
   box.hidden = rows.length === 0;
@@ -62,16 +67,37 @@ function labelRow(counts, filter, changed, again) {
   // A link may filter by a label that the answer does not have.
   for (const label of filter.labels) if (!(label in counts)) sorted.push([label, 0]);
   if (sorted.length < 2 && !filter.labels.length) return null;
-  const shown = allLabels ? sorted : sorted.filter(([label], place) => place < FIRST_LABELS || filter.labels.includes(label));
+  const shown = allLabels
+    ? sorted
+    : sorted.filter(([label], place) => place < FIRST_LABELS || filter.labels.includes(label));
   const chips = shown.map(([label, n]) => {
     const on = filter.labels.includes(label);
-    return make('li', {}, choice(`label:${label}`, label, n, on, 'label-filter', () => changed({ ...filter,
-      labels: on ? filter.labels.filter((other) => other !== label) : [...filter.labels, label] })));
+    return make(
+      'li',
+      {},
+      choice(`label:${label}`, label, n, on, 'label-filter', () =>
+        changed({
+          ...filter,
+          labels: on ? filter.labels.filter((other) => other !== label) : [...filter.labels, label],
+        }),
+      ),
+    );
   });
   const rest = sorted.length - shown.length;
   if (rest > 0 || allLabels) {
-    chips.push(make('li', {}, button({ class: 'plain', text: allLabels ? t('labels-fewer') : t('labels-more', { n: rest }),
-      'data-name': 'all' }, () => { allLabels = !allLabels; again(); })));
+    chips.push(
+      make(
+        'li',
+        {},
+        button(
+          { class: 'plain', text: allLabels ? t('labels-fewer') : t('labels-more', { n: rest }), 'data-name': 'all' },
+          () => {
+            allLabels = !allLabels;
+            again();
+          },
+        ),
+      ),
+    );
   }
   return row(t('only-in'), chips);
 }
@@ -93,16 +119,29 @@ function fieldRow(name, values, results, filter, changed) {
   const chips = [...values].map(([value, n]) => {
     const on = any.includes(value);
     const rest = any.filter((other) => other !== value);
-    return make('li', {}, choice(`${name}:${value}`, String(value), n, on, 'field-filter',
-      () => put(on ? rest.length && { any: rest } : { any: [...any, value] })));
+    return make(
+      'li',
+      {},
+      choice(`${name}:${value}`, String(value), n, on, 'field-filter', () =>
+        put(on ? rest.length && { any: rest } : { any: [...any, value] }),
+      ),
+    );
   });
   return row(name, chips);
 }
 
 function rangeRow(name, numbers, chosen, put) {
   const [least, most] = numbers.length ? [Math.min(...numbers), Math.max(...numbers)] : [null, null];
-  const end = (value, hint, said) => make('input', { type: 'number', step: 'any', value, placeholder: hint, 'aria-label': `${name}: ${said}`,
-    'data-name': `${name}:${said}`, 'data-testid': 'range-filter' });
+  const end = (value, hint, said) =>
+    make('input', {
+      type: 'number',
+      step: 'any',
+      value,
+      placeholder: hint,
+      'aria-label': `${name}: ${said}`,
+      'data-name': `${name}:${said}`,
+      'data-testid': 'range-filter',
+    });
   const from = end(chosen?.from, least, t('from'));
   const to = end(chosen?.to, most, t('to'));
   const read = ({ value }) => (value === '' ? null : Number(value));
@@ -121,5 +160,10 @@ function choice(name, text, n, on, testid, act) {
   return node;
 }
 
-const row = (name, chips) => make('div', { class: 'filter-row' },
-  make('span', { class: 'filter-name', dir: 'auto', text: name }), make('ul', { class: 'choices', 'aria-label': name }, ...chips));
+const row = (name, chips) =>
+  make(
+    'div',
+    { class: 'filter-row' },
+    make('span', { class: 'filter-name', dir: 'auto', text: name }),
+    make('ul', { class: 'choices', 'aria-label': name }, ...chips),
+  );

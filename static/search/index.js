@@ -143,7 +143,14 @@ async function more() {
   if (current.answer !== answer) return;
   if (failed) {
     // A cursor lasts ten minutes: after that the question is asked anew.
-    const again = failed.code === 'cursor_expired' ? () => { answers.delete(current.key); current = null; route(); } : more;
+    const again =
+      failed.code === 'cursor_expired'
+        ? () => {
+            answers.delete(current.key);
+            current = null;
+            route();
+          }
+        : more;
     view.drawLoading(half, failed, again);
     return;
   }
@@ -157,7 +164,10 @@ async function more() {
 /** Looks whether the service is there, trained and ready; until then the page says what it is waiting for. */
 async function boot() {
   clearTimeout(bootTimer);
-  api.info().then(view.drawCollection).catch(() => {});
+  api
+    .info()
+    .then(view.drawCollection)
+    .catch(() => {});
   if (!question.read().terms.length) {
     try {
       await api.ready();
@@ -227,7 +237,8 @@ view.prepare({
     question.alter({ show: half });
     route();
   },
-  terms: (terms) => ask({ terms, filter: terms.length ? question.read().filter : undefined }, { replace: terms.length > 0 }),
+  terms: (terms) =>
+    ask({ terms, filter: terms.length ? question.read().filter : undefined }, { replace: terms.length > 0 }),
   filter: (filter) => ask({ ...question.read(), filter, item: null }),
 });
 
@@ -236,7 +247,10 @@ const dialog = itemDialog({
   combine: (id) => askTerms([...question.read().terms, question.like(id)], { on: true }),
   within(label) {
     const { terms } = question.read();
-    ask({ terms: terms.length ? terms : [question.words(label)], filter: { labels: [label], fields: {} } }, { on: true });
+    ask(
+      { terms: terms.length ? terms : [question.words(label)], filter: { labels: [label], fields: {} } },
+      { on: true },
+    );
   },
   turned: (id) => question.alter({ item: id }),
   async nearest() {
@@ -256,7 +270,10 @@ const copying = copyDialog();
 takePictures({
   asked: askPicture,
   askedItem: (id) => askTerms([...question.read().terms.filter(({ kind }) => kind === 'text'), question.like(id)]),
-  refused: (error) => { current = null; view.showError(error, null, null); },
+  refused: (error) => {
+    current = null;
+    view.showError(error, null, null);
+  },
 });
 listen({ toResults: () => view.state() === 'results' && view.focusResult(question.half(current.asked), 0) });
 
@@ -278,8 +295,14 @@ byId('combine').addEventListener('click', () => {
 });
 byId('more').addEventListener('click', more);
 byId('copy-open').addEventListener('click', () => copying.open(current.asked, hasKey()));
-byId('asked-remove').addEventListener('click', () => { ask({ terms: [] }); byId('query').focus(); });
-byId('recent-clear').addEventListener('click', () => { recent.clear(); byId('query').focus(); });
+byId('asked-remove').addEventListener('click', () => {
+  ask({ terms: [] });
+  byId('query').focus();
+});
+byId('recent-clear').addEventListener('click', () => {
+  recent.clear();
+  byId('query').focus();
+});
 byId('surprise').addEventListener('click', async () => {
   try {
     const id = await surprise();
@@ -302,13 +325,27 @@ document.addEventListener('click', (event) => {
 });
 
 let placing = 0;
-addEventListener('scroll', () => {
+addEventListener(
+  'scroll',
+  () => {
+    clearTimeout(placing);
+    placing = setTimeout(() => question.keepPlace(), KEEP_PLACE_AFTER_MS);
+  },
+  { passive: true },
+);
+document.addEventListener('key-changed', () => {
+  if (hasKey()) drawExamples().catch(() => {});
+});
+addEventListener('popstate', () => {
   clearTimeout(placing);
-  placing = setTimeout(() => question.keepPlace(), KEEP_PLACE_AFTER_MS);
-}, { passive: true });
-document.addEventListener('key-changed', () => { if (hasKey()) drawExamples().catch(() => {}); });
-addEventListener('popstate', () => { clearTimeout(placing); route(); });
-const end = new IntersectionObserver((seen) => { if (seen.at(-1).isIntersecting) more(); }, { rootMargin: '600px' });
+  route();
+});
+const end = new IntersectionObserver(
+  (seen) => {
+    if (seen.at(-1).isIntersecting) more();
+  },
+  { rootMargin: '600px' },
+);
 end.observe(byId('more'));
 
 question.begin();

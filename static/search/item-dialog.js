@@ -42,12 +42,15 @@ export function itemDialog({ similar, combine, within, turned, closed, nearest }
     byId('dialog-why-list').replaceChildren(...(why ? [why] : []));
     explain();
     // Only the item itself names its file. Without it the dialog is still whole.
-    fetchItem(result.id, { signal: details.signal }).then((more) => {
-      if (!result.thumbnail_url) pictured(result, more);
-      words(result, more);
-    }).catch((error) => {
-      if (error.name !== 'AbortError' && !result.explain) byId('dialog-title').textContent = error.detail || error.title;
-    });
+    fetchItem(result.id, { signal: details.signal })
+      .then((more) => {
+        if (!result.thumbnail_url) pictured(result, more);
+        words(result, more);
+      })
+      .catch((error) => {
+        if (error.name !== 'AbortError' && !result.explain)
+          byId('dialog-title').textContent = error.detail || error.title;
+      });
   }
 
   /** A caption may stand alone: then there is nothing to show, to open, or to ask with. */
@@ -55,7 +58,8 @@ export function itemDialog({ similar, combine, within, turned, closed, nearest }
     release(picture);
     picture.alt = captions?.[0] ?? result.text ?? result.id;
     if (has) showPicture(picture, url ?? itemUrl(result.id, '/image'));
-    for (const part of [picture, byId('dialog-original'), byId('dialog-similar'), byId('dialog-combine')]) part.hidden = !has;
+    for (const part of [picture, byId('dialog-original'), byId('dialog-similar'), byId('dialog-combine')])
+      part.hidden = !has;
     byId('dialog-no-picture').hidden = Boolean(has);
   }
 
@@ -65,9 +69,24 @@ export function itemDialog({ similar, combine, within, turned, closed, nearest }
     byId('dialog-title').textContent = captions[0] ?? result.id;
     byId('dialog-captions').replaceChildren(...captions.slice(1).map((text) => make('li', { dir: 'auto', text })));
     const labels = more.labels ?? result.labels ?? [];
-    byId('dialog-labels').replaceChildren(...labels.map((label) => make('li', {}, wordsChip(label),
-      button({ class: 'chip within', 'data-testid': 'only-in-class', text: t('only-this-class'),
-        'aria-label': t('only-class', { label }) }, () => leave(() => within(label))))));
+    byId('dialog-labels').replaceChildren(
+      ...labels.map((label) =>
+        make(
+          'li',
+          {},
+          wordsChip(label),
+          button(
+            {
+              class: 'chip within',
+              'data-testid': 'only-in-class',
+              text: t('only-this-class'),
+              'aria-label': t('only-class', { label }),
+            },
+            () => leave(() => within(label)),
+          ),
+        ),
+      ),
+    );
 
     const good = goodness(result);
     const width = more.width ?? result.width;
@@ -79,11 +98,16 @@ export function itemDialog({ similar, combine, within, turned, closed, nearest }
       [t('fact-size'), width && height ? `${width} × ${height}` : null],
       [t('relevance'), Number.isFinite(result.relevance) ? good.text : null],
       [t('cosine'), Number.isFinite(result.score) ? number(result.score, 3) : null],
-      ...Object.entries({ ...result.meta, ...more.meta }).map(([key, value]) =>
-        [key, typeof value === 'object' ? JSON.stringify(value) : value]),
+      ...Object.entries({ ...result.meta, ...more.meta }).map(([key, value]) => [
+        key,
+        typeof value === 'object' ? JSON.stringify(value) : value,
+      ]),
     ].filter(([, value]) => value !== null && value !== undefined && value !== '');
-    byId('dialog-facts').replaceChildren(...facts.map(([name, value]) =>
-      make('div', {}, make('dt', { dir: 'auto', text: name }), make('dd', { dir: 'auto', text: String(value) }))));
+    byId('dialog-facts').replaceChildren(
+      ...facts.map(([name, value]) =>
+        make('div', {}, make('dt', { dir: 'auto', text: name }), make('dd', { dir: 'auto', text: String(value) })),
+      ),
+    );
   }
 
   /** Examples cost a search of their own, so they come when somebody wants to know why, once for a question. */
@@ -146,7 +170,9 @@ export function itemDialog({ similar, combine, within, turned, closed, nearest }
     if (event.key === 'ArrowRight') step(1);
   });
   // The dialog's own box is filled by its children: a click on the dialog itself is a click beside it.
-  dialog.addEventListener('click', (event) => { if (event.target === dialog) dialog.close(); });
+  dialog.addEventListener('click', (event) => {
+    if (event.target === dialog) dialog.close();
+  });
   dialog.addEventListener('close', () => {
     details?.abort();
     release(picture);

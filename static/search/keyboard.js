@@ -4,15 +4,28 @@ import { byId } from '../shared/dom.js';
 
 const STORE = 'diptych-single-keys';
 
-const typing = (target) => Boolean(target.closest?.('input:not([type=file]):not([type=range]):not([type=checkbox]):not([type=radio]), textarea, select'));
+const typing = (target) =>
+  Boolean(
+    target.closest?.(
+      'input:not([type=file]):not([type=range]):not([type=checkbox]):not([type=radio]), textarea, select',
+    ),
+  );
 const single = () => byId('single-keys').checked;
 
 /** `toResults()` puts the focus on the first result. */
 export function listen({ toResults }) {
   const box = byId('single-keys');
-  try { box.checked = localStorage.getItem(STORE) !== 'off'; } catch { /* the default stays */ }
+  try {
+    box.checked = localStorage.getItem(STORE) !== 'off';
+  } catch {
+    /* the default stays */
+  }
   box.addEventListener('change', () => {
-    try { localStorage.setItem(STORE, box.checked ? 'on' : 'off'); } catch { /* for this page alone, then */ }
+    try {
+      localStorage.setItem(STORE, box.checked ? 'on' : 'off');
+    } catch {
+      /* for this page alone, then */
+    }
   });
   byId('keys-close').addEventListener('click', () => byId('keys-dialog').close());
   byId('keys-open').addEventListener('click', () => byId('keys-dialog').showModal());

@@ -5,9 +5,21 @@ import { exampleChips } from './examples.js';
 import { t } from '../shared/i18n.js';
 
 /** A title, sentences, and a button that is held back for `wait` seconds where the service asked for it. */
-export function notice({ title, lines = [], command = null, small = '', retry = null, wait = 0, alert = false, more = [] }) {
-  const box = make('section', { class: 'notice', role: alert ? 'alert' : null, 'data-testid': 'notice' },
-    make('h3', { class: 'notice-title', text: title, 'data-testid': 'notice-title' }));
+export function notice({
+  title,
+  lines = [],
+  command = null,
+  small = '',
+  retry = null,
+  wait = 0,
+  alert = false,
+  more = [],
+}) {
+  const box = make(
+    'section',
+    { class: 'notice', role: alert ? 'alert' : null, 'data-testid': 'notice' },
+    make('h3', { class: 'notice-title', text: title, 'data-testid': 'notice-title' }),
+  );
   for (const line of lines.filter(Boolean)) {
     box.append(make('p', { class: 'notice-detail', dir: 'auto', text: line, 'data-testid': 'notice-detail' }));
   }
@@ -34,7 +46,8 @@ function retryButton(retry, wait) {
 export function errorNotice(error, retry) {
   const waits = [429, 503].includes(error.status) && error.retryAfter > 0;
   const keyless = error.status === 401 || error.status === 403;
-  const worthRetrying = error.status === 0 ? error.code === 'unreachable' : keyless || error.status === 410 || error.status >= 429;
+  const worthRetrying =
+    error.status === 0 ? error.code === 'unreachable' : keyless || error.status === 410 || error.status >= 429;
   return notice({
     title: error.status === undefined ? t('page-fault') : keyless ? t('no-key') : error.title,
     lines: [
@@ -51,15 +64,23 @@ export function errorNotice(error, retry) {
 
 export const startingNotice = (detail) => notice({ title: t('starting'), lines: [detail, t('starting-why')] });
 
-export const untrainedNotice = () => notice({
-  title: t('untrained'), lines: [t('untrained-why')], command: 'diptych train', small: t('looks-again') });
+export const untrainedNotice = () =>
+  notice({
+    title: t('untrained'),
+    lines: [t('untrained-why')],
+    command: 'diptych train',
+    small: t('looks-again'),
+  });
 
 /** Nothing at all: the filters let nothing through, or there is nothing. */
-export const emptyNotice = (without) => notice({
-  title: t(without ? 'empty-filtered' : 'empty'),
-  lines: [t(without ? 'empty-filtered-why' : 'empty-why')],
-  more: without ? [button({ class: 'solid', text: t('filter-none'), 'data-testid': 'without-filter' }, without)] : [exampleChips()],
-});
+export const emptyNotice = (without) =>
+  notice({
+    title: t(without ? 'empty-filtered' : 'empty'),
+    lines: [t(without ? 'empty-filtered-why' : 'empty-why')],
+    more: without
+      ? [button({ class: 'solid', text: t('filter-none'), 'data-testid': 'without-filter' }, without)]
+      : [exampleChips()],
+  });
 
 /** Something, and none of it is what was asked for. */
 export const unsureNotice = () => notice({ title: t('unsure'), lines: [t('unsure-why')], more: [exampleChips()] });

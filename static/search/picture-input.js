@@ -20,7 +20,10 @@ export function takePictures({ asked, askedItem, refused }) {
     else asked(file);
   };
 
-  for (const [name, id] of [['.choose-picture', 'picture-file'], ['.take-photo', 'camera-file']]) {
+  for (const [name, id] of [
+    ['.choose-picture', 'picture-file'],
+    ['.take-photo', 'camera-file'],
+  ]) {
     const input = byId(id);
     for (const button of document.querySelectorAll(name)) button.addEventListener('click', () => input.click());
     input.addEventListener('change', () => {
@@ -52,7 +55,9 @@ export function takePictures({ asked, askedItem, refused }) {
     const path = event.target.dataset?.path;
     if (path) event.dataTransfer.setData('text/uri-list', new URL(path, location.href).href);
   });
-  document.addEventListener('dragend', () => { veil.hidden = true; });
+  document.addEventListener('dragend', () => {
+    veil.hidden = true;
+  });
   document.addEventListener('drop', (event) => {
     veil.hidden = true;
     if (!carriesPicture(event)) return;
@@ -71,7 +76,8 @@ const isPicture = (file) => file.type === '' || file.type.startsWith('image/');
 
 const emptyFile = ({ name }) => new RequestError({ title: t('file-empty'), detail: t('file-empty-why', { name }) });
 
-const notAPicture = ({ name, type }) => new RequestError({ title: t('no-picture'), detail: t('no-picture-why', { name, type }) });
+const notAPicture = ({ name, type }) =>
+  new RequestError({ title: t('no-picture'), detail: t('no-picture-why', { name, type }) });
 
 /** The id of an item of this collection that a dragged link leads to, else null. */
 function ownItem(link) {

@@ -28,21 +28,56 @@ function chip(term, place, terms, changed) {
   const name = kind === 'text' ? `“${value}”` : kind === 'item' ? value : t('a-picture');
   const put = (change) => changed(terms.map((other, at) => (at === place ? { ...other, ...change } : other)));
   const shown = make('output', { class: 'term-weight', text: signed(weight) });
-  const slider = make('input', { type: 'range', min: -HEAVIEST, max: HEAVIEST, step: 0.1, value: weight, 'data-part': 'weight',
-    'aria-label': t('weight-of', { name }), 'aria-valuetext': signed(weight), 'data-testid': 'term-weight' });
+  const slider = make('input', {
+    type: 'range',
+    min: -HEAVIEST,
+    max: HEAVIEST,
+    step: 0.1,
+    value: weight,
+    'data-part': 'weight',
+    'aria-label': t('weight-of', { name }),
+    'aria-valuetext': signed(weight),
+    'data-testid': 'term-weight',
+  });
   slider.addEventListener('input', () => {
     shown.textContent = signed(Number(slider.value));
     slider.setAttribute('aria-valuetext', shown.textContent);
   });
   slider.addEventListener('change', () => put({ weight: Number(slider.value) }));
-  return make('li', { class: weight < 0 ? 'term away' : 'term', 'data-testid': 'term' },
+  return make(
+    'li',
+    { class: weight < 0 ? 'term away' : 'term', 'data-testid': 'term' },
     kind === 'text' ? make('span', { class: 'term-name', dir: 'auto', text: value }) : pictureOf(term, name),
-    make('div', { class: 'term-tools' },
-      button({ class: 'term-button', 'aria-pressed': String(weight < 0), 'aria-label': t('away-from', { name }), text: '−',
-        title: t('away-from', { name }), 'data-part': 'sign', 'data-testid': 'term-minus' }, () => put({ weight: -weight || -1 })),
-      slider, shown,
-      button({ class: 'term-button', 'aria-label': t('remove-term', { name }), text: '×', title: t('remove-term', { name }),
-        'data-part': 'remove', 'data-testid': 'term-remove' }, () => changed(terms.filter((_, at) => at !== place)))));
+    make(
+      'div',
+      { class: 'term-tools' },
+      button(
+        {
+          class: 'term-button',
+          'aria-pressed': String(weight < 0),
+          'aria-label': t('away-from', { name }),
+          text: '−',
+          title: t('away-from', { name }),
+          'data-part': 'sign',
+          'data-testid': 'term-minus',
+        },
+        () => put({ weight: -weight || -1 }),
+      ),
+      slider,
+      shown,
+      button(
+        {
+          class: 'term-button',
+          'aria-label': t('remove-term', { name }),
+          text: '×',
+          title: t('remove-term', { name }),
+          'data-part': 'remove',
+          'data-testid': 'term-remove',
+        },
+        () => changed(terms.filter((_, at) => at !== place)),
+      ),
+    ),
+  );
 }
 
 function pictureOf({ kind, value }, name) {

@@ -10,7 +10,9 @@ function read() {
   try {
     const found = JSON.parse(localStorage.getItem(STORE) ?? '[]');
     return Array.isArray(found) ? found.filter(({ url, name }) => typeof name === 'string' && /^\/\?/.test(url)) : [];
-  } catch { return []; }
+  } catch {
+    return [];
+  }
 }
 
 /** Notes a question under its name. */
@@ -20,18 +22,27 @@ export function note(asked, name) {
   const others = read().filter((other) => other.url !== url);
   try {
     localStorage.setItem(STORE, JSON.stringify([{ url, name }, ...others].slice(0, KEPT)));
-  } catch { /* A browser that keeps nothing searches just as well. */ }
+  } catch {
+    /* A browser that keeps nothing searches just as well. */
+  }
   draw();
 }
 
 export function clear() {
-  try { localStorage.removeItem(STORE); } catch { /* as above */ }
+  try {
+    localStorage.removeItem(STORE);
+  } catch {
+    /* as above */
+  }
   draw();
 }
 
 export function draw() {
   const all = read();
   byId('recent').hidden = !all.length;
-  byId('recent-list').replaceChildren(...all.map(({ url, name }) => make('li', {},
-    make('a', { href: url, 'data-address': url, dir: 'auto', text: name, 'data-testid': 'recent' }))));
+  byId('recent-list').replaceChildren(
+    ...all.map(({ url, name }) =>
+      make('li', {}, make('a', { href: url, 'data-address': url, dir: 'auto', text: name, 'data-testid': 'recent' })),
+    ),
+  );
 }

@@ -61,18 +61,29 @@ export function pictureList(open) {
       return Boolean(there);
     },
     clear: () => list.show({ results: [], total: 0 }),
-    paint() { above.paint(); below.paint(); },
+    paint() {
+      above.paint();
+      below.paint();
+    },
   };
-  walkWithArrows(byId('pictures-pane'), { numberOf, count: () => answer.results.length,
-    columns: () => (strong.length ? above : below).columns(), focus: list.focus });
+  walkWithArrows(byId('pictures-pane'), {
+    numberOf,
+    count: () => answer.results.length,
+    columns: () => (strong.length ? above : below).columns(),
+    focus: list.focus,
+  });
   return list;
 }
 
 export function captionList(open) {
   const node = byId('caption-results');
   let answer = { results: [] };
-  const append = () => node.append(...answer.results.slice(node.children.length)
-    .map((result, number) => captionLine(result, node.children.length + number, answer.total, open)));
+  const append = () =>
+    node.append(
+      ...answer.results
+        .slice(node.children.length)
+        .map((result, number) => captionLine(result, node.children.length + number, answer.total, open)),
+    );
   const list = {
     show(shown) {
       releaseAll(node);

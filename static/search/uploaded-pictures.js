@@ -13,7 +13,9 @@ export async function keep(file) {
   const kept = { token, blob: file, name: file.name || '', at: Date.now() };
   remember(kept);
   // Without the browser's store the picture lasts as long as the page.
-  await inStore('readwrite', (store) => store.put(kept)).then(sweep).catch(() => {});
+  await inStore('readwrite', (store) => store.put(kept))
+    .then(sweep)
+    .catch(() => {});
   return token;
 }
 

@@ -19,7 +19,8 @@ export function read(search = location.search) {
       if (value.trim()) asked.terms.push({ kind: TERMS[name], value: value.trim(), weight: 1 });
     } else if (name === 'w') weights.push(...value.split(',').map(Number));
     else if (name === 'label') asked.filter.labels.push(value);
-    else if (name.startsWith('meta.')) ((asked.filter.fields[name.slice(5)] ??= { any: [] }).any ??= []).push(scalar(value));
+    else if (name.startsWith('meta.'))
+      ((asked.filter.fields[name.slice(5)] ??= { any: [] }).any ??= []).push(scalar(value));
     else if (name.startsWith('range.')) {
       const [from, to] = value.split('..').map((end) => (end === '' ? null : Number(end)));
       asked.filter.fields[name.slice(6)] = { from: finite(from), to: finite(to) };
@@ -37,7 +38,8 @@ export function read(search = location.search) {
 export function address({ terms = [], filter, show = null, item = null }) {
   const parameters = new URLSearchParams();
   for (const { kind, value } of terms) parameters.append(NAMES[kind], value);
-  if (terms.some(({ weight = 1 }) => weight !== 1)) parameters.set('w', terms.map(({ weight = 1 }) => weight).join(','));
+  if (terms.some(({ weight = 1 }) => weight !== 1))
+    parameters.set('w', terms.map(({ weight = 1 }) => weight).join(','));
   for (const label of filter?.labels ?? []) parameters.append('label', label);
   for (const [name, { any, from, to }] of Object.entries(filter?.fields ?? {})) {
     if (any) for (const value of any) parameters.append(`meta.${name}`, written(value));
@@ -54,20 +56,27 @@ export const like = (value, weight = 1) => ({ kind: 'item', value, weight });
 export const picture = (value, weight = 1) => ({ kind: 'picture', value, weight });
 
 /** The words, where a question is words and nothing else. */
-export const onlyWords = ({ terms }) => (terms.length === 1 && terms[0].kind === 'text' && terms[0].weight > 0 ? terms[0].value : null);
+export const onlyWords = ({ terms }) =>
+  terms.length === 1 && terms[0].kind === 'text' && terms[0].weight > 0 ? terms[0].value : null;
 
 /** Whether pictures or items are among the terms: then captions are an answer too. */
 export const pictured = ({ terms }) => terms.some(({ kind }) => kind !== 'text');
 
 /** Which half of the answer is shown: of a picture alone first what it is called. */
-export const half = (asked) => (!pictured(asked) ? 'pictures'
-  : asked.show ?? (asked.terms.length === 1 && asked.terms[0].kind === 'picture' ? 'captions' : 'pictures'));
+export const half = (asked) =>
+  !pictured(asked)
+    ? 'pictures'
+    : (asked.show ?? (asked.terms.length === 1 && asked.terms[0].kind === 'picture' ? 'captions' : 'pictures'));
 
 export const filtered = ({ filter: { labels, fields } }) => labels.length > 0 || Object.keys(fields).length > 0;
 
 /** What each part of the filter is called. */
-export const filterNames = ({ filter: { labels, fields } }) => [...labels, ...Object.entries(fields).map(([name, { any, from, to }]) =>
-  `${name} ${any ? any.join(', ') : `${from ?? ''}–${to ?? ''}`}`)];
+export const filterNames = ({ filter: { labels, fields } }) => [
+  ...labels,
+  ...Object.entries(fields).map(
+    ([name, { any, from, to }]) => `${name} ${any ? any.join(', ') : `${from ?? ''}–${to ?? ''}`}`,
+  ),
+];
 
 /** The filter as the service takes it, or undefined. */
 export function serviceFilter({ filter: { labels, fields } }) {
@@ -87,7 +96,9 @@ function scalar(text) {
   try {
     const value = JSON.parse(text);
     return typeof value === 'object' ? text : value;
-  } catch { return text; }
+  } catch {
+    return text;
+  }
 }
 
 const written = (value) => (typeof value === 'string' && scalar(value) === value ? value : JSON.stringify(value));
@@ -110,7 +121,11 @@ export function begin() {
 export function enter(asked, { replace = false } = {}) {
   const url = address(asked);
   keepPlace();
-  history[replace || url === location.pathname + location.search ? 'replaceState' : 'pushState']({ key: newKey() }, '', url);
+  history[replace || url === location.pathname + location.search ? 'replaceState' : 'pushState'](
+    { key: newKey() },
+    '',
+    url,
+  );
 }
 
 /** The same question with another tab, or with a result open. */

@@ -23,8 +23,16 @@ let slow = 0;
 /** Wires the panels: `open(half, number)` opens a result, `turn(half)` is another tab, `terms` and `filter` hear of changes. */
 export function prepare(wires) {
   told = wires;
-  panes.captions = { tab: byId('tab-captions'), pane: byId('captions-pane'), list: captionList((at) => told.open('captions', at)) };
-  panes.pictures = { tab: byId('tab-pictures'), pane: byId('pictures-pane'), list: pictureList((at) => told.open('pictures', at)) };
+  panes.captions = {
+    tab: byId('tab-captions'),
+    pane: byId('captions-pane'),
+    list: captionList((at) => told.open('captions', at)),
+  };
+  panes.pictures = {
+    tab: byId('tab-pictures'),
+    pane: byId('pictures-pane'),
+    list: pictureList((at) => told.open('pictures', at)),
+  };
   byId('asked-picture-img').closest('.mat').dataset.broken = t('picture-undrawn');
   byId('asked-picture-img').addEventListener('error', () => byId('asked-picture').classList.add('broken'));
   byId('tabs').addEventListener('click', (event) => {
@@ -77,8 +85,7 @@ function drawAlone(term) {
   if (term.kind === 'item') {
     showPicture(image, itemUrl(term.value, '/image'));
     named(term.value);
-  }
-  else {
+  } else {
     kept(term.value).then((picture) => {
       if (!picture) return;
       image.src = picture.url;
@@ -134,7 +141,9 @@ export function showLoading(asked) {
   byId('answers-title').textContent = titleFor(asked);
   byId('status').textContent = t('searching');
   setState('loading');
-  slow = setTimeout(() => { byId('status').textContent = t('slow'); }, SLOW_AFTER_MS);
+  slow = setTimeout(() => {
+    byId('status').textContent = t('slow');
+  }, SLOW_AFTER_MS);
 }
 
 export function showNotice(next, title, box) {
@@ -207,7 +216,11 @@ function fillPane(name) {
 function nameTab(name, answer) {
   const { tab } = panes[name];
   tab.replaceChildren(make('span', { text: t(name === 'captions' ? 'captions-tab' : 'pictures-tab') }));
-  if (answer) tab.append(' ', make('span', { class: 'tab-count', text: t('n', { n: answer.total }), 'data-testid': `count-${name}` }));
+  if (answer)
+    tab.append(
+      ' ',
+      make('span', { class: 'tab-count', text: t('n', { n: answer.total }), 'data-testid': `count-${name}` }),
+    );
 }
 
 function setAside(name, box) {
@@ -239,7 +252,11 @@ function sum(name) {
   }
   const { results, total, took_ms: took, query } = answer;
   const kind = name === 'captions' ? 'captions' : 'pictures';
-  const parts = [total > results.length ? t(`first-${kind}`, { shown: results.length, n: total }) : t(`n-${kind}`, { n: results.length })];
+  const parts = [
+    total > results.length
+      ? t(`first-${kind}`, { shown: results.length, n: total })
+      : t(`n-${kind}`, { n: results.length }),
+  ];
   if (Number.isFinite(took?.total)) parts.push(took.total < 1 ? '<1\u00a0ms' : `${Math.round(took.total)}\u00a0ms`);
   if (query?.unknown_token_ratio >= 0.5) parts.push(t('unknown-words'));
   byId('status').textContent = parts.join(' · ');
@@ -257,9 +274,16 @@ export function drawLoading(name, error, retry) {
 
 export function drawCollection({ collection, model, version }) {
   if (!collection) return;
-  const parts = [t('n-pictures', { n: collection.pictures }), t('n-captions', { n: collection.captions }),
-    t('n-classes', { n: collection.labels })];
+  const parts = [
+    t('n-pictures', { n: collection.pictures }),
+    t('n-captions', { n: collection.captions }),
+    t('n-classes', { n: collection.labels }),
+  ];
   byId('collection').replaceChildren(
     make('span', { class: 'collection-counts', text: parts.join(' · ') }),
-    make('span', { class: 'collection-model', text: model ? t('model', { version: model.version }) : `diptych ${version}` }));
+    make('span', {
+      class: 'collection-model',
+      text: model ? t('model', { version: model.version }) : `diptych ${version}`,
+    }),
+  );
 }

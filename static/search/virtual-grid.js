@@ -76,11 +76,16 @@ export function sheet(list, draw) {
   const later = () => {
     if (waiting) return;
     waiting = true;
-    requestAnimationFrame(() => { waiting = false; paint(); });
+    requestAnimationFrame(() => {
+      waiting = false;
+      paint();
+    });
   };
   addEventListener('scroll', later, { passive: true });
   addEventListener('resize', later, { passive: true });
-  new ResizeObserver(() => { if (list.clientWidth !== width) paint(); }).observe(list);
+  new ResizeObserver(() => {
+    if (list.clientWidth !== width) paint();
+  }).observe(list);
 
   return {
     /** Shows these results; the first one is the one of number `first` of the answer, counted from 0. */

@@ -16,16 +16,18 @@ export function show(image, path) {
   }
   const waiting = { stop: new AbortController(), url: null };
   shown.set(image, waiting);
-  pictureUrl(path, { signal: waiting.stop.signal }).then((url) => {
-    if (waiting.stop.signal.aborted) {
-      URL.revokeObjectURL(url);
-      return;
-    }
-    waiting.url = url;
-    image.src = url;
-  }).catch((error) => {
-    if (error.name !== 'AbortError') image.dispatchEvent(new Event('error'));
-  });
+  pictureUrl(path, { signal: waiting.stop.signal })
+    .then((url) => {
+      if (waiting.stop.signal.aborted) {
+        URL.revokeObjectURL(url);
+        return;
+      }
+      waiting.url = url;
+      image.src = url;
+    })
+    .catch((error) => {
+      if (error.name !== 'AbortError') image.dispatchEvent(new Event('error'));
+    });
 }
 
 /** Gives back what the picture holds. */

@@ -44,11 +44,17 @@ export function goodness(result) {
 }
 
 /** A chip that leads to a question; a true link, so that it can be opened in another tab. */
-const chip = (address, text, extra, attributes) => make('a', { class: 'chip', href: address, ...attributes },
-  make('span', { dir: 'auto', text }), extra ? make('span', { class: 'chip-extra', text: extra }) : null);
+const chip = (address, text, extra, attributes) =>
+  make(
+    'a',
+    { class: 'chip', href: address, ...attributes },
+    make('span', { dir: 'auto', text }),
+    extra ? make('span', { class: 'chip-extra', text: extra }) : null,
+  );
 
 /** A chip that searches for its words. */
-export const wordsChip = (words, extra) => chip(`/?q=${encodeURIComponent(words)}`, words, extra, { 'data-words': words, 'data-testid': 'label-chip' });
+export const wordsChip = (words, extra) =>
+  chip(`/?q=${encodeURIComponent(words)}`, words, extra, { 'data-words': words, 'data-testid': 'label-chip' });
 
 /** A chip that searches for a class within it, with how many bear it. */
 export function classChip(label, count) {

@@ -80,7 +80,8 @@ export async function pictureUrl(path, options) {
 
 async function refusal(response) {
   let problem = {};
-  if ((response.headers.get('content-type') ?? '').includes('json')) problem = (await response.json().catch(() => ({}))) ?? {};
+  if ((response.headers.get('content-type') ?? '').includes('json'))
+    problem = (await response.json().catch(() => ({}))) ?? {};
   return new RequestError({
     title: problem.title || t('refused', { status: String(response.status) }),
     detail: problem.detail || '',
@@ -103,25 +104,46 @@ function secondsUntil(header) {
 let asked = null;
 
 function ask(error, key) {
-  asked ??= question(error, key).finally(() => { asked = null; });
+  asked ??= question(error, key).finally(() => {
+    asked = null;
+  });
   return asked;
 }
 
 /** Asks for a key; false if the reader gives none. */
 function question(error, key) {
   return new Promise((resolve) => {
-    const field = make('input', { id: 'key-field', type: 'password', autocomplete: 'off', spellcheck: 'false', required: true,
-      'data-testid': 'key-field', 'aria-describedby': 'key-fault key-why' });
+    const field = make('input', {
+      id: 'key-field',
+      type: 'password',
+      autocomplete: 'off',
+      spellcheck: 'false',
+      required: true,
+      'data-testid': 'key-field',
+      'aria-describedby': 'key-fault key-why',
+    });
     const cancel = make('button', { type: 'button', class: 'quiet', 'data-testid': 'key-cancel', text: t('cancel') });
     const fault = !key ? '' : error.status === 403 ? t('key-scope') : t('key-wrong');
-    const form = make('form', { method: 'dialog' },
+    const form = make(
+      'form',
+      { method: 'dialog' },
       make('h2', { id: 'key-title', text: t('key-title') }),
-      make('label', { for: 'key-field', text: t('key-field') }), field,
+      make('label', { for: 'key-field', text: t('key-field') }),
+      field,
       make('p', { id: 'key-fault', role: 'alert', 'data-testid': 'key-fault', text: fault }),
       make('p', { id: 'key-why', text: t('key-why') }),
-      make('p', { class: 'key-buttons' },
-        make('button', { class: 'solid', 'data-testid': 'key-use', text: t('key-use') }), cancel));
-    const dialog = make('dialog', { id: 'key-dialog', class: 'key-dialog', 'aria-labelledby': 'key-title', 'data-testid': 'key-dialog' }, form);
+      make(
+        'p',
+        { class: 'key-buttons' },
+        make('button', { class: 'solid', 'data-testid': 'key-use', text: t('key-use') }),
+        cancel,
+      ),
+    );
+    const dialog = make(
+      'dialog',
+      { id: 'key-dialog', class: 'key-dialog', 'aria-labelledby': 'key-title', 'data-testid': 'key-dialog' },
+      form,
+    );
     let given = false;
     form.addEventListener('submit', (event) => {
       event.preventDefault();
