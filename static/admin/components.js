@@ -8,7 +8,7 @@ export function announce(text) {
   byId('announce').textContent = text;
 }
 
-export const waiting = () => make('p', { class: 'soft', text: t('loading') });
+export const waiting = () => make('p', { class: 'soft', text: t('admin.loading') });
 
 export const empty = (text) => make('p', { class: 'empty', 'data-testid': 'empty', text });
 
@@ -17,17 +17,17 @@ export function failure(error, retry) {
   const box = make(
     'div',
     { class: 'failure', role: 'alert', 'data-testid': 'failure' },
-    make('p', { class: 'failure-title', text: error.title ?? t('page-fault') }),
+    make('p', { class: 'failure-title', text: error.title ?? t('shared.page-fault') }),
     make('p', { text: error.detail || (error.title ? '' : error.message) }),
   );
-  if (error.requestId) box.append(make('p', { class: 'soft', text: t('request-id', { id: error.requestId }) }));
+  if (error.requestId) box.append(make('p', { class: 'soft', text: t('shared.request-id', { id: error.requestId }) }));
   if (!error.title) console.error(error);
   if (retry) {
     const button = make('button', { type: 'button', class: 'solid', 'data-testid': 'retry' });
     let left = error.retryAfter ?? 0;
     const tick = () => {
       button.disabled = left > 0;
-      button.textContent = left > 0 ? t('retry-in', { n: left }) : t('retry');
+      button.textContent = left > 0 ? t('shared.retry-in', { n: left }) : t('shared.retry');
       if (left > 0) setTimeout(tick, 1000);
       left -= 1;
     };
@@ -38,9 +38,10 @@ export function failure(error, retry) {
   return box;
 }
 
-/** A button that works while its action does; what goes wrong is said in `place`. */
-export function action(name, run, place, attributes = {}) {
-  const button = make('button', { type: 'button', class: 'plain', text: t(name), 'data-testid': name, ...attributes });
+/** A button that is busy while its action runs; errors are shown in `place`. `key` names its text, and without its section its test id. */
+export function action(key, run, place, attributes = {}) {
+  const id = key.slice(key.indexOf('.') + 1);
+  const button = make('button', { type: 'button', class: 'plain', text: t(key), 'data-testid': id, ...attributes });
   button.addEventListener('click', async () => {
     button.setAttribute('aria-disabled', 'true');
     place.replaceChildren();
@@ -137,8 +138,8 @@ export function field(id, name, input, hint) {
 
 /** Seconds as people say them. */
 export function duration(seconds) {
-  if (seconds < 9.95) return t('seconds', { n: Math.round(seconds * 10) / 10 });
-  if (seconds < 60) return t('seconds', { n: Math.round(seconds) });
-  if (seconds < 3600) return t('minutes', { n: Math.round(seconds / 60) });
-  return t('hours', { n: Math.round(seconds / 360) / 10 });
+  if (seconds < 9.95) return t('admin.seconds', { n: Math.round(seconds * 10) / 10 });
+  if (seconds < 60) return t('admin.seconds', { n: Math.round(seconds) });
+  if (seconds < 3600) return t('admin.minutes', { n: Math.round(seconds / 60) });
+  return t('admin.hours', { n: Math.round(seconds / 360) / 10 });
 }

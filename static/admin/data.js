@@ -9,7 +9,7 @@ import { number, t } from '../shared/i18n.js';
 export async function dataSection(place) {
   const [health, { labels }] = await Promise.all([requestJson('/v1/admin/health'), requestJson('/v1/labels')]);
   if (health.items === 0 && health.rejections.total === 0) {
-    place.replaceChildren(empty(t('no-items')));
+    place.replaceChildren(empty(t('admin.no-items')));
     return;
   }
   const parts = [
@@ -32,9 +32,9 @@ export async function dataSection(place) {
     ...[refused(health.rejections), unreadable(health.unreadable), duplicates(health.duplicates)].filter(Boolean),
   );
   if (!health.rejections.total && !health.unreadable.total && !health.duplicates.pictures) {
-    parts.push(make('p', { class: 'soft', text: t('nothing-amiss') }));
+    parts.push(make('p', { class: 'soft', text: t('admin.nothing-amiss') }));
   }
-  parts.push(make('h3', { text: t('class-sizes') }), sizes(labels));
+  parts.push(make('h3', { text: t('admin.class-sizes') }), sizes(labels));
   place.replaceChildren(...parts);
 }
 
@@ -43,12 +43,12 @@ const tile = (name, n, bad = false) =>
   make(
     'div',
     { class: bad && n > 0 ? 'tile bad' : 'tile' },
-    make('dt', { text: t(`tile-${name}`) }),
+    make('dt', { text: t(`admin.tile-${name}`) }),
     make('dd', { text: number(n), 'data-testid': `tile-${name}` }),
   );
 
 function sizes(labels) {
-  if (labels.length === 0) return empty(t('no-classes'));
+  if (labels.length === 0) return empty(t('admin.no-classes'));
   const most = Math.max(...labels.map((label) => label.count));
   const rows = labels
     .toSorted((a, b) => b.count - a.count || a.label.localeCompare(b.label))
@@ -67,10 +67,10 @@ function sizes(labels) {
 function refused({ total, records }) {
   if (total === 0) return null;
   return more(
-    t('rejections', { n: total }),
+    t('admin.rejections', { n: total }),
     table(
-      t('rejections-first', { n: records.length }),
-      [t('file'), t('line'), t('reason')],
+      t('admin.rejections-first', { n: records.length }),
+      [t('admin.file'), t('admin.line'), t('admin.reason')],
       records.map((one) => [one.file, one.line, one.reason]),
     ),
   );
@@ -79,10 +79,10 @@ function refused({ total, records }) {
 function unreadable({ total, items }) {
   if (total === 0) return null;
   return more(
-    t('unreadables', { n: total }),
+    t('admin.unreadables', { n: total }),
     table(
-      t('unreadables', { n: total }),
-      [t('item'), t('reason')],
+      t('admin.unreadables', { n: total }),
+      [t('admin.item'), t('admin.reason')],
       items.map((one) => [opener(one.id), one.reason]),
     ),
   );
@@ -91,7 +91,7 @@ function unreadable({ total, items }) {
 function duplicates({ pictures, groups }) {
   if (pictures === 0) return null;
   return more(
-    t('duplicate-groups', { n: pictures }),
+    t('admin.duplicate-groups', { n: pictures }),
     make(
       'ul',
       { class: 'groups', 'data-testid': 'duplicate-groups' },

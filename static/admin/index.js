@@ -1,8 +1,6 @@
 // The owner's page: sections that load when they come into view, each by itself, so that one that fails leaves the others whole.
 
-import { define, fill, t } from '../shared/i18n.js';
-import words from './strings.js';
-define(words);
+import { fill, t } from '../shared/i18n.js';
 
 import { byId } from '../shared/dom.js';
 import { forget, hasKey, requestJson } from '../shared/http.js';
@@ -70,11 +68,11 @@ async function state() {
   const { pictures, captions } = info?.collection ?? {};
   byId('state').textContent =
     info === null
-      ? t('unreachable')
+      ? t('shared.unreachable')
       : [
-          t('n-pictures', { n: pictures }),
-          t('n-captions', { n: captions }),
-          info.model ? t('state-model', { model: info.model.version }) : t('state-untrained'),
+          t('shared.n-pictures', { n: pictures }),
+          t('shared.n-captions', { n: captions }),
+          info.model ? t('admin.state-model', { model: info.model.version }) : t('admin.state-untrained'),
         ].join(' · ');
 }
 
@@ -83,12 +81,12 @@ function keyChanged() {
 }
 
 fill();
-document.title = `diptych – ${t('owner')}`;
+document.title = `diptych – ${t('admin.owner')}`;
 keyChanged();
 document.addEventListener('key-changed', keyChanged);
 byId('forget').addEventListener('click', () => {
   forget();
-  announce(t('forgotten'));
+  announce(t('admin.forgotten'));
 });
 // Whatever begins is watched, wherever on the page it was asked for.
 document.addEventListener('task-begun', () => {
@@ -99,7 +97,7 @@ document.addEventListener('task-ended', (event) => {
   // Two may have watched it.
   if (over.has(id)) return;
   over.add(id);
-  announce(t('task-over', { type: t(`type-${type}`), status: t(`status-${status}`) }));
+  announce(t('admin.task-over', { type: t(`admin.type-${type}`), status: t(`admin.status-${status}`) }));
   if (status !== 'succeeded') return;
   state();
   for (const name of CHANGED_BY[type] ?? []) if (seen.has(name)) load(name);

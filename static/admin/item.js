@@ -39,7 +39,12 @@ async function show(picture, path) {
 
 export async function openItem(id, from = document.activeElement) {
   const content = make('div', { class: 'item-content' }, make('h2', { id: 'item-title', text: id }));
-  const close = make('button', { type: 'button', class: 'plain', text: t('close'), 'data-testid': 'item-close' });
+  const close = make('button', {
+    type: 'button',
+    class: 'plain',
+    text: t('shared.close'),
+    'data-testid': 'item-close',
+  });
   const dialog = make(
     'dialog',
     { class: 'key-dialog item-card', 'aria-labelledby': 'item-title', 'data-testid': 'item-card' },
@@ -68,9 +73,9 @@ export async function openItem(id, from = document.activeElement) {
     content.append(...others.map((text) => make('p', { dir: 'auto', text })));
     const facts = [
       ['Id', id],
-      [t('label'), shown.labels.join(', ')],
-      [t('source'), shown.source],
-      [t('unreadable-picture'), shown.image_error],
+      [t('admin.label'), shown.labels.join(', ')],
+      [t('admin.source'), shown.source],
+      [t('admin.unreadable-picture'), shown.image_error],
       ...Object.entries(shown.meta).map(([name, value]) => [
         name,
         typeof value === 'object' ? JSON.stringify(value) : String(value),
@@ -87,7 +92,7 @@ export async function openItem(id, from = document.activeElement) {
           ),
       ),
     );
-    content.append(make('p', {}, make('a', { href: likeUrl(id), text: t('similar') })));
+    content.append(make('p', {}, make('a', { href: likeUrl(id), text: t('admin.similar') })));
   } catch (error) {
     content.append(failure(error));
   }

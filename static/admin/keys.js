@@ -20,30 +20,45 @@ export async function keysSection(place) {
     const row = (key) => [
       make('code', { text: key.id }),
       make('span', { dir: 'auto', text: key.name || '–' }),
-      key.scopes.map((scope) => t(`scope-${scope}`)).join(', '),
+      key.scopes.map((scope) => t(`admin.scope-${scope}`)).join(', '),
       moment(key.created_at),
-      key.expires_at ? moment(key.expires_at) : t('never'),
+      key.expires_at ? moment(key.expires_at) : t('admin.never'),
       moment(key.last_used_at),
       counts(key)
         ? careful(
-            'revoke',
-            'revoke-sure',
+            'admin.revoke',
+            'admin.revoke-sure',
             async () => {
               await request(`/v1/admin/keys/${encodeURIComponent(key.id)}`, { method: 'DELETE' });
-              announce(t('revoked'));
+              announce(t('admin.revoked'));
               await refresh();
             },
             fault,
           )
-        : t(key.revoked_at ? 'revoked' : 'expired'),
+        : t(key.revoked_at ? 'admin.revoked' : 'admin.expired'),
     ];
-    const heads = [t('id'), t('name'), t('scopes'), t('made'), t('expires'), t('used'), t('do')];
+    const heads = [
+      t('admin.id'),
+      t('admin.name'),
+      t('admin.scopes'),
+      t('admin.made'),
+      t('admin.expires'),
+      t('admin.used'),
+      t('admin.do'),
+    ];
     const [good, gone] = [keys.filter(counts), keys.filter((key) => !counts(key))];
     if (good.length === 0) place.querySelector('#key-scope-admin').checked = true;
     list.replaceChildren(
-      good.length ? table(t('keys-caption'), heads, good.map(row), { 'data-testid': 'keys' }) : empty(t('no-keys')),
+      good.length
+        ? table(t('admin.keys-caption'), heads, good.map(row), { 'data-testid': 'keys' })
+        : empty(t('admin.no-keys')),
       ...(gone.length
-        ? [more(t('keys-gone', { n: gone.length }), table(t('keys-gone', { n: gone.length }), heads, gone.map(row)))]
+        ? [
+            more(
+              t('admin.keys-gone', { n: gone.length }),
+              table(t('admin.keys-gone', { n: gone.length }), heads, gone.map(row)),
+            ),
+          ]
         : []),
     );
   }
@@ -51,22 +66,27 @@ export async function keysSection(place) {
 
 function form(made, refresh) {
   const name = make('input', { maxlength: 100, autocomplete: 'off' });
-  const days = make('input', { type: 'number', min: 1, max: 3650, step: 1, placeholder: t('never') });
+  const days = make('input', { type: 'number', min: 1, max: 3650, step: 1, placeholder: t('admin.never') });
   const boxes = SCOPES.map((scope) => make('input', { type: 'checkbox', value: scope, checked: scope === 'search' }));
   const fault = make('div');
   const node = make(
     'form',
     { class: 'panel-form', 'data-testid': 'key-form' },
-    make('div', { class: 'fields' }, field('key-name', t('name'), name), field('key-days', t('expires-in'), days)),
+    make(
+      'div',
+      { class: 'fields' },
+      field('key-name', t('admin.name'), name),
+      field('key-days', t('admin.expires-in'), days),
+    ),
     make(
       'fieldset',
       {},
-      make('legend', { text: t('scopes') }),
+      make('legend', { text: t('admin.scopes') }),
       ...SCOPES.map((scope, at) =>
-        field(`key-scope-${scope}`, t(`scope-${scope}`), boxes[at], t(`scope-${scope}-hint`)),
+        field(`key-scope-${scope}`, t(`admin.scope-${scope}`), boxes[at], t(`admin.scope-${scope}-hint`)),
       ),
     ),
-    make('p', {}, make('button', { class: 'solid', 'data-testid': 'key-make', text: t('key-make') })),
+    make('p', {}, make('button', { class: 'solid', 'data-testid': 'key-make', text: t('admin.key-make') })),
     fault,
   );
   node.addEventListener('submit', async (event) => {
@@ -98,23 +118,23 @@ function show({ key }, made) {
     make(
       'div',
       { class: 'outcome' },
-      make('p', { text: t('key-once') }),
+      make('p', { text: t('admin.key-once') }),
       text,
       make(
         'div',
         { class: 'row' },
         action(
-          'copy',
+          'shared.copy',
           async () => {
             await navigator.clipboard.writeText(key);
-            announce(t('copied'));
+            announce(t('shared.copied'));
           },
           fault,
         ),
-        action('key-done', async () => made.replaceChildren(), fault),
+        action('admin.key-done', async () => made.replaceChildren(), fault),
       ),
       fault,
     ),
   );
-  announce(t('key-once'));
+  announce(t('admin.key-once'));
 }

@@ -19,14 +19,14 @@ const LISTED = 60;
 export async function mapSection(place) {
   const { points, total, model, index_generation: generation } = await requestJson(`/v1/map?limit=${POINTS}`);
   if (points.length === 0) {
-    place.replaceChildren(empty(t('no-points')));
+    place.replaceChildren(empty(t('admin.no-points')));
     return;
   }
   const classes = classesOf(points);
   const canvas = make('canvas', {
     tabindex: '0',
     role: 'application',
-    'aria-label': t('map-label', { n: points.length }),
+    'aria-label': t('admin.map-label', { n: points.length }),
     'aria-describedby': 'map-how',
     'data-testid': 'map-canvas',
   });
@@ -38,13 +38,13 @@ export async function mapSection(place) {
   const sheet = new Sheet(canvas, {
     hover: hovering(card, frame),
     open: (point) => openItem(point.id, canvas),
-    lassoed: (shown) => list(shown, t('in-lasso')),
+    lassoed: (shown) => list(shown, t('admin.in-lasso')),
   });
   const lasso = make('button', {
     type: 'button',
     class: 'plain',
     'aria-pressed': 'false',
-    text: t('lasso'),
+    text: t('admin.lasso'),
     'data-testid': 'lasso',
   });
   lasso.addEventListener('click', () => {
@@ -56,7 +56,12 @@ export async function mapSection(place) {
   place.replaceChildren(
     make('p', {
       class: 'soft',
-      text: t(total > points.length ? 'map-sample' : 'map-whole', { n: points.length, total, model, generation }),
+      text: t(total > points.length ? 'admin.map-sample' : 'admin.map-whole', {
+        n: points.length,
+        total,
+        model,
+        generation,
+      }),
     }),
     make(
       'div',
@@ -66,9 +71,9 @@ export async function mapSection(place) {
         'div',
         { class: 'row' },
         lasso,
-        press('zoom-in', () => sheet.zoom(1.5)),
-        press('zoom-out', () => sheet.zoom(1 / 1.5)),
-        press('zoom-reset', () => sheet.reset()),
+        press('admin.zoom-in', () => sheet.zoom(1.5)),
+        press('admin.zoom-out', () => sheet.zoom(1 / 1.5)),
+        press('admin.zoom-reset', () => sheet.reset()),
       ),
     ),
     fault,
@@ -77,11 +82,11 @@ export async function mapSection(place) {
       'p',
       { class: 'soft legend', id: 'map-how' },
       make('span', { class: 'square' }),
-      ` ${t('is-picture')} · `,
+      ` ${t('admin.is-picture')} · `,
       make('span', { class: 'ring' }),
-      ` ${t('is-caption')} · ${t('map-how')}`,
+      ` ${t('admin.is-caption')} · ${t('admin.map-how')}`,
     ),
-    make('h3', { text: t('map-classes') }),
+    make('h3', { text: t('admin.map-classes') }),
     legend(sheet, classes, (labels) => {
       if (labels.size === 0) listed.replaceChildren();
       else
@@ -119,7 +124,7 @@ function hovering(card, frame) {
             make('p', { dir: 'auto', text: words ?? point.id }),
             make('p', {
               class: 'soft',
-              text: [t(point.kind === 'image' ? 'is-picture' : 'is-caption'), shown.labels.join(', ')]
+              text: [t(point.kind === 'image' ? 'admin.is-picture' : 'admin.is-caption'), shown.labels.join(', ')]
                 .filter(Boolean)
                 .join(' · '),
             }),
@@ -145,8 +150,8 @@ function query(sheet, points, fault) {
   const node = make(
     'form',
     { class: 'map-query' },
-    field('map-query', t('map-query'), input),
-    make('button', { class: 'plain', 'data-testid': 'map-ask', text: t('map-ask') }),
+    field('map-query', t('admin.map-query'), input),
+    make('button', { class: 'plain', 'data-testid': 'map-ask', text: t('admin.map-ask') }),
     said,
   );
   const places = new Map(points.map((point) => [`${point.kind} ${point.caption ?? ''} ${point.id}`, point]));
@@ -168,7 +173,10 @@ function query(sheet, points, fault) {
         .filter(Boolean);
       const mean = (axis) => found.reduce((sum, point) => sum + point[axis], 0) / found.length;
       sheet.mark(found.length ? { x: mean('x'), y: mean('y') } : null);
-      said.textContent = t(found.length ? 'map-found' : 'map-none', { n: found.length, of: results.length });
+      said.textContent = t(found.length ? 'admin.map-found' : 'admin.map-none', {
+        n: found.length,
+        of: results.length,
+      });
     } catch (error) {
       fault.replaceChildren(failure(error));
     }
@@ -210,10 +218,10 @@ function legend(sheet, classes, chosen) {
 
 /** What a lasso or a class holds: how many of what, and the items themselves. */
 function selection(shown, what) {
-  const said = t('holds', {
+  const said = t('admin.holds', {
     what,
-    pictures: t('n-pictures', { n: shown.filter((point) => point.kind === 'image').length }),
-    captions: t('n-captions', { n: shown.filter((point) => point.kind === 'text').length }),
+    pictures: t('shared.n-pictures', { n: shown.filter((point) => point.kind === 'image').length }),
+    captions: t('shared.n-captions', { n: shown.filter((point) => point.kind === 'text').length }),
   });
   announce(said);
   const ids = [...new Set(shown.map((point) => point.id))];
@@ -229,7 +237,7 @@ function selection(shown, what) {
     make('p', { 'data-testid': 'held', text: said }),
     counts ? make('p', { class: 'soft', text: counts }) : null,
     rows.length
-      ? more(t('items-first', { n: rows.length, of: ids.length }), make('ul', { class: 'groups' }, ...rows))
+      ? more(t('admin.items-first', { n: rows.length, of: ids.length }), make('ul', { class: 'groups' }, ...rows))
       : null,
   ].filter(Boolean);
 }

@@ -8,16 +8,16 @@ import { moment, number, t } from '../shared/i18n.js';
 
 /** Rows of a comparison: a name, and where the report has it. All are shares; for errors less is better. */
 const METRICS = [
-  ['metric-map-it', (report) => report.map_image_to_text],
-  ['metric-map-ti', (report) => report.map_text_to_image],
-  ['metric-r1-it', (report) => report.recall_image_to_text?.at_1],
-  ['metric-r1-ti', (report) => report.recall_text_to_image?.at_1],
-  ['metric-r10-it', (report) => report.recall_image_to_text?.at_10],
-  ['metric-r10-ti', (report) => report.recall_text_to_image?.at_10],
-  ['metric-label-i', (report) => report.label_accuracy_image],
-  ['metric-label-t', (report) => report.label_accuracy_text],
-  ['metric-error-it', (report) => report.calibration_error_image_to_text, true],
-  ['metric-error-ti', (report) => report.calibration_error_text_to_image, true],
+  ['admin.metric-map-it', (report) => report.map_image_to_text],
+  ['admin.metric-map-ti', (report) => report.map_text_to_image],
+  ['admin.metric-r1-it', (report) => report.recall_image_to_text?.at_1],
+  ['admin.metric-r1-ti', (report) => report.recall_text_to_image?.at_1],
+  ['admin.metric-r10-it', (report) => report.recall_image_to_text?.at_10],
+  ['admin.metric-r10-ti', (report) => report.recall_text_to_image?.at_10],
+  ['admin.metric-label-i', (report) => report.label_accuracy_image],
+  ['admin.metric-label-t', (report) => report.label_accuracy_text],
+  ['admin.metric-error-it', (report) => report.calibration_error_image_to_text, true],
+  ['admin.metric-error-ti', (report) => report.calibration_error_text_to_image, true],
 ];
 
 const share = (value) => (Number.isFinite(value) ? number(value, 3) : '–');
@@ -25,7 +25,7 @@ const share = (value) => (Number.isFinite(value) ? number(value, 3) : '–');
 export async function modelsSection(place) {
   const { models, before } = await requestJson('/v1/models');
   if (models.length === 0) {
-    place.replaceChildren(empty(t('no-models')));
+    place.replaceChildren(empty(t('admin.no-models')));
     return;
   }
   const fault = make('div');
@@ -36,7 +36,7 @@ export async function modelsSection(place) {
   const rows = models.map((model) => {
     const box = make('input', {
       type: 'checkbox',
-      'aria-label': t('compare-this', { model: model.version }),
+      'aria-label': t('admin.compare-this', { model: model.version }),
       'data-testid': 'compare',
     });
     box.addEventListener('change', () => {
@@ -49,28 +49,28 @@ export async function modelsSection(place) {
         place.querySelectorAll('[data-testid=compare]')[models.indexOf(first)].checked = false;
       }
       compared.replaceChildren(...(chosen.size === 2 ? comparison(...chosen) : []));
-      if (chosen.size === 2) announce(t('compared', { n: METRICS.length }));
+      if (chosen.size === 2) announce(t('admin.compared', { n: METRICS.length }));
     });
     const name = make(
       'span',
       {},
       make('code', { text: model.version }),
-      model.active ? make('span', { class: 'badge', text: t('answers') }) : null,
+      model.active ? make('span', { class: 'badge', text: t('admin.answers') }) : null,
     );
     const buttons = make('div', { class: 'row' });
     if (!model.active) {
       buttons.append(
         careful(
-          'activate',
-          'activate-sure',
+          'admin.activate',
+          'admin.activate-sure',
           () => switched(`/v1/models/${encodeURIComponent(model.version)}/activate`),
           fault,
         ),
       );
     }
     buttons.append(
-      action('report', () => openReport(model.version), fault),
-      action('plots', () => showPlots(model.version, plotted), fault),
+      action('admin.report', () => openReport(model.version), fault),
+      action('admin.plots', () => showPlots(model.version, plotted), fault),
     );
     return [
       box,
@@ -85,23 +85,32 @@ export async function modelsSection(place) {
   });
   // What heads a row is its name, not the box beside it.
   const shown = table(
-    t('models-caption'),
-    [t('model'), t('compare'), t('made'), t('metric-map-it'), t('metric-map-ti'), t('took'), t('gate'), t('do')],
+    t('admin.models-caption'),
+    [
+      t('admin.model'),
+      t('admin.compare'),
+      t('admin.made'),
+      t('admin.metric-map-it'),
+      t('admin.metric-map-ti'),
+      t('admin.took'),
+      t('admin.gate'),
+      t('admin.do'),
+    ],
     rows.map(([box, name, ...others]) => [name, box, ...others]),
     { class: 'models', 'data-testid': 'models' },
   );
   place.replaceChildren(
-    make('p', { class: 'soft', text: t('models-hint') }),
+    make('p', { class: 'soft', text: t('admin.models-hint') }),
     shown,
     make(
       'div',
       { class: 'row' },
       careful(
-        'rollback',
-        'rollback-sure',
+        'admin.rollback',
+        'admin.rollback-sure',
         () => switched('/v1/models/rollback'),
         fault,
-        before ? { text: t('rollback-to', { model: before }) } : { disabled: true },
+        before ? { text: t('admin.rollback-to', { model: before }) } : { disabled: true },
       ),
     ),
     fault,
@@ -120,13 +129,13 @@ const within = (value, interval) =>
   );
 
 function verdict(gate) {
-  if (!gate) return t('gate-none');
+  if (!gate) return t('admin.gate-none');
   if (gate.objections?.length)
     return more(
-      gate.promoted ? t('gate-forced') : t('gate-held'),
+      gate.promoted ? t('admin.gate-forced') : t('admin.gate-held'),
       ...gate.objections.map((text) => make('p', { text })),
     );
-  return gate.promoted ? t('gate-passed') : t('gate-held');
+  return gate.promoted ? t('admin.gate-passed') : t('admin.gate-held');
 }
 
 async function switched(path) {
@@ -145,7 +154,7 @@ async function openReport(version) {
   const link = make('a', { href: URL.createObjectURL(page), download: `${version}.html` });
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
-  announce(t('report-saved'));
+  announce(t('admin.report-saved'));
 }
 
 function comparison(one, other) {
@@ -157,10 +166,10 @@ function comparison(one, other) {
     .map((each) => [each.label, mean(classes.get(each.label)), mean(each)])
     .sort((a, b) => a[2] - a[1] - (b[2] - b[1]))
     .map(([label, before, after]) => [label, ...beside(before, after)]);
-  const heads = (first) => [first, left.version, right.version, t('difference')];
+  const heads = (first) => [first, left.version, right.version, t('admin.difference')];
   return [
-    table(t('compared-caption'), heads(t('metric')), rows),
-    more(t('per-class'), table(t('per-class'), heads(t('label')), perClass)),
+    table(t('admin.compared-caption'), heads(t('admin.metric')), rows),
+    more(t('admin.per-class'), table(t('admin.per-class'), heads(t('admin.label')), perClass)),
   ];
 }
 
@@ -178,7 +187,7 @@ function beside(before, after, less = false) {
     make('span', {
       class: mark ? (better ? 'better' : 'worse') : '',
       text: said,
-      title: mark ? t(better ? 'better' : 'worse') : null,
+      title: mark ? t(better ? 'admin.better' : 'admin.worse') : null,
     }),
   ];
 }

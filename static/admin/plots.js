@@ -18,8 +18,8 @@ export async function showPlots(version, place) {
   wanted = version;
   const { curves } = await requestJson(`/v1/models/${encodeURIComponent(version)}/report`);
   if (wanted !== version) return;
-  const title = make('h3', { tabindex: '-1', text: t('plots-of', { model: version }) });
-  place.replaceChildren(title, ...(curves ? plots(curves) : [empty(t('plots-none'))]));
+  const title = make('h3', { tabindex: '-1', text: t('admin.plots-of', { model: version }) });
+  place.replaceChildren(title, ...(curves ? plots(curves) : [empty(t('admin.plots-none'))]));
   title.focus();
 }
 
@@ -29,12 +29,15 @@ function plots({
   precision_at_recall: { image_to_text: there, text_to_image: back },
   reliability,
 }) {
-  const precision = chart(t('plot-precision'), [t('plot-there'), t('plot-back')], { last: false });
+  const precision = chart(t('admin.plot-precision'), [t('admin.image-to-text'), t('admin.text-to-image')], {
+    last: false,
+  });
   there.forEach((value, at) => precision.add(at / (there.length - 1), [value, back[at]]));
   const kept = reliability.map(({ pairs, bins }) => {
+    const kinds = pairs.replaceAll(' ', '-');
     const promises = chart(
-      t('plot-calibration', { pairs: t(`pairs-${pairs}`) }),
-      [t('plot-observed'), t('plot-promised')],
+      t('admin.plot-calibration', { pairs: t(`admin.pairs-${kinds}`) }),
+      [t('admin.plot-observed'), t('admin.plot-promised')],
       { last: false },
     );
     for (const { count, promised, observed } of bins) if (count) promises.add(promised, [observed, promised]);
@@ -42,7 +45,7 @@ function plots({
   });
   const drawn = [precision, ...kept].filter(({ points }) => points.length > 0).map(({ node }) => node);
   return [
-    make('p', { class: 'soft', text: t('plots-hint') }),
+    make('p', { class: 'soft', text: t('admin.plots-hint') }),
     make('div', { class: 'charts', 'data-testid': 'plots-drawn' }, ...drawn),
     ...confused(classes, confusion),
   ];
@@ -55,12 +58,12 @@ function confused(classes, counts) {
     .slice(0, MISTAKES);
   const mistakes = wrong.length
     ? table(
-        t('plot-mistakes'),
-        [t('plot-true'), t('plot-named'), t('tile-pictures')],
+        t('admin.plot-mistakes'),
+        [t('admin.plot-true'), t('admin.plot-named'), t('admin.tile-pictures')],
         wrong.map(([truth, named, count]) => [classes[truth], classes[named], count]),
         { 'data-testid': 'mistakes' },
       )
-    : empty(t('plot-no-mistakes'));
+    : empty(t('admin.plot-no-mistakes'));
   return classes.length > READABLE ? [mistakes] : [matrix(classes, counts), mistakes];
 }
 
@@ -78,18 +81,18 @@ function matrix(classes, counts) {
           class: count ? (truth === named ? 'right' : 'wrong') : null,
           share: all ? count / all : 0,
           text: count ? number(count) : '',
-          title: t('plot-cell', { truth: name, named: classes[named], n: count, all }),
+          title: t('admin.plot-cell', { truth: name, named: classes[named], n: count, all }),
         }),
       ),
     );
   });
   return make(
     'div',
-    { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': t('plot-confusion') },
+    { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': t('admin.plot-confusion') },
     make(
       'table',
       { class: 'matrix', 'data-testid': 'confusion' },
-      make('caption', { text: t('plot-confusion') }),
+      make('caption', { text: t('admin.plot-confusion') }),
       make(
         'thead',
         {},

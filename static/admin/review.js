@@ -23,13 +23,13 @@ export async function reviewSection(place) {
   const { looked_at: lookedAt } = review;
   const fault = make('div');
   const look = action(
-    'look-again',
+    'admin.look-again',
     async () => {
       const task = await requestJson('/v1/admin/evaluate', { method: 'POST' });
       document.dispatchEvent(new CustomEvent('task-begun', { detail: task }));
-      announce(t('looking'));
+      announce(t('admin.looking'));
       const { textContent: said } = look;
-      look.textContent = t('looking');
+      look.textContent = t('admin.looking');
       // It works until its task is over; if that ends well, all of this is drawn anew.
       await new Promise((resolve) => {
         const over = ({ detail }) => {
@@ -42,15 +42,18 @@ export async function reviewSection(place) {
       look.textContent = said;
     },
     fault,
-    { text: t(lookedAt ? 'look-again' : 'look') },
+    { text: t(lookedAt ? 'admin.look-again' : 'admin.look') },
   );
   const parts = [
-    make('p', { class: 'soft', text: t(lookedAt ? 'review-hint' : 'review-never', { at: moment(lookedAt) }) }),
+    make('p', {
+      class: 'soft',
+      text: t(lookedAt ? 'admin.review-hint' : 'admin.review-never', { at: moment(lookedAt) }),
+    }),
   ];
-  if (lookedAt && entries.length === 0) parts.push(empty(t('review-none')));
+  if (lookedAt && entries.length === 0) parts.push(empty(t('admin.review-none')));
   for (const kind of ['label', 'caption']) {
     const found = entries.filter((entry) => entry.kind === kind);
-    if (found.length) parts.push(make('h3', { text: t(`review-${kind}s`, { n: found.length }) }), cards(found));
+    if (found.length) parts.push(make('h3', { text: t(`admin.review-${kind}s`, { n: found.length }) }), cards(found));
   }
   place.replaceChildren(...parts, make('div', { class: 'row' }, look), fault);
 }
@@ -62,7 +65,7 @@ function cards(found) {
   const rest = make('button', {
     type: 'button',
     class: 'plain',
-    text: t('review-rest', { n: found.length - FIRST }),
+    text: t('admin.review-rest', { n: found.length - FIRST }),
     'data-testid': 'review-rest',
   });
   rest.addEventListener('click', () => {
@@ -81,7 +84,7 @@ function card(entry) {
   const picture = make('button', {
     type: 'button',
     class: 'review-picture',
-    'aria-label': t('review-open', { id: item.id }),
+    'aria-label': t('admin.review-open', { id: item.id }),
   });
   picture.addEventListener('click', () => openItem(item.id));
   thumbnail(item)
@@ -92,15 +95,18 @@ function card(entry) {
     change(
       entry,
       proposed(entry),
-      t(entry.kind === 'label' ? 'review-now' : 'review-removed', { label: entry.suggested, name }),
+      t(entry.kind === 'label' ? 'admin.review-now' : 'admin.review-removed', { label: entry.suggested, name }),
     );
   const buttons = make(
     'div',
     { class: 'row' },
     onlyCaption(entry)
       ? null
-      : action('review-mend', () => settled(node, entry, mend), fault, { text: mending(entry) }),
-    action('review-right', () => settled(node, entry, () => callRight(entry)), fault),
+      : action(mendingKey(entry), () => settled(node, entry, mend), fault, {
+          text: t(mendingKey(entry), { label: entry.suggested }),
+          'data-testid': 'review-mend',
+        }),
+    action('admin.review-right', () => settled(node, entry, () => callRight(entry)), fault),
   );
   node.append(picture, ...(entry.kind === 'label' ? ofLabel(entry) : ofCaption(entry)), buttons, fault);
   return node;
@@ -119,7 +125,7 @@ function ofLabel({ item, suggested, lead }) {
       '?',
     ),
     item.captions.length ? make('p', { class: 'review-words', dir: 'auto', text: item.captions[0] }) : null,
-    make('p', { class: 'soft', text: t('review-lead', { n: number(lead, 2) }) }),
+    make('p', { class: 'soft', text: t('admin.review-lead', { n: number(lead, 2) }) }),
   ].filter(Boolean);
 }
 
@@ -128,8 +134,8 @@ function ofCaption(entry) {
   return [
     make('p', { class: 'review-words', dir: 'auto', text: caption }),
     make('p', { class: 'soft' }, said(item.labels.join(', '))),
-    make('p', { class: 'soft', text: t('review-distance', { n: number(distance, 2) }) }),
-    onlyCaption(entry) ? make('p', { class: 'soft', text: t('review-only') }) : null,
+    make('p', { class: 'soft', text: t('admin.review-distance', { n: number(distance, 2) }) }),
+    onlyCaption(entry) ? make('p', { class: 'soft', text: t('admin.review-only') }) : null,
   ].filter(Boolean);
 }
 
@@ -142,9 +148,9 @@ function proposed({ kind, item, suggested, caption }) {
   return { labels: item.labels.length === 1 ? [suggested] : [...item.labels, suggested] };
 }
 
-function mending({ kind, item, suggested }) {
-  if (kind === 'caption') return t('review-remove');
-  return t(item.labels.length === 1 ? 'review-is' : 'review-is-also', { label: suggested });
+function mendingKey({ kind, item }) {
+  if (kind === 'caption') return 'admin.review-remove';
+  return item.labels.length === 1 ? 'admin.review-is' : 'admin.review-is-also';
 }
 
 /** Does what settles an entry and offers the way back, which `act` gives with what was done: [text, undo]. */
@@ -156,16 +162,16 @@ async function settled(node, entry, act) {
   } catch (error) {
     if (error.status !== 412 && error.status !== 404) throw error;
     // Somebody else was here first.
-    announce(t('review-changed'));
+    announce(t('admin.review-changed'));
     await again();
     return;
   }
   const fault = make('div');
   const back = action(
-    'undo',
+    'admin.undo',
     async () => {
       await undo();
-      announce(t('undone'));
+      announce(t('admin.undone'));
       const anew = card(entry);
       node.replaceWith(anew);
       anew.querySelector('.row button').focus();
@@ -185,7 +191,7 @@ async function settled(node, entry, act) {
 async function callRight({ id }) {
   const address = `/v1/admin/review/${id}/settle`;
   await request(address, { method: 'POST' });
-  return [t('review-settled'), () => request(address, { method: 'DELETE' })];
+  return [t('admin.review-settled'), () => request(address, { method: 'DELETE' })];
 }
 
 /** Changes the item, if it is still as it is shown. */

@@ -29,8 +29,12 @@ export async function tasksSection(place) {
       make(
         'div',
         {},
-        action(`do-${name}`, async () => begun(await requestJson(`/v1/admin/${name}`, { method: 'POST' })), fault),
-        make('p', { class: 'soft', text: t(`do-${name}-hint`) }),
+        action(
+          `admin.do-${name}`,
+          async () => begun(await requestJson(`/v1/admin/${name}`, { method: 'POST' })),
+          fault,
+        ),
+        make('p', { class: 'soft', text: t(`admin.do-${name}-hint`) }),
       ),
     ),
   );
@@ -46,7 +50,7 @@ export async function tasksSection(place) {
   before = first.next_before;
   older.append(
     action(
-      'older',
+      'admin.older',
       async () => {
         const page = await requestJson(`/v1/tasks?limit=${PAGE}&before=${before}`);
         take(page.tasks, false);
@@ -74,7 +78,7 @@ export async function tasksSection(place) {
       if (atWork(task)) expected.add(task.id);
       else if (expected.delete(task.id)) document.dispatchEvent(new CustomEvent('task-ended', { detail: task }));
     }
-    if (rows.size === 0) list.append(make('li', { class: 'empty', 'data-testid': 'empty', text: t('no-tasks') }));
+    if (rows.size === 0) list.append(make('li', { class: 'empty', 'data-testid': 'empty', text: t('admin.no-tasks') }));
   }
 
   async function look(quiet = true) {
@@ -97,7 +101,7 @@ export async function tasksSection(place) {
   }
 
   function begun(task) {
-    announce(t('task-begun', { n: task.id }));
+    announce(t('admin.task-begun', { n: task.id }));
     take([task], true);
     again();
   }
@@ -122,12 +126,12 @@ document.addEventListener('key-changed', () => watching?.look());
 
 /** A task in the list; `show` brings it up to date without taking the focus from it. */
 function taskRow(task, fault, look) {
-  const bar = make('progress', { max: 100, 'aria-label': t('progress-of', { n: task.id }) });
+  const bar = make('progress', { max: 100, 'aria-label': t('admin.progress-of', { n: task.id }) });
   const status = make('span', { class: 'badge', 'data-testid': 'task-status' });
   const steps = make('p', { class: 'soft' });
   const cancel = careful(
-    'cancel-task',
-    'cancel-sure',
+    'admin.cancel-task',
+    'admin.cancel-sure',
     async () => {
       await requestJson(`/v1/tasks/${task.id}/cancel`, { method: 'POST' });
       setTimeout(() => look(), 300);
@@ -141,7 +145,7 @@ function taskRow(task, fault, look) {
     make(
       'div',
       { class: 'row' },
-      make('strong', { text: says(`type-${task.type}`) ? t(`type-${task.type}`) : task.type }),
+      make('strong', { text: says(`admin.type-${task.type}`) ? t(`admin.type-${task.type}`) : task.type }),
       make('span', { class: 'soft', text: `#${task.id}` }),
       status,
       make('span', { class: 'soft', text: moment(task.created_at) }),
@@ -157,19 +161,19 @@ function taskRow(task, fault, look) {
     row.task = now;
     const { progress, started_at: began, finished_at: over } = now;
     node.dataset.status = now.status;
-    status.textContent = t(`status-${now.status}`);
+    status.textContent = t(`admin.status-${now.status}`);
     cancel.hidden = bar.hidden = !atWork(now);
     bar.value = Math.max(progress.percent, 0);
     const said = progress.steps
       .filter((one) => !over && one.total > 0)
       .map((one) => `${one.name} ${number(one.done)}/${number(one.total)}`);
-    if (progress.eta_seconds) said.push(t('left', { time: duration(progress.eta_seconds) }));
-    if (began && over) said.push(t('took-time', { time: duration((new Date(over) - new Date(began)) / 1000) }));
+    if (progress.eta_seconds) said.push(t('admin.left', { time: duration(progress.eta_seconds) }));
+    if (began && over) said.push(t('admin.took-time', { time: duration((new Date(over) - new Date(began)) / 1000) }));
     steps.textContent = said.join(' · ');
     if (over && !rest.firstChild) {
       if (now.error) rest.append(make('p', { class: 'outcome', text: now.error.detail }));
       if (now.result)
-        rest.append(more(t('result'), make('pre', { tabindex: '0', text: JSON.stringify(now.result, null, 2) })));
+        rest.append(more(t('admin.result'), make('pre', { tabindex: '0', text: JSON.stringify(now.result, null, 2) })));
     }
   }
 

@@ -9,19 +9,19 @@ import { number, t } from '../shared/i18n.js';
 
 /** Settings by their names in a settings file; what is left empty is as in the default. */
 const SETTINGS = [
-  ['class.course.max_epochs', 'set-class-epochs', { min: 1, step: 1 }],
-  ['pair.course.max_epochs', 'set-pair-epochs', { min: 1, step: 1 }],
-  ['seed', 'set-seed', { min: 0, step: 1 }],
+  ['class.course.max_epochs', 'admin.set-class-epochs', { min: 1, step: 1 }],
+  ['pair.course.max_epochs', 'admin.set-pair-epochs', { min: 1, step: 1 }],
+  ['seed', 'admin.set-seed', { min: 0, step: 1 }],
 ];
 const FINER = [
-  ['class.course.learning_rate', 'set-class-rate', { min: 0, step: 'any' }],
-  ['pair.course.learning_rate', 'set-pair-rate', { min: 0, step: 'any' }],
-  ['class.course.batch', 'set-class-batch', { min: 1, step: 1 }],
-  ['pair.course.batch', 'set-pair-batch', { min: 1, step: 1 }],
-  ['class.course.hidden', 'set-class-hidden', { min: 1, step: 1 }],
-  ['pair.course.hidden', 'set-pair-hidden', { min: 1, step: 1 }],
-  ['class.lambda', 'set-lambda', { min: 0, step: 'any' }],
-  ['class.eta', 'set-eta', { min: 0, step: 'any' }],
+  ['class.course.learning_rate', 'admin.set-class-rate', { min: 0, step: 'any' }],
+  ['pair.course.learning_rate', 'admin.set-pair-rate', { min: 0, step: 'any' }],
+  ['class.course.batch', 'admin.set-class-batch', { min: 1, step: 1 }],
+  ['pair.course.batch', 'admin.set-pair-batch', { min: 1, step: 1 }],
+  ['class.course.hidden', 'admin.set-class-hidden', { min: 1, step: 1 }],
+  ['pair.course.hidden', 'admin.set-pair-hidden', { min: 1, step: 1 }],
+  ['class.lambda', 'admin.set-lambda', { min: 0, step: 'any' }],
+  ['class.eta', 'admin.set-eta', { min: 0, step: 'any' }],
 ];
 
 let following = null;
@@ -31,7 +31,7 @@ export async function trainSection(place) {
   const live = make('div', { id: 'training', 'data-testid': 'training' });
   place.replaceChildren(form(live), live);
   if (tasks.length) watch(tasks[0], live);
-  else live.replaceChildren(empty(t('no-training')));
+  else live.replaceChildren(empty(t('admin.no-training')));
 }
 
 function form(live) {
@@ -39,12 +39,18 @@ function form(live) {
     field(
       `set-${path.replaceAll('.', '-')}`,
       t(name),
-      make('input', { type: 'number', inputmode: 'decimal', placeholder: t('default'), 'data-path': path, ...bounds }),
+      make('input', {
+        type: 'number',
+        inputmode: 'decimal',
+        placeholder: t('admin.default'),
+        'data-path': path,
+        ...bounds,
+      }),
     );
   const objective = make(
     'select',
     { 'data-path': 'objective' },
-    ...['class-and-pair', 'dscmr'].map((value) => make('option', { value, text: t(`objective-${value}`) })),
+    ...['class-and-pair', 'dscmr'].map((value) => make('option', { value, text: t(`admin.objective-${value}`) })),
   );
   const fault = make('div', { id: 'train-fault' });
   const node = make(
@@ -53,18 +59,18 @@ function form(live) {
     make(
       'div',
       { class: 'fields' },
-      field('set-objective', t('objective'), objective),
+      field('set-objective', t('admin.objective'), objective),
       ...SETTINGS.map(numeric),
       field(
         'set-margin',
-        t('margin'),
-        make('input', { type: 'number', min: 0, max: 1, step: 'any', placeholder: t('default') }),
-        t('margin-hint'),
+        t('admin.margin'),
+        make('input', { type: 'number', min: 0, max: 1, step: 'any', placeholder: t('admin.default') }),
+        t('admin.margin-hint'),
       ),
     ),
-    more(t('finer'), make('div', { class: 'fields' }, ...FINER.map(numeric))),
-    field('set-force', t('force'), make('input', { type: 'checkbox' }), t('force-hint')),
-    make('p', {}, make('button', { class: 'solid', 'data-testid': 'train-start', text: t('train-start') })),
+    more(t('admin.finer'), make('div', { class: 'fields' }, ...FINER.map(numeric))),
+    field('set-force', t('admin.force'), make('input', { type: 'checkbox' }), t('admin.force-hint')),
+    make('p', {}, make('button', { class: 'solid', 'data-testid': 'train-start', text: t('admin.train-start') })),
     fault,
   );
   node.addEventListener('submit', async (event) => {
@@ -72,7 +78,7 @@ function form(live) {
     fault.replaceChildren();
     try {
       const task = await requestJson('/v1/admin/train', { method: 'POST', json: asked(node) });
-      announce(t('task-begun', { n: task.id }));
+      announce(t('admin.task-begun', { n: task.id }));
       document.dispatchEvent(new CustomEvent('task-begun', { detail: task }));
       watch(task, live);
     } catch (error) {
@@ -104,21 +110,21 @@ function watch(task, live) {
   const charts = {};
   const epochs = [];
   const fault = make('div');
-  const bar = make('progress', { max: 100, value: 0, 'aria-label': t('progress') });
+  const bar = make('progress', { max: 100, value: 0, 'aria-label': t('admin.progress') });
   const said = make('span', { 'data-testid': 'training-status' });
-  const lost = make('p', { class: 'soft', hidden: true, text: t('stream-lost') });
+  const lost = make('p', { class: 'soft', hidden: true, text: t('admin.stream-lost') });
   const parts = make('div', { class: 'charts', 'data-testid': 'charts' });
-  const numbers = more(t('as-table'), make('div'));
+  const numbers = more(t('admin.as-table'), make('div'));
   const cancel = careful(
-    'cancel-task',
-    'cancel-sure',
+    'admin.cancel-task',
+    'admin.cancel-sure',
     () => requestJson(`/v1/tasks/${task.id}/cancel`, { method: 'POST' }),
     fault,
     { 'data-testid': 'training-cancel' },
   );
   const came = make('div');
   live.replaceChildren(
-    make('h3', {}, t('training-of', { n: task.id }), ' ', said),
+    make('h3', {}, t('admin.training-of', { n: task.id }), ' ', said),
     bar,
     make('div', { class: 'row' }, cancel),
     came,
@@ -134,9 +140,9 @@ function watch(task, live) {
 
   function tell({ status, progress }) {
     live.dataset.status = status;
-    const eta = progress.eta_seconds ? ` · ${t('left', { time: duration(progress.eta_seconds) })}` : '';
+    const eta = progress.eta_seconds ? ` · ${t('admin.left', { time: duration(progress.eta_seconds) })}` : '';
     const step = status === 'running' ? progress.steps.findLast((one) => one.done < one.total)?.name : null;
-    said.textContent = [t(`status-${status}`), step].filter(Boolean).join(' · ') + eta;
+    said.textContent = [t(`admin.status-${status}`), step].filter(Boolean).join(' · ') + eta;
     bar.value = Math.max(progress.percent, 0);
     bar.hidden = cancel.hidden = status !== 'running' && status !== 'enqueued';
   }
@@ -149,13 +155,16 @@ function watch(task, live) {
           .filter((name) => Number.isFinite(loss[name]))
           .map((name) => [
             name,
-            chart(t('chart', { what: name === 'total' ? 'J' : name.toUpperCase(), part: t(`part-${part}`) }), ['']),
+            chart(
+              t('admin.chart', { what: name === 'total' ? 'J' : name.toUpperCase(), part: t(`admin.part-${part}`) }),
+              [''],
+            ),
           ]),
         [
           'map',
-          chart(t('chart', { what: t('validation-map'), part: t(`part-${part}`) }), [
-            t('image-to-text'),
-            t('text-to-image'),
+          chart(t('admin.chart', { what: t('admin.validation-map'), part: t(`admin.part-${part}`) }), [
+            t('admin.image-to-text'),
+            t('admin.text-to-image'),
           ]),
         ],
       ].map(([name, made]) => {
@@ -168,7 +177,7 @@ function watch(task, live) {
       made.add(epoch, name === 'map' ? [map?.image_to_text, map?.text_to_image] : [loss[name]]);
     }
     epochs.push([
-      `${t(`part-${part}`)} ${number(epoch)}`,
+      `${t(`admin.part-${part}`)} ${number(epoch)}`,
       ...['total', 'j1', 'j2', 'j3'].map((name) => figure(loss[name])),
       figure(map?.image_to_text),
       figure(map?.text_to_image),
@@ -182,8 +191,17 @@ function watch(task, live) {
     if (!numbers.open || !epochs.length) return;
     numbers.lastChild.replaceWith(
       table(
-        t('as-table'),
-        [t('epoch'), 'J', 'J1', 'J2', 'J3', `mAP ${t('image-to-text')}`, `mAP ${t('text-to-image')}`, 'mR'],
+        t('admin.as-table'),
+        [
+          t('admin.epoch'),
+          'J',
+          'J1',
+          'J2',
+          'J3',
+          `mAP ${t('admin.image-to-text')}`,
+          `mAP ${t('admin.text-to-image')}`,
+          'mR',
+        ],
         epochs,
       ),
     );
@@ -217,7 +235,7 @@ function outcome({ result, error }, place) {
     make(
       'div',
       { class: 'outcome', 'data-testid': 'verdict' },
-      make('p', { text: t(promoted ? 'promoted' : 'not-promoted', { model: result.model }) }),
+      make('p', { text: t(promoted ? 'admin.promoted' : 'admin.not-promoted', { model: result.model }) }),
       objections.length ? make('ul', {}, ...objections.map((text) => make('li', { text }))) : null,
     ),
   );

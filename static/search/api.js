@@ -57,12 +57,16 @@ export const more = (cursor, signal) =>
 async function base64(token) {
   const picture = await kept(token);
   if (!picture)
-    throw new RequestError({ title: t('picture-gone'), detail: t('picture-gone-why'), code: 'picture_gone' });
+    throw new RequestError({
+      title: t('search.picture-gone'),
+      detail: t('search.picture-gone-why'),
+      code: 'picture_gone',
+    });
   return new Promise((resolve, reject) => {
     const reader = new FileReader();
     reader.onload = () => resolve(reader.result.slice(reader.result.indexOf(',') + 1));
     reader.onerror = () =>
-      reject(new RequestError({ title: t('picture-unreadable'), detail: picture.name, code: 'picture_gone' }));
+      reject(new RequestError({ title: t('search.picture-unreadable'), detail: picture.name, code: 'picture_gone' }));
     reader.readAsDataURL(picture.blob);
   });
 }

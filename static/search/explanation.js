@@ -14,27 +14,31 @@ export function reasons(result, query) {
   if (!vector) return null;
   const lines = [];
   lines.push([
-    t('why-near'),
+    t('search.why-near'),
     vector.rank
-      ? t('why-cosine', { cosine: number(vector.cosine, 3), rank: vector.rank })
-      : t('why-cosine-only', { cosine: number(vector.cosine, 3) }),
+      ? t('search.why-cosine', { cosine: number(vector.cosine, 3), rank: vector.rank })
+      : t('search.why-cosine-only', { cosine: number(vector.cosine, 3) }),
   ]);
   if (Number.isFinite(result.relevance))
-    lines.push([t('relevance'), t('why-relevance', { share: percent(result.relevance) })]);
+    lines.push([t('search.relevance'), t('search.why-relevance', { share: percent(result.relevance) })]);
   lines.push([
-    t('why-keywords'),
-    keyword ? t('why-matched', { words: keyword.matched.join(', ') || '–', rank: keyword.rank }) : t('why-no-keyword'),
+    t('search.why-keywords'),
+    keyword
+      ? t('search.why-matched', { words: keyword.matched.join(', ') || '–', rank: keyword.rank })
+      : t('search.why-no-keyword'),
   ]);
   const read = (query?.predicted_labels ?? []).slice(0, READ_AS);
   if (read.length) {
     const guess = read.map(({ label, probability }) => `${label} ${percent(probability)}`).join(', ');
     const shared = read.filter(({ label }) => result.labels?.includes(label)).map(({ label }) => label);
     lines.push([
-      t('why-read-as'),
-      shared.length ? t('why-shared', { guess, shared: shared.join(', ') }) : t('why-not-shared', { guess }),
+      t('search.why-read-as'),
+      shared.length
+        ? t('search.why-shared', { guess, shared: shared.join(', ') })
+        : t('search.why-not-shared', { guess }),
     ]);
   }
-  lines.push([t('why-place'), t('why-rank', { n: result.rank })]);
+  lines.push([t('search.why-place'), t('search.why-rank', { n: result.rank })]);
   return make(
     'dl',
     { class: 'why-list', 'data-testid': 'why-list' },
@@ -46,7 +50,7 @@ export function reasons(result, query) {
 
 /** What of the collection lies nearest to the question: that is what the question was understood by. */
 export const examples = (results) => [
-  make('h3', { text: t('why-examples') }),
+  make('h3', { text: t('search.why-examples') }),
   make(
     'ol',
     { class: 'why-examples', 'data-testid': 'why-examples' },

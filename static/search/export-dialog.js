@@ -36,9 +36,9 @@ function python({ path, body }, key) {
 export async function copyText(text, said) {
   try {
     await navigator.clipboard.writeText(text);
-    said.textContent = t('copied');
+    said.textContent = t('shared.copied');
   } catch {
-    said.textContent = t('not-copied', { text });
+    said.textContent = t('search.not-copied', { text });
   }
 }
 

@@ -51,7 +51,7 @@ export function drawFilters(asked, changed) {
   ].filter(Boolean);
   if (filter.labels.length || Object.keys(filter.fields).length) {
     rows.push(
-      button({ class: 'plain', text: t('filter-none'), 'data-name': 'none', 'data-testid': 'filter-none' }, () =>
+      button({ class: 'plain', text: t('search.filter-none'), 'data-name': 'none', 'data-testid': 'filter-none' }, () =>
         changed(NO_FILTER),
       ),
     );
@@ -90,7 +90,11 @@ function labelRow(counts, filter, changed, again) {
         'li',
         {},
         button(
-          { class: 'plain', text: allLabels ? t('labels-fewer') : t('labels-more', { n: rest }), 'data-name': 'all' },
+          {
+            class: 'plain',
+            text: allLabels ? t('search.labels-fewer') : t('search.labels-more', { n: rest }),
+            'data-name': 'all',
+          },
           () => {
             allLabels = !allLabels;
             again();
@@ -99,7 +103,7 @@ function labelRow(counts, filter, changed, again) {
       ),
     );
   }
-  return row(t('only-in'), chips);
+  return row(t('search.only-in'), chips);
 }
 
 function fieldRow(name, values, results, filter, changed) {
@@ -142,8 +146,8 @@ function rangeRow(name, numbers, chosen, put) {
       'data-name': `${name}:${said}`,
       'data-testid': 'range-filter',
     });
-  const from = end(chosen?.from, least, t('from'));
-  const to = end(chosen?.to, most, t('to'));
+  const from = end(chosen?.from, least, t('search.from'));
+  const to = end(chosen?.to, most, t('search.to'));
   const read = ({ value }) => (value === '' ? null : Number(value));
   for (const field of [from, to]) {
     field.addEventListener('change', () => {

@@ -1,6 +1,5 @@
 // The search page: reads the question from the address, asks the service, shows the answer.
 
-import './strings.js';
 import * as api from './api.js';
 import { copyDialog } from './export-dialog.js';
 import { itemDialog } from './item-dialog.js';
@@ -185,8 +184,8 @@ async function boot() {
 function waitWith(error) {
   current = null;
   const untrained = error.code === 'no_model';
-  if (untrained && view.state() !== 'untrained') view.showNotice('untrained', t('not-yet'), untrainedNotice());
-  if (!untrained) view.showNotice('starting', t('a-moment'), startingNotice(error.detail));
+  if (untrained && view.state() !== 'untrained') view.showNotice('untrained', t('search.not-yet'), untrainedNotice());
+  if (!untrained) view.showNotice('starting', t('search.a-moment'), startingNotice(error.detail));
   clearTimeout(bootTimer);
   bootTimer = setTimeout(boot, untrained ? UNTRAINED_POLL_MS : STARTING_POLL_MS);
 }

@@ -31,7 +31,8 @@ export function itemDialog({ similar, combine, within, turned, closed, nearest }
     details?.abort();
     details = new AbortController();
     picture.classList.remove('broken');
-    byId('dialog-place').textContent = results.length > 1 ? t('place-of', { n: at + 1, total: results.length }) : '';
+    byId('dialog-place').textContent =
+      results.length > 1 ? t('search.place-of', { n: at + 1, total: results.length }) : '';
     byId('dialog-previous').disabled = at === 0;
     byId('dialog-next').disabled = at === results.length - 1;
     byId('dialog-copied').textContent = '';
@@ -79,8 +80,8 @@ export function itemDialog({ similar, combine, within, turned, closed, nearest }
             {
               class: 'chip within',
               'data-testid': 'only-in-class',
-              text: t('only-this-class'),
-              'aria-label': t('only-class', { label }),
+              text: t('search.only-this-class'),
+              'aria-label': t('search.only-class', { label }),
             },
             () => leave(() => within(label)),
           ),
@@ -92,12 +93,12 @@ export function itemDialog({ similar, combine, within, turned, closed, nearest }
     const width = more.width ?? result.width;
     const height = more.height ?? result.height;
     const facts = [
-      [t('fact-id'), result.id],
+      [t('search.fact-id'), result.id],
       // Where it lies on the machine that serves is nobody else's business.
-      [t('fact-file'), more.source?.split(/[\\/]/).at(-1)],
-      [t('fact-size'), width && height ? `${width} × ${height}` : null],
-      [t('relevance'), Number.isFinite(result.relevance) ? good.text : null],
-      [t('cosine'), Number.isFinite(result.score) ? number(result.score, 3) : null],
+      [t('search.fact-file'), more.source?.split(/[\\/]/).at(-1)],
+      [t('search.fact-size'), width && height ? `${width} × ${height}` : null],
+      [t('search.relevance'), Number.isFinite(result.relevance) ? good.text : null],
+      [t('search.cosine'), Number.isFinite(result.score) ? number(result.score, 3) : null],
       ...Object.entries({ ...result.meta, ...more.meta }).map(([key, value]) => [
         key,
         typeof value === 'object' ? JSON.stringify(value) : value,

@@ -35,7 +35,7 @@ function retryButton(retry, wait) {
   let left = wait;
   const tick = () => {
     again.disabled = left > 0;
-    again.textContent = left > 0 ? t('retry-in', { n: left }) : t('retry');
+    again.textContent = left > 0 ? t('shared.retry-in', { n: left }) : t('shared.retry');
     if (left > 0 && (again.isConnected || left === wait)) setTimeout(tick, 1000);
     left -= 1;
   };
@@ -49,41 +49,43 @@ export function errorNotice(error, retry) {
   const worthRetrying =
     error.status === 0 ? error.code === 'unreachable' : keyless || error.status === 410 || error.status >= 429;
   return notice({
-    title: error.status === undefined ? t('page-fault') : keyless ? t('no-key') : error.title,
+    title: error.status === undefined ? t('shared.page-fault') : keyless ? t('search.no-key') : error.title,
     lines: [
       error.detail ?? String(error.message),
-      keyless ? t('no-key-why') : '',
-      waits ? t('busy', { n: error.retryAfter }) : '',
+      keyless ? t('search.no-key-why') : '',
+      waits ? t('search.busy', { n: error.retryAfter }) : '',
     ],
-    small: error.requestId ? t('request-id', { id: error.requestId }) : '',
+    small: error.requestId ? t('shared.request-id', { id: error.requestId }) : '',
     retry: worthRetrying ? retry : null,
     wait: waits ? error.retryAfter : 0,
     alert: true,
   });
 }
 
-export const startingNotice = (detail) => notice({ title: t('starting'), lines: [detail, t('starting-why')] });
+export const startingNotice = (detail) =>
+  notice({ title: t('search.starting'), lines: [detail, t('search.starting-why')] });
 
 export const untrainedNotice = () =>
   notice({
-    title: t('untrained'),
-    lines: [t('untrained-why')],
+    title: t('search.untrained'),
+    lines: [t('search.untrained-why')],
     command: 'diptych train',
-    small: t('looks-again'),
+    small: t('search.looks-again'),
   });
 
 /** Nothing at all: the filters let nothing through, or there is nothing. */
 export const emptyNotice = (without) =>
   notice({
-    title: t(without ? 'empty-filtered' : 'empty'),
-    lines: [t(without ? 'empty-filtered-why' : 'empty-why')],
+    title: t(without ? 'search.empty-filtered' : 'search.empty'),
+    lines: [t(without ? 'search.empty-filtered-why' : 'search.empty-why')],
     more: without
-      ? [button({ class: 'solid', text: t('filter-none'), 'data-testid': 'without-filter' }, without)]
+      ? [button({ class: 'solid', text: t('search.filter-none'), 'data-testid': 'without-filter' }, without)]
       : [exampleChips()],
   });
 
 /** Something, and none of it is what was asked for. */
-export const unsureNotice = () => notice({ title: t('unsure'), lines: [t('unsure-why')], more: [exampleChips()] });
+export const unsureNotice = () =>
+  notice({ title: t('search.unsure'), lines: [t('search.unsure-why')], more: [exampleChips()] });
 
 /** A question that only says what is not wanted. */
-export const allAwayNotice = () => notice({ title: t('all-away'), lines: [t('all-away-why')] });
+export const allAwayNotice = () => notice({ title: t('search.all-away'), lines: [t('search.all-away-why')] });

@@ -66,7 +66,7 @@ export function takePictures({ asked, askedItem, refused }) {
     if (own !== null) askedItem(own);
     else if (event.dataTransfer.files.length) take(event.dataTransfer.files);
     else {
-      refused(new RequestError({ title: t('drop-link'), detail: t('drop-link-why') }));
+      refused(new RequestError({ title: t('search.drop-link'), detail: t('search.drop-link-why') }));
     }
   });
 }
@@ -74,10 +74,11 @@ export function takePictures({ asked, askedItem, refused }) {
 // A file whose ending the system does not know has no type: the service decides by its bytes.
 const isPicture = (file) => file.type === '' || file.type.startsWith('image/');
 
-const emptyFile = ({ name }) => new RequestError({ title: t('file-empty'), detail: t('file-empty-why', { name }) });
+const emptyFile = ({ name }) =>
+  new RequestError({ title: t('search.file-empty'), detail: t('search.file-empty-why', { name }) });
 
 const notAPicture = ({ name, type }) =>
-  new RequestError({ title: t('no-picture'), detail: t('no-picture-why', { name, type }) });
+  new RequestError({ title: t('search.no-picture'), detail: t('search.no-picture-why', { name, type }) });
 
 /** The id of an item of this collection that a dragged link leads to, else null. */
 function ownItem(link) {

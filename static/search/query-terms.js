@@ -25,7 +25,7 @@ function focusOf(list) {
 
 function chip(term, place, terms, changed) {
   const { kind, value, weight } = term;
-  const name = kind === 'text' ? `“${value}”` : kind === 'item' ? value : t('a-picture');
+  const name = kind === 'text' ? `“${value}”` : kind === 'item' ? value : t('search.a-picture');
   const put = (change) => changed(terms.map((other, at) => (at === place ? { ...other, ...change } : other)));
   const shown = make('output', { class: 'term-weight', text: signed(weight) });
   const slider = make('input', {
@@ -35,7 +35,7 @@ function chip(term, place, terms, changed) {
     step: 0.1,
     value: weight,
     'data-part': 'weight',
-    'aria-label': t('weight-of', { name }),
+    'aria-label': t('search.weight-of', { name }),
     'aria-valuetext': signed(weight),
     'data-testid': 'term-weight',
   });
@@ -55,9 +55,9 @@ function chip(term, place, terms, changed) {
         {
           class: 'term-button',
           'aria-pressed': String(weight < 0),
-          'aria-label': t('away-from', { name }),
+          'aria-label': t('search.away-from', { name }),
           text: '−',
-          title: t('away-from', { name }),
+          title: t('search.away-from', { name }),
           'data-part': 'sign',
           'data-testid': 'term-minus',
         },
@@ -68,9 +68,9 @@ function chip(term, place, terms, changed) {
       button(
         {
           class: 'term-button',
-          'aria-label': t('remove-term', { name }),
+          'aria-label': t('search.remove-term', { name }),
           text: '×',
-          title: t('remove-term', { name }),
+          title: t('search.remove-term', { name }),
           'data-part': 'remove',
           'data-testid': 'term-remove',
         },

@@ -27,7 +27,7 @@ export function plate(result, index, total, open) {
       score(good),
     ),
     good.share === null ? null : make('span', { class: 'gilt', share: good.share, 'aria-hidden': 'true' }),
-    opener(t('open-picture', { n: index + 1, name: caption || result.id }), () => open(index)),
+    opener(t('search.open-picture', { n: index + 1, name: caption || result.id }), () => open(index)),
   );
 }
 
@@ -48,7 +48,7 @@ export function captionLine(result, index, total, open) {
     make('p', { class: 'caption-text', dir: 'auto', text: result.text ?? '', 'data-testid': 'caption-text' }),
     make('p', { class: 'meta' }, make('span', { class: 'tags' }, ...tags(result)), score(good)),
     good.share === null ? null : make('span', { class: 'gilt', share: good.share, 'aria-hidden': 'true' }),
-    opener(t('open-caption', { n: index + 1 }), () => open(index)),
+    opener(t('search.open-caption', { n: index + 1 }), () => open(index)),
   );
 }
 
@@ -69,7 +69,7 @@ function thumbnail(result) {
       const mat = image.closest('.mat');
       if (!mat) return;
       mat.classList.add('broken');
-      mat.dataset.broken = t('picture-missing');
+      mat.dataset.broken = t('search.picture-missing');
     },
     { once: true },
   );
@@ -87,7 +87,7 @@ function score(good) {
     'span',
     { class: 'score', title: t(good.name), 'data-testid': 'score' },
     make('span', { class: 'visually-hidden', text: `${t(good.name)} ` }),
-    good.name === 'cosine' ? make('span', { class: 'score-kind', text: 'cos ', 'aria-hidden': 'true' }) : null,
+    good.name === 'search.cosine' ? make('span', { class: 'score-kind', text: 'cos ', 'aria-hidden': 'true' }) : null,
     good.text,
   );
 }

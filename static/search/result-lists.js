@@ -26,7 +26,7 @@ export function pictureList(open) {
 
   function drawFold() {
     byId('fold').hidden = !weak.length;
-    byId('fold').textContent = t(strong.length ? 'fold' : 'fold-all');
+    byId('fold').textContent = t(strong.length ? 'search.fold' : 'search.fold-all');
   }
 
   const list = {

@@ -11,7 +11,7 @@ import { NO_FILTER, filtered, half, onlyWords, pictured } from './url-state.js';
 import { predictedLabels } from './result-cards.js';
 import { kept } from './uploaded-pictures.js';
 import { drawTerms } from './query-terms.js';
-import { t } from '../shared/i18n.js';
+import { number, t } from '../shared/i18n.js';
 
 const SLOW_AFTER_MS = 4000;
 
@@ -33,7 +33,7 @@ export function prepare(wires) {
     pane: byId('pictures-pane'),
     list: pictureList((at) => told.open('pictures', at)),
   };
-  byId('asked-picture-img').closest('.mat').dataset.broken = t('picture-undrawn');
+  byId('asked-picture-img').closest('.mat').dataset.broken = t('search.picture-undrawn');
   byId('asked-picture-img').addEventListener('error', () => byId('asked-picture').classList.add('broken'));
   byId('tabs').addEventListener('click', (event) => {
     const name = Object.keys(panes).find((each) => panes[each].tab === event.target.closest('[role=tab]'));
@@ -66,9 +66,9 @@ export function drawQuestion(asked, { asChips = false } = {}) {
   document.body.dataset.direction = !terms.length ? 'none' : pictured(asked) ? 'picture' : 'text';
   document.title = terms.length ? `${nameOf(asked)} · diptych` : 'diptych';
   byId('query').value = words ?? '';
-  byId('query-label').textContent = t(!terms.length || words !== null ? 'query-label' : 'query-add');
+  byId('query-label').textContent = t(!terms.length || words !== null ? 'search.query-label' : 'search.query-add');
   byId('combine').hidden = words === null;
-  byId('add-picture').textContent = t(pictured(asked) ? 'picture-other' : 'picture-add');
+  byId('add-picture').textContent = t(pictured(asked) ? 'search.picture-other' : 'search.picture-add');
   drawTerms(words !== null || alone ? [] : terms, told.terms);
   drawAlone(alone);
   predictedLabels(byId('predicted'), byId('predicted-labels'), []);
@@ -89,7 +89,7 @@ function drawAlone(term) {
     kept(term.value).then((picture) => {
       if (!picture) return;
       image.src = picture.url;
-      byId('asked-picture-name').textContent = picture.name || t('pasted');
+      byId('asked-picture-name').textContent = picture.name || t('search.pasted');
     });
   }
 }
@@ -104,18 +104,18 @@ async function named(id) {
 /** What a question is called: `“bird” + “red”`. */
 export function nameOf({ terms }) {
   const each = terms.map(({ kind, value, weight }, place) => {
-    const name = kind === 'text' ? `“${value}”` : kind === 'item' && terms.length === 1 ? value : t('a-picture');
+    const name = kind === 'text' ? `“${value}”` : kind === 'item' && terms.length === 1 ? value : t('search.a-picture');
     return weight < 0 ? `− ${name}` : place ? `+ ${name}` : name;
   });
   return each.join(' ');
 }
 
 function titleFor(asked) {
-  if (!asked?.terms.length) return t('no-answer');
+  if (!asked?.terms.length) return t('search.no-answer');
   const [only, ...others] = asked.terms;
-  if (others.length || only.weight < 0) return t('answers-to', { name: nameOf(asked) });
-  if (only.kind === 'text') return t('pictures-for', { words: only.value });
-  return t(only.kind === 'item' ? 'similar-to-this' : 'answers-to-picture');
+  if (others.length || only.weight < 0) return t('search.answers-to', { name: nameOf(asked) });
+  if (only.kind === 'text') return t('search.pictures-for', { words: only.value });
+  return t(only.kind === 'item' ? 'search.similar-to-this' : 'search.answers-to-picture');
 }
 
 function clearAnswers() {
@@ -139,10 +139,10 @@ export function showLoading(asked) {
   // The old answers stay, dimmed, until the new ones are there.
   if (state() !== 'results') clearAnswers();
   byId('answers-title').textContent = titleFor(asked);
-  byId('status').textContent = t('searching');
+  byId('status').textContent = t('search.searching');
   setState('loading');
   slow = setTimeout(() => {
-    byId('status').textContent = t('slow');
+    byId('status').textContent = t('search.slow');
   }, SLOW_AFTER_MS);
 }
 
@@ -181,7 +181,7 @@ export function drawAnswer(asked, answer) {
   select(name);
   for (const each of Object.keys(panes)) {
     if (answer[each]) fillPane(each);
-    else if (tabs) setAside(each, make('p', { class: 'notice', text: t('still-looking') }));
+    else if (tabs) setAside(each, make('p', { class: 'notice', text: t('search.still-looking') }));
   }
 }
 
@@ -215,12 +215,9 @@ function fillPane(name) {
 
 function nameTab(name, answer) {
   const { tab } = panes[name];
-  tab.replaceChildren(make('span', { text: t(name === 'captions' ? 'captions-tab' : 'pictures-tab') }));
+  tab.replaceChildren(make('span', { text: t(name === 'captions' ? 'search.captions-tab' : 'search.pictures-tab') }));
   if (answer)
-    tab.append(
-      ' ',
-      make('span', { class: 'tab-count', text: t('n', { n: answer.total }), 'data-testid': `count-${name}` }),
-    );
+    tab.append(' ', make('span', { class: 'tab-count', text: number(answer.total), 'data-testid': `count-${name}` }));
 }
 
 function setAside(name, box) {
@@ -245,20 +242,20 @@ function sum(name) {
   const more = byId('more');
   more.hidden = !answer?.next_cursor;
   more.disabled = Boolean(answer?.loading);
-  more.textContent = t(answer?.loading ? 'loading-more' : 'more');
+  more.textContent = t(answer?.loading ? 'search.loading-more' : 'search.more');
   if (!answer) {
-    byId('status').textContent = t('searching');
+    byId('status').textContent = t('search.searching');
     return;
   }
   const { results, total, took_ms: took, query } = answer;
   const kind = name === 'captions' ? 'captions' : 'pictures';
   const parts = [
     total > results.length
-      ? t(`first-${kind}`, { shown: results.length, n: total })
-      : t(`n-${kind}`, { n: results.length }),
+      ? t(`search.first-${kind}`, { shown: results.length, n: total })
+      : t(`shared.n-${kind}`, { n: results.length }),
   ];
   if (Number.isFinite(took?.total)) parts.push(took.total < 1 ? '<1\u00a0ms' : `${Math.round(took.total)}\u00a0ms`);
-  if (query?.unknown_token_ratio >= 0.5) parts.push(t('unknown-words'));
+  if (query?.unknown_token_ratio >= 0.5) parts.push(t('search.unknown-words'));
   byId('status').textContent = parts.join(' · ');
 }
 
@@ -275,15 +272,15 @@ export function drawLoading(name, error, retry) {
 export function drawCollection({ collection, model, version }) {
   if (!collection) return;
   const parts = [
-    t('n-pictures', { n: collection.pictures }),
-    t('n-captions', { n: collection.captions }),
-    t('n-classes', { n: collection.labels }),
+    t('shared.n-pictures', { n: collection.pictures }),
+    t('shared.n-captions', { n: collection.captions }),
+    t('search.n-classes', { n: collection.labels }),
   ];
   byId('collection').replaceChildren(
     make('span', { class: 'collection-counts', text: parts.join(' · ') }),
     make('span', {
       class: 'collection-model',
-      text: model ? t('model', { version: model.version }) : `diptych ${version}`,
+      text: model ? t('search.model', { version: model.version }) : `diptych ${version}`,
     }),
   );
 }

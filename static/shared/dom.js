@@ -37,10 +37,10 @@ export function percent(share) {
 /** How good a result is: the calibrated relevance as a percentage, or the bare cosine where nothing is calibrated. */
 export function goodness(result) {
   if (Number.isFinite(result.relevance)) {
-    return { text: percent(result.relevance), share: clampShare(result.relevance), name: 'relevance' };
+    return { text: percent(result.relevance), share: clampShare(result.relevance), name: 'search.relevance' };
   }
-  if (Number.isFinite(result.score)) return { text: number(result.score, 3), share: null, name: 'cosine' };
-  return { text: '–', share: null, name: 'relevance' };
+  if (Number.isFinite(result.score)) return { text: number(result.score, 3), share: null, name: 'search.cosine' };
+  return { text: '–', share: null, name: 'search.relevance' };
 }
 
 /** A chip that leads to a question; a true link, so that it can be opened in another tab. */

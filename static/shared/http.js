@@ -50,7 +50,11 @@ export async function request(path, { json, quiet = false, ...options } = {}) {
       response = await fetch(path, { ...options, headers, body });
     } catch (cause) {
       if (cause.name === 'AbortError') throw cause;
-      throw new RequestError({ title: t('unreachable'), detail: t('unreachable-why'), code: 'unreachable' });
+      throw new RequestError({
+        title: t('shared.unreachable'),
+        detail: t('shared.unreachable-why'),
+        code: 'unreachable',
+      });
     }
     if (response.ok) return response;
     const error = await refusal(response);
@@ -68,7 +72,7 @@ export async function requestJson(path, options) {
     return await response.json();
   } catch (cause) {
     if (cause.name === 'AbortError') throw cause;
-    throw new RequestError({ title: t('unreadable'), detail: path, status: response.status });
+    throw new RequestError({ title: t('shared.unreadable'), detail: path, status: response.status });
   }
 }
 
@@ -83,7 +87,7 @@ async function refusal(response) {
   if ((response.headers.get('content-type') ?? '').includes('json'))
     problem = (await response.json().catch(() => ({}))) ?? {};
   return new RequestError({
-    title: problem.title || t('refused', { status: String(response.status) }),
+    title: problem.title || t('shared.refused', { status: String(response.status) }),
     detail: problem.detail || '',
     status: response.status,
     code: problem.code || '',
@@ -122,20 +126,25 @@ function question(error, key) {
       'data-testid': 'key-field',
       'aria-describedby': 'key-fault key-why',
     });
-    const cancel = make('button', { type: 'button', class: 'quiet', 'data-testid': 'key-cancel', text: t('cancel') });
-    const fault = !key ? '' : error.status === 403 ? t('key-scope') : t('key-wrong');
+    const cancel = make('button', {
+      type: 'button',
+      class: 'quiet',
+      'data-testid': 'key-cancel',
+      text: t('shared.cancel'),
+    });
+    const fault = !key ? '' : error.status === 403 ? t('shared.key-scope') : t('shared.key-wrong');
     const form = make(
       'form',
       { method: 'dialog' },
-      make('h2', { id: 'key-title', text: t('key-title') }),
-      make('label', { for: 'key-field', text: t('key-field') }),
+      make('h2', { id: 'key-title', text: t('shared.key-title') }),
+      make('label', { for: 'key-field', text: t('shared.key-field') }),
       field,
       make('p', { id: 'key-fault', role: 'alert', 'data-testid': 'key-fault', text: fault }),
-      make('p', { id: 'key-why', text: t('key-why') }),
+      make('p', { id: 'key-why', text: t('shared.key-why') }),
       make(
         'p',
         { class: 'key-buttons' },
-        make('button', { class: 'solid', 'data-testid': 'key-use', text: t('key-use') }),
+        make('button', { class: 'solid', 'data-testid': 'key-use', text: t('shared.key-use') }),
         cancel,
       ),
     );

@@ -22,6 +22,7 @@ mod learning;
 mod limits;
 mod live;
 mod load;
+mod locales;
 mod openapi;
 mod queries;
 mod reindex;
