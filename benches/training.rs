@@ -17,7 +17,7 @@ use std::{
 use cpu_time::ProcessTime;
 use diptych::{
     dataset::Split,
-    dscmr::{self, Event, FeatureMatrix, Objective, Part, Schedule, TrainSettings, TrainingData},
+    model::{self, Event, FeatureMatrix, Objective, Part, Schedule, TrainSettings, TrainingData},
 };
 use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
@@ -151,7 +151,7 @@ fn epochs(data: &TrainingData, settings: &TrainSettings) -> Outcome<Vec<Measured
     let mut found = Vec::new();
     let (mut wall, mut cpu) = (Instant::now(), ProcessTime::now());
     let encoders = ("random".to_owned(), "random".to_owned());
-    dscmr::train(data, settings, &encoders, None, &AtomicBool::new(false), &mut |event| match event {
+    model::train(data, settings, &encoders, None, &AtomicBool::new(false), &mut |event| match event {
         Event::Part { .. } => (wall, cpu) = (Instant::now(), ProcessTime::now()),
         Event::Epoch(epoch) => {
             found.push(Measured { part: epoch.part, wall: wall.elapsed(), cpu: cpu.elapsed() });

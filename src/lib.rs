@@ -24,7 +24,7 @@ pub mod dataset;
 pub mod encoders;
 
 // How is the common space learned?
-pub mod dscmr;
+pub mod model;
 
 // How good is it?
 pub mod evaluation;

@@ -10,7 +10,7 @@ use crate::{
     collection::{Collection, Encoders, Progress},
     config::DemoArgs,
     dataset::{self, Record, demo::FetchProgress},
-    dscmr::TrainSettings,
+    model::TrainSettings,
     training::{PromotionPolicy, import},
 };
 

@@ -9,8 +9,8 @@ use crate::{
     collection::CollectionError,
     config::EvaluateArgs,
     dataset::Split,
-    dscmr::{self, Model, TrainingData},
     evaluation::Report,
+    model::{self, Model, TrainingData},
     training::{
         JudgedQuery, LabelPrecision, QueryPrecision, ReportPage, keep_report, load_features, load_training_set,
         precision_at_10, report_page, report_page_of_features,
@@ -83,7 +83,7 @@ async fn on_features(folder: &Path, args: &EvaluateArgs) -> anyhow::Result<ExitC
 
 /// The numbers alone.
 async fn measure(model: Model, data: TrainingData) -> anyhow::Result<Report> {
-    Ok(tokio::task::spawn_blocking(move || dscmr::evaluate(&model, &data, Split::Test)).await??)
+    Ok(tokio::task::spawn_blocking(move || model::evaluate(&model, &data, Split::Test)).await??)
 }
 
 fn keep(file: &Path, html: &str) -> anyhow::Result<()> {

@@ -11,8 +11,8 @@ use super::{Shared, stopped};
 use crate::{
     collection::{Collection, Encoders},
     config::TrainArgs,
-    dscmr::TrainSettings,
     evaluation::Report,
+    model::TrainSettings,
     training::{PromotionDecision, PromotionPolicy, Trained, ablate, encode_missing, train, train_on_features},
 };
 

@@ -6,9 +6,9 @@ use crate::{
     archive::ArchiveError,
     catalog::CatalogError,
     dataset::{DatasetError, PictureError},
-    dscmr::DscmrError,
     encoders::EncoderError,
     index::IndexError,
+    model::DscmrError,
 };
 
 /// Why a collection could not be read or changed.

@@ -1,4 +1,4 @@
-//! Frozen networks that turn a picture or a sentence into features, which the subnetworks of [`crate::dscmr`] learn from.
+//! Frozen networks that turn a picture or a sentence into features, which the subnetworks of [`crate::model`] learn from.
 //!
 //! [`Registry`] is the door: it knows the encoders from their manifests (`models/*.toml`, also inside the binary), pulls
 //! their weights once, and loads them.

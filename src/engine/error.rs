@@ -7,9 +7,9 @@ use crate::{
     collection::CollectionError,
     compute::Refused,
     dataset::{DatasetError, PictureError},
-    dscmr::DscmrError,
     encoders::EncoderError,
     index::IndexError,
+    model::DscmrError,
 };
 
 /// Why a query could not be answered, or an item not be written.

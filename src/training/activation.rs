@@ -3,7 +3,7 @@
 use crate::{
     catalog::ModelRecord,
     collection::{Collection, CollectionError, Encoders, blocking},
-    dscmr::Model,
+    model::Model,
 };
 
 /// Makes a model that was trained before the one that answers. A service that runs takes it up with its next index.

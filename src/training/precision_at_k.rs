@@ -6,8 +6,8 @@ use crate::{
     collection::{Collection, CollectionError, Encoders, blocking},
     core::UnitVector,
     dataset::Split,
-    dscmr::{FeatureMatrix, Model, TrainingData},
     encoders::TextEncoder,
+    model::{FeatureMatrix, Model, TrainingData},
 };
 
 /// Results that are looked at.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     catalog::ModelRecord,
     collection::{Collection, CollectionError, blocking},
-    dscmr::{Model, TrainingData, Validation, validate},
+    model::{Model, TrainingData, Validation, validate},
     training::train::Learned,
 };
 
@@ -111,7 +111,7 @@ fn objections(found: Validation, classes: usize, live: Option<f64>, margin: f64)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{dscmr::Quality, evaluation::Spread};
+    use crate::{evaluation::Spread, model::Quality};
 
     fn found(map: f64, mean_cosine: f64, effective_rank: f64) -> Validation {
         let quality = Quality { map_image_to_text: map, map_text_to_image: map, mean_recall: 10.0 };

@@ -12,8 +12,8 @@ use crate::{
     catalog::{Doubt, Item, ModelRecord},
     collection::{Collection, CollectionError, Encoders, blocking},
     dataset::{self, Split},
-    dscmr::{self, Model, TrainingData},
     evaluation::{Curves, Examination, LISTED, Page, Place, Report, Shown, page},
+    model::{self, Model, TrainingData},
     training::{
         activation::load,
         train::{TrainingSet, load_training_set},
@@ -53,7 +53,7 @@ pub async fn report_page(
     let model = load(collection, encoders, record).await?;
     let facts = facts(record, &model);
     let (data, examination) = blocking(move || {
-        let examination = dscmr::examine(&model, &data, Split::Test)?;
+        let examination = model::examine(&model, &data, Split::Test)?;
         Ok::<_, CollectionError>((data, examination))
     })
     .await??;
@@ -117,7 +117,7 @@ pub async fn report_page_of_features(folder: &Path, model: &Path) -> Result<Repo
     let model = blocking(move || Model::load(&path)).await??;
     let data = train_from_features::load_features(folder, model.settings().seed).await?;
     blocking(move || {
-        let examination = dscmr::examine(&model, &data, Split::Test)?;
+        let examination = model::examine(&model, &data, Split::Test)?;
         let facts = vec![("parts in a cosine", model.parts_in_words())];
         let shown = |place: Place| {
             let row = item_of(&data, place);

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::{collection::CollectionError, dscmr::TrainSettings};
+use crate::{collection::CollectionError, model::TrainSettings};
 
 /// The defaults with what a request says in their place, by the names of a settings file.
 ///

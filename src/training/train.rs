@@ -19,8 +19,8 @@ use crate::{
     catalog::{ModelRecord, TrainingItem},
     collection::{Collection, CollectionError, Encoders, Progress, blocking},
     dataset::{Split, SplitFractions, SplitMember, assign_splits},
-    dscmr::{self, Epoch, Event, FeatureMatrix, Model, Terms, TrainSettings, TrainingData, Validation},
     evaluation::Report,
+    model::{self, Epoch, Event, FeatureMatrix, Model, Terms, TrainSettings, TrainingData, Validation},
     training::promotion::{PromotionDecision, PromotionPolicy, judge},
     util::fs::{try_lock_file, write_atomic},
 };
@@ -104,11 +104,11 @@ pub(crate) fn learn(
     progress: &dyn Progress,
     stop: &AtomicBool,
 ) -> Result<Learned, CollectionError> {
-    let model = dscmr::train(data, settings, encoders, checkpoints, stop, &mut told(progress))?;
+    let model = model::train(data, settings, encoders, checkpoints, stop, &mut told(progress))?;
     progress.begin("evaluate", "split", Some(2));
-    let validation = dscmr::validate(&model, data)?;
+    let validation = model::validate(&model, data)?;
     progress.advance(1);
-    let report = dscmr::evaluate(&model, data, Split::Test)?;
+    let report = model::evaluate(&model, data, Split::Test)?;
     progress.advance(2);
     Ok(Learned { model, validation, report })
 }

@@ -10,8 +10,8 @@ use std::{
 use crate::{
     collection::{CollectionError, Progress, blocking},
     dataset::{Matrix, PrecomputedFeatures},
-    dscmr::{FeatureMatrix, TrainSettings, TrainingData},
     evaluation::Report,
+    model::{FeatureMatrix, TrainSettings, TrainingData},
     training::train::{learn, remove},
 };
 

@@ -9,8 +9,8 @@ use std::{
 use diptych::{
     collection::{Collection, Encoders},
     dataset::{PictureLimits, Split},
-    dscmr,
     encoders::Registry,
+    model,
     training::load_training_set,
 };
 use npyz::WriterBuilder;
@@ -193,7 +193,7 @@ async fn wrong_labels_are_found() {
         let classes = data.classes.len() as u32;
         data.labels[item] = vec![(data.labels[item][0] + 1 + turn % (classes - 1)) % classes];
     }
-    let found = dscmr::mislabelled(&data, 0.5);
+    let found = model::mislabelled(&data, 0.5);
     let right = found.iter().take(50).filter(|suspect| wrong.contains(&suspect.item)).count();
     eprintln!("{} of {} wrong labels are among the first 50 of the list", right, wrong.len());
     assert!(right >= 35, "{right} of the first 50 bear a wrong label");

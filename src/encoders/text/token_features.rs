@@ -1,4 +1,4 @@
-//! Sentences as their tokens: what [`crate::dscmr`]'s sentence CNN learns from.
+//! Sentences as their tokens: what [`crate::model`]'s sentence CNN learns from.
 //!
 //! A token is two numbers, its id's digits to the base 2048: features are kept as f16, which holds no larger whole numbers
 //! exactly. Behind the last token all is 0, the id of padding.

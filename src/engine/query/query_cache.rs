@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use metrics::counter;
 
-use crate::{dscmr::Asked, util::lru::WeightedLru};
+use crate::{model::Asked, util::lru::WeightedLru};
 
 /// What an entry takes beside its numbers: links, hash, reference counts, roughly.
 const ENTRY: usize = 200;

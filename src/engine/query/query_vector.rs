@@ -7,9 +7,9 @@ use serde::Serialize;
 use crate::{
     catalog::Item,
     core::UnitVector,
-    dscmr::Asked,
     engine::{error::EngineError, query::request::Kind, serving::snapshot::Generation},
     index::{Neighbours, VectorIndex},
+    model::Asked,
 };
 
 /// Labels that an answer predicts for its query.

@@ -9,8 +9,8 @@ use crate::{
     index::Strategy,
 };
 
-pub use crate::dscmr::Direction;
 pub use crate::engine::query::query_vector::PredictedLabel;
+pub use crate::model::Direction;
 
 /// What a result, or a query, is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, utoipa::ToSchema)]

@@ -12,7 +12,6 @@ use crate::{
     collection::encode_one,
     core::UnitVector,
     dataset,
-    dscmr::FeatureMatrix,
     engine::{
         engine::Engine,
         error::EngineError,
@@ -26,6 +25,7 @@ use crate::{
         },
         serving::snapshot::Generation,
     },
+    model::FeatureMatrix,
 };
 
 /// The largest weight of a term, and its negative the smallest.

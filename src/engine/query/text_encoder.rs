@@ -15,7 +15,6 @@ use crate::{
     collection::blocking,
     compute::{self, BatchLimits, Batcher, Done},
     core::UnitVector,
-    dscmr::{Asked, FeatureMatrix},
     encoders::TextEncoder,
     engine::{
         engine::EngineLimits,
@@ -28,6 +27,7 @@ use crate::{
         serving::snapshot::Generation,
     },
     index::{Neighbours, SearchParams, Strategy, VectorIndex},
+    model::{Asked, FeatureMatrix},
 };
 
 /// Texts of a batch, at most.

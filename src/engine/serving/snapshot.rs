@@ -18,10 +18,10 @@ use crate::{
     catalog::{Changes, KeyedFeatures, ModelRecord, Watermark},
     collection::{Collection, CollectionError, Encoders, Progress, blocking, built_at},
     core::UnitVector,
-    dscmr::{FeatureMatrix, Model, TextNetwork},
     index::{
         Change, FoldLimits, GenerationError, IndexParameters, LiveIndex, SelfTest, Space, StaticIndex, VectorIndex,
     },
+    model::{FeatureMatrix, Model, TextNetwork},
     training::load,
 };
 

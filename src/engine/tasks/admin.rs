@@ -12,7 +12,6 @@ use crate::{
     catalog::{ModelRecord, Task},
     collection::{CollectionError, blocking},
     dataset,
-    dscmr::TrainSettings,
     engine::{
         engine::Engine,
         error::EngineError,
@@ -21,6 +20,7 @@ use crate::{
             runner::{Job, OnDuplicate},
         },
     },
+    model::TrainSettings,
     training::{
         PromotionPolicy, Trained, activate, encode_missing, import, keep_report, report_page, roll_back, train,
     },

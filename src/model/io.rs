@@ -8,11 +8,11 @@ use serde::Deserialize;
 
 use super::{
     DscmrError, Model,
-    model::{Description, FORMAT, PartDescription},
-    network::{Weights, tensor},
-    parts::Part,
-    sentence::Vocabulary,
-    standardise::Standardisation,
+    dscmr::network::{Weights, tensor},
+    heads::Part,
+    normalizer::Standardisation,
+    text_cnn::Vocabulary,
+    trained_model::{Description, FORMAT, PartDescription},
 };
 
 const WEIGHTS: &str = "model.safetensors";
@@ -122,7 +122,7 @@ impl PartDescription {
 }
 
 /// Writes a file and waits until it is on disk.
-pub(super) fn write_synced(path: &Path, bytes: &[u8]) -> Result<(), DscmrError> {
+pub(crate) fn write_synced(path: &Path, bytes: &[u8]) -> Result<(), DscmrError> {
     let write = || {
         let mut file = File::create(path)?;
         file.write_all(bytes)?;

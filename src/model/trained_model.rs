@@ -5,10 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Asked, Direction, DscmrError, Epoch, FeatureMatrix, TrainSettings,
-    network::{Shape, Weights, hidden, linear, tensor},
-    parts::{Learned, Part, side_by_side},
-    sentence::{Sentences, Vocabulary},
-    standardise::Standardisation,
+    dscmr::network::{Shape, Weights, hidden, linear, tensor},
+    heads::{Learned, Part, side_by_side},
+    normalizer::Standardisation,
+    text_cnn::{Sentences, Vocabulary},
 };
 use crate::{core::UnitVector, evaluation::Logistic};
 
@@ -16,15 +16,15 @@ use crate::{core::UnitVector, evaluation::Logistic};
 const READ_AT_ONCE: usize = 256;
 
 /// Version of the two files' form.
-pub(super) const FORMAT: u32 = 3;
+pub(crate) const FORMAT: u32 = 3;
 
 /// Which probability a cosine stands for, by direction.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Calibration {
-    pub(super) image_to_text: Option<Logistic>,
-    pub(super) text_to_image: Option<Logistic>,
-    pub(super) image_to_image: Option<Logistic>,
-    pub(super) text_to_text: Option<Logistic>,
+    pub(crate) image_to_text: Option<Logistic>,
+    pub(crate) text_to_image: Option<Logistic>,
+    pub(crate) image_to_image: Option<Logistic>,
+    pub(crate) text_to_text: Option<Logistic>,
 }
 
 impl Calibration {
@@ -44,58 +44,58 @@ impl Calibration {
 
 /// What `model.json` holds.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Description {
-    pub(super) format: u32,
-    pub(super) parts: Vec<PartDescription>,
-    pub(super) classes: Vec<String>,
-    pub(super) image_encoder: String,
-    pub(super) text_encoder: String,
-    pub(super) settings: TrainSettings,
-    pub(super) calibration: Calibration,
+pub(crate) struct Description {
+    pub(crate) format: u32,
+    pub(crate) parts: Vec<PartDescription>,
+    pub(crate) classes: Vec<String>,
+    pub(crate) image_encoder: String,
+    pub(crate) text_encoder: String,
+    pub(crate) settings: TrainSettings,
+    pub(crate) calibration: Calibration,
     /// The scale that turns outputs of the label layer into probabilities.
-    pub(super) sharpness: f64,
+    pub(crate) sharpness: f64,
     /// The tokens that the sentence CNN knows, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) vocabulary: Option<Vocabulary>,
+    pub(crate) vocabulary: Option<Vocabulary>,
     /// blake3 of the weights' file.
-    pub(super) weights_hash: String,
+    pub(crate) weights_hash: String,
 }
 
 /// What `model.json` holds of a part.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct PartDescription {
-    pub(super) part: Part,
-    pub(super) shape: Shape,
+pub(crate) struct PartDescription {
+    pub(crate) part: Part,
+    pub(crate) shape: Shape,
     /// Its weight in a cosine; those of all parts sum to 1.
-    pub(super) weight: f64,
+    pub(crate) weight: f64,
     /// The epoch whose weights these are.
-    pub(super) best_epoch: usize,
-    pub(super) epochs: Vec<Epoch>,
+    pub(crate) best_epoch: usize,
+    pub(crate) epochs: Vec<Epoch>,
 }
 
 /// A common space. Cheap to share, safe to use from many threads.
 #[derive(Debug, Clone)]
 pub struct Model {
-    pub(super) description: Description,
+    pub(crate) description: Description,
     /// Those of each part, in the order of the description. The first is the class part.
-    pub(super) weights: Vec<Weights>,
-    pub(super) images: Standardisation,
-    pub(super) texts: Standardisation,
+    pub(crate) weights: Vec<Weights>,
+    pub(crate) images: Standardisation,
+    pub(crate) texts: Standardisation,
 }
 
 /// What all parts of a space came from.
-pub(super) struct Origin {
-    pub(super) classes: Vec<String>,
-    pub(super) encoders: (String, String),
-    pub(super) settings: TrainSettings,
-    pub(super) images: Standardisation,
-    pub(super) texts: Standardisation,
-    pub(super) vocabulary: Option<Vocabulary>,
+pub(crate) struct Origin {
+    pub(crate) classes: Vec<String>,
+    pub(crate) encoders: (String, String),
+    pub(crate) settings: TrainSettings,
+    pub(crate) images: Standardisation,
+    pub(crate) texts: Standardisation,
+    pub(crate) vocabulary: Option<Vocabulary>,
 }
 
 impl Model {
     /// A model without calibration.
-    pub(super) fn new(origin: Origin, parts: Vec<Learned>) -> Self {
+    pub(crate) fn new(origin: Origin, parts: Vec<Learned>) -> Self {
         let (image_encoder, text_encoder) = origin.encoders;
         let (parts, weights) = parts
             .into_iter()
@@ -122,7 +122,7 @@ impl Model {
         }
     }
 
-    pub(super) fn calibrate(&mut self, calibration: Calibration, sharpness: f64) {
+    pub(crate) fn calibrate(&mut self, calibration: Calibration, sharpness: f64) {
         self.description.calibration = calibration;
         self.description.sharpness = sharpness;
     }
@@ -270,7 +270,7 @@ impl Model {
     }
 
     /// Raw outputs of the label layer, `[n][classes]`.
-    pub(super) fn label_outputs(&self, view: View, features: &FeatureMatrix) -> Result<Vec<Vec<f32>>, DscmrError> {
+    pub(crate) fn label_outputs(&self, view: View, features: &FeatureMatrix) -> Result<Vec<Vec<f32>>, DscmrError> {
         let class = &self.weights[0];
         let points = points(class, view, &self.rows(view, features)?)?;
         Ok(linear(&points, &class["labels.weight"], &class["labels.bias"])?.to_vec2()?)
@@ -279,7 +279,7 @@ impl Model {
 
 /// Which subnetwork.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum View {
+pub(crate) enum View {
     Image,
     Text,
 }
@@ -320,7 +320,7 @@ fn points(weights: &Weights, view: View, rows: &Rows) -> Result<Tensor, DscmrErr
 }
 
 /// exp(sharpness · x) scaled to sum 1.
-pub(super) fn softmax(outputs: &[f32], sharpness: f64) -> Vec<f32> {
+pub(crate) fn softmax(outputs: &[f32], sharpness: f64) -> Vec<f32> {
     let most = outputs.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let powers: Vec<f64> = outputs.iter().map(|&x| (sharpness * f64::from(x - most)).exp()).collect();
     let sum: f64 = powers.iter().sum();

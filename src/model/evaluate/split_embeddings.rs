@@ -4,11 +4,11 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Direction, DscmrError, Model, TrainingData, parts::side_by_side};
 use crate::{
     core::UnitVector,
     dataset::Split,
     evaluation::{Place, Retrieval, retrieve, spread_out},
+    model::{Direction, DscmrError, Model, TrainingData, heads::side_by_side},
 };
 
 /// Pairs that a calibration is fitted to or measured on, at most; beyond, they are taken at equal distances.
@@ -36,27 +36,27 @@ impl Quality {
 }
 
 /// A split's points with all that tells which of them belong together.
-pub(super) struct Points<'a> {
-    pub(super) data: &'a TrainingData,
+pub(crate) struct Points<'a> {
+    pub(crate) data: &'a TrainingData,
     /// Rows of the split's pictures.
-    pub(super) items: Vec<usize>,
+    pub(crate) items: Vec<usize>,
     /// Rows of its captions.
-    pub(super) texts: Vec<usize>,
-    pub(super) image_points: Vec<UnitVector>,
-    pub(super) text_points: Vec<UnitVector>,
+    pub(crate) texts: Vec<usize>,
+    pub(crate) image_points: Vec<UnitVector>,
+    pub(crate) text_points: Vec<UnitVector>,
     /// Sentences with equal features read the same; a number for each different one.
     reads: Vec<u32>,
 }
 
 impl<'a> Points<'a> {
     /// All points of a split.
-    pub(super) fn of(model: &Model, data: &'a TrainingData, split: Split) -> Result<Self, DscmrError> {
+    pub(crate) fn of(model: &Model, data: &'a TrainingData, split: Split) -> Result<Self, DscmrError> {
         Self::at_most(model, data, split, usize::MAX)
     }
 
     /// Those of the validation split by which choices are made: of a large one some, because all of them against all would
     /// take longer than the epoch that they judge.
-    pub(super) fn of_validation(model: &Model, data: &'a TrainingData) -> Result<Self, DscmrError> {
+    pub(crate) fn of_validation(model: &Model, data: &'a TrainingData) -> Result<Self, DscmrError> {
         Self::at_most(model, data, Split::Validation, JUDGING)
     }
 
@@ -76,7 +76,7 @@ impl<'a> Points<'a> {
     }
 
     /// The points with those of another space of the same split beside them.
-    pub(super) fn beside(&self, other: &Self, weight: f64) -> Self {
+    pub(crate) fn beside(&self, other: &Self, weight: f64) -> Self {
         let beside =
             |ours: &[UnitVector], theirs: &[UnitVector]| side_by_side(&[(weight, ours), (1.0 - weight, theirs)]);
         Self {
@@ -89,7 +89,7 @@ impl<'a> Points<'a> {
         }
     }
 
-    pub(super) fn quality(&self) -> Quality {
+    pub(crate) fn quality(&self) -> Quality {
         let (image_to_text, text_to_image) = (self.image_to_text(), self.text_to_image());
         Quality {
             map_image_to_text: image_to_text.mean_average_precision(),
@@ -99,23 +99,23 @@ impl<'a> Points<'a> {
     }
 
     /// The row of the item that the split's caption `text` describes.
-    pub(super) fn item_of(&self, text: usize) -> usize {
+    pub(crate) fn item_of(&self, text: usize) -> usize {
         self.data.text_items[self.texts[text]] as usize
     }
 
     /// Whether two items share a class.
-    pub(super) fn share(&self, a: usize, b: usize) -> bool {
+    pub(crate) fn share(&self, a: usize, b: usize) -> bool {
         self.data.labels[a].iter().any(|label| self.data.labels[b].contains(label))
     }
 
     /// All points with their rows, pictures before captions.
-    pub(super) fn all(&self) -> impl Iterator<Item = (Place, usize, &UnitVector)> {
+    pub(crate) fn all(&self) -> impl Iterator<Item = (Place, usize, &UnitVector)> {
         let images = self.items.iter().map(|&item| (Place::Picture(item), item)).zip(&self.image_points);
         let texts = self.texts.iter().map(|&text| (Place::Caption(text), self.data.text_items[text] as usize));
         images.chain(texts.zip(&self.text_points)).map(|((place, item), point)| (place, item, point))
     }
 
-    pub(super) fn image_to_text(&self) -> Retrieval {
+    pub(crate) fn image_to_text(&self) -> Retrieval {
         let reads_of = self.reads_by_item();
         retrieve(
             &self.image_points,
@@ -126,7 +126,7 @@ impl<'a> Points<'a> {
         )
     }
 
-    pub(super) fn text_to_image(&self) -> Retrieval {
+    pub(crate) fn text_to_image(&self) -> Retrieval {
         let reads_of = self.reads_by_item();
         retrieve(
             &self.text_points,
@@ -147,7 +147,7 @@ impl<'a> Points<'a> {
     }
 
     /// (cosine, shares a class) of pairs of one direction; a point is never paired with itself.
-    pub(super) fn pairs(&self, direction: Direction) -> Vec<(f32, bool)> {
+    pub(crate) fn pairs(&self, direction: Direction) -> Vec<(f32, bool)> {
         let image = |i: usize| (self.items[i], &self.image_points[i]);
         let text = |t: usize| (self.item_of(t), &self.text_points[t]);
         type Side<'s> = (usize, Box<dyn Fn(usize) -> (usize, &'s UnitVector) + 's>);

@@ -15,46 +15,41 @@
 //! answers for class and pair; [`Objective::Dscmr`] leaves the pair part out and is the paper to the letter.
 //!
 //! Where sentences come as tokens (`--text-encoder sentence-cnn`), the paper's sentence CNN reads them and is learned with the
-//! rest (`sentence.rs`); each part has its own.
+//! rest (`text_cnn.rs`); each part has its own.
 //!
-//! `loss.rs` has the three terms of J = J1 + λJ2 + ηJ3 and `contrast.rs` the loss of the pair part, `network.rs` a step of
-//! either, `course.rs` the way through the epochs, [`train()`] the whole; [`Model`] is what comes out.
+//! `dscmr/loss.rs` has the three terms of J = J1 + λJ2 + ηJ3 and `pair/info_nce.rs` the loss of the pair part, `dscmr/network.rs` a step of
+//! either, `train/epoch_loop.rs` the way through the epochs, [`train()`] the whole; [`Model`] is what comes out.
 
-mod adam;
-mod asked;
-mod checkpoint;
-mod contrast;
-mod course;
-mod data;
-mod device;
+mod dscmr;
 mod error;
 mod evaluate;
-mod examine;
-mod loss;
-mod model;
-mod network;
-mod parts;
-mod points;
-mod regularise;
-mod sentence;
-mod settings;
-mod standardise;
-mod stored;
+mod heads;
+mod io;
+mod normalizer;
+mod pair;
+mod query_encoder;
+mod text_cnn;
 mod train;
+mod trained_model;
+mod training_data;
 
 pub use crate::evaluation::Direction;
-pub use asked::{Asked, TextNetwork};
-pub use data::{FeatureMatrix, TrainingData};
-pub use device::Device;
+pub use dscmr::loss::Terms;
 pub use error::DscmrError;
-pub use evaluate::{Validation, evaluate, validate};
-pub use examine::{examine, mislabelled};
-pub use loss::Terms;
-pub use model::{Calibration, Model};
-pub use parts::Part;
-pub use points::Quality;
-pub use settings::{ClassPart, Course, Discrimination, Norm, Objective, PairPart, Schedule, TrainSettings};
-pub use train::{Epoch, Event, train};
+pub use evaluate::{
+    diagnostics::{examine, mislabelled},
+    split_embeddings::Quality,
+    split_evaluation::{Validation, evaluate, validate},
+};
+pub use heads::Part;
+pub use query_encoder::{Asked, TextNetwork};
+pub use train::{
+    device::Device,
+    settings::{ClassPart, Course, Discrimination, Norm, Objective, PairPart, Schedule, TrainSettings},
+    trainer::{Epoch, Event, train},
+};
+pub use trained_model::{Calibration, Model};
+pub use training_data::{FeatureMatrix, TrainingData};
 
 #[cfg(test)]
 mod tests;

@@ -5,15 +5,15 @@ use super::FeatureMatrix;
 /// How features enter a subnetwork: raised to a power that keeps their sign, then standardised by the mean and the standard
 /// deviation of each over the training split.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Standardisation {
-    pub(super) power: f64,
-    pub(super) mean: Vec<f32>,
-    pub(super) deviation: Vec<f32>,
+pub(crate) struct Standardisation {
+    pub(crate) power: f64,
+    pub(crate) mean: Vec<f32>,
+    pub(crate) deviation: Vec<f32>,
 }
 
 impl Standardisation {
     /// Measured over the given rows.
-    pub(super) fn measure(features: &FeatureMatrix, rows: &[usize], power: f64) -> Self {
+    pub(crate) fn measure(features: &FeatureMatrix, rows: &[usize], power: f64) -> Self {
         let (cols, count) = (features.cols(), rows.len().max(1) as f64);
         let mut sums = vec![(0f64, 0f64); cols];
         for &row in rows {
@@ -35,12 +35,12 @@ impl Standardisation {
     }
 
     /// The one that changes nothing.
-    pub(super) fn none(cols: usize) -> Self {
+    pub(crate) fn none(cols: usize) -> Self {
         Self { power: 1.0, mean: vec![0.0; cols], deviation: vec![1.0; cols] }
     }
 
     /// (x^power - mean) / deviation for the given rows, `[rows, cols]`.
-    pub(super) fn apply(&self, features: &FeatureMatrix, rows: impl Iterator<Item = usize>) -> Vec<f32> {
+    pub(crate) fn apply(&self, features: &FeatureMatrix, rows: impl Iterator<Item = usize>) -> Vec<f32> {
         let scaled = |row| {
             let values: &[f32] = features.row(row);
             let raised = values.iter().map(|&x| raised(x, self.power));

@@ -6,12 +6,14 @@ use std::{collections::HashMap, path::Path};
 use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use super::{
+use crate::model::{
     DscmrError, Epoch, Part, TrainSettings, TrainingData,
-    data::Hasher,
-    loss::Terms,
-    network::{Shape, Weights},
-    stored::write_synced,
+    dscmr::{
+        loss::Terms,
+        network::{Shape, Weights},
+    },
+    io::write_synced,
+    training_data::Hasher,
 };
 
 /// The file of a part.
@@ -24,36 +26,36 @@ const PLACE: &str = "place";
 
 /// The place in a training.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct Place {
+pub(crate) struct Place {
     /// What is learned from, and how; a checkpoint of anything else is not used.
-    pub(super) fingerprint: String,
+    pub(crate) fingerprint: String,
     /// The epoch at work, from 1.
-    pub(super) epoch: usize,
+    pub(crate) epoch: usize,
     /// Batches of it that are done.
-    pub(super) batches: usize,
+    pub(crate) batches: usize,
     /// Sum of the loss over these batches, weighted by their pairs.
-    pub(super) total: f64,
+    pub(crate) total: f64,
     /// Sums of its terms.
-    pub(super) sums: Terms,
+    pub(crate) sums: Terms,
     /// Adam's steps.
-    pub(super) steps: u64,
+    pub(crate) steps: u64,
     /// Epochs that are done.
-    pub(super) epochs: Vec<Epoch>,
+    pub(crate) epochs: Vec<Epoch>,
     /// Which of them was best.
-    pub(super) best_epoch: usize,
+    pub(crate) best_epoch: usize,
 }
 
 /// A training at rest.
-pub(super) struct Checkpoint {
-    pub(super) place: Place,
+pub(crate) struct Checkpoint {
+    pub(crate) place: Place,
     /// `[3, elements]` for each variable, in the order of [`Shape::names`].
-    pub(super) states: Vec<Tensor>,
-    pub(super) best: Weights,
+    pub(crate) states: Vec<Tensor>,
+    pub(crate) best: Weights,
 }
 
 impl Checkpoint {
     /// Writes the checkpoint whole or not at all.
-    pub(super) fn save(&self, folder: &Path, part: Part, shape: &Shape) -> Result<(), DscmrError> {
+    pub(crate) fn save(&self, folder: &Path, part: Part, shape: &Shape) -> Result<(), DscmrError> {
         std::fs::create_dir_all(folder).map_err(|e| DscmrError::file(folder, e))?;
         let path = folder.join(file(part));
         let mut tensors: Vec<(String, Tensor)> = Vec::new();
@@ -73,7 +75,7 @@ impl Checkpoint {
 
     /// Reads a checkpoint of this training. `None` if there is none, if it is of another, or if it is damaged: then the
     /// training begins anew, and the log says why.
-    pub(super) fn load(folder: &Path, part: Part, shape: &Shape, fingerprint: &str) -> Option<Self> {
+    pub(crate) fn load(folder: &Path, part: Part, shape: &Shape, fingerprint: &str) -> Option<Self> {
         let path = folder.join(file(part));
         let bytes = std::fs::read(&path).ok()?;
         match Self::parse(&bytes, shape) {
@@ -114,7 +116,7 @@ impl Checkpoint {
 }
 
 /// Names data and settings: two trainings with one fingerprint take the same course.
-pub(super) fn fingerprint(data: &TrainingData, settings: &TrainSettings, encoders: &(String, String)) -> String {
+pub(crate) fn fingerprint(data: &TrainingData, settings: &TrainSettings, encoders: &(String, String)) -> String {
     let mut hasher = Hasher::default();
     hasher.json(&serde_json::json!(settings));
     hasher.json(&serde_json::json!([encoders.0, encoders.1]));

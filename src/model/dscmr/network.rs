@@ -9,30 +9,30 @@ use candle_core::{DType, Device, Result, Tensor};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::{
+use super::loss::{self, Term, Terms};
+use crate::model::{
     ClassPart,
-    contrast::contrast,
-    loss::{self, Term, Terms},
-    regularise::Dropout,
-    sentence::{self, FILTERS, SentenceShape, Sentences},
+    pair::info_nce::contrast,
+    text_cnn::{self, FILTERS, SentenceShape, Sentences},
+    train::dropout::Dropout,
 };
 
 /// Lengths that make the network's shape.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub(super) struct Shape {
+pub(crate) struct Shape {
     /// Length of a picture's features.
-    pub(super) image: usize,
+    pub(crate) image: usize,
     /// Length of a sentence's features, or what the sentence CNN makes of it.
-    pub(super) text: usize,
+    pub(crate) text: usize,
     /// Units of each subnetwork's own layer.
-    pub(super) hidden: usize,
+    pub(crate) hidden: usize,
     /// Dimensions of the common space.
-    pub(super) dims: usize,
+    pub(crate) dims: usize,
     /// Outputs of the label layer; 0 where there is none.
-    pub(super) classes: usize,
+    pub(crate) classes: usize,
     /// The sentence CNN, where sentences come as tokens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) sentence: Option<SentenceShape>,
+    pub(crate) sentence: Option<SentenceShape>,
 }
 
 /// Names of the variables. Those of the label layer come last.
@@ -49,28 +49,28 @@ const NAMES: [&str; 8] = [
 
 impl Shape {
     /// Names of the variables, in the order in which steps visit them.
-    pub(super) fn names(&self) -> Vec<&'static str> {
+    pub(crate) fn names(&self) -> Vec<&'static str> {
         let mut names: Vec<&'static str> = if self.classes == 0 { NAMES[..6].to_vec() } else { NAMES.to_vec() };
         if self.sentence.is_some() {
-            names.extend(sentence::names());
+            names.extend(text_cnn::names());
         }
         names
     }
 
     /// Length of the sentence features that come in.
-    pub(super) fn text_features(&self) -> usize {
+    pub(crate) fn text_features(&self) -> usize {
         self.sentence.map_or(self.text, |sentence| sentence.features)
     }
 
-    /// `[out, in]` of a weight, `[1, out]` of a bias; those of the sentence CNN are as [`sentence`] says.
-    pub(super) fn of(&self, name: &str) -> (usize, usize) {
+    /// `[out, in]` of a weight, `[1, out]` of a bias; those of the sentence CNN are as [`text_cnn`] says.
+    pub(crate) fn of(&self, name: &str) -> (usize, usize) {
         let SentenceShape { tokens, embedding, .. } =
             self.sentence.unwrap_or(SentenceShape { features: 0, tokens: 0, embedding: 0 });
-        if name == sentence::EMBEDDING {
+        if name == text_cnn::EMBEDDING {
             return (tokens, embedding);
         }
         if let Some((width, weight, _)) =
-            sentence::WIDTHS.iter().find(|(_, weight, bias)| [*weight, *bias].contains(&name))
+            text_cnn::WIDTHS.iter().find(|(_, weight, bias)| [*weight, *bias].contains(&name))
         {
             return if *weight == name { (width * FILTERS, embedding) } else { (1, FILTERS) };
         }
@@ -96,7 +96,7 @@ impl Shape {
 /// Values of a variable before the first step: uniform in ±1/√fan_in, as PyTorch's linear layers begin and so the authors'
 /// code did. Drawn from a generator that is seeded by the names of network and variable, so that no variable's values depend
 /// on another's.
-pub(super) fn initial(shape: &Shape, network: &str, name: &str, seed: u64) -> Vec<f32> {
+pub(crate) fn initial(shape: &Shape, network: &str, name: &str, seed: u64) -> Vec<f32> {
     let (rows, cols) = shape.of(name);
     let bound = 1.0 / (shape.fan_in(name) as f32).sqrt();
     let mut rng = generator(seed, &format!("{network}.{name}"));
@@ -104,34 +104,34 @@ pub(super) fn initial(shape: &Shape, network: &str, name: &str, seed: u64) -> Ve
 }
 
 /// A generator for one purpose of one training.
-pub(super) fn generator(seed: u64, purpose: &str) -> ChaCha8Rng {
+pub(crate) fn generator(seed: u64, purpose: &str) -> ChaCha8Rng {
     let key = blake3::hash(format!("{seed} {purpose}").as_bytes());
     ChaCha8Rng::from_seed(*key.as_bytes())
 }
 
 /// The variables by name, `f32`.
-pub(super) type Weights = BTreeMap<&'static str, Tensor>;
+pub(crate) type Weights = BTreeMap<&'static str, Tensor>;
 
 /// Rows through one subnetwork's own layer: ReLU(x Wᵀ + b), `[n, hidden]`.
-pub(super) fn hidden(weights: &Weights, view: &str, rows: &Tensor) -> Result<Tensor> {
+pub(crate) fn hidden(weights: &Weights, view: &str, rows: &Tensor) -> Result<Tensor> {
     let (weight, bias) = if view == "image" { ("image.weight", "image.bias") } else { ("text.weight", "text.bias") };
     linear(rows, &weights[weight], &weights[bias])?.relu()
 }
 
 /// x Wᵀ + b
-pub(super) fn linear(rows: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
+pub(crate) fn linear(rows: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
     rows.matmul(&weight.t()?)?.broadcast_add(bias)
 }
 
 /// A batch of pairs.
-pub(super) struct Batch {
+pub(crate) struct Batch {
     /// Standardised picture features, `[n, image]`.
-    pub(super) images: Tensor,
-    pub(super) texts: Texts,
+    pub(crate) images: Tensor,
+    pub(crate) texts: Texts,
 }
 
 /// The sentences of a batch.
-pub(super) enum Texts {
+pub(crate) enum Texts {
     /// Standardised features, `[n, text]`.
     Features(Tensor),
     /// What the sentence CNN reads.
@@ -139,7 +139,7 @@ pub(super) enum Texts {
 }
 
 /// What a step goes towards.
-pub(super) enum Goal<'a> {
+pub(crate) enum Goal<'a> {
     /// J, with Y, `[n, classes]`.
     Class { y: Tensor, part: &'a ClassPart },
     /// The contrast, with T, `[n, n]`, 1 where a picture and a caption belong together.
@@ -148,21 +148,21 @@ pub(super) enum Goal<'a> {
 
 /// What a batch costs.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Loss {
-    pub(super) total: f64,
+pub(crate) struct Loss {
+    pub(crate) total: f64,
     /// The terms, if it is J.
-    pub(super) terms: Option<Terms>,
+    pub(crate) terms: Option<Terms>,
 }
 
 /// What a step found.
-pub(super) struct Step {
-    pub(super) loss: Loss,
+pub(crate) struct Step {
+    pub(crate) loss: Loss,
     /// Gradient of the loss by each variable, in its shape.
-    pub(super) gradients: Weights,
+    pub(crate) gradients: Weights,
 }
 
 /// The loss of a batch and its gradient by every variable.
-pub(super) fn step(weights: &Weights, batch: &Batch, dropout: Option<&Dropout>, goal: &Goal<'_>) -> Result<Step> {
+pub(crate) fn step(weights: &Weights, batch: &Batch, dropout: Option<&Dropout>, goal: &Goal<'_>) -> Result<Step> {
     let n = batch.images.dim(0)?;
     let (read, texts) = match &batch.texts {
         Texts::Features(rows) => (None, rows.clone()),
@@ -248,7 +248,7 @@ fn scalar(value: &Tensor) -> Result<f64> {
 }
 
 /// A tensor of `[rows, cols]` values on the CPU.
-pub(super) fn tensor(values: Vec<f32>, (rows, cols): (usize, usize)) -> Result<Tensor> {
+pub(crate) fn tensor(values: Vec<f32>, (rows, cols): (usize, usize)) -> Result<Tensor> {
     Tensor::from_vec(values, (rows, cols), &Device::Cpu)
 }
 
@@ -256,10 +256,8 @@ pub(super) fn tensor(values: Vec<f32>, (rows, cols): (usize, usize)) -> Result<T
 mod tests {
     use candle_core::Var;
 
-    use super::{
-        super::{Discrimination, Norm, TrainSettings},
-        *,
-    };
+    use super::*;
+    use crate::model::{Discrimination, Norm, TrainSettings};
 
     const SHAPE: Shape = Shape { image: 7, text: 5, hidden: 11, dims: 6, classes: 3, sentence: None };
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::DscmrError;
+use crate::model::DscmrError;
 
 /// Where a training computes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,7 +22,7 @@ impl Device {
     ///
     /// # Errors
     /// [`DscmrError::Device`] if a GPU was asked for by name and cannot be used.
-    pub(super) fn open(self) -> Result<(Self, candle_core::Device), DscmrError> {
+    pub(crate) fn open(self) -> Result<(Self, candle_core::Device), DscmrError> {
         let cpu = (Self::Cpu, candle_core::Device::Cpu);
         if self == Self::Cpu || (self == Self::Auto && !cfg!(feature = "cuda")) {
             return Ok(cpu);

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Epoch,
-    network::{Shape, Weights},
-    points::Points,
+    dscmr::network::{Shape, Weights},
+    evaluate::split_embeddings::Points,
 };
 use crate::core::UnitVector;
 
@@ -37,20 +37,20 @@ impl Part {
 
 /// A part that was learned.
 #[derive(Debug, Clone)]
-pub(super) struct Learned {
-    pub(super) part: Part,
-    pub(super) shape: Shape,
+pub(crate) struct Learned {
+    pub(crate) part: Part,
+    pub(crate) shape: Shape,
     /// Its weight in a cosine; those of all parts sum to 1.
-    pub(super) weight: f64,
-    pub(super) weights: Weights,
+    pub(crate) weight: f64,
+    pub(crate) weights: Weights,
     /// The epoch whose weights these are.
-    pub(super) best_epoch: usize,
-    pub(super) epochs: Vec<Epoch>,
+    pub(crate) best_epoch: usize,
+    pub(crate) epochs: Vec<Epoch>,
 }
 
 /// Points of which each is unit vectors, one of each part, in one: scaled by the root of its part's weight. All parts have as
 /// many.
-pub(super) fn side_by_side(parts: &[(f64, &[UnitVector])]) -> Vec<UnitVector> {
+pub(crate) fn side_by_side(parts: &[(f64, &[UnitVector])]) -> Vec<UnitVector> {
     let (count, dims) = (
         parts.first().map_or(0, |(_, units)| units.len()),
         parts.iter().map(|(_, units)| units.first().map_or(0, UnitVector::dims)).sum(),
@@ -68,7 +68,7 @@ pub(super) fn side_by_side(parts: &[(f64, &[UnitVector])]) -> Vec<UnitVector> {
 
 /// The weight of the class part: among those under which the whole keeps the part `keep` of the class part's own mAP, the
 /// one with the best mR. 1 where the pair part gives nothing that may be taken. Both are points of the validation split.
-pub(super) fn weigh(class: &Points<'_>, pair: &Points<'_>, keep: f64) -> f64 {
+pub(crate) fn weigh(class: &Points<'_>, pair: &Points<'_>, keep: f64) -> f64 {
     let alone = class.quality();
     let mut best = (1.0, alone.mean_recall);
     for weight in TRIED {

@@ -9,11 +9,11 @@ use candle_core::{Device, Tensor};
 
 use super::{
     DscmrError, FeatureMatrix, Model,
-    model::{PartDescription, softmax},
-    network::Weights,
-    parts::side_by_side,
-    sentence::{Sentences, Vocabulary},
-    standardise::Standardisation,
+    dscmr::network::Weights,
+    heads::side_by_side,
+    normalizer::Standardisation,
+    text_cnn::{Sentences, Vocabulary},
+    trained_model::{PartDescription, softmax},
 };
 use crate::{core::UnitVector, encoders::Linear};
 

@@ -7,10 +7,10 @@
 use candle_core::{CpuStorage, Device, InplaceOp2, Layout, Result, Tensor, bail};
 use rayon::prelude::*;
 
-use super::{
+use crate::model::{
     Course,
-    network::{Shape, Weights, initial, tensor},
-    sentence::EMBEDDING,
+    dscmr::network::{Shape, Weights, initial, tensor},
+    text_cnn::EMBEDDING,
 };
 
 /// Added to the root of the second moment, as PyTorch's default.
@@ -20,7 +20,7 @@ const EPSILON: f32 = 1e-8;
 const CHUNK: usize = 1 << 16;
 
 /// All variables with their moments, and how many steps were taken.
-pub(super) struct Optimizer {
+pub(crate) struct Optimizer {
     shape: Shape,
     steps: u64,
     states: Vec<Tensor>,
@@ -37,7 +37,7 @@ struct Update {
 
 impl Optimizer {
     /// Freshly drawn variables, moments 0. Networks of other names begin with other values; tokens begin with `embeddings`.
-    pub(super) fn new(
+    pub(crate) fn new(
         shape: Shape,
         seed: u64,
         network: &str,
@@ -57,22 +57,22 @@ impl Optimizer {
     }
 
     /// Takes up where a checkpoint left off.
-    pub(super) fn restore(shape: Shape, steps: u64, states: Vec<Tensor>, device: &Device) -> Result<Self> {
+    pub(crate) fn restore(shape: Shape, steps: u64, states: Vec<Tensor>, device: &Device) -> Result<Self> {
         let states = states.iter().map(|state| state.to_device(device)).collect::<Result<_>>()?;
         Ok(Self { shape, steps, states })
     }
 
-    pub(super) fn steps(&self) -> u64 {
+    pub(crate) fn steps(&self) -> u64 {
         self.steps
     }
 
     /// Each variable with its moments, `[3, elements]`, in the order of [`Shape::names`].
-    pub(super) fn states(&self) -> &[Tensor] {
+    pub(crate) fn states(&self) -> &[Tensor] {
         &self.states
     }
 
     /// The variables in their shapes. They share memory with the optimizer: a later [`Self::update`] changes them.
-    pub(super) fn weights(&self) -> Result<Weights> {
+    pub(crate) fn weights(&self) -> Result<Weights> {
         self.shape
             .names()
             .iter()
@@ -82,12 +82,12 @@ impl Optimizer {
     }
 
     /// The variables as they are now, in memory of their own, the CPU's.
-    pub(super) fn snapshot(&self) -> Result<Weights> {
+    pub(crate) fn snapshot(&self) -> Result<Weights> {
         self.weights()?.into_iter().map(|(name, weight)| Ok((name, weight.copy()?.to_device(&Device::Cpu)?))).collect()
     }
 
     /// One step along the gradients, when `done`, in [0, 1), of all steps are.
-    pub(super) fn update(&mut self, gradients: &Weights, course: &Course, done: f64) -> Result<()> {
+    pub(crate) fn update(&mut self, gradients: &Weights, course: &Course, done: f64) -> Result<()> {
         self.steps += 1;
         let steps = i32::try_from(self.steps).unwrap_or(i32::MAX);
         let update = Update {
@@ -174,15 +174,16 @@ mod tests {
     use candle_nn::{AdamW, Optimizer as _, ParamsAdamW};
 
     use super::*;
+    use crate::model::{Schedule, TrainSettings};
 
     #[test]
     fn agrees_with_candles_adamw_without_decay() {
         let shape = Shape { image: 3, text: 4, hidden: 5, dims: 2, classes: 2, sentence: None };
         let course = Course {
             learning_rate: 1e-2,
-            schedule: super::super::Schedule::Constant,
+            schedule: Schedule::Constant,
             beta1: 0.5,
-            ..super::super::TrainSettings::default().class.course
+            ..TrainSettings::default().class.course
         };
         let mut ours = Optimizer::new(shape, 1, "test", None, &Device::Cpu).expect("an optimizer");
         let vars: Vec<candle_core::Var> = ours

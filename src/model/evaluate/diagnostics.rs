@@ -1,9 +1,6 @@
 //! A close look at a model: everything that the page for people shows.
 
-use super::{
-    Direction, DscmrError, Epoch, FeatureMatrix, Model, TrainingData, evaluate::Measured, points::Points,
-    standardise::Standardisation,
-};
+use super::{split_embeddings::Points, split_evaluation::Measured};
 use crate::{
     core::UnitVector,
     dataset::Split,
@@ -11,6 +8,7 @@ use crate::{
         Examination, Found, MapPoint, Mismatch, Place, Retrieval, Suspect, TrainingCurve, WorstQuery, layout,
         spread_out, suspects,
     },
+    model::{Direction, DscmrError, Epoch, FeatureMatrix, Model, TrainingData, normalizer::Standardisation},
 };
 
 /// Points on the map, at most, of each modality; beyond, they are taken at equal distances.
@@ -28,11 +26,11 @@ const LISTED: usize = 1000;
 /// Captions that go through a subnetwork at once.
 const ROWS: usize = 1024;
 
-/// Looks closely at `model`: the numbers of [`super::evaluate()`] on a split, the curves behind them, the queries that fared
+/// Looks closely at `model`: the numbers of [`crate::model::evaluate()`] on a split, the curves behind them, the queries that fared
 /// worst, a map; and, over all splits, items that seem to bear a wrong label and captions that seem to belong elsewhere.
 ///
 /// # Errors
-/// As [`super::evaluate()`].
+/// As [`crate::model::evaluate()`].
 pub fn examine(model: &Model, data: &TrainingData, split: Split) -> Result<Examination, DscmrError> {
     let measured = Measured::of(model, data, split)?;
     let mut found = mislabelled(data, model.settings().image_power);

@@ -8,10 +8,10 @@ use std::{
 use rand::RngExt;
 
 use super::{
-    DscmrError, Event, FeatureMatrix, Model, Objective, Part, TextNetwork, TrainSettings, TrainingData, evaluate,
-    model::{View, softmax},
-    network::generator,
-    train,
+    DscmrError, Event, FeatureMatrix, Model, Objective, Part, TextNetwork, TrainSettings, TrainingData,
+    dscmr::network::generator,
+    evaluate, train,
+    trained_model::{View, softmax},
 };
 use crate::{dataset::Split, encoders::TokenEmbeddings};
 

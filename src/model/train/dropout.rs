@@ -3,15 +3,15 @@
 use candle_core::{Device, Result, Tensor};
 use rand::RngExt;
 
-use super::network::tensor;
+use crate::model::dscmr::network::tensor;
 
 /// Which units of the subnetworks' own layers a step keeps (Srivastava et al. 2014): 0 where one is left out, 1/(1 - p) where
 /// it is kept, so that sums stay what they are without dropout. `[2n, hidden]`, pictures above sentences.
-pub(super) struct Dropout(pub(super) Tensor);
+pub(crate) struct Dropout(pub(crate) Tensor);
 
 impl Dropout {
     /// Leaves out each unit with the probability `part`. `None` if that is 0.
-    pub(super) fn draw(
+    pub(crate) fn draw(
         part: f64,
         (rows, cols): (usize, usize),
         mut rng: impl RngExt,
@@ -33,7 +33,7 @@ impl Dropout {
 
 /// Adds nearly normal noise to features: four random bytes less their mean, scaled to the deviation. Standardised features of
 /// few pictures are easily learned by heart; a picture that never comes twice the same is not.
-pub(super) fn add_noise(rows: &Tensor, deviation: f64, mut rng: impl RngExt) -> Result<Tensor> {
+pub(crate) fn add_noise(rows: &Tensor, deviation: f64, mut rng: impl RngExt) -> Result<Tensor> {
     if deviation == 0.0 {
         return Ok(rows.clone());
     }
@@ -50,7 +50,8 @@ pub(super) fn add_noise(rows: &Tensor, deviation: f64, mut rng: impl RngExt) -> 
 mod tests {
     use candle_core::DType;
 
-    use super::{super::network::generator, *};
+    use super::*;
+    use crate::model::dscmr::network::generator;
 
     #[test]
     fn dropout_leaves_out_its_part_and_keeps_the_mean() {

@@ -9,58 +9,58 @@ use std::collections::BTreeSet;
 use candle_core::{Device, Result, Tensor, Var};
 use serde::{Deserialize, Serialize};
 
-use super::{FeatureMatrix, network::Weights};
+use super::{FeatureMatrix, dscmr::network::Weights};
 use crate::encoders::{TokenEmbeddings, token_ids};
 
 /// Filters of each width.
-pub(super) const FILTERS: usize = 100;
+pub(crate) const FILTERS: usize = 100;
 
 /// Tokens that a filter sees, with the names of its variables: `[width · FILTERS, embedding]`, the filters' weights of the
 /// first token above those of the second, and so on; and `[1, FILTERS]`.
-pub(super) const WIDTHS: [(usize, &str, &str); 3] = [
+pub(crate) const WIDTHS: [(usize, &str, &str); 3] = [
     (3, "filters3.weight", "filters3.bias"),
     (4, "filters4.weight", "filters4.bias"),
     (5, "filters5.weight", "filters5.bias"),
 ];
 
 /// The embeddings of the known tokens, `[tokens, embedding]`.
-pub(super) const EMBEDDING: &str = "embedding.weight";
+pub(crate) const EMBEDDING: &str = "embedding.weight";
 
 /// Lengths that make the CNN's shape.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct SentenceShape {
+pub(crate) struct SentenceShape {
     /// Length of a sentence's features, which are tokens.
-    pub(super) features: usize,
+    pub(crate) features: usize,
     /// Tokens that are known.
-    pub(super) tokens: usize,
+    pub(crate) tokens: usize,
     /// Length of a token's embedding.
-    pub(super) embedding: usize,
+    pub(crate) embedding: usize,
 }
 
 impl SentenceShape {
     /// Numbers that the CNN makes of a sentence.
-    pub(super) const OUTPUTS: usize = WIDTHS.len() * FILTERS;
+    pub(crate) const OUTPUTS: usize = WIDTHS.len() * FILTERS;
 }
 
 /// Ids of the tokens that are known, ascending: those of the training split's captions.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Vocabulary(Vec<u32>);
+pub(crate) struct Vocabulary(Vec<u32>);
 
 impl Vocabulary {
     /// The tokens of some rows that have an embedding to begin with; and these embeddings, `[tokens, dims]`.
-    pub(super) fn of(features: &FeatureMatrix, rows: &[usize], embeddings: &TokenEmbeddings) -> (Self, Vec<f32>) {
+    pub(crate) fn of(features: &FeatureMatrix, rows: &[usize], embeddings: &TokenEmbeddings) -> (Self, Vec<f32>) {
         let ids: BTreeSet<u32> = rows.iter().flat_map(|&row| token_ids(features.row(row))).collect();
         let ids: Vec<u32> = ids.into_iter().filter(|&id| embeddings.row(id).is_some()).collect();
         let table = ids.iter().flat_map(|&id| embeddings.row(id).unwrap_or_default()).copied().collect();
         (Self(ids), table)
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.0.len()
     }
 
     /// The part of a sentence's tokens that are not known, in [0, 1].
-    pub(super) fn unknown(&self, features: &[f32]) -> f32 {
+    pub(crate) fn unknown(&self, features: &[f32]) -> f32 {
         let (mut all, mut unknown) = (0u32, 0u32);
         for id in token_ids(features) {
             all += 1;
@@ -71,7 +71,7 @@ impl Vocabulary {
 }
 
 /// Some sentences as the CNN takes them. What it makes of one does not depend on the others.
-pub(super) struct Sentences {
+pub(crate) struct Sentences {
     /// The row of each token's embedding, `[n, length]`; 0 behind the last.
     places: Tensor,
     /// 1 where there is a known token, else 0, `[n, length, 1]`.
@@ -82,7 +82,7 @@ pub(super) struct Sentences {
 
 impl Sentences {
     /// Rows of tokens, each `length` features.
-    pub(super) fn new(features: &[f32], length: usize, vocabulary: &Vocabulary, device: &Device) -> Result<Self> {
+    pub(crate) fn new(features: &[f32], length: usize, vocabulary: &Vocabulary, device: &Device) -> Result<Self> {
         let rows: Vec<Vec<Option<u32>>> = features
             .chunks_exact(length)
             .map(|row| token_ids(row).map(|id| vocabulary.0.binary_search(&id).ok().map(|at| at as u32)).collect())
@@ -114,7 +114,7 @@ impl Sentences {
     }
 
     /// What the CNN makes of them, `[n, 300]`.
-    pub(super) fn features(&self, weights: &Weights) -> Result<Tensor> {
+    pub(crate) fn features(&self, weights: &Weights) -> Result<Tensor> {
         let (n, length) = self.places.dims2()?;
         let table = &weights[EMBEDDING];
         let embedding = table.dim(1)?;
@@ -145,7 +145,7 @@ impl Sentences {
     }
 
     /// Reads them so that [`Read::backward`] knows the way back.
-    pub(super) fn read(&self, weights: &Weights) -> Result<Read> {
+    pub(crate) fn read(&self, weights: &Weights) -> Result<Read> {
         let mut vars = Vec::new();
         let mut own = Weights::new();
         for name in names() {
@@ -158,19 +158,19 @@ impl Sentences {
 }
 
 /// Sentences that were read.
-pub(super) struct Read {
+pub(crate) struct Read {
     features: Tensor,
     vars: Vec<(&'static str, Var)>,
 }
 
 impl Read {
     /// What was made of them, `[n, 300]`, without its history.
-    pub(super) fn features(&self) -> Tensor {
+    pub(crate) fn features(&self) -> Tensor {
         self.features.detach()
     }
 
     /// Gradients by the CNN's variables, from that by [`Self::features`].
-    pub(super) fn backward(&self, by_features: &Tensor) -> Result<Vec<(&'static str, Tensor)>> {
+    pub(crate) fn backward(&self, by_features: &Tensor) -> Result<Vec<(&'static str, Tensor)>> {
         let along = (&self.features * by_features)?.sum_all()?.backward()?;
         let of = |(name, var): &(&'static str, Var)| {
             let gradient = along.get(var).cloned().map_or_else(|| var.zeros_like(), Ok)?;
@@ -181,14 +181,14 @@ impl Read {
 }
 
 /// Names of the CNN's variables.
-pub(super) fn names() -> impl Iterator<Item = &'static str> {
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
     std::iter::once(EMBEDDING).chain(WIDTHS.iter().flat_map(|(_, weight, bias)| [*weight, *bias]))
 }
 
 #[cfg(test)]
 mod tests {
     use super::{
-        super::network::{Shape, initial, tensor},
+        super::dscmr::network::{Shape, initial, tensor},
         *,
     };
 

@@ -5,19 +5,19 @@ use std::{collections::BTreeSet, fmt, path::Path, sync::atomic::AtomicBool};
 use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use super::{
-    DscmrError, FeatureMatrix, Model, Objective, Part, Quality, Terms, TrainSettings, TrainingData,
-    checkpoint::fingerprint,
-    course::Run,
-    evaluate::calibrate,
-    model::Origin,
-    network::tensor,
-    parts::{Learned, weigh},
-    points::Points,
-    sentence::{SentenceShape, Vocabulary},
-    standardise::Standardisation,
+use super::{checkpoint::fingerprint, epoch_loop::Run};
+use crate::{
+    dataset::Split,
+    model::{
+        DscmrError, FeatureMatrix, Model, Objective, Part, Quality, Terms, TrainSettings, TrainingData,
+        dscmr::network::tensor,
+        evaluate::{split_embeddings::Points, split_evaluation::calibrate},
+        heads::{Learned, weigh},
+        normalizer::Standardisation,
+        text_cnn::{SentenceShape, Vocabulary},
+        trained_model::Origin,
+    },
 };
-use crate::dataset::Split;
 
 /// One pass over the training split.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -56,7 +56,7 @@ pub enum Event<'a> {
 
 impl Epoch {
     /// By what the best epoch of a part is chosen: mAP for classes, mR for pairs.
-    pub(super) fn score(&self) -> f64 {
+    pub(crate) fn score(&self) -> f64 {
         match self.part {
             Part::Class => self.validation.map(),
             Part::Pair => self.validation.mean_recall,
@@ -153,27 +153,27 @@ fn check(data: &TrainingData) -> Result<(), DscmrError> {
 }
 
 /// What all parts learn from.
-pub(super) struct Inputs<'a> {
-    pub(super) data: &'a TrainingData,
-    pub(super) settings: &'a TrainSettings,
+pub(crate) struct Inputs<'a> {
+    pub(crate) data: &'a TrainingData,
+    pub(crate) settings: &'a TrainSettings,
     encoders: &'a (String, String),
-    pub(super) images: Features<'a>,
-    pub(super) texts: Features<'a>,
+    pub(crate) images: Features<'a>,
+    pub(crate) texts: Features<'a>,
     /// Where sentences come as tokens.
-    pub(super) words: Option<Words>,
+    pub(crate) words: Option<Words>,
     /// (picture's row, caption's row) of every caption of the training split.
     pairs: Vec<(usize, usize)>,
     /// Where steps are taken.
-    pub(super) device: Device,
+    pub(crate) device: Device,
     /// Names data and settings.
-    pub(super) fingerprint: String,
+    pub(crate) fingerprint: String,
 }
 
 /// The tokens that a training knows.
-pub(super) struct Words {
-    pub(super) vocabulary: Vocabulary,
+pub(crate) struct Words {
+    pub(crate) vocabulary: Vocabulary,
     /// What they mean at first, `[tokens, dims]`.
-    pub(super) embeddings: Vec<f32>,
+    pub(crate) embeddings: Vec<f32>,
     /// Length of a sentence's features.
     features: usize,
     /// Length of an embedding.
@@ -187,13 +187,13 @@ impl Words {
         Some(Self { vocabulary, embeddings: table, features: data.texts.cols(), dims: embeddings.dims })
     }
 
-    pub(super) fn shape(&self) -> SentenceShape {
+    pub(crate) fn shape(&self) -> SentenceShape {
         SentenceShape { features: self.features, tokens: self.vocabulary.len(), embedding: self.dims }
     }
 }
 
 /// Features that are standardised as they are taken: a second copy of all of them would be the largest thing in memory.
-pub(super) struct Features<'a> {
+pub(crate) struct Features<'a> {
     scale: Standardisation,
     matrix: &'a FeatureMatrix,
 }
@@ -204,7 +204,7 @@ impl<'a> Features<'a> {
     }
 
     /// Some rows, standardised, in the order given.
-    pub(super) fn take(&self, rows: impl ExactSizeIterator<Item = usize>) -> Result<Tensor, DscmrError> {
+    pub(crate) fn take(&self, rows: impl ExactSizeIterator<Item = usize>) -> Result<Tensor, DscmrError> {
         let shape = (rows.len(), self.matrix.cols());
         Ok(tensor(self.scale.apply(self.matrix, rows), shape)?)
     }
@@ -238,13 +238,13 @@ impl<'a> Inputs<'a> {
 
     /// What a part learns from: (picture's row, caption's row) of every caption of the training split, for the class part of
     /// labelled items alone.
-    pub(super) fn pairs(&self, part: Part) -> Vec<(usize, usize)> {
+    pub(crate) fn pairs(&self, part: Part) -> Vec<(usize, usize)> {
         let of_part = |(item, _): &&(usize, usize)| part == Part::Pair || !self.data.labels[*item].is_empty();
         self.pairs.iter().filter(of_part).copied().collect()
     }
 
     /// A space of these parts, without calibration.
-    pub(super) fn model(&self, parts: Vec<Learned>) -> Model {
+    pub(crate) fn model(&self, parts: Vec<Learned>) -> Model {
         let origin = Origin {
             classes: self.data.classes.clone(),
             encoders: self.encoders.clone(),

@@ -10,7 +10,7 @@
 
 use candle_core::{D, Result, Tensor};
 
-use super::{Discrimination, Norm};
+use crate::model::{Discrimination, Norm};
 
 /// Keeps norms away from 0.
 const TINY: f64 = 1e-12;
@@ -34,14 +34,14 @@ impl Terms {
 }
 
 /// A term's value (a scalar) and its gradients by the picture's and the sentence's side.
-pub(super) struct Term {
-    pub(super) value: Tensor,
-    pub(super) image: Tensor,
-    pub(super) text: Tensor,
+pub(crate) struct Term {
+    pub(crate) value: Tensor,
+    pub(crate) image: Tensor,
+    pub(crate) text: Tensor,
 }
 
 /// J1 (equation 7): ‖Û − Y‖ + ‖V̂ − Y‖, or the cross-entropies in their place. Gradients are by Û and V̂.
-pub(super) fn j1(
+pub(crate) fn j1(
     image_labels: &Tensor,
     text_labels: &Tensor,
     y: &Tensor,
@@ -57,7 +57,7 @@ pub(super) fn j1(
 }
 
 /// J3 (equation 10): ‖U − V‖. Gradients are by U and V.
-pub(super) fn j3(u: &Tensor, v: &Tensor, norm: Norm) -> Result<Term> {
+pub(crate) fn j3(u: &Tensor, v: &Tensor, norm: Norm) -> Result<Term> {
     let (value, image) = norm_of(&(u - v)?, norm)?;
     let text = image.neg()?;
     Ok(Term { value, image, text })
@@ -86,7 +86,7 @@ fn cross_entropy(outputs: &Tensor, y: &Tensor) -> Result<(Tensor, Tensor)> {
 }
 
 /// log(exp x / Σ exp x) along a dimension, without overflow.
-pub(super) fn log_softmax(x: &Tensor, dim: usize) -> Result<Tensor> {
+pub(crate) fn log_softmax(x: &Tensor, dim: usize) -> Result<Tensor> {
     let lowered = x.broadcast_sub(&x.max_keepdim(dim)?)?;
     lowered.broadcast_sub(&lowered.exp()?.sum_keepdim(dim)?.log()?)
 }
@@ -96,19 +96,19 @@ fn row_norms(rows: &Tensor) -> Result<Tensor> {
 }
 
 /// Rows scaled to norm 1, and what they were divided by.
-pub(super) struct Units {
-    pub(super) rows: Tensor,
+pub(crate) struct Units {
+    pub(crate) rows: Tensor,
     norms: Tensor,
 }
 
 impl Units {
-    pub(super) fn of(rows: &Tensor) -> Result<Self> {
+    pub(crate) fn of(rows: &Tensor) -> Result<Self> {
         let norms = row_norms(rows)?;
         Ok(Self { rows: rows.broadcast_div(&norms)?, norms })
     }
 
     /// The gradient by the rows as they were, from that by the unit rows: only what is orthogonal to a row remains.
-    pub(super) fn through(&self, by_unit: Tensor) -> Result<Tensor> {
+    pub(crate) fn through(&self, by_unit: Tensor) -> Result<Tensor> {
         let along = (&self.rows * &by_unit)?.sum_keepdim(D::Minus1)?;
         (by_unit - self.rows.broadcast_mul(&along)?)?.broadcast_div(&self.norms)
     }
@@ -119,7 +119,7 @@ impl Units {
 ///
 /// All three are blocks of one matrix: with N = \[Ũ; Ṽ\] the unit rows, C = N Nᵀ. By the symmetry of C, the gradient by N is
 /// M N, where M holds (σ(½C) − S)/2n², doubled in the two blocks on the diagonal, which meet each row twice.
-pub(super) fn j2(u: &Tensor, v: &Tensor, s: &Tensor) -> Result<Term> {
+pub(crate) fn j2(u: &Tensor, v: &Tensor, s: &Tensor) -> Result<Term> {
     let n = u.dim(0)?;
     let units = Units::of(&Tensor::cat(&[u, v], 0)?)?;
     let unit = &units.rows;
@@ -153,7 +153,7 @@ fn sigmoid(x: &Tensor) -> Result<Tensor> {
 }
 
 /// S of a batch from Y: 1 where two pairs share a class, `[n, n]`.
-pub(super) fn shared_labels(y: &Tensor) -> Result<Tensor> {
+pub(crate) fn shared_labels(y: &Tensor) -> Result<Tensor> {
     y.matmul(&y.t()?)?.ge(0.5)?.to_dtype(y.dtype())
 }
 
@@ -195,7 +195,7 @@ mod tests {
     }
 
     fn golden() -> Golden {
-        serde_json::from_str(include_str!("../../tests/fixtures/dscmr-golden.json")).expect("the fixture parses")
+        serde_json::from_str(include_str!("../../../tests/fixtures/dscmr-golden.json")).expect("the fixture parses")
     }
 
     fn matrix(rows: &[Vec<f64>], dtype: DType) -> Tensor {

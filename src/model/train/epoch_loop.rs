@@ -11,22 +11,24 @@ use candle_core::{Device, Tensor};
 use rand::seq::SliceRandom;
 
 use super::{
-    ClassPart, Course, DscmrError, Epoch, Event, Part, Terms,
-    adam::Optimizer,
     checkpoint::{Checkpoint, Place},
-    network::{Batch, Goal, Shape, Texts, Weights, generator, step, tensor},
-    parts::Learned,
-    points::Points,
-    regularise::{Dropout, add_noise},
-    sentence::{SentenceShape, Sentences},
-    train::{Inputs, Words},
+    dropout::{Dropout, add_noise},
+    optimizer::Optimizer,
+    trainer::{Inputs, Words},
+};
+use crate::model::{
+    ClassPart, Course, DscmrError, Epoch, Event, Part, Terms,
+    dscmr::network::{Batch, Goal, Shape, Texts, Weights, generator, step, tensor},
+    evaluate::split_embeddings::Points,
+    heads::Learned,
+    text_cnn::{SentenceShape, Sentences},
 };
 
 /// How often a running training is kept on disk.
 const KEEP_EVERY: Duration = Duration::from_secs(10);
 
 /// A part that is being learned.
-pub(super) struct Run<'a> {
+pub(crate) struct Run<'a> {
     inputs: &'a Inputs<'a>,
     part: Part,
     course: &'a Course,
@@ -73,7 +75,7 @@ impl<'a> Lesson<'a> {
 
 impl<'a> Run<'a> {
     /// Begins, or goes on where a checkpoint of the same data and settings left off.
-    pub(super) fn begin(inputs: &'a Inputs<'a>, part: Part, checkpoints: Option<&Path>) -> Result<Self, DscmrError> {
+    pub(crate) fn begin(inputs: &'a Inputs<'a>, part: Part, checkpoints: Option<&Path>) -> Result<Self, DscmrError> {
         let Inputs { data, settings, fingerprint, .. } = inputs;
         let (course, classes) = match part {
             Part::Class => (&settings.class.course, data.classes.len()),
@@ -127,7 +129,7 @@ impl<'a> Run<'a> {
     }
 
     /// Learns to the end.
-    pub(super) fn learn(
+    pub(crate) fn learn(
         mut self,
         checkpoints: Option<&Path>,
         stop: &AtomicBool,

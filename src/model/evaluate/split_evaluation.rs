@@ -4,21 +4,21 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Calibration, Direction, DscmrError, Model, Quality, TrainingData,
-    model::{View, softmax},
-    points::Points,
-};
+use super::split_embeddings::Points;
 use crate::{
     dataset::Split,
     evaluation::{
         ClassPrecision, Logistic, Recall, ReliabilityBin, Report, Retrieval, Spread, bootstrap_interval,
         chance_average_precision, expected_calibration_error, reliability,
     },
+    model::{
+        Calibration, Direction, DscmrError, Model, Quality, TrainingData,
+        trained_model::{View, softmax},
+    },
 };
 
 /// Fits relevance and label probabilities on the validation split.
-pub(super) fn calibrate(model: &mut Model, data: &TrainingData) -> Result<(), DscmrError> {
+pub(crate) fn calibrate(model: &mut Model, data: &TrainingData) -> Result<(), DscmrError> {
     let points = Points::of_validation(model, data)?;
     let fit = |direction| Logistic::fit(&points.pairs(direction));
     let calibration = Calibration {
@@ -75,17 +75,17 @@ pub fn evaluate(model: &Model, data: &TrainingData, split: Split) -> Result<Repo
 }
 
 /// A split, measured: what its numbers in short and its curves are made of.
-pub(super) struct Measured<'a> {
-    pub(super) points: Points<'a>,
-    pub(super) image_to_text: Retrieval,
-    pub(super) text_to_image: Retrieval,
+pub(crate) struct Measured<'a> {
+    pub(crate) points: Points<'a>,
+    pub(crate) image_to_text: Retrieval,
+    pub(crate) text_to_image: Retrieval,
     /// The largest output of the label layer for each picture.
-    pub(super) named: Vec<u32>,
+    pub(crate) named: Vec<u32>,
     named_by_text: Vec<u32>,
 }
 
 impl<'a> Measured<'a> {
-    pub(super) fn of(model: &Model, data: &'a TrainingData, split: Split) -> Result<Self, DscmrError> {
+    pub(crate) fn of(model: &Model, data: &'a TrainingData, split: Split) -> Result<Self, DscmrError> {
         let points = Points::of(model, data, split)?;
         let (image_to_text, text_to_image) = (points.image_to_text(), points.text_to_image());
         let named = largest(&model.label_outputs(View::Image, &data.images.select(&points.items))?);
@@ -94,12 +94,12 @@ impl<'a> Measured<'a> {
     }
 
     /// Promised relevance against what was found.
-    pub(super) fn reliability(&self, model: &Model, direction: Direction) -> [ReliabilityBin; 10] {
+    pub(crate) fn reliability(&self, model: &Model, direction: Direction) -> [ReliabilityBin; 10] {
         let promised = |(cosine, relevant)| (f64::from(model.calibration().relevance(direction, cosine)), relevant);
         reliability(self.points.pairs(direction).into_iter().map(promised))
     }
 
-    pub(super) fn report(&self, model: &Model) -> Report {
+    pub(crate) fn report(&self, model: &Model) -> Report {
         let Self { points, image_to_text, text_to_image, named, named_by_text } = self;
         let data = points.data;
         let text_owners: Vec<usize> = (0..points.texts.len()).map(|text| points.item_of(text)).collect();

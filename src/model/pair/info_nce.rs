@@ -10,11 +10,11 @@
 
 use candle_core::{Result, Tensor};
 
-use super::loss::{Term, Units, log_softmax};
+use crate::model::dscmr::loss::{Term, Units, log_softmax};
 
 /// The loss of points `u` of n pictures and `v` of n captions, `[n, z]`, with `together`, `[n, n]`, whose rows and columns
 /// each hold a 1 at least. Gradients are by `u` and `v`.
-pub(super) fn contrast(u: &Tensor, v: &Tensor, together: &Tensor, temperature: f64) -> Result<Term> {
+pub(crate) fn contrast(u: &Tensor, v: &Tensor, together: &Tensor, temperature: f64) -> Result<Term> {
     let n = u.dim(0)? as f64;
     let (u, v) = (Units::of(u)?, Units::of(v)?);
     let cosines = (u.rows.matmul(&v.rows.t()?)? / temperature)?;
@@ -39,7 +39,7 @@ mod tests {
 
     fn random(seed: u64) -> Var {
         use rand::RngExt;
-        let mut rng = super::super::network::generator(seed, "contrast");
+        let mut rng = crate::model::dscmr::network::generator(seed, "contrast");
         let values: Vec<f64> = (0..6 * 5).map(|_| rng.random_range(-1.0..1.0)).collect();
         Var::from_vec(values, (6, 5), &Device::Cpu).expect("a variable")
     }

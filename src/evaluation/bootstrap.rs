@@ -4,7 +4,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-use super::ranking::mean;
+use super::retrieval_metrics::mean;
 
 /// Means that are drawn.
 const RESAMPLES: u64 = 1000;

@@ -50,7 +50,7 @@ pub enum DscmrError {
 
 impl DscmrError {
     /// A fault of a file.
-    pub(super) fn file(path: &Path, reason: impl ToString) -> Self {
+    pub(crate) fn file(path: &Path, reason: impl ToString) -> Self {
         Self::BadFile { path: path.to_owned(), reason: reason.to_string() }
     }
 }

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Device, DscmrError};
+use super::device::Device;
+use crate::model::DscmrError;
 
 /// What a common space is learned for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,7 +48,7 @@ pub enum Schedule {
 
 impl Schedule {
     /// The part of the highest step size that is taken when `done`, in [0, 1), of all steps are.
-    pub(super) fn part(self, done: f64) -> f64 {
+    pub(crate) fn part(self, done: f64) -> f64 {
         match self {
             Self::Constant => 1.0,
             Self::Cosine => (done / WARM_UP).min(1.0) * 0.5 * (1.0 + (std::f64::consts::PI * done).cos()),
@@ -146,7 +147,7 @@ const FEWEST_EPOCHS: usize = 4;
 impl Course {
     /// Epochs that a training on so many pairs takes at most. A small collection takes more than a large one, because what
     /// counts is the number of steps.
-    pub(super) fn epochs(&self, pairs: usize) -> usize {
+    pub(crate) fn epochs(&self, pairs: usize) -> usize {
         let in_one = pairs.div_ceil(self.batch).max(1);
         self.max_epochs.unwrap_or_else(|| self.steps.div_ceil(in_one).max(FEWEST_EPOCHS))
     }

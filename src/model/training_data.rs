@@ -89,7 +89,7 @@ impl TrainingData {
     }
 
     /// What a caption says without anything learned: its features, or the sum of what its tokens mean.
-    pub(super) fn plain_text(&self, text: usize) -> Cow<'_, [f32]> {
+    pub(crate) fn plain_text(&self, text: usize) -> Cow<'_, [f32]> {
         let row = self.texts.row(text);
         let Some(embeddings) = &self.token_embeddings else { return Cow::Borrowed(row) };
         let mut sum = vec![0f32; embeddings.dims];
@@ -100,7 +100,7 @@ impl TrainingData {
     }
 
     /// A number for what each caption reads: captions with equal features read the same.
-    pub(super) fn reads(&self, texts: impl Iterator<Item = usize>) -> Vec<u32> {
+    pub(crate) fn reads(&self, texts: impl Iterator<Item = usize>) -> Vec<u32> {
         let mut known = HashMap::new();
         let read = |text| {
             // A hash, because all sentences' features once more would be much memory.
@@ -114,16 +114,16 @@ impl TrainingData {
 
 /// A hash of several things in order.
 #[derive(Default)]
-pub(super) struct Hasher(blake3::Hasher);
+pub(crate) struct Hasher(blake3::Hasher);
 
 impl Hasher {
     /// Adds a value, with its length, so that no two lists of values read the same.
-    pub(super) fn json(&mut self, value: &serde_json::Value) {
+    pub(crate) fn json(&mut self, value: &serde_json::Value) {
         let text = value.to_string();
         self.0.update(&(text.len() as u64).to_le_bytes()).update(text.as_bytes());
     }
 
-    pub(super) fn finish(&self) -> String {
+    pub(crate) fn finish(&self) -> String {
         self.0.finalize().to_hex().to_string()
     }
 }

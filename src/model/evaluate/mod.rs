@@ -1,0 +1,5 @@
+//! How good is a model on one split?
+
+pub(super) mod diagnostics;
+pub(super) mod split_embeddings;
+pub(super) mod split_evaluation;
