@@ -174,7 +174,7 @@ fn encoder_alone(encoder: &dyn TextEncoder, material: &Material, batch: usize, t
         (took, cpu) = (took + began.elapsed(), cpu + before.elapsed());
         count += batch;
         for text in texts {
-            tokens += encoder.cut(text)?.ids.len();
+            tokens += encoder.tokenize(text)?.ids.len();
         }
     }
     let count = count as f64;

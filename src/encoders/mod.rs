@@ -20,6 +20,7 @@
 //! 24 ms at batch 1; it is the test oracle of ours.)
 
 mod download;
+mod encoder;
 mod error;
 mod image;
 mod kernels;
@@ -28,75 +29,13 @@ mod registry;
 mod tensor_file;
 mod text;
 
-use rayon::prelude::*;
-
-use crate::core::Picture;
-
 pub use download::{PullProgress, PullStage};
+pub use encoder::{ImageEncoder, TextEncoder};
 pub use error::EncoderError;
 pub use kernels::Linear;
 pub use manifest::{Architecture, Defaults, File, Format, Manifest, Modality, PictureInput, Resize, Source, Views};
 pub use registry::Registry;
-pub use text::{TokenEmbeddings, token_ids};
-
-/// Turns pictures into features.
-///
-/// The same picture gives the same features whatever else is in the batch (to f32 rounding).
-pub trait ImageEncoder: Send + Sync {
-    /// Names architecture, weights and preprocessing; features of different ids are never mixed.
-    fn id(&self) -> &str;
-    /// Length of a feature vector.
-    fn dims(&self) -> usize;
-    /// One feature vector of [`Self::dims`] finite numbers for each picture, in order.
-    ///
-    /// # Errors
-    /// [`EncoderError::Network`] if the network fails, [`EncoderError::Resize`] if a picture cannot be brought to its size.
-    fn encode(&self, pictures: &[Picture]) -> Result<Vec<Vec<f32>>, EncoderError>;
-}
-
-/// What an encoder reads of a sentence. Sentences that are cut into the same ids are one sentence to their encoder.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Cut {
-    /// The ids of its tokens, one at least unless the encoder has no special ones.
-    pub ids: Box<[u32]>,
-    /// The part of them that the encoder does not know, in [0, 1]; special ones aside.
-    pub unknown: f32,
-}
-
-/// Turns sentences into features.
-///
-/// The same sentence gives the same features, bit by bit, whatever else is in the batch: what is searched for does not depend on
-/// what others search for at the same moment, and a vector that is kept is the vector that would be computed.
-pub trait TextEncoder: Send + Sync {
-    /// Names architecture, weights and preprocessing; features of different ids are never mixed.
-    fn id(&self) -> &str;
-    /// Length of a feature vector.
-    fn dims(&self) -> usize;
-    /// Cuts a sentence into tokens: microseconds, where encoding takes milliseconds.
-    ///
-    /// # Errors
-    /// [`EncoderError::Tokenizer`] if it cannot be cut.
-    fn cut(&self, sentence: &str) -> Result<Cut, EncoderError>;
-    /// One feature vector of [`Self::dims`] finite numbers for each sentence, in order; given are the ids that [`Self::cut`] made of
-    /// them.
-    fn encode_cut(&self, sentences: &[&[u32]]) -> Vec<Vec<f32>>;
-    /// One feature vector of [`Self::dims`] finite numbers for each sentence, in order.
-    ///
-    /// # Errors
-    /// As [`Self::cut`].
-    fn encode(&self, sentences: &[&str]) -> Result<Vec<Vec<f32>>, EncoderError> {
-        let cut: Vec<Cut> = sentences.par_iter().map(|sentence| self.cut(sentence)).collect::<Result<_, _>>()?;
-        Ok(self.encode_cut(&cut.iter().map(|cut| &*cut.ids).collect::<Vec<_>>()))
-    }
-    /// What tokens mean before anything is learned, if the features are tokens ([`token_ids`]): then what learns from them
-    /// has to learn what sentences mean.
-    ///
-    /// # Errors
-    /// [`EncoderError::Missing`], [`EncoderError::Damaged`] and [`EncoderError::Io`].
-    fn token_embeddings(&self) -> Result<Option<TokenEmbeddings>, EncoderError> {
-        Ok(None)
-    }
-}
+pub use text::{TokenEmbeddings, Tokenized, token_ids};
 
 #[cfg(test)]
 mod tests;

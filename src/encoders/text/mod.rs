@@ -2,9 +2,12 @@
 
 mod bert;
 mod minilm;
+mod token_embeddings;
 mod token_features;
 mod tokenizer;
 
 pub(super) use minilm::MiniLm;
-pub(super) use token_features::Tokens;
-pub use token_features::{TokenEmbeddings, token_ids};
+pub use token_embeddings::TokenEmbeddings;
+pub(super) use token_features::TokenFeatureEncoder;
+pub use token_features::token_ids;
+pub use tokenizer::Tokenized;

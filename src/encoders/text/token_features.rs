@@ -5,10 +5,13 @@
 
 use std::path::{Path, PathBuf};
 
-use super::tokenizer::{Cutter, MAX_CHARACTERS};
+use super::{
+    TokenEmbeddings, Tokenized,
+    tokenizer::{MAX_CHARACTERS, Tokenizer},
+};
 use crate::encoders::{
-    Cut, EncoderError, Manifest, TextEncoder,
-    tensor_file::{self, Weights},
+    EncoderError, Manifest, TextEncoder,
+    tensor_file::{self, TensorFile},
 };
 
 /// The base in which ids are written.
@@ -17,23 +20,6 @@ const BASE: u32 = 2048;
 /// The tensor that says what each token means to the network that the tokenizer is of.
 const TABLE: &str = "embeddings.word_embeddings.weight";
 
-/// What tokens mean before anything is learned: row `id` is that of the token `id`.
-#[derive(Debug, Clone, PartialEq)]
-pub struct TokenEmbeddings {
-    /// Length of a row.
-    pub dims: usize,
-    /// `[ids, dims]`
-    pub values: Vec<f32>,
-}
-
-impl TokenEmbeddings {
-    /// The row of a token; none if there is none of this id.
-    pub fn row(&self, id: u32) -> Option<&[f32]> {
-        let begin = id as usize * self.dims;
-        self.values.get(begin..begin + self.dims)
-    }
-}
-
 /// The ids of the tokens that features stand for.
 pub fn token_ids(features: &[f32]) -> impl Iterator<Item = u32> {
     let (digits, _) = features.as_chunks::<2>();
@@ -41,15 +27,15 @@ pub fn token_ids(features: &[f32]) -> impl Iterator<Item = u32> {
 }
 
 /// The encoder.
-pub(in crate::encoders) struct Tokens {
+pub(in crate::encoders) struct TokenFeatureEncoder {
     id: String,
     max_tokens: usize,
-    cutter: Cutter,
+    tokenizer: Tokenizer,
     weights_path: PathBuf,
     vocabulary: usize,
 }
 
-impl Tokens {
+impl TokenFeatureEncoder {
     /// Reads the tokenizer that `manifest` describes from `dir/<id>/`.
     pub(in crate::encoders) fn open(
         dir: &Path,
@@ -61,8 +47,8 @@ impl Tokens {
         let path = home.join("tokenizer.json");
         let bytes = tensor_file::read_file(&manifest.id, &path)?;
         let id = format!("{}-{}-t{max_tokens}c{MAX_CHARACTERS}", manifest.id, tensor_file::fingerprint(&[&bytes]));
-        let cutter = Cutter::parse(&path, &bytes, max_tokens, vocabulary)?;
-        Ok(Self { id, max_tokens, cutter, weights_path: home.join("model.safetensors"), vocabulary })
+        let tokenizer = Tokenizer::parse(&path, &bytes, max_tokens, vocabulary)?;
+        Ok(Self { id, max_tokens, tokenizer, weights_path: home.join("model.safetensors"), vocabulary })
     }
 
     fn features(&self, ids: &[u32]) -> Vec<f32> {
@@ -76,7 +62,7 @@ impl Tokens {
     }
 }
 
-impl TextEncoder for Tokens {
+impl TextEncoder for TokenFeatureEncoder {
     fn id(&self) -> &str {
         &self.id
     }
@@ -85,17 +71,17 @@ impl TextEncoder for Tokens {
         2 * self.max_tokens
     }
 
-    fn cut(&self, sentence: &str) -> Result<Cut, EncoderError> {
-        self.cutter.cut(sentence, false)
+    fn tokenize(&self, text: &str) -> Result<Tokenized, EncoderError> {
+        self.tokenizer.tokenize(text, false)
     }
 
-    fn encode_cut(&self, sentences: &[&[u32]]) -> Vec<Vec<f32>> {
-        sentences.iter().map(|ids| self.features(ids)).collect()
+    fn encode_tokens(&self, texts: &[&[u32]]) -> Vec<Vec<f32>> {
+        texts.iter().map(|ids| self.features(ids)).collect()
     }
 
     fn token_embeddings(&self) -> Result<Option<TokenEmbeddings>, EncoderError> {
         let bytes = tensor_file::read_file(&self.id, &self.weights_path)?;
-        let weights = Weights::parse(&self.weights_path, &bytes)?;
+        let weights = TensorFile::parse(&self.weights_path, &bytes)?;
         let (values, dims) = weights.take_rows(TABLE, self.vocabulary)?;
         Ok(Some(TokenEmbeddings { dims, values }))
     }

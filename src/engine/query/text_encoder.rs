@@ -103,22 +103,22 @@ impl BatchedTextEncoder {
         deadline: Option<Instant>,
     ) -> Result<TextEmbedding, EngineError> {
         let model = &generation.record.version;
-        let cut = if text.len() <= SHORT {
-            self.encoder.cut(text)?
+        let tokenized = if text.len() <= SHORT {
+            self.encoder.tokenize(text)?
         } else {
             let (encoder, text) = (Arc::clone(&self.encoder), text.to_owned());
-            blocking(move || encoder.cut(&text)).await??
+            blocking(move || encoder.tokenize(&text)).await??
         };
-        let unknown = |asked: &Asked| asked.unknown.unwrap_or(cut.unknown);
-        if let Some(asked) = self.kept.find(model, &cut.ids) {
+        let unknown = |asked: &Asked| asked.unknown.unwrap_or(tokenized.unknown_ratio);
+        if let Some(asked) = self.kept.find(model, &tokenized.ids) {
             let (waited, searched) = (Duration::ZERO, Duration::ZERO);
             return Ok(TextEmbedding { unknown: unknown(&asked), asked, near: Vec::new(), waited, searched });
         }
-        let job = QueueEntry { ids: cut.ids.clone(), generation: Arc::clone(generation), near };
-        let Done { answer, waited, .. } = self.queue.run(job, cut.ids.len().max(1), deadline).await?;
+        let job = QueueEntry { ids: tokenized.ids.clone(), generation: Arc::clone(generation), near };
+        let Done { answer, waited, .. } = self.queue.run(job, tokenized.ids.len().max(1), deadline).await?;
         let BatchOutput { asked, near, searched } = answer?;
         let asked = Arc::new(asked);
-        self.kept.keep(model, cut.ids, &asked);
+        self.kept.keep(model, tokenized.ids, &asked);
         Ok(TextEmbedding { unknown: unknown(&asked), asked, near, waited, searched })
     }
 
@@ -151,7 +151,7 @@ impl std::fmt::Debug for BatchedTextEncoder {
 /// another was put in a moment ago.
 fn run_batch(encoder: &dyn TextEncoder, jobs: &[QueueEntry]) -> Vec<Result<BatchOutput, EngineError>> {
     metrics::histogram!("diptych_query_batch_texts").record(jobs.len() as f64);
-    let features = encoder.encode_cut(&jobs.iter().map(|job| &*job.ids).collect::<Vec<_>>());
+    let features = encoder.encode_tokens(&jobs.iter().map(|job| &*job.ids).collect::<Vec<_>>());
     let mut answers = Vec::with_capacity(jobs.len());
     while let Some(first) = jobs.get(answers.len()) {
         let begin = answers.len();
