@@ -4,23 +4,16 @@
 //! begins with `begin immediate`, because a deferred transaction that upgrades later fails at once when another process
 //! (an import beside a running service) holds the lock. No transaction is held while an encoder works.
 
-mod changes;
-mod copy;
-mod features;
-mod filter;
-mod health;
+mod api_keys;
+mod data_quality;
 mod idempotency;
-mod import;
 mod items;
-mod keys;
+mod label_issues;
+mod maintenance;
 mod models;
-mod put;
-mod review;
-mod sample;
+mod snapshot;
 mod tasks;
-mod upkeep;
 mod version;
-mod words;
 
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -29,22 +22,19 @@ use sqlx::{
     sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-pub use changes::{Changes, FeatureKinds, KeyedFeatures, Watermark};
-pub use copy::StoredPicture;
-pub use features::{MissingPicture, MissingText};
-pub use filter::{Bound, Clause, Field, Filter, Scalar, Test};
-pub use health::{Health, Lacking, Repeated, Repetitions, Unreadable};
+pub use api_keys::{ApiKey, Scope};
+pub use data_quality::{Health, Lacking, Repeated, Repetitions, Unreadable};
 pub use idempotency::{Begun, KeptAnswer};
-pub use import::{KnownRecord, NewItem, NewPicture, NewRejection};
-pub use items::{Caption, Counts, Item, LabelCount, TrainingItem};
-pub use keys::{ApiKey, Scope};
+pub use items::{
+    Bound, Caption, Changes, Clause, Counts, FeatureKinds, Field, Filter, Gone, Item, Kept, KeyedFeatures, KnownRecord,
+    LabelCount, MissingPicture, MissingText, NewFeatures, NewItem, NewPicture, NewRejection, Put, Sampled, Scalar,
+    Test, TrainingItem, Watermark, etag, matches, words,
+};
+pub use label_issues::{Doubt, Review, ReviewEntry};
+pub use maintenance::Vacuum;
 pub use models::ModelRecord;
-pub use put::{Gone, Kept, NewFeatures, Put, etag, matches};
-pub use review::{Doubt, Review, ReviewEntry};
-pub use sample::Sampled;
+pub use snapshot::StoredPicture;
 pub use tasks::{Step, Task, TaskStatus};
-pub use upkeep::Vacuum;
-pub use words::words;
 
 /// Name of the catalog's file in its folder.
 pub const FILE: &str = "catalog.sqlite3";

@@ -1,9 +1,8 @@
 //! How does its owner talk to it? One file for each verb; here, what they share.
 
 mod backup;
-mod bars;
-mod check;
 mod compact;
+mod config_check;
 mod demo;
 mod encoders;
 mod evaluate;
@@ -12,10 +11,11 @@ mod import;
 mod index;
 mod key;
 mod models;
+mod progress_bar;
 mod restore;
 mod search;
 mod serve;
-mod signals;
+mod shutdown;
 mod status;
 mod train;
 
@@ -31,8 +31,8 @@ use crate::{
     training::{DEFAULT_MARGIN, PromotionPolicy},
 };
 
-use bars::Bars;
-use signals::Stop;
+use progress_bar::Bars;
+use shutdown::Stop;
 
 /// Runs the verb. The code is a failure where the verb ended well but what it found is not as it should be, and 130
 /// where somebody stopped it. `settings` are those of the verb, with who set them.
@@ -62,7 +62,7 @@ pub async fn run(config: Config, settings: &[Setting]) -> anyhow::Result<ExitCod
         Verb::Compact => compact::run(&shared).await,
         Verb::Key(verb) => key::run(&shared, verb).await,
         Verb::Health(at) => health::run(at.listen).await,
-        Verb::Config(ConfigVerb::Check(args)) => check::run(&shared, &args, settings).await,
+        Verb::Config(ConfigVerb::Check(args)) => config_check::run(&shared, &args, settings).await,
     }
 }
 

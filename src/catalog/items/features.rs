@@ -4,7 +4,7 @@
 use half::f16;
 use sqlx::{FromRow, Sqlite, Transaction};
 
-use super::{Catalog, CatalogError};
+use crate::catalog::{Catalog, CatalogError};
 
 /// A picture that an encoder has not seen.
 #[derive(Debug, Clone, FromRow)]

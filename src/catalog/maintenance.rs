@@ -185,10 +185,8 @@ async fn changes(connection: &mut SqliteConnection) -> Result<i64, CatalogError>
 
 #[cfg(test)]
 mod tests {
-    use super::{
-        super::{Gone, Kept, NewFeatures, NewItem, NewPicture, Put},
-        *,
-    };
+    use super::*;
+    use crate::catalog::{Gone, Kept, NewFeatures, NewItem, NewPicture, Put};
 
     fn item(id: &str, path: &std::path::Path) -> (NewItem, NewFeatures) {
         let content_hash = *blake3::hash(id.as_bytes()).as_bytes();

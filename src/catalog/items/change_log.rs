@@ -7,7 +7,8 @@ use std::{collections::BTreeSet, ops::RangeInclusive};
 
 use sqlx::{Sqlite, SqliteConnection, Transaction};
 
-use super::{Catalog, CatalogError, features::from_bytes, json_list};
+use super::features::from_bytes;
+use crate::catalog::{Catalog, CatalogError, json_list};
 
 /// How far the catalog has come: the number of its last change.
 pub type Watermark = i64;

@@ -2,7 +2,8 @@
 
 use sqlx::{QueryBuilder, Sqlite};
 
-use super::{Catalog, CatalogError, LabelCount};
+use super::read::LabelCount;
+use crate::catalog::{Catalog, CatalogError};
 
 /// Conditions of an item: all of `must` hold, one of `should` at least if there are any, and none of `must_not`.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -293,10 +294,8 @@ impl Scalar {
 
 #[cfg(test)]
 mod tests {
-    use super::{
-        super::{NewFeatures, NewItem, NewPicture, Put},
-        *,
-    };
+    use super::*;
+    use crate::catalog::{NewFeatures, NewItem, NewPicture, Put};
 
     async fn collection() -> (tempfile::TempDir, Catalog) {
         let folder = tempfile::tempdir().expect("a folder");

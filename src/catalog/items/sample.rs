@@ -2,7 +2,7 @@
 
 use sqlx::FromRow;
 
-use super::{Catalog, CatalogError};
+use crate::catalog::{Catalog, CatalogError};
 
 /// A picture or a caption of a sample.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]

@@ -1,7 +1,7 @@
 //! What did the owner ask for? Verbs and flags; each flag that outlives a command also has a `DIPTYCH_*` variable, and what has a
 //! variable can stand in a file.
 
-mod file;
+mod config_file;
 mod serve;
 mod units;
 
@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub use file::{Setting, SettingsError};
+pub use config_file::{Setting, SettingsError};
 pub use serve::{LimitArgs, ListenArgs, ServeArgs};
 
 /// Post words and get pictures, post a picture and get captions: cross-modal retrieval on your own labelled collection.

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use sqlx::FromRow;
 
-use super::{Catalog, CatalogError, from_json, json_list};
+use crate::catalog::{Catalog, CatalogError, from_json, json_list};
 
 /// An item with all that is known of it.
 #[derive(Debug, Clone)]

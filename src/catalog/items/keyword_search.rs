@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::{Catalog, CatalogError, json_list};
+use crate::catalog::{Catalog, CatalogError, json_list};
 
 /// Different words of a query that are looked for; more would only make the search slow.
 const MAX_WORDS: usize = 32;
@@ -78,10 +78,8 @@ fn any_of(text: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{
-        super::{NewFeatures, NewItem, NewPicture, Put},
-        *,
-    };
+    use super::*;
+    use crate::catalog::{Gone, NewFeatures, NewItem, NewPicture, Put};
 
     fn item(id: &str, captions: &[&str], labels: &[&str]) -> NewItem {
         let picture = NewPicture {
@@ -138,7 +136,7 @@ mod tests {
         put(item("barns/red_7.png", &["a green hut"], &["huts"]), Put::Replace).await;
         assert_eq!((pictures("barn").await, pictures("hut").await), (vec![1], vec![1]), "the name still says barns");
         assert_eq!((captions("barn").await, captions("hut").await), (0, 1));
-        assert_eq!(catalog.delete_item("barns/red_7.png", None).await.expect("an answer"), super::super::Gone::Deleted);
+        assert_eq!(catalog.delete_item("barns/red_7.png", None).await.expect("an answer"), Gone::Deleted);
         assert_eq!((pictures("barn hut").await, captions("hut").await), (vec![], 0));
     }
 }

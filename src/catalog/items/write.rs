@@ -3,11 +3,10 @@
 use sqlx::{Sqlite, Transaction};
 
 use super::{
-    Catalog, CatalogError, NewItem,
     features::put_feature,
-    import::{Unsaid, put_row},
-    json_list, now_ms,
+    import::{NewItem, Unsaid, put_row},
 };
+use crate::catalog::{Catalog, CatalogError, json_list, now_ms};
 
 /// What encoders made of an item that is put in by itself.
 #[derive(Debug, Clone, Default)]
