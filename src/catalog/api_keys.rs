@@ -9,7 +9,11 @@ use sqlx::FromRow;
 use subtle::ConstantTimeEq;
 use tracing::Instrument;
 
-use super::{Catalog, CatalogError, from_json, now_ms};
+use super::{
+    connection::Catalog,
+    error::CatalogError,
+    values::{from_json, now_ms},
+};
 
 /// What a key's text begins with, so that a key in a wrong place is recognised.
 const PREFIX: &str = "dpt";

@@ -2,7 +2,7 @@
 
 use sqlx::FromRow;
 
-use super::{Catalog, CatalogError, NewRejection};
+use super::{connection::Catalog, error::CatalogError, items::NewRejection};
 
 /// Groups of items that hold the same picture, and of those the ids, that are named at most.
 const NAMED_GROUPS: i64 = 50;

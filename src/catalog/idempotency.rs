@@ -4,7 +4,11 @@ use std::collections::BTreeMap;
 
 use sqlx::FromRow;
 
-use super::{Catalog, CatalogError, from_json, now_ms};
+use super::{
+    connection::Catalog,
+    error::CatalogError,
+    values::{from_json, now_ms},
+};
 
 /// How long an answer is kept, in milliseconds: a day.
 const KEPT: i64 = 24 * 60 * 60 * 1000;

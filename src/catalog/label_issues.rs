@@ -4,7 +4,13 @@ use std::collections::HashMap;
 
 use sqlx::FromRow;
 
-use super::{Catalog, CatalogError, Item, from_json, now_ms, put_fact};
+use super::{
+    connection::Catalog,
+    error::CatalogError,
+    items::Item,
+    properties::put_fact,
+    values::{from_json, now_ms},
+};
 
 /// Name of the fact that says when the collection was last looked at, in Unix milliseconds.
 const LOOKED_AT: &str = "review_looked_at";

@@ -4,7 +4,7 @@ use std::{collections::HashSet, time::Duration};
 
 use sqlx::{Connection, SqliteConnection};
 
-use super::{Catalog, CatalogError};
+use super::{connection::Catalog, error::CatalogError};
 
 /// Rows of features that are looked at in one transaction.
 const FEATURES: i64 = 2_000;
@@ -186,7 +186,7 @@ async fn changes(connection: &mut SqliteConnection) -> Result<i64, CatalogError>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::{Gone, Kept, NewFeatures, NewItem, NewPicture, Put};
+    use crate::catalog::{FILE, Gone, Kept, NewFeatures, NewItem, NewPicture, Put};
 
     fn item(id: &str, path: &std::path::Path) -> (NewItem, NewFeatures) {
         let content_hash = *blake3::hash(id.as_bytes()).as_bytes();
@@ -272,7 +272,7 @@ mod tests {
     #[tokio::test]
     async fn a_catalog_from_before_is_written_anew_once() {
         let folder = tempfile::tempdir().expect("a folder");
-        let file = folder.path().join(super::super::FILE);
+        let file = folder.path().join(FILE);
         let before = sqlx::sqlite::SqliteConnectOptions::new().filename(&file).create_if_missing(true);
         let mut connection = SqliteConnection::connect_with(&before).await.expect("a database");
         sqlx::query("create table other (x)").execute(&mut connection).await.expect("a table");

@@ -2,7 +2,11 @@
 
 use sqlx::{FromRow, QueryBuilder, Sqlite};
 
-use super::{Catalog, CatalogError, from_json, now_ms};
+use super::{
+    connection::Catalog,
+    error::CatalogError,
+    values::{from_json, now_ms},
+};
 
 /// A trained model. Its weights lie in `models/<version>/` of the data folder.
 #[derive(Debug, Clone)]

@@ -10,7 +10,11 @@ use std::{
 
 use sqlx::{Connection, SqliteConnection};
 
-use super::{Catalog, CatalogError, from_json};
+use super::{
+    connection::{Catalog, FILE},
+    error::CatalogError,
+    values::from_json,
+};
 
 /// Steps of SQLite's machine between two looks at whether the work is to stop: less than a millisecond.
 const LOOK_EVERY: i32 = 10_000;
@@ -71,7 +75,7 @@ impl Catalog {
         if said == ["ok"] {
             return Ok(());
         }
-        Err(CatalogError::Damaged { place: super::FILE, reason: said.join("; ") })
+        Err(CatalogError::Damaged { place: FILE, reason: said.join("; ") })
     }
 
     /// Pictures, each content once, by content hash: at most `limit` of those after `after` (empty for the first page).
@@ -149,7 +153,7 @@ mod tests {
         std::fs::create_dir(&elsewhere).expect("a folder");
         let stopped = catalog.copy_to(&elsewhere.join("stopped"), Arc::new(AtomicBool::new(true))).await;
         assert!(stopped.is_err_and(|e| e.to_string().contains("interrupted")));
-        let file = elsewhere.join(super::super::FILE);
+        let file = elsewhere.join(FILE);
         catalog.copy_to(&file, Arc::new(AtomicBool::new(false))).await.expect("copied");
         let copy = Catalog::open(&elsewhere).await.expect("a catalog");
         copy.check().await.expect("it is whole");

@@ -3,7 +3,11 @@
 use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
 
-use super::{Catalog, CatalogError, from_json, now_ms};
+use super::{
+    connection::Catalog,
+    error::CatalogError,
+    values::{from_json, now_ms},
+};
 
 /// Where a task stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]

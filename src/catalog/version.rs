@@ -19,10 +19,10 @@ use sqlx::{
 };
 use tokio::sync::Mutex;
 
-use super::{Catalog, CatalogError};
+use super::error::CatalogError;
 
 /// How often it is looked whether another process has written, while somebody wants to know.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
+pub(super) const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// What was written, in numbers.
 #[derive(Debug)]
@@ -100,66 +100,17 @@ impl Version {
         Ok(())
     }
 
+    /// See [`super::Catalog::version`].
+    pub(super) async fn current(&self) -> Result<Option<u64>, CatalogError> {
+        self.look().await?;
+        let number = self.number.load(Ordering::SeqCst);
+        Ok((!self.writing.load(Ordering::SeqCst)).then_some(number))
+    }
+
     pub(super) async fn close(&self) {
         if let Some((connection, _)) = self.watch.lock().await.take() {
             // It only read, so that it ends is all that matters.
             let _ = connection.close().await;
         }
-    }
-}
-
-impl Catalog {
-    /// A number that is another one after every change. What is read behind this call holds at least until the next call gives
-    /// another number or none. None means that somebody is writing right now.
-    ///
-    /// # Errors
-    /// If the database fails.
-    pub async fn version(&self) -> Result<Option<u64>, CatalogError> {
-        self.version.look().await?;
-        let number = self.version.number.load(Ordering::SeqCst);
-        Ok((!self.version.writing.load(Ordering::SeqCst)).then_some(number))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn every_write_shows_at_once_and_another_processs_soon() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let catalog = Catalog::open(folder.path()).await.expect("a catalog");
-        let quiet = async || loop {
-            if let Some(version) = catalog.version().await.expect("a version") {
-                return version;
-            }
-            tokio::task::yield_now().await;
-        };
-        tokio::time::sleep(2 * LOOK_EVERY).await;
-        let before = quiet().await;
-        tokio::time::sleep(2 * LOOK_EVERY).await;
-        assert_eq!(catalog.version().await.expect("a version"), Some(before), "reading changes nothing");
-        for round in 0..100 {
-            let before = quiet().await;
-            catalog.set_fact("round", &round.to_string()).await.expect("written");
-            assert_ne!(catalog.version().await.expect("a version"), Some(before), "round {round}, acknowledged");
-        }
-        let mut out = catalog.writer.begin().await.expect("the writer");
-        assert_eq!(catalog.version().await.expect("a version"), None, "somebody is writing");
-        sqlx::query("delete from facts where name = 'round'").execute(&mut *out).await.expect("written");
-        out.rollback().await.expect("rolled back");
-
-        // The watch has seen all that was until now.
-        tokio::time::sleep(2 * LOOK_EVERY).await;
-        let before = quiet().await;
-        let other = Catalog::open(folder.path()).await.expect("as another process has it");
-        tokio::time::sleep(2 * LOOK_EVERY).await;
-        let opened = quiet().await;
-        other.set_fact("round", "another").await.expect("written");
-        tokio::time::sleep(2 * LOOK_EVERY).await;
-        assert_ne!(quiet().await, opened);
-        assert!(opened >= before);
-        other.close().await;
-        catalog.close().await;
     }
 }

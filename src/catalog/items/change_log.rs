@@ -8,7 +8,7 @@ use std::{collections::BTreeSet, ops::RangeInclusive};
 use sqlx::{Sqlite, SqliteConnection, Transaction};
 
 use super::features::from_bytes;
-use crate::catalog::{Catalog, CatalogError, json_list};
+use crate::catalog::{connection::Catalog, error::CatalogError, values::json_list};
 
 /// How far the catalog has come: the number of its last change.
 pub type Watermark = i64;

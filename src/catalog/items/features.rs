@@ -4,7 +4,7 @@
 use half::f16;
 use sqlx::{FromRow, Sqlite, Transaction};
 
-use crate::catalog::{Catalog, CatalogError};
+use crate::catalog::{connection::Catalog, error::CatalogError};
 
 /// A picture that an encoder has not seen.
 #[derive(Debug, Clone, FromRow)]

@@ -3,7 +3,7 @@
 use sqlx::{QueryBuilder, Sqlite};
 
 use super::read::LabelCount;
-use crate::catalog::{Catalog, CatalogError};
+use crate::catalog::{connection::Catalog, error::CatalogError};
 
 /// Conditions of an item: all of `must` hold, one of `should` at least if there are any, and none of `must_not`.
 #[derive(Debug, Clone, Default, PartialEq)]

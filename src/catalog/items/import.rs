@@ -4,7 +4,7 @@ use std::{borrow::Cow, collections::HashMap};
 
 use sqlx::{FromRow, Sqlite, Transaction};
 
-use crate::catalog::{Catalog, CatalogError, now_ms};
+use crate::catalog::{connection::Catalog, error::CatalogError, values::now_ms};
 
 /// An item as an import found it.
 #[derive(Debug, Clone)]

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::catalog::{Catalog, CatalogError, json_list};
+use crate::catalog::{connection::Catalog, error::CatalogError, values::json_list};
 
 /// Different words of a query that are looked for; more would only make the search slow.
 const MAX_WORDS: usize = 32;

@@ -4,7 +4,11 @@ use std::collections::{HashMap, HashSet};
 
 use sqlx::FromRow;
 
-use crate::catalog::{Catalog, CatalogError, from_json, json_list};
+use crate::catalog::{
+    connection::Catalog,
+    error::CatalogError,
+    values::{from_json, json_list},
+};
 
 /// An item with all that is known of it.
 #[derive(Debug, Clone)]

@@ -2,7 +2,7 @@
 
 use sqlx::FromRow;
 
-use crate::catalog::{Catalog, CatalogError};
+use crate::catalog::{connection::Catalog, error::CatalogError};
 
 /// A picture or a caption of a sample.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]

@@ -6,7 +6,11 @@ use super::{
     features::put_feature,
     import::{NewItem, Unsaid, put_row},
 };
-use crate::catalog::{Catalog, CatalogError, json_list, now_ms};
+use crate::catalog::{
+    connection::Catalog,
+    error::CatalogError,
+    values::{json_list, now_ms},
+};
 
 /// What encoders made of an item that is put in by itself.
 #[derive(Debug, Clone, Default)]
