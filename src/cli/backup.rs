@@ -2,7 +2,10 @@
 
 use std::{path::Path, process::ExitCode};
 
-use super::{Shared, megabytes, stopped};
+use super::{
+    context::Shared,
+    output::{megabytes, seconds, stopped},
+};
 use crate::maintenance::{BackupTo, backup};
 
 pub(super) async fn run(shared: &Shared, file: Option<&Path>, replace: bool) -> anyhow::Result<ExitCode> {
@@ -14,7 +17,7 @@ pub(super) async fn run(shared: &Shared, file: Option<&Path>, replace: bool) -> 
     // Where the backup lies in the data folder it is named from there.
     println!("backup    {}", collection.data_dir.root().join(&made.file).display());
     println!("holds     {} items, {} pictures", made.items, made.pictures);
-    println!("size      {}, written in {}", megabytes(made.bytes), super::seconds(made.seconds));
+    println!("size      {}, written in {}", megabytes(made.bytes), seconds(made.seconds));
     println!("sha256    {}", made.sha256);
     if made.missing > 0 {
         eprintln!("{} files are missing from it, because they could not be read:", made.missing);

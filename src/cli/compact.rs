@@ -2,7 +2,10 @@
 
 use std::process::ExitCode;
 
-use super::{Shared, megabytes, stopped};
+use super::{
+    context::Shared,
+    output::{megabytes, seconds, stopped},
+};
 use crate::maintenance::{Removed, compact};
 
 pub(super) async fn run(shared: &Shared) -> anyhow::Result<ExitCode> {
@@ -17,7 +20,7 @@ pub(super) async fn run(shared: &Shared) -> anyhow::Result<ExitCode> {
          {temporaries} leftovers"
     );
     let (before, after) = (megabytes(done.bytes_before), megabytes(done.bytes_after));
-    println!("{before} before, {after} after, in {}", super::seconds(done.seconds));
+    println!("{before} before, {after} after, in {}", seconds(done.seconds));
     done.notes.iter().for_each(|note| eprintln!("{note}"));
     Ok(ExitCode::SUCCESS)
 }

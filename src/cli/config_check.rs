@@ -9,7 +9,7 @@ use std::{
 
 use rustix::fs::Access;
 
-use super::{Shared, encoders};
+use super::{context::Shared, encoder_loading, serve::open_to_others};
 use crate::{
     catalog::{Catalog, ModelRecord},
     config::{Common, ServeArgs, Setting},
@@ -50,7 +50,7 @@ async fn faults(common: &Common, args: &ServeArgs) -> Vec<String> {
         }
         Err(error) => faults.push(format!("data: {error}")),
     }
-    faults.extend(super::serve::open_to_others(args.at.listen, has_key));
+    faults.extend(open_to_others(args.at.listen, has_key));
     // Its own port may be taken by the service that runs; whether the address is this machine's, any port tells.
     if let Err(error) = TcpListener::bind((args.at.listen.ip(), 0)) {
         faults.push(format!("listen: {} cannot be listened on: {error}", args.at.listen.ip()));
@@ -65,7 +65,7 @@ async fn faults(common: &Common, args: &ServeArgs) -> Vec<String> {
 /// Whether the encoders that are asked for, or that the model needs, are known, and are there or can be fetched.
 fn of_encoders(common: &Common, registry: &Registry, model: Option<&ModelRecord>) -> Vec<String> {
     let mut faults = Vec::new();
-    let (image, text) = encoders::in_use(common, registry, model);
+    let (image, text) = encoder_loading::in_use(common, registry, model);
     for (setting, name, wanted) in [("image_encoder", &image, Modality::Image), ("text_encoder", &text, Modality::Text)]
     {
         match registry.manifest(name) {

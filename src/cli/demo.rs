@@ -5,7 +5,13 @@ use std::{process::ExitCode, time::Instant};
 
 use anyhow::Context;
 
-use super::{Shared, import::print, serve::serve, stopped, train};
+use super::{
+    context::Shared,
+    import::print,
+    output::{seconds, stopped},
+    serve::serve,
+    train,
+};
 use crate::{
     collection::{Collection, Encoders, Progress},
     config::DemoArgs,
@@ -153,8 +159,8 @@ async fn table(collection: &Collection, stages: &Stages) -> anyhow::Result<()> {
     println!("pictures   {}", counts.pictures);
     println!("captions   {}", counts.captions);
     println!("classes    {}", counts.labels);
-    for (stage, seconds) in &stages.0 {
-        println!("{stage:<18} {}", super::seconds(*seconds));
+    for (stage, took) in &stages.0 {
+        println!("{stage:<18} {}", seconds(*took));
     }
     println!("\nmodel {}, on test pictures that it never saw\n{report}", model.version);
     Ok(())

@@ -4,7 +4,7 @@ use std::{path::Path, process::ExitCode};
 
 use anyhow::Context;
 
-use super::Shared;
+use super::context::Shared;
 use crate::{
     collection::CollectionError,
     config::EvaluateArgs,

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 
-use super::{Shared, stopped};
+use super::{context::Shared, output::stopped};
 use crate::{
     config::ImportArgs,
     dataset,

@@ -2,7 +2,10 @@
 
 use std::{process::ExitCode, time::Instant};
 
-use super::{Shared, stopped};
+use super::{
+    context::Shared,
+    output::{seconds, stopped},
+};
 use crate::{
     config::IndexVerb,
     engine::{Generation, IndexMode, tune_index},
@@ -34,7 +37,7 @@ async fn build(shared: &Shared, reproducible: bool) -> anyhow::Result<ExitCode> 
     let Some(generation) = shared.finished(built)? else {
         return Ok(stopped("the index on disk is the one that was there"));
     };
-    let (number, took) = (generation.number, super::seconds(began.elapsed().as_secs_f64()));
+    let (number, took) = (generation.number, seconds(began.elapsed().as_secs_f64()));
     println!("generation {number} of model {}, built in {took}", generation.record.version);
     table(generation).await?;
     collection.catalog.close().await;
@@ -50,7 +53,7 @@ async fn check(shared: &Shared) -> anyhow::Result<ExitCode> {
         println!("there is no index on disk; `diptych index` builds one, and so does `diptych serve`");
         return Ok(ExitCode::FAILURE);
     };
-    let (number, took) = (generation.number, super::seconds(began.elapsed().as_secs_f64()));
+    let (number, took) = (generation.number, seconds(began.elapsed().as_secs_f64()));
     println!("generation {number} of model {}, opened and verified in {took}", generation.record.version);
     let good = table(generation).await?;
     collection.catalog.close().await;

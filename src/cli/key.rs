@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::Shared;
+use super::context::Shared;
 use crate::{
     catalog::{Scope, now_ms},
     config::{KeyVerb, ScopeName},

@@ -9,6 +9,7 @@ use std::{
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::output::seconds;
 use crate::collection::Progress;
 
 /// One bar at a time, one for each step.
@@ -40,7 +41,7 @@ impl Bars {
             if done > 0 {
                 let plural = if done == 1 { "" } else { "s" };
                 let rate = done as f64 / took.max(1e-3);
-                eprintln!("{name:<18} {done} {unit}{plural} in {} ({rate:.0}/s)", super::seconds(took));
+                eprintln!("{name:<18} {done} {unit}{plural} in {} ({rate:.0}/s)", seconds(took));
             }
         }
     }

@@ -4,7 +4,10 @@ use std::{path::Path, process::ExitCode};
 
 use anyhow::Context;
 
-use super::{Shared, megabytes, stopped};
+use super::{
+    context::Shared,
+    output::{megabytes, seconds, stopped},
+};
 use crate::maintenance::restore;
 
 pub(super) async fn run(shared: &Shared, file: &Path) -> anyhow::Result<ExitCode> {
@@ -26,7 +29,7 @@ pub(super) async fn run(shared: &Shared, file: &Path) -> anyhow::Result<ExitCode
     if counts.keys > 0 {
         println!("keys      {}; whoever has one may use it here too (`diptych key list`)", counts.keys);
     }
-    println!("size      {}, verified and written in {}", megabytes(made.bytes), super::seconds(made.seconds));
+    println!("size      {}, verified and written in {}", megabytes(made.bytes), seconds(made.seconds));
     if counts.missing > 0 {
         eprintln!("{} files were missing when the backup was made:", counts.missing);
         for absent in about.missing.iter().take(20) {

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 
-use super::Shared;
+use super::context::Shared;
 use crate::{
     config::SearchArgs,
     dataset,

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, process::ExitCode, sync::Arc};
 use anyhow::{Context, bail};
 use tokio::net::TcpListener;
 
-use super::Shared;
+use super::context::Shared;
 use crate::{
     collection::{Collection, CollectionError, Encoders},
     config::{LimitArgs, ServeArgs},

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::Shared;
+use super::{context::Shared, output::seconds};
 use crate::catalog::Filter;
 
 /// Rejections that are listed.
@@ -21,7 +21,7 @@ pub(super) async fn run(shared: &Shared) -> anyhow::Result<ExitCode> {
     }
     match collection.catalog.active_model().await? {
         Some(model) => {
-            println!("model        {} ({})", model.version, super::seconds(model.seconds));
+            println!("model        {} ({})", model.version, seconds(model.seconds));
             println!("encoders     {} and {}", model.image_encoder, model.text_encoder);
         }
         None => println!("model        none; run `diptych train`"),

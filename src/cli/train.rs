@@ -7,7 +7,10 @@ use std::{
 
 use anyhow::Context as _;
 
-use super::{Shared, stopped};
+use super::{
+    context::Shared,
+    output::{seconds, stopped},
+};
 use crate::{
     collection::{Collection, Encoders},
     config::TrainArgs,
@@ -67,8 +70,8 @@ pub(super) async fn on_features(
 }
 
 /// Says what a training made.
-fn tell(name: &str, seconds: f64, parts: &str, report: &Report) {
-    println!("model {name} after {}; weights in a cosine: {parts}\n{report}", super::seconds(seconds));
+fn tell(name: &str, took: f64, parts: &str, report: &Report) {
+    println!("model {name} after {}; weights in a cosine: {parts}\n{report}", seconds(took));
 }
 
 /// Prints what each term of J is worth.

@@ -19,7 +19,7 @@ use clap::{
 };
 use toml::de::{DeTable, DeValue};
 
-use super::Config;
+use super::cli::Config;
 
 /// Where settings are looked for unless somebody says.
 const USUAL: &str = "diptych.toml";

@@ -32,12 +32,12 @@ fn a_flag_goes_before_the_file_and_the_file_before_the_default() {
     let text = "# how we serve\nqueue = 7\nmax_body = \"2MiB\"\nmax_terms = 5\nmetrics_open = false\n\
                 cors_origin = [\"https://a.example\", \"https://b.example\"]\nlog_format = \"json\"\ntext_encoder = \"mine\"\n";
     let (config, settings) = read(text, &["serve", "--max-terms", "6"]).expect("settings");
-    let super::super::Verb::Serve(args) = &config.verb else { panic!("{config:?}") };
+    let crate::config::Verb::Serve(args) = &config.verb else { panic!("{config:?}") };
     let limits = &args.limits;
     assert_eq!((limits.queue, limits.max_body, limits.max_terms, limits.max_results), (7, 2 << 20, 6, 100));
     assert!(!args.metrics_open);
     assert_eq!(args.cors_origins, ["https://a.example", "https://b.example"]);
-    assert_eq!(config.common.log_format, super::super::LogFormat::Json);
+    assert_eq!(config.common.log_format, crate::config::LogFormat::Json);
     assert_eq!(config.common.text_encoder.as_deref(), Some("mine"));
     let setting = |name: &str| {
         let setting = settings.iter().find(|setting| setting.name == name);
@@ -56,7 +56,7 @@ fn a_file_may_set_what_another_verb_has() {
     let (_, settings) = read("queue = 7\ndevice = \"cpu\"\n", &["status"]).expect("settings");
     assert!(!settings.iter().any(|setting| setting.name == "queue"), "{settings:?}");
     let (config, _) = read("device = \"cpu\"\n", &["train"]).expect("settings");
-    let super::super::Verb::Train { args, .. } = config.verb else { panic!("{config:?}") };
+    let crate::config::Verb::Train { args, .. } = config.verb else { panic!("{config:?}") };
     assert_eq!(args.device.as_deref(), Some("cpu"));
 }
 
