@@ -118,27 +118,18 @@ impl Catalog {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::{NewItem, NewPicture};
+    use crate::catalog::{NewImage, NewItem};
 
     #[tokio::test]
     async fn what_lacks_comes_twice_or_cannot_be_read_is_counted_and_named() {
         let folder = tempfile::tempdir().expect("a folder");
         let catalog = Catalog::open(folder.path()).await.expect("a catalog");
-        let item = |id: &str, picture: Option<u8>, words: &[&str]| NewItem {
+        let item = |id: &str, image: Option<u8>, words: &[&str]| NewItem {
             id: id.into(),
-            picture: picture.map(|n| NewPicture {
-                content_hash: [n; 32],
-                path: "p".into(),
-                mime: "image/png".into(),
-                width: 2,
-                height: 3,
-            }),
+            image: image.map(|n| NewImage { content_hash: [n; 32], ..NewImage::default() }),
             captions: words.iter().map(|&word| word.into()).collect(),
             labels: words.iter().map(|&word| word.into()).collect(),
-            given_split: None,
-            meta: "{}".into(),
-            source: "test".into(),
-            record_hash: [7; 32],
+            ..NewItem::default()
         };
         let items = [
             item("a", Some(1), &["one"]),

@@ -173,22 +173,16 @@ impl Catalog {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::{NewItem, NewPicture};
+    use crate::catalog::{NewImage, NewItem};
 
     #[tokio::test]
     async fn a_doubt_stands_until_its_item_changes_or_somebody_calls_it_right() {
         let folder = tempfile::tempdir().expect("a folder");
         let catalog = Catalog::open(folder.path()).await.expect("a catalog");
-        let item = |id: &str, label: &str, record: u8, picture: u8| NewItem {
-            picture: Some(NewPicture {
-                content_hash: [picture; 32],
-                path: "p".into(),
-                mime: "image/png".into(),
-                width: 2,
-                height: 3,
-            }),
+        let item = |id: &str, label: &str, record: u8, image: u8| NewItem {
+            image: Some(NewImage { content_hash: [image; 32], ..NewImage::default() }),
             record_hash: [record; 32],
-            ..NewItem::of_words(id, &format!("this is {id}"), label)
+            ..NewItem::captioned(id, &format!("this is {id}"), label)
         };
         let items = [item("a", "birds", 1, 1), item("b", "fish", 2, 2), item("c", "fish", 3, 3)];
         catalog.import_batch(&items, &[]).await.expect("taken");
@@ -232,7 +226,7 @@ mod tests {
     async fn what_is_settled_takes_no_place_from_what_is_not() {
         let folder = tempfile::tempdir().expect("a folder");
         let catalog = Catalog::open(folder.path()).await.expect("a catalog");
-        let item = |n: u64| NewItem::of_words(&format!("item {n}"), &format!("caption {n}"), "fish");
+        let item = |n: u64| NewItem::captioned(&format!("item {n}"), &format!("caption {n}"), "fish");
         let items: Vec<NewItem> = (0..LISTED + 5).map(item).collect();
         catalog.import_batch(&items, &[]).await.expect("taken");
         let doubt = |(key, item): (i64, &NewItem)| {

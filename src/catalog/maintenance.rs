@@ -186,17 +186,11 @@ async fn changes(connection: &mut SqliteConnection) -> Result<i64, CatalogError>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::{FILE, Gone, Kept, NewFeatures, NewItem, NewPicture, Put};
+    use crate::catalog::{FILE, Gone, Kept, NewFeatures, NewImage, NewItem, Put};
 
     fn item(id: &str, path: &std::path::Path) -> (NewItem, NewFeatures) {
         let content_hash = *blake3::hash(id.as_bytes()).as_bytes();
-        let picture = NewPicture {
-            content_hash,
-            path: path.display().to_string(),
-            mime: "image/png".into(),
-            width: 1,
-            height: 1,
-        };
+        let image = NewImage { content_hash, path: path.display().to_string(), ..NewImage::default() };
         let caption = format!("a picture of {id}");
         let features = NewFeatures {
             image_encoder: "pictures".into(),
@@ -206,13 +200,10 @@ mod tests {
         };
         let item = NewItem {
             id: id.into(),
-            picture: Some(picture),
+            image: Some(image),
             captions: vec![caption],
             labels: vec!["things".into()],
-            given_split: None,
-            meta: "{}".into(),
-            source: "test".into(),
-            record_hash: [0; 32],
+            ..NewItem::default()
         };
         (item, features)
     }

@@ -26,8 +26,8 @@ pub use error::CatalogError;
 pub use idempotency::{Begun, KeptAnswer};
 pub use items::{
     Bound, Caption, Changes, Clause, Counts, FeatureKinds, Field, Filter, Gone, Item, Kept, KeyedFeatures, KnownRecord,
-    LabelCount, MissingPicture, MissingText, NewFeatures, NewItem, NewPicture, NewRejection, Put, Sampled, Scalar,
-    Test, TrainingItem, Watermark, etag, matches, words,
+    LabelCount, MissingPicture, MissingText, NewFeatures, NewImage, NewItem, NewRejection, Put, Sampled, Scalar, Test,
+    TrainingItem, Watermark, etag, matches, words,
 };
 pub use label_issues::{Doubt, Review, ReviewEntry};
 pub use maintenance::Vacuum;

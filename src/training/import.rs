@@ -15,7 +15,7 @@ use std::{
 use rayon::prelude::*;
 
 use crate::{
-    catalog::{NewItem, NewPicture, NewRejection},
+    catalog::{NewImage, NewItem, NewRejection},
     collection::{Collection, CollectionError, DataDir, Progress, THUMBNAIL_SIDE, blocking},
     dataset::{self, Decoded, PictureLimits, Record, Rejection, Split},
     util::fs::write_atomic_unsynced,
@@ -155,7 +155,7 @@ fn take(folder: &DataDir, record: Record, before: Option<&[u8]>, limits: &Pictur
     };
     Outcome::Taken(Box::new(NewItem {
         id: record.id,
-        picture,
+        image: picture,
         captions: record.captions,
         labels: record.labels,
         given_split: record.split.map(Split::name),
@@ -171,7 +171,7 @@ fn keep_picture(
     bytes: &[u8],
     hash: &blake3::Hash,
     limits: &PictureLimits,
-) -> Result<NewPicture, String> {
+) -> Result<NewImage, String> {
     let decoded = dataset::decode(bytes, limits).map_err(|e| e.to_string())?;
     new_picture(folder, path, hash, &decoded).map_err(|e| format!("its thumbnail could not be written: {e}"))
 }
@@ -182,12 +182,12 @@ pub(crate) fn new_picture(
     path: &Path,
     hash: &blake3::Hash,
     decoded: &Decoded,
-) -> std::io::Result<NewPicture> {
+) -> std::io::Result<NewImage> {
     let thumbnail = folder.thumbnail(hash.as_bytes(), THUMBNAIL_SIDE);
     if !thumbnail.exists() {
         write_atomic_unsynced(&thumbnail, &dataset::thumbnail(&decoded.picture, THUMBNAIL_SIDE))?;
     }
-    Ok(NewPicture {
+    Ok(NewImage {
         content_hash: *hash.as_bytes(),
         path: path.display().to_string(),
         mime: decoded.format.mime().into(),

@@ -295,12 +295,12 @@ impl Scalar {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::{NewFeatures, NewItem, NewPicture, Put};
+    use crate::catalog::{NewFeatures, NewImage, NewItem, Put};
 
     async fn collection() -> (tempfile::TempDir, Catalog) {
         let folder = tempfile::tempdir().expect("a folder");
         let catalog = Catalog::open(folder.path()).await.expect("a catalog");
-        for (id, picture, labels, meta) in [
+        for (id, image, labels, meta) in [
             (
                 "a",
                 true,
@@ -310,22 +310,15 @@ mod tests {
             ("b", true, vec!["birds", "trees"], r#"{"year": 2001.5, "day": "2001-05-06"}"#),
             ("c", false, vec![], r#"{"year": "1990", "a\\u0022b": 1}"#),
         ] {
-            let picture = picture.then(|| NewPicture {
-                content_hash: *blake3::hash(id.as_bytes()).as_bytes(),
-                path: id.into(),
-                mime: "image/png".into(),
-                width: 1,
-                height: 1,
-            });
+            let content_hash = *blake3::hash(id.as_bytes()).as_bytes();
+            let image = image.then(|| NewImage { content_hash, ..NewImage::default() });
             let item = NewItem {
                 id: id.into(),
-                picture,
+                image,
                 captions: if id == "b" { Vec::new() } else { vec![format!("caption of {id}")] },
                 labels: labels.into_iter().map(str::to_owned).collect(),
-                given_split: None,
                 meta: meta.into(),
-                source: "test".into(),
-                record_hash: [0; 32],
+                ..NewItem::default()
             };
             catalog.put_item(&item, &NewFeatures::default(), &Put::New).await.expect("kept");
         }

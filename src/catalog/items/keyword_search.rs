@@ -79,25 +79,16 @@ fn any_of(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::{Gone, NewFeatures, NewItem, NewPicture, Put};
+    use crate::catalog::{Gone, NewFeatures, NewImage, NewItem, Put};
 
     fn item(id: &str, captions: &[&str], labels: &[&str]) -> NewItem {
-        let picture = NewPicture {
-            content_hash: *blake3::hash(id.as_bytes()).as_bytes(),
-            path: id.into(),
-            mime: "image/png".into(),
-            width: 1,
-            height: 1,
-        };
+        let content_hash = *blake3::hash(id.as_bytes()).as_bytes();
         NewItem {
             id: id.into(),
-            picture: Some(picture),
+            image: Some(NewImage { content_hash, ..NewImage::default() }),
             captions: captions.iter().map(|&c| c.to_owned()).collect(),
             labels: labels.iter().map(|&l| l.to_owned()).collect(),
-            given_split: None,
-            meta: "{}".into(),
-            source: "test".into(),
-            record_hash: [0; 32],
+            ..NewItem::default()
         }
     }
 

@@ -2,57 +2,14 @@
 
 use std::collections::{HashMap, HashSet};
 
-use sqlx::FromRow;
+use sqlx::{FromRow, QueryBuilder, sqlite::SqliteRow};
 
+use super::item::{Caption, Item, SELECT};
 use crate::catalog::{
     connection::Catalog,
     error::CatalogError,
     values::{from_json, json_list},
 };
-
-/// An item with all that is known of it.
-#[derive(Debug, Clone)]
-pub struct Item {
-    /// What the index calls it.
-    pub key: i64,
-    /// What its owner calls it.
-    pub id: String,
-    /// Where its picture lies.
-    pub image_path: Option<String>,
-    /// Media type of the picture.
-    pub image_mime: Option<String>,
-    /// blake3 of the picture's bytes.
-    pub content_hash: Option<Vec<u8>>,
-    /// Width of the picture in pixels, upright.
-    pub width: Option<i64>,
-    /// Height of the picture in pixels, upright.
-    pub height: Option<i64>,
-    /// Why the picture can no longer be read.
-    pub image_error: Option<String>,
-    /// File and line that named it.
-    pub source: String,
-    /// Hash of all that its record said.
-    pub record_hash: Vec<u8>,
-    /// Whatever else its owner said of it.
-    pub meta: serde_json::Map<String, serde_json::Value>,
-    /// Its captions, in order.
-    pub captions: Vec<Caption>,
-    /// Its class names, in alphabetical order.
-    pub labels: Vec<String>,
-}
-
-/// A caption of an item.
-#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
-pub struct Caption {
-    /// What the index calls it.
-    pub key: i64,
-    /// Key of the item that it describes.
-    pub item: i64,
-    /// Its place among the item's captions, from 0.
-    pub position: i64,
-    /// The sentence.
-    pub text: String,
-}
 
 /// A class and how many items bear it.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
@@ -95,25 +52,6 @@ pub struct TrainingItem {
     pub captions: Vec<i64>,
 }
 
-#[derive(FromRow)]
-struct ItemRow {
-    key: i64,
-    id: String,
-    image_path: Option<String>,
-    image_mime: Option<String>,
-    content_hash: Option<Vec<u8>>,
-    width: Option<i64>,
-    height: Option<i64>,
-    image_error: Option<String>,
-    source: String,
-    record_hash: Vec<u8>,
-    meta: String,
-    /// JSON: `[[key, position, text], …]`
-    captions: String,
-    /// JSON: `[name, …]`
-    labels: String,
-}
-
 impl Catalog {
     /// The item that its owner calls `id`.
     ///
@@ -140,38 +78,11 @@ impl Catalog {
     /// # Errors
     /// If the database fails.
     pub async fn items(&self, keys: &[i64]) -> Result<HashMap<i64, Item>, CatalogError> {
-        // One statement and one row an item: what a row costs on its way out is more than what it costs to find.
-        let rows: Vec<ItemRow> = sqlx::query_as(
-            "select key, id, image_path, image_mime, content_hash, width, height, image_error, source, record_hash, meta,
-                    (select json_group_array(json_array(c.key, c.position, c.text) order by c.position)
-                     from captions c where c.item = i.key) as captions,
-                    (select json_group_array(l.name order by l.name)
-                     from item_labels il join labels l on l.key = il.label where il.item = i.key) as labels
-             from items i where key in (select value from json_each(?))",
-        )
-        .bind(json_list(keys))
-        .fetch_all(&self.readers)
-        .await?;
-        let item = |row: ItemRow| {
-            let captions: Vec<(i64, i64, String)> = from_json("captions.text", &row.captions)?;
-            let caption = |(key, position, text)| Caption { key, item: row.key, position, text };
-            Ok::<_, CatalogError>(Item {
-                key: row.key,
-                id: row.id,
-                image_path: row.image_path,
-                image_mime: row.image_mime,
-                content_hash: row.content_hash,
-                width: row.width,
-                height: row.height,
-                image_error: row.image_error,
-                source: row.source,
-                record_hash: row.record_hash,
-                meta: from_json("items.meta", &row.meta)?,
-                captions: captions.into_iter().map(caption).collect(),
-                labels: from_json("labels.name", &row.labels)?,
-            })
-        };
-        rows.into_iter().map(|row| Ok((row.key, item(row)?))).collect()
+        let mut query = QueryBuilder::new(SELECT.as_str());
+        query.push(" where i.key in (select value from json_each(").push_bind(json_list(keys)).push("))");
+        let rows: Vec<SqliteRow> = query.build().fetch_all(&self.readers).await?;
+        let items = rows.iter().map(|row| Item::from_row(row).map(|item| (item.key, item)));
+        items.collect()
     }
 
     /// Those of `keys` that are no item with a picture: what an index still holds and the catalog does not.
@@ -301,7 +212,7 @@ impl Catalog {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::{NewItem, NewPicture};
+    use crate::catalog::{NewImage, NewItem};
 
     #[tokio::test]
     async fn items_are_read_as_they_were_written_whatever_they_say() {
@@ -310,26 +221,18 @@ mod tests {
         let captions =
             ["\"quoted\" \\ and\nbroken\t", "nul \0 inside", "", "🐦 \u{7f} \u{2028}", "[1,2]"].map(str::to_owned);
         let labels = ["a, b", "\"x\"", "z\u{1}", "ä"].map(str::to_owned);
-        let picture = |n: u8| NewPicture {
-            content_hash: [n; 32],
-            path: "p".into(),
-            mime: "image/png".into(),
-            width: 2,
-            height: 3,
-        };
-        let item = |id: &str, picture: Option<NewPicture>, captions: &[String], labels: &[String]| NewItem {
+        let image = |n: u8| NewImage { content_hash: [n; 32], width: 2, height: 3, ..NewImage::default() };
+        let item = |id: &str, image: Option<NewImage>, captions: &[String], labels: &[String]| NewItem {
             id: id.into(),
-            picture,
+            image,
             captions: captions.to_vec(),
             labels: labels.to_vec(),
-            given_split: None,
             meta: r#"{"year": 1990}"#.into(),
-            source: "test".into(),
-            record_hash: [7; 32],
+            ..NewItem::default()
         };
         let items = [
-            item("whole", Some(picture(1)), &captions, &labels),
-            item("bare", Some(picture(2)), &[], &[]),
+            item("whole", Some(image(1)), &captions, &labels),
+            item("bare", Some(image(2)), &[], &[]),
             item("told", None, &captions[..1], &labels[..1]),
         ];
         catalog.import_batch(&items, &[]).await.expect("taken");

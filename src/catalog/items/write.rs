@@ -1,10 +1,10 @@
 //! Items that come with their features and go by themselves, while a service answers.
 
-use sqlx::{Sqlite, Transaction};
+use sqlx::{Arguments, Sqlite, Transaction};
 
 use super::{
     features::put_feature,
-    import::{NewItem, Unsaid, put_row},
+    item::{NewItem, UPSERT, arguments},
 };
 use crate::catalog::{
     connection::Catalog,
@@ -120,7 +120,7 @@ impl Catalog {
         }
         // A picture of which the service was given the bytes lies in its own folder. Who removes files there holds the same lock,
         // so what is there now is there when the row is.
-        let posted = item.picture.as_ref().filter(|_| features.image.is_some());
+        let posted = item.image.as_ref().filter(|_| features.image.is_some());
         if posted.is_some_and(|picture| !std::path::Path::new(&picture.path).exists()) {
             return Ok(Kept::PictureGone);
         }
@@ -159,4 +159,72 @@ impl Catalog {
             .await?;
         Ok(done.rows_affected())
     }
+}
+
+/// What becomes of what an item does not name: its split, and the record that an import took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unsaid {
+    /// It goes: a record says all that there is to say.
+    Goes,
+    /// It stays: nobody who posts an item can say it.
+    Stays,
+}
+
+pub(super) async fn put_row(
+    tx: &mut Transaction<'_, Sqlite>,
+    item: &NewItem,
+    split: Unsaid,
+    now: i64,
+) -> Result<(), CatalogError> {
+    let mut arguments = arguments(item)?;
+    arguments.add(now).map_err(sqlx::Error::Encode)?;
+    arguments.add(split == Unsaid::Stays).map_err(sqlx::Error::Encode)?;
+    let key: i64 = sqlx::query_scalar_with(UPSERT.as_str(), arguments).fetch_one(&mut **tx).await?;
+
+    // What stays keeps its key: an index and a cursor know captions by theirs.
+    let before: Vec<String> = sqlx::query_scalar("select text from captions where item = ? order by position")
+        .bind(key)
+        .fetch_all(&mut **tx)
+        .await?;
+    let same = before.iter().zip(&item.captions).take_while(|(before, now)| before == now).count();
+    sqlx::query("delete from captions where item = ? and position >= ?")
+        .bind(key)
+        .bind(same as i64)
+        .execute(&mut **tx)
+        .await?;
+    for (position, text) in (0i64..).zip(&item.captions).skip(same) {
+        sqlx::query("insert into captions (item, position, text, text_hash) values (?, ?, ?, ?)")
+            .bind(key)
+            .bind(position)
+            .bind(text)
+            .bind(blake3::hash(text.as_bytes()).as_bytes().as_slice())
+            .execute(&mut **tx)
+            .await?;
+    }
+
+    sqlx::query(
+        "delete from item_labels where item = ?
+         and label not in (select key from labels where name in (select value from json_each(?)))",
+    )
+    .bind(key)
+    .bind(serde_json::json!(item.labels).to_string())
+    .execute(&mut **tx)
+    .await?;
+    for label in &item.labels {
+        sqlx::query("insert into labels (name) values (?) on conflict do nothing")
+            .bind(label)
+            .execute(&mut **tx)
+            .await?;
+        sqlx::query(
+            "insert into item_labels (item, label) select ?, key from labels where name = ? on conflict do nothing",
+        )
+        .bind(key)
+        .bind(label)
+        .execute(&mut **tx)
+        .await?;
+    }
+
+    // Last, because it writes the item's words: see the migration.
+    sqlx::query("update items set updated_at = ? where key = ?").bind(now).bind(key).execute(&mut **tx).await?;
+    Ok(())
 }

@@ -135,7 +135,7 @@ fn not_written(waiting: impl ExactSizeIterator<Item = QueuedWrite>, error: &Cata
 
 /// Writes a posted picture once more to where its item says that it lies.
 async fn rewrite_image(one: &PendingItem) -> Result<(), EngineError> {
-    let Some(path) = one.item.picture.as_ref().map(|picture| PathBuf::from(&picture.path)) else { return Ok(()) };
+    let Some(path) = one.item.image.as_ref().map(|image| PathBuf::from(&image.path)) else { return Ok(()) };
     let bytes = one.image.clone().unwrap_or_default();
     blocking(move || write_atomic(&path, &bytes).map_err(unkept(&path))).await?
 }

@@ -15,7 +15,7 @@ use rand::RngExt;
 use serde_json::{Map, Value};
 
 use crate::{
-    catalog::{Filter, Gone, Item, NewFeatures, NewItem, NewPicture, Put, etag, matches},
+    catalog::{Filter, Gone, Item, NewFeatures, NewImage, NewItem, Put, etag, matches},
     collection::{DataDir, encode_one},
     compute, dataset,
     encoders::{ImageEncoder, TextEncoder},
@@ -314,9 +314,9 @@ fn merge(whole: &mut Map<String, Value>, patch: Map<String, Value>) {
 }
 
 /// The picture that an item has, as one that it is given again.
-fn kept_picture(item: &Item) -> Option<NewPicture> {
+fn kept_picture(item: &Item) -> Option<NewImage> {
     let side = |length: Option<i64>| length.and_then(|length| u32::try_from(length).ok());
-    Some(NewPicture {
+    Some(NewImage {
         content_hash: item.content_hash.as_deref()?.try_into().ok()?,
         path: item.image_path.clone()?,
         mime: item.image_mime.clone()?.into(),
@@ -361,13 +361,13 @@ fn take(
     });
     let item = NewItem {
         id,
-        picture,
+        image: picture,
         captions: draft.captions.clone(),
         labels: draft.labels.clone(),
-        given_split: None,
         meta: Value::Object(draft.meta.clone()).to_string(),
         source: before.map_or_else(|| "posted to the service".to_owned(), |item| item.source.clone()),
         record_hash: *blake3::hash(said.to_string().as_bytes()).as_bytes(),
+        ..NewItem::default()
     };
     Ok((item, features))
 }

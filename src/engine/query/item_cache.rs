@@ -113,7 +113,7 @@ mod tests {
     use crate::catalog::{NewItem, Put};
 
     fn told(id: &str, label: &str) -> NewItem {
-        NewItem::of_words(id, "a barn", label)
+        NewItem::captioned(id, "a barn", label)
     }
 
     /// What a writer was told is done is what the next reader sees, while many others read and keep what they read.
