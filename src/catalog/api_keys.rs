@@ -1,7 +1,7 @@
-//! Keys of the service: who holds one may do what its scopes say.
+//! API keys with their scopes.
 //!
-//! A key reads `dpt_<id>_<secret>`. The id finds it, the secret proves it: 256 random bits, of which the catalog has the SHA-256
-//! alone. A slow hash would protect a secret that people choose; nobody guesses this one.
+//! A key is `dpt_<id>_<secret>`. The id identifies it and the secret, 256 random bits, authenticates it. The catalog stores only
+//! the SHA-256 of the secret. A slow password hash is not needed, because a random secret of this length cannot be guessed.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -15,29 +15,29 @@ use super::{
     values::{from_json, now_ms},
 };
 
-/// What a key's text begins with, so that a key in a wrong place is recognised.
+/// Prefix of every key, so that a leaked key is recognised by scanners and people.
 const PREFIX: &str = "dpt";
 
-/// Milliseconds of a day.
-const A_DAY: i64 = 86_400_000;
+/// Milliseconds in a day.
+const MS_PER_DAY: i64 = 86_400_000;
 
-/// How old the time of a key's last use may be, in milliseconds: a write for every request would be many.
-const USE_IS_KEPT_EVERY: i64 = 60_000;
+/// Resolution of a key's time of last use, in milliseconds, so that not every request is a write.
+const LAST_USED_RESOLUTION_MS: i64 = 60_000;
 
-/// What the holder of a key may do.
+/// What a key permits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Scope {
-    /// Ask and look.
+    /// Search and read.
     Search,
     /// Change items.
     Ingest,
-    /// Everything: also models, tasks and keys.
+    /// Everything, including models, tasks and keys.
     Admin,
 }
 
 impl Scope {
-    /// Its name, as requests and lists have it.
+    /// Name as in requests and responses.
     pub fn name(self) -> &'static str {
         match self {
             Self::Search => "search",
@@ -47,33 +47,33 @@ impl Scope {
     }
 }
 
-/// A key without its secret.
+/// An API key without its secret.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ApiKey {
-    /// The part that finds it.
+    /// The part of the key that identifies it.
     pub id: String,
-    /// What its owner calls it.
+    /// Name that its owner gave it.
     pub name: String,
-    /// What its holder may do.
+    /// What it permits.
     pub scopes: Vec<Scope>,
-    /// Unix milliseconds.
+    /// Time of creation, in Unix milliseconds.
     pub created_at: i64,
-    /// From then on it is none; Unix milliseconds.
+    /// Time of expiry, in Unix milliseconds.
     pub expires_at: Option<i64>,
-    /// Since then it is none; Unix milliseconds.
+    /// Time of revocation, in Unix milliseconds.
     pub revoked_at: Option<i64>,
-    /// To a minute; Unix milliseconds.
+    /// Time of last use, to a minute, in Unix milliseconds.
     pub last_used_at: Option<i64>,
 }
 
 impl ApiKey {
-    /// Whether its holder may do what needs this scope.
-    pub fn may(&self, scope: Scope) -> bool {
+    /// Whether the key grants a scope; `admin` grants all.
+    pub fn allows(&self, scope: Scope) -> bool {
         self.scopes.contains(&scope) || self.scopes.contains(&Scope::Admin)
     }
 
-    /// Whether it counts at a time in Unix milliseconds.
-    fn counts(&self, now: i64) -> bool {
+    /// Whether the key is neither revoked nor expired at a time in Unix milliseconds.
+    fn is_active(&self, now: i64) -> bool {
         self.revoked_at.is_none() && self.expires_at.is_none_or(|end| now < end)
     }
 }
@@ -107,7 +107,7 @@ impl TryFrom<KeyRow> for ApiKey {
 }
 
 impl Catalog {
-    /// Makes a key that counts for so many days, or for good. Its text is given once, here.
+    /// Creates a key that expires after `days`, or never, and returns it with its text, which is not stored.
     ///
     /// # Errors
     /// If the database fails.
@@ -123,7 +123,7 @@ impl Catalog {
         let id = format!("{:08x}", rand::random::<u32>());
         let secret: String = rand::random::<[u8; 32]>().iter().map(|byte| format!("{byte:02x}")).collect();
         let created_at = now_ms();
-        let expires_at = days.map(|days| created_at + i64::from(days) * A_DAY);
+        let expires_at = days.map(|days| created_at + i64::from(days) * MS_PER_DAY);
         sqlx::query("insert into api_keys (id, name, scopes, hash, created_at, expires_at) values (?, ?, ?, ?, ?, ?)")
             .bind(&id)
             .bind(name)
@@ -139,7 +139,7 @@ impl Catalog {
         Ok((key, text))
     }
 
-    /// The key that a text is, if it is one that counts.
+    /// The active key with this text, if there is one.
     ///
     /// # Errors
     /// If the database fails.
@@ -151,30 +151,30 @@ impl Catalog {
         let row: Option<KeyRow> =
             sqlx::query_as("select * from api_keys where id = ?").bind(id).fetch_optional(&self.readers).await?;
         let Some(row) = row else { return Ok(None) };
-        let proven: bool = row.hash.ct_eq(&hash(secret)).into();
+        let authentic: bool = row.hash.ct_eq(&hash(secret)).into();
         let (key, now) = (ApiKey::try_from(row)?, now_ms());
-        if !proven || !key.counts(now) {
+        if !authentic || !key.is_active(now) {
             return Ok(None);
         }
-        if key.last_used_at.is_none_or(|used| now - used > USE_IS_KEPT_EVERY) {
-            self.remember_use(key.id.clone(), now);
+        if key.last_used_at.is_none_or(|used| now - used > LAST_USED_RESOLUTION_MS) {
+            self.record_use(key.id.clone(), now);
         }
         Ok(Some(key))
     }
 
-    /// Keeps when a key was used, if nobody writes just now: nobody's request waits for that, or fails with it.
-    fn remember_use(&self, id: String, now: i64) {
+    /// Records the use of a key, unless a write is in progress: no request waits for this or fails because of it.
+    fn record_use(&self, id: String, now: i64) {
         let Some(mut writer) = self.writer.try_acquire() else { return };
-        let keep = async move {
-            let kept = sqlx::query("update api_keys set last_used_at = ? where id = ?").bind(now).bind(id);
-            if let Err(error) = kept.execute(&mut *writer).await {
-                tracing::warn!(%error, "the use of a key could not be kept");
+        let update = async move {
+            let query = sqlx::query("update api_keys set last_used_at = ? where id = ?").bind(now).bind(id);
+            if let Err(error) = query.execute(&mut *writer).await {
+                tracing::warn!(%error, "the last use of API key could not be recorded");
             }
         };
-        tokio::spawn(keep.in_current_span());
+        tokio::spawn(update.in_current_span());
     }
 
-    /// All keys, revoked and expired ones included, the oldest first.
+    /// All keys, including revoked and expired ones, oldest first.
     ///
     /// # Errors
     /// If the database fails.
@@ -184,24 +184,24 @@ impl Catalog {
         rows.into_iter().map(ApiKey::try_from).collect()
     }
 
-    /// Whether keys were ever made: then every request needs one.
+    /// Whether requests need a key: they do once any key was ever created.
     ///
     /// # Errors
     /// If the database fails.
-    pub async fn wants_keys(&self) -> Result<bool, CatalogError> {
+    pub async fn keys_required(&self) -> Result<bool, CatalogError> {
         Ok(sqlx::query_scalar("select exists (select 1 from api_keys)").fetch_one(&self.readers).await?)
     }
 
-    /// Whether a key of the scope `admin` counts now.
+    /// Whether there is an active key with the scope `admin`.
     ///
     /// # Errors
     /// If the database fails.
     pub async fn has_admin_key(&self) -> Result<bool, CatalogError> {
         let now = now_ms();
-        Ok(self.keys().await?.iter().any(|key| key.counts(now) && key.may(Scope::Admin)))
+        Ok(self.keys().await?.iter().any(|key| key.is_active(now) && key.allows(Scope::Admin)))
     }
 
-    /// Makes a key count no longer, from this moment on. `false` if there is none of this id that does.
+    /// Revokes a key, effective immediately. Returns `false` if there is no unrevoked key with this id.
     ///
     /// # Errors
     /// If the database fails.
@@ -224,33 +224,33 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_key_counts_until_it_expires_or_is_revoked() {
+    async fn a_key_is_valid_until_it_expires_or_is_revoked() {
         let folder = tempfile::tempdir().expect("a folder");
         let catalog = Catalog::open(folder.path()).await.expect("a catalog");
-        assert!(!catalog.wants_keys().await.expect("an answer"));
+        assert!(!catalog.keys_required().await.expect("an answer"));
         let (key, text) = catalog.create_key("a page", &[Scope::Search], None).await.expect("a key");
         assert!(text.starts_with("dpt_") && text.len() > 70);
-        let found = catalog.key(&text).await.expect("an answer").expect("it counts");
+        let found = catalog.key(&text).await.expect("an answer").expect("a valid key");
         assert_eq!(
-            (found.id.as_str(), found.may(Scope::Search), found.may(Scope::Ingest)),
+            (found.id.as_str(), found.allows(Scope::Search), found.allows(Scope::Ingest)),
             (key.id.as_str(), true, false)
         );
-        // The one writer may not be back yet from what it did before; then a later use is the one that is kept.
+        // A use is not recorded while the writer is busy, so try until one is.
         let used = async {
             while catalog.keys().await.expect("keys")[0].last_used_at.is_none() {
                 catalog.key(&text).await.expect("an answer");
                 tokio::task::yield_now().await;
             }
         };
-        tokio::time::timeout(std::time::Duration::from_secs(30), used).await.expect("a use is kept");
+        tokio::time::timeout(std::time::Duration::from_secs(30), used).await.expect("a use is recorded");
         let wrong = format!("{}0", &text[..text.len() - 1]);
         let other = if wrong == text { format!("{}1", &text[..text.len() - 1]) } else { wrong };
-        for none in [other.as_str(), "", "dpt", "dpt__", "dpt_00000000_", &text[1..], &text[..text.len() - 1]] {
-            assert_eq!(catalog.key(none).await.expect("an answer"), None, "{none}");
+        for invalid in [other.as_str(), "", "dpt", "dpt__", "dpt_00000000_", &text[1..], &text[..text.len() - 1]] {
+            assert_eq!(catalog.key(invalid).await.expect("an answer"), None, "{invalid}");
         }
         let written = std::fs::read(folder.path().join("catalog.sqlite3-wal")).expect("a log");
         let secret = text.rsplit('_').next().expect("a secret");
-        assert!(!written.windows(secret.len()).any(|some| some == secret.as_bytes()), "the secret is not kept");
+        assert!(!written.windows(secret.len()).any(|some| some == secret.as_bytes()), "the secret is not stored");
 
         assert!(!catalog.has_admin_key().await.expect("an answer"));
         let (_, late) = catalog.create_key("late", &[Scope::Admin], Some(0)).await.expect("a key");
@@ -258,10 +258,10 @@ mod tests {
         assert!(!catalog.has_admin_key().await.expect("an answer"));
         let (admin, root) = catalog.create_key("root", &[Scope::Admin], None).await.expect("a key");
         assert!(catalog.has_admin_key().await.expect("an answer"));
-        assert!(catalog.key(&root).await.expect("an answer").is_some_and(|key| key.may(Scope::Ingest)));
+        assert!(catalog.key(&root).await.expect("an answer").is_some_and(|key| key.allows(Scope::Ingest)));
         assert!(catalog.revoke_key(&admin.id).await.expect("an answer"));
         assert!(!catalog.revoke_key(&admin.id).await.expect("an answer"));
         assert_eq!(catalog.key(&root).await.expect("an answer"), None);
-        assert!(catalog.wants_keys().await.expect("an answer"));
+        assert!(catalog.keys_required().await.expect("an answer"));
     }
 }

@@ -9,10 +9,10 @@ use sqlx::{
 
 use super::{error::CatalogError, version::Version};
 
-/// Name of the catalog's file in its folder.
+/// Name of the catalog's file in the data folder.
 pub const FILE: &str = "catalog.sqlite3";
 
-/// The catalog of one data folder. Cheap to clone; clones share the connections.
+/// The catalog of a data folder. Cheap to clone; clones share the connections.
 #[derive(Clone, Debug)]
 pub struct Catalog {
     pub(super) readers: SqlitePool,
@@ -21,41 +21,42 @@ pub struct Catalog {
 }
 
 impl Catalog {
-    /// Opens `catalog.sqlite3` in `folder`, creating both and bringing the schema up to date.
+    /// Opens `catalog.sqlite3` in `folder`, creating both if needed, and migrates the schema.
     ///
     /// # Errors
-    /// If the file cannot be opened, is no database, or was written by a newer version.
+    /// If the file cannot be opened, is not a database, or was written by a newer version.
     pub async fn open(folder: &Path) -> Result<Self, CatalogError> {
         let file = folder.join(FILE);
-        // What is deleted later is given back in small steps, while others write. Only a new file can be made so.
+        // Incremental vacuum returns disk space in small steps, without blocking writers. Only a new file can be given it.
         let new = std::fs::metadata(&file).map_or(true, |metadata| metadata.len() == 0);
         let options = SqliteConnectOptions::new()
             .filename(file)
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
-            // What was acknowledged stays, also when the power fails: NORMAL would keep it through a kill alone.
+            // FULL: acknowledged writes survive a power failure. NORMAL would only survive the death of the process.
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(Duration::from_secs(30))
-            // A connection is a thread that waits whenever this many rows are on their way; a query's candidates go in one go.
+            // A connection's thread blocks when this many rows are buffered: large enough for all candidates of a query.
             .row_buffer_size(1024)
             .foreign_keys(true);
-        // A connection to a file does not go away by itself, so nothing is asked before it is asked for something.
+        // A connection to a file does not break by itself, so it needs no test before use.
         let pool = || SqlitePoolOptions::new().test_before_acquire(false);
         let first = if new { options.clone().auto_vacuum(SqliteAutoVacuum::Incremental) } else { options.clone() };
         let version = Version::new(options.clone().read_only(true));
         let writer = version.writer(pool(), first).await?;
+        // Applied migrations are known by number and checksum; see migrations/README.md.
         sqlx::migrate!("./migrations").run(&writer).await?;
         let readers = pool().max_connections(8).connect_with(options.read_only(true)).await?;
         Ok(Self { readers, writer, version })
     }
 
-    /// Opens `catalog.sqlite3` in `folder` as it is, to look at it and no more; `None` if there is none. Its form may be that of
-    /// an older version.
+    /// Opens `catalog.sqlite3` in `folder` without migrating or changing it; `None` if there is none. Its schema may be that
+    /// of an older version.
     ///
     /// # Errors
-    /// If the file cannot be opened or is no database.
-    pub async fn look(folder: &Path) -> Result<Option<Self>, CatalogError> {
-        let file = folder.join("catalog.sqlite3");
+    /// If the file cannot be opened or is not a database.
+    pub async fn open_read_only(folder: &Path) -> Result<Option<Self>, CatalogError> {
+        let file = folder.join(FILE);
         if !file.exists() {
             return Ok(None);
         }
@@ -81,8 +82,8 @@ impl Catalog {
         Ok(())
     }
 
-    /// A number that is another one after every change. What is read behind this call holds at least until the next call gives
-    /// another number or none. None means that somebody is writing right now.
+    /// A number that changes with every write. Data read after this call is valid until a later call returns another number
+    /// or `None`, which means that a write is in progress.
     ///
     /// # Errors
     /// If the database fails.
@@ -94,10 +95,10 @@ impl Catalog {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::version::LOOK_EVERY;
+    use crate::catalog::version::CHECK_INTERVAL;
 
     #[tokio::test]
-    async fn every_write_shows_at_once_and_another_processs_soon() {
+    async fn version_changes_at_once_after_own_writes_and_soon_after_those_of_another_process() {
         let folder = tempfile::tempdir().expect("a folder");
         let catalog = Catalog::open(folder.path()).await.expect("a catalog");
         let quiet = async || loop {
@@ -106,28 +107,28 @@ mod tests {
             }
             tokio::task::yield_now().await;
         };
-        tokio::time::sleep(2 * LOOK_EVERY).await;
+        tokio::time::sleep(2 * CHECK_INTERVAL).await;
         let before = quiet().await;
-        tokio::time::sleep(2 * LOOK_EVERY).await;
+        tokio::time::sleep(2 * CHECK_INTERVAL).await;
         assert_eq!(catalog.version().await.expect("a version"), Some(before), "reading changes nothing");
         for round in 0..100 {
             let before = quiet().await;
-            catalog.set_fact("round", &round.to_string()).await.expect("written");
+            catalog.set_property("round", &round.to_string()).await.expect("written");
             assert_ne!(catalog.version().await.expect("a version"), Some(before), "round {round}, acknowledged");
         }
         let mut out = catalog.writer.begin().await.expect("the writer");
-        assert_eq!(catalog.version().await.expect("a version"), None, "somebody is writing");
+        assert_eq!(catalog.version().await.expect("a version"), None, "a write is in progress");
         sqlx::query("delete from facts where name = 'round'").execute(&mut *out).await.expect("written");
         out.rollback().await.expect("rolled back");
 
-        // The watch has seen all that was until now.
-        tokio::time::sleep(2 * LOOK_EVERY).await;
+        // Let the watch connection see all writes so far.
+        tokio::time::sleep(2 * CHECK_INTERVAL).await;
         let before = quiet().await;
-        let other = Catalog::open(folder.path()).await.expect("as another process has it");
-        tokio::time::sleep(2 * LOOK_EVERY).await;
+        let other = Catalog::open(folder.path()).await.expect("a second catalog, as another process has it");
+        tokio::time::sleep(2 * CHECK_INTERVAL).await;
         let opened = quiet().await;
-        other.set_fact("round", "another").await.expect("written");
-        tokio::time::sleep(2 * LOOK_EVERY).await;
+        other.set_property("round", "another").await.expect("written");
+        tokio::time::sleep(2 * CHECK_INTERVAL).await;
         assert_ne!(quiet().await, opened);
         assert!(opened >= before);
         other.close().await;

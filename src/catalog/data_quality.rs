@@ -1,79 +1,79 @@
-//! What is amiss with the collection: items that lack something, pictures that came more than once, records that were refused.
+//! Quality of the collection's data: missing fields, duplicate and unreadable images, rejected records.
 
 use sqlx::FromRow;
 
 use super::{connection::Catalog, error::CatalogError, items::NewRejection};
 
-/// Groups of items that hold the same picture, and of those the ids, that are named at most.
-const NAMED_GROUPS: i64 = 50;
-const NAMED_IN_GROUP: i64 = 20;
+/// Maximum number of duplicate images listed, and of ids listed for each.
+const MAX_GROUPS: i64 = 50;
+const MAX_IDS_PER_GROUP: i64 = 20;
 
-/// How many items lack what.
+/// Numbers of items that lack a field.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
-pub struct Lacking {
-    /// Items that name no picture.
-    pub picture: i64,
+pub struct MissingFields {
+    /// Items without an image.
+    pub image: i64,
     /// Items without a caption.
     pub caption: i64,
-    /// Items without a class; no training learns from them.
+    /// Items without a label; they do not train the space of classes.
     pub label: i64,
-    /// Items whose picture was once read and can no longer be.
-    pub readable: i64,
+    /// Items whose image could be read when it was added and no longer can.
+    pub readable_image: i64,
 }
 
-/// Items that hold the very same picture.
+/// An image that more than one item has.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Repeated {
-    /// How many.
+pub struct DuplicateImage {
+    /// Number of items.
     pub items: i64,
-    /// Their ids, the first twenty in the order in which they came.
+    /// Ids of the first twenty items, oldest first.
     pub ids: Vec<String>,
 }
 
-/// Pictures that more than one item holds.
+/// Images that more than one item has.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Repetitions {
-    /// How many such pictures.
-    pub pictures: i64,
-    /// Items that could go without a picture being lost.
-    pub spare: i64,
-    /// The most frequent fifty.
-    pub groups: Vec<Repeated>,
+pub struct Duplicates {
+    /// Number of such images.
+    pub images: i64,
+    /// Number of items that could be deleted without losing an image.
+    pub redundant_items: i64,
+    /// The fifty most frequent.
+    pub groups: Vec<DuplicateImage>,
 }
 
-/// A picture that was once read and can no longer be.
+/// An image that could be read when it was added and no longer can.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
-pub struct Unreadable {
+pub struct UnreadableImage {
     /// The id of its item.
     pub id: String,
-    /// A sentence.
+    /// Why it cannot be read.
     pub reason: String,
 }
 
-/// All of it.
+/// Quality of the collection's data.
 #[derive(Debug, Clone)]
-pub struct Health {
-    /// Items that lack something.
-    pub lacking: Lacking,
-    /// Pictures that more than one item holds.
-    pub repeated: Repetitions,
-    /// Pictures that can no longer be read, as many as were asked for.
-    pub unreadable: Vec<Unreadable>,
-    /// Records that were refused, as many as were asked for.
+pub struct DataQuality {
+    /// Numbers of items that lack a field.
+    pub missing: MissingFields,
+    /// Images that more than one item has.
+    pub duplicates: Duplicates,
+    /// Images that can no longer be read, up to the requested number.
+    pub unreadable: Vec<UnreadableImage>,
+    /// Rejected records, up to the requested number.
     pub rejections: Vec<NewRejection>,
 }
 
 impl Catalog {
-    /// What is amiss, with so many of what can be listed.
+    /// Data quality, listing at most `limit` unreadable images and rejected records.
     ///
     /// # Errors
     /// If the database fails.
-    pub async fn health(&self, listed: u32) -> Result<Health, CatalogError> {
-        let lacking = sqlx::query_as(
-            "select count(*) filter (where content_hash is null) as picture,
+    pub async fn data_quality(&self, limit: u32) -> Result<DataQuality, CatalogError> {
+        let missing = sqlx::query_as(
+            "select count(*) filter (where content_hash is null) as image,
                     count(*) filter (where not exists (select 1 from captions where item = items.key)) as caption,
                     count(*) filter (where not exists (select 1 from item_labels where item = items.key)) as label,
-                    count(*) filter (where image_error is not null) as readable
+                    count(*) filter (where image_error is not null) as readable_image
              from items",
         )
         .fetch_one(&self.readers)
@@ -81,15 +81,15 @@ impl Catalog {
         let unreadable = sqlx::query_as(
             "select id, image_error as reason from items where image_error is not null order by key limit ?",
         )
-        .bind(listed)
+        .bind(limit)
         .fetch_all(&self.readers)
         .await?;
-        let (repeated, rejections) = (self.repetitions().await?, self.rejections(listed).await?);
-        Ok(Health { lacking, repeated, unreadable, rejections })
+        let (duplicates, rejections) = (self.duplicates().await?, self.rejections(limit).await?);
+        Ok(DataQuality { missing, duplicates, unreadable, rejections })
     }
 
-    async fn repetitions(&self) -> Result<Repetitions, CatalogError> {
-        let (pictures, spare) = sqlx::query_as(
+    async fn duplicates(&self) -> Result<Duplicates, CatalogError> {
+        let (images, redundant_items) = sqlx::query_as(
             "select count(*), coalesce(sum(n - 1), 0) from (
                 select count(*) as n from items where content_hash is not null group by content_hash having n > 1)",
         )
@@ -99,19 +99,19 @@ impl Catalog {
             "select content_hash, count(*) as n from items where content_hash is not null
              group by content_hash having n > 1 order by n desc, min(key) limit ?",
         )
-        .bind(NAMED_GROUPS)
+        .bind(MAX_GROUPS)
         .fetch_all(&self.readers)
         .await?;
         let mut groups = Vec::with_capacity(most.len());
         for (hash, items) in most {
             let ids = sqlx::query_scalar("select id from items where content_hash = ? order by key limit ?")
                 .bind(hash)
-                .bind(NAMED_IN_GROUP)
+                .bind(MAX_IDS_PER_GROUP)
                 .fetch_all(&self.readers)
                 .await?;
-            groups.push(Repeated { items, ids });
+            groups.push(DuplicateImage { items, ids });
         }
-        Ok(Repetitions { pictures, spare, groups })
+        Ok(Duplicates { images, redundant_items, groups })
     }
 }
 
@@ -121,14 +121,14 @@ mod tests {
     use crate::catalog::{NewImage, NewItem};
 
     #[tokio::test]
-    async fn what_lacks_comes_twice_or_cannot_be_read_is_counted_and_named() {
+    async fn data_quality_lists_missing_duplicate_unreadable_and_rejected() {
         let folder = tempfile::tempdir().expect("a folder");
         let catalog = Catalog::open(folder.path()).await.expect("a catalog");
-        let item = |id: &str, image: Option<u8>, words: &[&str]| NewItem {
+        let item = |id: &str, image: Option<u8>, texts: &[&str]| NewItem {
             id: id.into(),
             image: image.map(|n| NewImage { content_hash: [n; 32], ..NewImage::default() }),
-            captions: words.iter().map(|&word| word.into()).collect(),
-            labels: words.iter().map(|&word| word.into()).collect(),
+            captions: texts.iter().map(|&text| text.into()).collect(),
+            labels: texts.iter().map(|&text| text.into()).collect(),
             ..NewItem::default()
         };
         let items = [
@@ -140,16 +140,16 @@ mod tests {
             item("f", Some(1), &["one", "two"]),
             item("g", Some(3), &["one"]),
         ];
-        let refused = |line| NewRejection { file: "data.jsonl".into(), line, reason: "no picture".into() };
-        catalog.import_batch(&items, &[refused(Some(3)), refused(None)]).await.expect("taken");
+        let rejected = |line| NewRejection { file: "data.jsonl".into(), line, reason: "no picture".into() };
+        catalog.import_batch(&items, &[rejected(Some(3)), rejected(None)]).await.expect("imported");
         catalog.put_features("i", &[], &[(vec![3; 32], "it is cut off".into())]).await.expect("marked");
 
-        let health = catalog.health(1).await.expect("read");
-        assert_eq!(health.lacking, Lacking { picture: 1, caption: 1, label: 1, readable: 1 });
-        let group = |items, ids: &[&str]| Repeated { items, ids: ids.iter().map(|&id| id.into()).collect() };
+        let quality = catalog.data_quality(1).await.expect("read");
+        assert_eq!(quality.missing, MissingFields { image: 1, caption: 1, label: 1, readable_image: 1 });
+        let group = |items, ids: &[&str]| DuplicateImage { items, ids: ids.iter().map(|&id| id.into()).collect() };
         let groups = vec![group(3, &["a", "e", "f"]), group(2, &["b", "c"])];
-        assert_eq!(health.repeated, Repetitions { pictures: 2, spare: 3, groups });
-        assert_eq!(health.unreadable, [Unreadable { id: "g".into(), reason: "it is cut off".into() }]);
-        assert_eq!(health.rejections.len(), 1, "no more than was asked for");
+        assert_eq!(quality.duplicates, Duplicates { images: 2, redundant_items: 3, groups });
+        assert_eq!(quality.unreadable, [UnreadableImage { id: "g".into(), reason: "it is cut off".into() }]);
+        assert_eq!(quality.rejections.len(), 1, "no more than was asked for");
     }
 }

@@ -1,4 +1,4 @@
-//! Requests that a client may send twice: what came of the first time.
+//! Requests with an `Idempotency-Key`, with their responses.
 
 use std::collections::BTreeMap;
 
@@ -10,33 +10,33 @@ use super::{
     values::{from_json, now_ms},
 };
 
-/// How long an answer is kept, in milliseconds: a day.
-const KEPT: i64 = 24 * 60 * 60 * 1000;
+/// How long a response is kept, in milliseconds: one day.
+const RETENTION_MS: i64 = 24 * 60 * 60 * 1000;
 
-/// An answer that is given again.
+/// Response that is replayed when its request is sent again.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeptAnswer {
-    /// Its HTTP status.
+pub struct StoredResponse {
+    /// HTTP status.
     pub status: u16,
-    /// Headers that belong to it.
+    /// Headers to replay.
     pub headers: BTreeMap<String, String>,
-    /// Its body.
+    /// Body.
     pub body: Vec<u8>,
 }
 
-/// What is known of a request's key when it comes.
+/// Result of claiming a request's key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Begun {
-    /// Nothing: do what it asks.
-    First,
-    /// An earlier run of the service began it and never ended it: some of what it asks may be done already.
-    Again,
-    /// It is at work.
-    AtWork,
-    /// It was another request that carried this key.
-    Another,
-    /// It was answered.
-    Answered(KeptAnswer),
+pub enum Claim {
+    /// The key is new: process the request.
+    New,
+    /// An earlier run of the service claimed it and did not complete it, so it may be partly done: process it again.
+    Retry,
+    /// The request is in progress.
+    InProgress,
+    /// The key belongs to a different request.
+    Conflict,
+    /// The request was completed, with this response.
+    Replay(StoredResponse),
 }
 
 #[derive(FromRow)]
@@ -49,39 +49,42 @@ struct Row {
 }
 
 impl Catalog {
-    /// Notes that a request begins, unless it did before. `request` is a hash of all that it says, `run` names this run of the
-    /// service. Whoever gets [`Begun::First`] or [`Begun::Again`] ends it by [`Self::end_request`].
+    /// Claims a key for a request. `request` is a hash of the whole request, `run` identifies this run of the service. A caller
+    /// that gets [`Claim::New`] or [`Claim::Retry`] must call [`Self::complete_request`].
     ///
     /// # Errors
     /// If the database fails.
-    pub async fn begin_request(
+    pub async fn claim_request(
         &self,
         caller: &str,
         key: &str,
         request: &[u8],
         run: &str,
-    ) -> Result<Begun, CatalogError> {
+    ) -> Result<Claim, CatalogError> {
         let now = now_ms();
         let mut transaction = self.writer.begin_with("begin immediate").await?;
-        sqlx::query("delete from idempotency where started_at < ?").bind(now - KEPT).execute(&mut *transaction).await?;
+        sqlx::query("delete from idempotency where started_at < ?")
+            .bind(now - RETENTION_MS)
+            .execute(&mut *transaction)
+            .await?;
         let known: Option<Row> =
             sqlx::query_as("select request, run, status, headers, body from idempotency where caller = ? and key = ?")
                 .bind(caller)
                 .bind(key)
                 .fetch_optional(&mut *transaction)
                 .await?;
-        let begun = match known {
-            None => Begun::First,
-            Some(known) if known.request != request => Begun::Another,
-            Some(Row { status: Some(status), headers, body, .. }) => Begun::Answered(KeptAnswer {
+        let claim = match known {
+            None => Claim::New,
+            Some(known) if known.request != request => Claim::Conflict,
+            Some(Row { status: Some(status), headers, body, .. }) => Claim::Replay(StoredResponse {
                 status: u16::try_from(status).unwrap_or(200),
                 headers: from_json("idempotency.headers", headers.as_deref().unwrap_or("{}"))?,
                 body: body.unwrap_or_default(),
             }),
-            Some(known) if known.run == run => Begun::AtWork,
-            Some(_) => Begun::Again,
+            Some(known) if known.run == run => Claim::InProgress,
+            Some(_) => Claim::Retry,
         };
-        if matches!(begun, Begun::First | Begun::Again) {
+        if matches!(claim, Claim::New | Claim::Retry) {
             sqlx::query(
                 "insert into idempotency (caller, key, request, run, started_at) values (?, ?, ?, ?, ?)
                  on conflict do update set run = excluded.run, started_at = excluded.started_at",
@@ -95,16 +98,21 @@ impl Catalog {
             .await?;
         }
         transaction.commit().await?;
-        Ok(begun)
+        Ok(claim)
     }
 
-    /// Keeps the answer of a request that began; without one the request counts as never sent.
+    /// Stores the response of a claimed request; without one, the claim is dropped as if the request had never been sent.
     ///
     /// # Errors
     /// If the database fails.
-    pub async fn end_request(&self, caller: &str, key: &str, answer: Option<&KeptAnswer>) -> Result<(), CatalogError> {
-        let query = match answer {
-            Some(KeptAnswer { status, headers, body }) => {
+    pub async fn complete_request(
+        &self,
+        caller: &str,
+        key: &str,
+        response: Option<&StoredResponse>,
+    ) -> Result<(), CatalogError> {
+        let query = match response {
+            Some(StoredResponse { status, headers, body }) => {
                 sqlx::query("update idempotency set status = ?, headers = ?, body = ? where caller = ? and key = ?")
                     .bind(i64::from(*status))
                     .bind(serde_json::json!(headers).to_string())
@@ -122,22 +130,22 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_request_is_done_once_and_told_again() {
+    async fn a_request_is_processed_once_and_its_response_replayed() {
         let folder = tempfile::tempdir().expect("a folder");
         let catalog = Catalog::open(folder.path()).await.expect("a catalog");
         let begin = async |caller: &str, request: &[u8], run: &str| {
-            catalog.begin_request(caller, "k", request, run).await.expect("an answer")
+            catalog.claim_request(caller, "k", request, run).await.expect("a claim")
         };
-        assert_eq!(begin("", b"a", "one").await, Begun::First);
-        assert_eq!(begin("", b"a", "one").await, Begun::AtWork);
-        assert_eq!(begin("", b"b", "one").await, Begun::Another);
-        assert_eq!(begin("me", b"b", "one").await, Begun::First, "keys are each caller's own");
-        assert_eq!(begin("", b"a", "two").await, Begun::Again, "the run that began it is over");
+        assert_eq!(begin("", b"a", "one").await, Claim::New);
+        assert_eq!(begin("", b"a", "one").await, Claim::InProgress);
+        assert_eq!(begin("", b"b", "one").await, Claim::Conflict);
+        assert_eq!(begin("me", b"b", "one").await, Claim::New, "each caller has keys of its own");
+        assert_eq!(begin("", b"a", "two").await, Claim::Retry, "the run that claimed it has ended");
         let headers = BTreeMap::from([("etag".to_owned(), "x".to_owned())]);
-        let answer = KeptAnswer { status: 201, headers, body: b"{}".to_vec() };
-        catalog.end_request("", "k", Some(&answer)).await.expect("it is kept");
-        assert_eq!(begin("", b"a", "two").await, Begun::Answered(answer));
-        catalog.end_request("me", "k", None).await.expect("it is forgotten");
-        assert_eq!(begin("me", b"c", "two").await, Begun::First);
+        let response = StoredResponse { status: 201, headers, body: b"{}".to_vec() };
+        catalog.complete_request("", "k", Some(&response)).await.expect("it is stored");
+        assert_eq!(begin("", b"a", "two").await, Claim::Replay(response));
+        catalog.complete_request("me", "k", None).await.expect("it is dropped");
+        assert_eq!(begin("me", b"c", "two").await, Claim::New);
     }
 }

@@ -1,4 +1,4 @@
-//! What may be wrong with an item, until it is changed or somebody says that it is right as it is.
+//! Issues: labels and captions that an evaluation found likely to be wrong, until the item is changed or the issue dismissed.
 
 use std::collections::HashMap;
 
@@ -8,55 +8,55 @@ use super::{
     connection::Catalog,
     error::CatalogError,
     items::Item,
-    properties::put_fact,
+    properties::put_property,
     values::{from_json, now_ms},
 };
 
-/// Name of the fact that says when the collection was last looked at, in Unix milliseconds.
-const LOOKED_AT: &str = "review_looked_at";
+/// Property with the time of the last evaluation, in Unix milliseconds.
+const EVALUATED_AT: &str = "review_looked_at";
 
-/// Doubts of a kind that are kept, but those that somebody has settled.
-const LISTED: u64 = 60;
+/// Maximum number of open issues per kind.
+const MAX_OPEN: u64 = 60;
 
-/// What may be wrong with an item.
+/// What is likely to be wrong with an item.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Doubt {
-    /// Its labels: items that look and read like it bear another.
+pub enum Issue {
+    /// Its labels: similar items have another label.
     Label {
-        /// Those that it bears, in alphabetical order.
+        /// Labels that it has, in alphabetical order.
         labels: Vec<String>,
-        /// The one that its neighbours bear.
+        /// Label that its neighbours have.
         suggested: String,
-        /// How much more the neighbours are for that one, in (0, 1].
-        lead: f64,
+        /// By how much the neighbours prefer the suggested label, in (0, 1].
+        margin: f64,
     },
-    /// A caption: it lies far from the picture.
+    /// A caption: it is far from the image.
     Caption {
-        /// The caption.
+        /// Text of the caption.
         text: String,
-        /// ‖u − v‖ of their points, in [0, 2].
+        /// ‖u − v‖ of caption and image in the common space, in [0, 2].
         distance: f64,
     },
 }
 
-/// A doubt that nobody has settled.
+/// An issue that is not dismissed.
 #[derive(Debug, Clone)]
-pub struct ReviewEntry {
-    /// What settles it is told by this.
+pub struct OpenIssue {
+    /// Key by which it is dismissed.
     pub key: i64,
-    /// The item, as it is now.
+    /// The item in its present state.
     pub item: Item,
-    /// What may be wrong with it.
-    pub doubt: Doubt,
+    /// What is likely to be wrong with it.
+    pub issue: Issue,
 }
 
-/// What there is to review.
+/// Open issues of the last evaluation.
 #[derive(Debug, Clone)]
-pub struct Review {
-    /// When the collection was looked at, in Unix milliseconds; `None` if it never was.
-    pub looked_at: Option<i64>,
-    /// Labels first, the surest first.
-    pub entries: Vec<ReviewEntry>,
+pub struct OpenIssues {
+    /// Time of the evaluation, in Unix milliseconds; `None` if there was none.
+    pub evaluated_at: Option<i64>,
+    /// Issues of labels, then of captions; most confident first.
+    pub issues: Vec<OpenIssue>,
 }
 
 #[derive(FromRow)]
@@ -70,30 +70,30 @@ struct Row {
 }
 
 impl Catalog {
-    /// Takes note of what a look at the whole collection doubts, by key of the item, the surest first, in place of what the look
-    /// before did: of each kind sixty that nobody has called right.
+    /// Replaces the stored issues with those of the latest evaluation, given by key of the item, most confident first. At most
+    /// 60 open ones are kept per kind.
     ///
     /// # Errors
     /// If the database fails.
-    pub async fn note_doubts(&self, doubts: &[(i64, Doubt)]) -> Result<(), CatalogError> {
+    pub async fn record_issues(&self, issues: &[(i64, Issue)]) -> Result<(), CatalogError> {
         let mut tx = self.writer.begin_with("begin immediate").await?;
-        // Later than all looks before, whatever the clock says.
+        // Later than all evaluations before, even if the clock was set back.
         let last: i64 =
             sqlx::query_scalar("select coalesce(max(looked_at), 0) from review").fetch_one(&mut *tx).await?;
         let now = now_ms().max(last + 1);
-        let mut noted = HashMap::new();
-        for (item, doubt) in doubts {
-            let (kind, about, suggested, weight) = match doubt {
-                Doubt::Label { labels, suggested, lead } => {
-                    ("label", serde_json::Value::from(labels.as_slice()).to_string(), Some(suggested), lead)
+        let mut recorded = HashMap::new();
+        for (item, issue) in issues {
+            let (kind, about, suggested, weight) = match issue {
+                Issue::Label { labels, suggested, margin } => {
+                    ("label", serde_json::Value::from(labels.as_slice()).to_string(), Some(suggested), margin)
                 }
-                Doubt::Caption { text, distance } => ("caption", text.clone(), None, distance),
+                Issue::Caption { text, distance } => ("caption", text.clone(), None, distance),
             };
-            let noted = noted.entry(kind).or_insert(0);
-            if *noted >= LISTED {
+            let recorded = recorded.entry(kind).or_insert(0);
+            if *recorded >= MAX_OPEN {
                 continue;
             }
-            // The item may have gone while it was looked at. What is doubted again keeps its key, for a page may show it.
+            // The item may have been deleted during the evaluation. A repeated issue keeps its key, since a page may show it.
             let done = sqlx::query(
                 "insert into review (item, kind, about, suggested, weight, looked_at)
                  select key, ?, ?, ?, ?, ? from items where key = ?
@@ -108,62 +108,73 @@ impl Catalog {
             .bind(item)
             .execute(&mut *tx)
             .await?;
-            *noted += done.rows_affected();
+            *recorded += done.rows_affected();
         }
         sqlx::query("delete from review where settled_at is null and looked_at < ?")
             .bind(now)
             .execute(&mut *tx)
             .await?;
-        put_fact(&mut *tx, LOOKED_AT, &now.to_string()).await?;
+        put_property(&mut *tx, EVALUATED_AT, &now.to_string()).await?;
         tx.commit().await?;
         Ok(())
     }
 
-    /// All doubts that nobody has settled, but those whose item no longer says what was doubted.
+    /// Issues that are not dismissed and still apply to the present state of their item.
     ///
     /// # Errors
     /// If the database fails.
-    pub async fn review(&self) -> Result<Review, CatalogError> {
+    pub async fn open_issues(&self) -> Result<OpenIssues, CatalogError> {
         let rows: Vec<Row> = sqlx::query_as(
             "select key, item, kind, about, suggested, weight from review where settled_at is null
              order by kind desc, weight desc, key",
         )
         .fetch_all(&self.readers)
         .await?;
-        let items = self.items(&rows.iter().map(|row| row.item).collect::<Vec<i64>>()).await?;
-        let mut entries = Vec::with_capacity(rows.len());
+        let items = self.items_by_key(&rows.iter().map(|row| row.item).collect::<Vec<i64>>()).await?;
+        let mut issues = Vec::with_capacity(rows.len());
         for Row { key, item, kind, about, suggested, weight } in rows {
-            // One item may be doubted twice.
+            // Cloned, because an item may have two issues.
             let Some(item) = items.get(&item).cloned() else { continue };
-            let (doubt, stands) = match (kind.as_str(), suggested) {
+            let (issue, applies) = match (kind.as_str(), suggested) {
                 ("label", Some(suggested)) => {
                     let labels: Vec<String> = from_json("review.about", &about)?;
-                    let stands = item.labels == labels;
-                    (Doubt::Label { labels, suggested, lead: weight }, stands)
+                    let applies = item.labels == labels;
+                    (Issue::Label { labels, suggested, margin: weight }, applies)
                 }
                 _ => {
-                    let stands = item.captions.iter().any(|caption| caption.text == about);
-                    (Doubt::Caption { text: about, distance: weight }, stands)
+                    let applies = item.captions.iter().any(|caption| caption.text == about);
+                    (Issue::Caption { text: about, distance: weight }, applies)
                 }
             };
-            if stands {
-                entries.push(ReviewEntry { key, item, doubt });
+            if applies {
+                issues.push(OpenIssue { key, item, issue });
             }
         }
-        let looked_at = self.fact(LOOKED_AT).await?.and_then(|at| at.parse().ok());
-        Ok(Review { looked_at, entries })
+        let evaluated_at = self.property(EVALUATED_AT).await?.and_then(|at| at.parse().ok());
+        Ok(OpenIssues { evaluated_at, issues })
     }
 
-    /// Takes note that what was doubted is right as it is, or takes that back; `false` if there is no such doubt, or that is
-    /// noted already.
+    /// Dismisses an issue: its label or caption is right. Returns `false` if there is no open issue with this key.
     ///
     /// # Errors
     /// If the database fails.
-    pub async fn settle_doubt(&self, key: i64, right: bool) -> Result<bool, CatalogError> {
+    pub async fn dismiss_issue(&self, key: i64) -> Result<bool, CatalogError> {
+        self.set_dismissed(key, true).await
+    }
+
+    /// Reopens a dismissed issue. Returns `false` if there is no dismissed issue with this key.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn restore_issue(&self, key: i64) -> Result<bool, CatalogError> {
+        self.set_dismissed(key, false).await
+    }
+
+    async fn set_dismissed(&self, key: i64, dismissed: bool) -> Result<bool, CatalogError> {
         let done = sqlx::query("update review set settled_at = ? where key = ? and (settled_at is null) = ?")
-            .bind(right.then(now_ms))
+            .bind(dismissed.then(now_ms))
             .bind(key)
-            .bind(right)
+            .bind(dismissed)
             .execute(&self.writer)
             .await?;
         Ok(done.rows_affected() > 0)
@@ -176,7 +187,7 @@ mod tests {
     use crate::catalog::{NewImage, NewItem};
 
     #[tokio::test]
-    async fn a_doubt_stands_until_its_item_changes_or_somebody_calls_it_right() {
+    async fn an_issue_stays_open_until_its_item_changes_or_it_is_dismissed() {
         let folder = tempfile::tempdir().expect("a folder");
         let catalog = Catalog::open(folder.path()).await.expect("a catalog");
         let item = |id: &str, label: &str, record: u8, image: u8| NewItem {
@@ -185,62 +196,62 @@ mod tests {
             ..NewItem::captioned(id, &format!("this is {id}"), label)
         };
         let items = [item("a", "birds", 1, 1), item("b", "fish", 2, 2), item("c", "fish", 3, 3)];
-        catalog.import_batch(&items, &[]).await.expect("taken");
-        assert!(catalog.review().await.expect("read").looked_at.is_none());
+        catalog.import_batch(&items, &[]).await.expect("imported");
+        assert!(catalog.open_issues().await.expect("read").evaluated_at.is_none());
 
-        let label = |lead| Doubt::Label { labels: vec!["fish".into()], suggested: "birds".into(), lead };
-        let caption = Doubt::Caption { text: "this is a".into(), distance: 1.5 };
-        let doubts = [(1, caption.clone()), (2, label(0.25)), (3, label(0.5)), (99, label(0.75))];
-        catalog.note_doubts(&doubts).await.expect("noted");
-        let review = catalog.review().await.expect("read");
-        assert!(review.looked_at.is_some());
-        let seen = |review: &Review| {
-            review.entries.iter().map(|entry| (entry.item.id.clone(), entry.doubt.clone())).collect::<Vec<_>>()
+        let label = |margin| Issue::Label { labels: vec!["fish".into()], suggested: "birds".into(), margin };
+        let caption = Issue::Caption { text: "this is a".into(), distance: 1.5 };
+        let issues = [(1, caption.clone()), (2, label(0.25)), (3, label(0.5)), (99, label(0.75))];
+        catalog.record_issues(&issues).await.expect("recorded");
+        let first = catalog.open_issues().await.expect("read");
+        assert!(first.evaluated_at.is_some());
+        let seen = |open: &OpenIssues| {
+            open.issues.iter().map(|open| (open.item.id.clone(), open.issue.clone())).collect::<Vec<_>>()
         };
         let expected = [("c".to_owned(), label(0.5)), ("b".to_owned(), label(0.25)), ("a".to_owned(), caption.clone())];
-        assert_eq!(seen(&review), expected);
+        assert_eq!(seen(&first), expected);
 
-        assert!(catalog.settle_doubt(review.entries[0].key, true).await.expect("settled"));
-        assert!(!catalog.settle_doubt(review.entries[0].key, true).await.expect("asked"), "only once");
-        catalog.import_batch(&[item("b", "birds", 4, 2)], &[]).await.expect("taken");
-        assert_eq!(seen(&catalog.review().await.expect("read")), [("a".to_owned(), caption.clone())]);
+        assert!(catalog.dismiss_issue(first.issues[0].key).await.expect("dismissed"));
+        assert!(!catalog.dismiss_issue(first.issues[0].key).await.expect("a result"), "only once");
+        catalog.import_batch(&[item("b", "birds", 4, 2)], &[]).await.expect("imported");
+        assert_eq!(seen(&catalog.open_issues().await.expect("read")), [("a".to_owned(), caption.clone())]);
 
-        // What was called right is not doubted again; another label of the same item may be.
-        catalog.note_doubts(&[(3, label(0.5)), (1, caption.clone())]).await.expect("noted");
-        let again = catalog.review().await.expect("read");
+        // A dismissed issue does not come back with the next evaluation; another one of the same item may.
+        catalog.record_issues(&[(3, label(0.5)), (1, caption.clone())]).await.expect("recorded");
+        let again = catalog.open_issues().await.expect("read");
         assert_eq!(seen(&again), [("a".to_owned(), caption)]);
-        assert_eq!(again.entries[0].key, review.entries[2].key, "what is doubted again is called the same");
+        assert_eq!(again.issues[0].key, first.issues[2].key, "a repeated issue keeps its key");
 
-        // What was called right is doubted again if that is taken back, and if the picture is another.
-        let settled = review.entries[0].key;
-        assert!(catalog.settle_doubt(settled, false).await.expect("taken back"));
-        assert!(!catalog.settle_doubt(settled, false).await.expect("asked"), "only once");
-        assert_eq!(seen(&catalog.review().await.expect("read"))[0], ("c".to_owned(), label(0.5)));
-        assert!(catalog.settle_doubt(settled, true).await.expect("settled"));
-        catalog.import_batch(&[item("c", "fish", 5, 9)], &[]).await.expect("taken");
-        catalog.note_doubts(&[(3, label(0.5))]).await.expect("noted");
-        assert_eq!(seen(&catalog.review().await.expect("read")), [("c".to_owned(), label(0.5))]);
+        // It is open again when it is restored, and when the image changes.
+        let dismissed = first.issues[0].key;
+        assert!(catalog.restore_issue(dismissed).await.expect("restored"));
+        assert!(!catalog.restore_issue(dismissed).await.expect("a result"), "only once");
+        assert_eq!(seen(&catalog.open_issues().await.expect("read"))[0], ("c".to_owned(), label(0.5)));
+        assert!(catalog.dismiss_issue(dismissed).await.expect("dismissed"));
+        catalog.import_batch(&[item("c", "fish", 5, 9)], &[]).await.expect("imported");
+        catalog.record_issues(&[(3, label(0.5))]).await.expect("recorded");
+        assert_eq!(seen(&catalog.open_issues().await.expect("read")), [("c".to_owned(), label(0.5))]);
     }
 
     #[tokio::test]
-    async fn what_is_settled_takes_no_place_from_what_is_not() {
+    async fn dismissed_issues_do_not_count_towards_the_maximum() {
         let folder = tempfile::tempdir().expect("a folder");
         let catalog = Catalog::open(folder.path()).await.expect("a catalog");
         let item = |n: u64| NewItem::captioned(&format!("item {n}"), &format!("caption {n}"), "fish");
-        let items: Vec<NewItem> = (0..LISTED + 5).map(item).collect();
-        catalog.import_batch(&items, &[]).await.expect("taken");
-        let doubt = |(key, item): (i64, &NewItem)| {
-            (key, Doubt::Caption { text: item.captions[0].clone(), distance: 2.0 / key as f64 })
+        let items: Vec<NewItem> = (0..MAX_OPEN + 5).map(item).collect();
+        catalog.import_batch(&items, &[]).await.expect("imported");
+        let issue = |(key, item): (i64, &NewItem)| {
+            (key, Issue::Caption { text: item.captions[0].clone(), distance: 2.0 / key as f64 })
         };
-        let doubts: Vec<(i64, Doubt)> = (1..).zip(&items).map(doubt).collect();
-        catalog.note_doubts(&doubts).await.expect("noted");
-        let review = catalog.review().await.expect("read");
-        assert_eq!(review.entries.len() as u64, LISTED);
-        for entry in &review.entries[..5] {
-            assert!(catalog.settle_doubt(entry.key, true).await.expect("settled"));
+        let issues: Vec<(i64, Issue)> = (1..).zip(&items).map(issue).collect();
+        catalog.record_issues(&issues).await.expect("recorded");
+        let open = catalog.open_issues().await.expect("read");
+        assert_eq!(open.issues.len() as u64, MAX_OPEN);
+        for issue in &open.issues[..5] {
+            assert!(catalog.dismiss_issue(issue.key).await.expect("dismissed"));
         }
-        catalog.note_doubts(&doubts).await.expect("noted");
-        let review = catalog.review().await.expect("read");
-        assert_eq!((review.entries.len() as u64, review.entries[0].item.id.as_str()), (LISTED, "item 5"));
+        catalog.record_issues(&issues).await.expect("recorded");
+        let open = catalog.open_issues().await.expect("read");
+        assert_eq!((open.issues.len() as u64, open.issues[0].item.id.as_str()), (MAX_OPEN, "item 5"));
     }
 }

@@ -1,8 +1,9 @@
-//! SQLite, the one truth: what is not here does not exist, and whatever else lies in the data folder can be rebuilt.
+//! What do we know of each item?
 //!
-//! One writer and many readers. The writer pool holds a single connection, and everything that reads before it writes
-//! begins with `begin immediate`, because a deferred transaction that upgrades later fails at once when another process
-//! (an import beside a running service) holds the lock. No transaction is held while an encoder works.
+//! The catalog is an SQLite database and the only source of truth: everything else in the data folder can be rebuilt from it
+//! and from the images. There is one writer and there are many readers. Every transaction that reads before it writes starts
+//! with `begin immediate`: a deferred transaction that upgrades later fails at once when another process (such as an import
+//! next to a running service) holds the lock. No transaction is open while an encoder runs.
 
 mod api_keys;
 mod connection;
@@ -21,17 +22,17 @@ mod version;
 
 pub use api_keys::{ApiKey, Scope};
 pub use connection::{Catalog, FILE};
-pub use data_quality::{Health, Lacking, Repeated, Repetitions, Unreadable};
+pub use data_quality::{DataQuality, DuplicateImage, Duplicates, MissingFields, UnreadableImage};
 pub use error::CatalogError;
-pub use idempotency::{Begun, KeptAnswer};
+pub use idempotency::{Claim, StoredResponse};
 pub use items::{
-    Bound, Caption, Changes, Clause, Counts, FeatureKinds, Field, Filter, Gone, Item, Kept, KeyedFeatures, KnownRecord,
-    LabelCount, MissingPicture, MissingText, NewFeatures, NewImage, NewItem, NewRejection, Put, Sampled, Scalar, Test,
-    TrainingItem, Watermark, etag, matches, words,
+    Bound, Caption, Changes, Clause, Counts, DeleteOutcome, FeatureKinds, Field, Filter, Item, KeyedFeatures,
+    KnownRecord, LabelCount, MissingImage, MissingText, NewFeatures, NewImage, NewItem, NewRejection, Predicate,
+    PutOutcome, Sample, Scalar, TrainingItem, Watermark, WriteCondition, etag, etag_matches, tokenize,
 };
-pub use label_issues::{Doubt, Review, ReviewEntry};
-pub use maintenance::Vacuum;
+pub use label_issues::{Issue, OpenIssue, OpenIssues};
+pub use maintenance::VacuumMode;
 pub use models::ModelRecord;
-pub use snapshot::StoredPicture;
+pub use snapshot::StoredImage;
 pub use tasks::{Step, Task, TaskStatus};
 pub use values::now_ms;

@@ -1,4 +1,4 @@
-//! Which models were trained, how good they are, and which one answers.
+//! Trained models with their reports, and which of them is active.
 
 use sqlx::{FromRow, QueryBuilder, Sqlite};
 
@@ -8,25 +8,25 @@ use super::{
     values::{from_json, now_ms},
 };
 
-/// A trained model. Its weights lie in `models/<version>/` of the data folder.
+/// A trained model. Its weights are in `models/<version>/` of the data folder.
 #[derive(Debug, Clone)]
 pub struct ModelRecord {
-    /// Its name.
+    /// Its name, such as `m-20250131-1`.
     pub version: String,
-    /// Unix milliseconds.
+    /// Time of its training, in Unix milliseconds.
     pub created_at: i64,
-    /// Id of the encoder whose picture features it learned from.
+    /// Id of the encoder whose image features it was trained on.
     pub image_encoder: String,
-    /// Id of the encoder whose sentence features it learned from.
+    /// Id of the encoder whose text features it was trained on.
     pub text_encoder: String,
     /// Settings of the training.
     pub settings: serde_json::Value,
-    /// How good it is, on the test split.
+    /// Evaluation on the test split.
     pub report: serde_json::Value,
-    /// How long the training took.
+    /// Duration of the training.
     pub seconds: f64,
-    /// What was measured before it might answer; null for a model from before there was a gate.
-    pub gate: serde_json::Value,
+    /// Decision whether to promote it, with its measurements; null for a model that predates these decisions.
+    pub promotion: serde_json::Value,
 }
 
 #[derive(FromRow)]
@@ -41,18 +41,18 @@ struct ModelRow {
     gate: Option<String>,
 }
 
-/// The version that answers.
+/// Version of the active model.
 const ACTIVE: &str = "select version from activations order by number desc limit 1";
 
-/// Makes a version answer from a moment on.
+/// Activates a version.
 const ACTIVATE: &str = "insert into activations (version, at) values (?, ?)";
 
-/// All columns of a model, as [`ModelRow`] has them.
+/// Selects the columns of [`ModelRow`].
 const COLUMNS: &str =
     "select version, created_at, image_encoder, text_encoder, settings, report, seconds, gate from models m ";
 
 impl Catalog {
-    /// Keeps a finished model and, if it may answer, makes it the active one; both or neither.
+    /// Adds a model and, if `active`, activates it, in one transaction.
     ///
     /// # Errors
     /// If the database fails.
@@ -70,7 +70,7 @@ impl Catalog {
         .bind(model.settings.to_string())
         .bind(model.report.to_string())
         .bind(model.seconds)
-        .bind(model.gate.to_string())
+        .bind(model.promotion.to_string())
         .execute(&mut *tx)
         .await?;
         if active {
@@ -80,10 +80,10 @@ impl Catalog {
         Ok(())
     }
 
-    /// Makes a known model the active one. Nothing changes if it is already.
+    /// Activates a model, unless it is active already.
     ///
     /// # Errors
-    /// If the database fails, or does not know the model.
+    /// If the database fails, or the model does not exist.
     pub async fn activate_model(&self, version: &str) -> Result<(), CatalogError> {
         let mut tx = self.writer.begin_with("begin immediate").await?;
         let active: Option<String> = sqlx::query_scalar(ACTIVE).fetch_optional(&mut *tx).await?;
@@ -94,11 +94,11 @@ impl Catalog {
         Ok(())
     }
 
-    /// Forgets the last activation, if there is one before: the model of that is the active one again.
+    /// Undoes the last activation, so that the model before it is active again; does nothing if there is only one.
     ///
     /// # Errors
     /// If the database fails.
-    pub async fn deactivate_model(&self) -> Result<(), CatalogError> {
+    pub async fn pop_activation(&self) -> Result<(), CatalogError> {
         sqlx::query(
             "delete from activations where number = (select max(number) from activations)
                                        and (select count(*) from activations) > 1",
@@ -108,7 +108,7 @@ impl Catalog {
         Ok(())
     }
 
-    /// Replaces what is known of how good a model is.
+    /// Replaces the report of a model.
     ///
     /// # Errors
     /// If the database fails.
@@ -121,7 +121,7 @@ impl Catalog {
         Ok(())
     }
 
-    /// The model that answers, if one was trained.
+    /// The active model, if there is one.
     ///
     /// # Errors
     /// If the database fails.
@@ -129,15 +129,15 @@ impl Catalog {
         self.activated(0).await
     }
 
-    /// The model that answered before the active one.
+    /// The model that was active before the active one.
     ///
     /// # Errors
     /// If the database fails.
-    pub async fn model_before(&self) -> Result<Option<ModelRecord>, CatalogError> {
+    pub async fn previous_model(&self) -> Result<Option<ModelRecord>, CatalogError> {
         self.activated(1).await
     }
 
-    /// The model of an activation, the last one being 0.
+    /// The model of the activation `back` steps before the last one.
     async fn activated(&self, back: i64) -> Result<Option<ModelRecord>, CatalogError> {
         let row: Option<ModelRow> = QueryBuilder::<Sqlite>::new(COLUMNS)
             .push("where version = (select version from activations order by number desc limit 1 offset ")
@@ -163,7 +163,7 @@ impl Catalog {
         row.map(ModelRecord::try_from).transpose()
     }
 
-    /// All models, the oldest first.
+    /// All models, oldest first.
     ///
     /// # Errors
     /// If the database fails.
@@ -176,7 +176,7 @@ impl Catalog {
         rows.into_iter().map(ModelRecord::try_from).collect()
     }
 
-    /// A version name that no model has: the day and a number.
+    /// An unused version name: today's date and a number.
     ///
     /// # Errors
     /// If the database fails.
@@ -206,7 +206,7 @@ impl TryFrom<ModelRow> for ModelRecord {
             settings: from_json("models.settings", &row.settings)?,
             report: from_json("models.report", &row.report)?,
             seconds: row.seconds,
-            gate: from_json("models.gate", row.gate.as_deref().unwrap_or("null"))?,
+            promotion: from_json("models.gate", row.gate.as_deref().unwrap_or("null"))?,
         })
     }
 }

@@ -1,4 +1,4 @@
-//! Long work: what was asked for, how far it is, how it ended.
+//! Tasks: long-running work with its status, progress, metrics and result.
 
 use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
@@ -9,21 +9,21 @@ use super::{
     values::{from_json, now_ms},
 };
 
-/// Where a task stands.
+/// Status of a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum TaskStatus {
-    /// Accepted, not begun.
+    /// Accepted, not started.
     Enqueued,
-    /// At work.
+    /// In progress.
     Running,
-    /// Ended well.
+    /// Completed.
     Succeeded,
     /// Ended with an error.
     Failed,
-    /// Ended because somebody asked for it.
+    /// Ended on request.
     Cancelled,
-    /// Its process ended before it did.
+    /// Its process ended before the task did.
     Interrupted,
 }
 
@@ -40,37 +40,37 @@ impl TaskStatus {
     }
 }
 
-/// How far one step of a task is.
+/// Progress of one step of a task.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Step {
-    /// What is being done.
+    /// What the step does.
     pub name: String,
-    /// How much of it is done.
+    /// Units done.
     pub done: u64,
-    /// How much there is to do.
+    /// Units in total.
     pub total: u64,
-    /// What is counted.
+    /// What is counted, in the singular.
     pub unit: String,
 }
 
 /// A task.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Task {
-    /// Its number.
+    /// Number by which it is found.
     pub id: i64,
-    /// What kind of work it is.
+    /// Kind of work, such as `train`.
     pub kind: String,
-    /// Where it stands.
+    /// Status.
     pub status: TaskStatus,
-    /// Unix milliseconds.
+    /// Time of creation, in Unix milliseconds.
     pub created_at: i64,
-    /// Unix milliseconds.
+    /// Time of start, in Unix milliseconds.
     pub started_at: Option<i64>,
-    /// Unix milliseconds.
+    /// Time of completion, in Unix milliseconds.
     pub finished_at: Option<i64>,
-    /// How far it is.
+    /// Progress of the steps that have started.
     pub steps: Vec<Step>,
-    /// What it made.
+    /// Result, if it succeeded.
     pub result: Option<serde_json::Value>,
     /// Why it failed.
     pub error: Option<String>,
@@ -91,7 +91,7 @@ struct TaskRow {
 }
 
 impl Catalog {
-    /// Accepts a task.
+    /// Creates a task and returns its number.
     ///
     /// # Errors
     /// If the database fails.
@@ -103,11 +103,11 @@ impl Catalog {
             .await?)
     }
 
-    /// Says that a task is at work, and how far it is.
+    /// Marks a task as running and stores its progress.
     ///
     /// # Errors
     /// If the database fails.
-    pub async fn task_running(&self, id: i64, steps: &[Step]) -> Result<(), CatalogError> {
+    pub async fn update_task(&self, id: i64, steps: &[Step]) -> Result<(), CatalogError> {
         sqlx::query(
             "update tasks set status = 'running', started_at = coalesce(started_at, ?), steps = ? where id = ?",
         )
@@ -119,11 +119,11 @@ impl Catalog {
         Ok(())
     }
 
-    /// Says how a task ended.
+    /// Stores how a task ended.
     ///
     /// # Errors
     /// If the database fails.
-    pub async fn task_ended(
+    pub async fn finish_task(
         &self,
         id: i64,
         status: TaskStatus,
@@ -143,8 +143,8 @@ impl Catalog {
         Ok(())
     }
 
-    /// Marks tasks that a process left behind when it ended as interrupted. Called once, at start, by the one service
-    /// that owns the data folder.
+    /// Marks unfinished tasks of an earlier process as interrupted and returns their number. Called once at start, by the only
+    /// service on the data folder.
     ///
     /// # Errors
     /// If the database fails.
@@ -160,7 +160,7 @@ impl Catalog {
         Ok(done.rows_affected())
     }
 
-    /// Keeps what a task measured, behind what it measured before.
+    /// Appends metrics to those of a task.
     ///
     /// # Errors
     /// If the database fails.
@@ -183,7 +183,7 @@ impl Catalog {
         Ok(())
     }
 
-    /// What a task measured, with numbers from 1, behind the number `after`.
+    /// Metrics of a task, numbered from 1, that come after number `after`.
     ///
     /// # Errors
     /// If the database fails.
@@ -197,7 +197,7 @@ impl Catalog {
         rows.into_iter().map(|(number, text)| Ok((number, from_json("task_metrics.metric", &text)?))).collect()
     }
 
-    /// Tasks of a status and of a kind, or of any, the newest first; those with numbers below `before`.
+    /// Tasks with numbers below `before`, newest first, optionally of one status or kind: at most `limit`.
     ///
     /// # Errors
     /// If the database fails.
@@ -206,7 +206,7 @@ impl Catalog {
         status: Option<TaskStatus>,
         kind: Option<&str>,
         before: i64,
-        most: u32,
+        limit: u32,
     ) -> Result<Vec<Task>, CatalogError> {
         let rows: Vec<TaskRow> = sqlx::query_as(
             "select id, type, status, created_at, started_at, finished_at, steps, result, error from tasks
@@ -215,7 +215,7 @@ impl Catalog {
         .bind(status.map(TaskStatus::as_str))
         .bind(kind)
         .bind(before)
-        .bind(most)
+        .bind(limit)
         .fetch_all(&self.readers)
         .await?;
         rows.into_iter().map(Task::try_from).collect()

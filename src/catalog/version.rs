@@ -1,9 +1,9 @@
-//! Whether anything was written: what was read can be kept for as long as nothing was.
+//! Version of the catalog's content, by which caches decide whether their entries are still valid.
 //!
-//! Reading twenty items takes a thread's wake-up, a statement and rows, more than all else that a query takes beside its encoder; and
-//! answers show the same items again and again. So whoever keeps what he read asks here whether it still holds. This process's own
-//! writes count from before they begin: the writer's pool says when its one connection goes out and when it has come back. Those of
-//! another process (an import beside a running service) are seen within [`LOOK_EVERY`], by SQLite's `data_version`.
+//! Reading twenty items costs more than everything else in a query except encoding, and responses show the same items again
+//! and again, so items are cached. Writes of this process invalidate the cache before they begin: the writer's pool reports
+//! when its only connection is taken and when it is returned. Writes of another process (such as an import next to a running
+//! service) are detected within [`CHECK_INTERVAL`] through SQLite's `data_version`.
 
 use std::{
     sync::{
@@ -21,20 +21,20 @@ use tokio::sync::Mutex;
 
 use super::error::CatalogError;
 
-/// How often it is looked whether another process has written, while somebody wants to know.
-pub(super) const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// Minimum interval between checks for writes by other processes.
+pub(super) const CHECK_INTERVAL: Duration = Duration::from_millis(50);
 
-/// What was written, in numbers.
+/// Counter of writes by this and other processes.
 #[derive(Debug)]
 pub(super) struct Version {
     number: AtomicU64,
-    /// Whether the writer's connection is out.
+    /// Whether the writer's connection is in use.
     writing: AtomicBool,
-    began: Instant,
-    /// Milliseconds behind `began` at which it was looked last.
-    looked: AtomicU64,
+    started: Instant,
+    /// Time of the last check for other processes' writes, in milliseconds after `started`.
+    checked: AtomicU64,
     options: SqliteConnectOptions,
-    /// One connection for all looks, because `data_version` compares what one connection has seen.
+    /// Connection for all checks and the `data_version` it saw last: the pragma's values compare within one connection only.
     watch: Mutex<Option<(SqliteConnection, i64)>>,
 }
 
@@ -43,26 +43,26 @@ impl Version {
         Arc::new(Self {
             number: AtomicU64::new(0),
             writing: AtomicBool::new(false),
-            began: Instant::now(),
-            looked: AtomicU64::new(0),
+            started: Instant::now(),
+            checked: AtomicU64::new(0),
             options,
             watch: Mutex::new(None),
         })
     }
 
-    /// The pool of the one writer, which says when it is out.
+    /// Opens the pool of the one writer, with hooks that record when its connection is taken and returned.
     pub(super) async fn writer(
         self: &Arc<Self>,
         pool: SqlitePoolOptions,
         options: SqliteConnectOptions,
     ) -> Result<SqlitePool, sqlx::Error> {
-        let [made, taken, back] = [(); 3].map(|()| Arc::clone(self));
+        let [opened, taken, returned] = [(); 3].map(|()| Arc::clone(self));
         pool.max_connections(1)
-            // One that ends of old age would not say that it has come back.
+            // The pool calls no hook when it closes a connection for its age, so `writing` would stay set.
             .max_lifetime(None)
             .idle_timeout(None)
             .after_connect(move |_, _| {
-                made.writing.store(true, Ordering::SeqCst);
+                opened.writing.store(true, Ordering::SeqCst);
                 Box::pin(std::future::ready(Ok(())))
             })
             .before_acquire(move |_, _| {
@@ -70,23 +70,23 @@ impl Version {
                 Box::pin(std::future::ready(Ok(true)))
             })
             .after_release(move |_, _| {
-                back.number.fetch_add(1, Ordering::SeqCst);
-                back.writing.store(false, Ordering::SeqCst);
+                returned.number.fetch_add(1, Ordering::SeqCst);
+                returned.writing.store(false, Ordering::SeqCst);
                 Box::pin(std::future::ready(Ok(true)))
             })
             .connect_with(options)
             .await
     }
 
-    /// Looks whether another process has written, unless somebody has just looked or is looking.
-    async fn look(&self) -> Result<(), CatalogError> {
-        let now = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let looked = self.looked.load(Ordering::SeqCst);
-        if now.saturating_sub(looked) < LOOK_EVERY.as_millis() as u64 {
+    /// Checks whether another process has written, unless a check has just been done or is running.
+    async fn check(&self) -> Result<(), CatalogError> {
+        let now = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let checked = self.checked.load(Ordering::SeqCst);
+        if now.saturating_sub(checked) < CHECK_INTERVAL.as_millis() as u64 {
             return Ok(());
         }
         let Ok(mut watch) = self.watch.try_lock() else { return Ok(()) };
-        // Taken out, so that a connection that failed, or whose look was cut off, is not asked again.
+        // Taken out, so that a connection whose check failed or was cancelled is not used again.
         let (mut connection, seen) = match watch.take() {
             Some((connection, seen)) => (connection, Some(seen)),
             None => (self.options.connect().await?, None),
@@ -96,20 +96,20 @@ impl Version {
             self.number.fetch_add(1, Ordering::SeqCst);
         }
         *watch = Some((connection, found));
-        self.looked.store(now, Ordering::SeqCst);
+        self.checked.store(now, Ordering::SeqCst);
         Ok(())
     }
 
     /// See [`super::Catalog::version`].
     pub(super) async fn current(&self) -> Result<Option<u64>, CatalogError> {
-        self.look().await?;
+        self.check().await?;
         let number = self.number.load(Ordering::SeqCst);
         Ok((!self.writing.load(Ordering::SeqCst)).then_some(number))
     }
 
     pub(super) async fn close(&self) {
         if let Some((connection, _)) = self.watch.lock().await.take() {
-            // It only read, so that it ends is all that matters.
+            // The connection only reads, so an error on closing it loses nothing.
             let _ = connection.close().await;
         }
     }

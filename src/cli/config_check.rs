@@ -40,7 +40,7 @@ async fn faults(common: &Common, args: &ServeArgs) -> Vec<String> {
     faults.extend(telemetry::start(common).err().map(|error| error.to_string()));
     faults.extend(writable("data", &common.data).err());
     let (mut has_key, mut model) = (false, None);
-    match Catalog::look(&common.data).await {
+    match Catalog::open_read_only(&common.data).await {
         Ok(None) => {}
         Ok(Some(catalog)) => {
             // A catalog of an older version lacks what that did not know; `serve` brings it up to date.

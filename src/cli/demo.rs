@@ -63,7 +63,7 @@ async fn fill_collection(
     stages: &mut Stages,
 ) -> anyhow::Result<bool> {
     let wanted = format!("{IMPORTED_FORM}, per class {:?}", args.per_class);
-    if collection.catalog.fact(IMPORTED).await?.as_ref() == Some(&wanted) {
+    if collection.catalog.property(IMPORTED).await?.as_ref() == Some(&wanted) {
         return Ok(true);
     }
     let folder = args.packages.clone().unwrap_or_else(|| collection.data_dir.demo());
@@ -103,7 +103,7 @@ async fn fill_collection(
         return Ok(false);
     }
     stages.did("import", began);
-    collection.catalog.set_fact(IMPORTED, &wanted).await?;
+    collection.catalog.set_property(IMPORTED, &wanted).await?;
     Ok(true)
 }
 
@@ -156,7 +156,7 @@ async fn table(collection: &Collection, stages: &Stages) -> anyhow::Result<()> {
     let model = collection.catalog.active_model().await?.context("the demo has trained a model")?;
     let report: crate::evaluation::Report = serde_json::from_value(model.report)?;
     println!();
-    println!("pictures   {}", counts.pictures);
+    println!("pictures   {}", counts.images);
     println!("captions   {}", counts.captions);
     println!("classes    {}", counts.labels);
     for (stage, took) in &stages.0 {
@@ -171,7 +171,7 @@ struct Stages(Vec<(String, f64)>);
 
 impl Stages {
     async fn load(collection: &Collection) -> anyhow::Result<Self> {
-        let kept = collection.catalog.fact(STAGES).await?;
+        let kept = collection.catalog.property(STAGES).await?;
         Ok(Self(kept.and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default()))
     }
 
@@ -183,6 +183,6 @@ impl Stages {
     }
 
     async fn keep(&self, collection: &Collection) -> anyhow::Result<()> {
-        Ok(collection.catalog.set_fact(STAGES, &serde_json::to_string(&self.0)?).await?)
+        Ok(collection.catalog.set_property(STAGES, &serde_json::to_string(&self.0)?).await?)
     }
 }

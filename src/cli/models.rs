@@ -19,7 +19,7 @@ pub(super) async fn run(shared: &Shared, verb: ModelsVerb) -> anyhow::Result<Exi
             );
             println!("|---|---|---|---|---|---|---|");
             for model in collection.catalog.models().await? {
-                let verdict: Option<PromotionDecision> = serde_json::from_value(model.gate.clone()).ok();
+                let verdict: Option<PromotionDecision> = serde_json::from_value(model.promotion.clone()).ok();
                 let report: Option<Report> = serde_json::from_value(model.report.clone()).ok();
                 let validation = verdict.as_ref().map(|v| format!("{:.3}", v.validation.quality.map()));
                 let test = report.map(|r| {
@@ -47,7 +47,7 @@ pub(super) async fn run(shared: &Shared, verb: ModelsVerb) -> anyhow::Result<Exi
             tell(&activate(&collection, &encoders, &version).await?.version);
         }
         ModelsVerb::Rollback => {
-            let encoders = shared.encoders_of(collection.catalog.model_before().await?).await?;
+            let encoders = shared.encoders_of(collection.catalog.previous_model().await?).await?;
             tell(&roll_back(&collection, &encoders).await?.version);
         }
     }

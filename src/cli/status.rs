@@ -13,7 +13,7 @@ pub(super) async fn run(shared: &Shared) -> anyhow::Result<ExitCode> {
     let counts = collection.catalog.counts().await?;
     println!("collection   {}", collection.data_dir.root().display());
     println!("items        {}", counts.items);
-    println!("pictures     {} readable", counts.pictures);
+    println!("pictures     {} readable", counts.images);
     println!("captions     {}", counts.captions);
     println!("classes      {}", counts.labels);
     for label in collection.catalog.label_counts(&Filter::default()).await? {

@@ -20,7 +20,7 @@ impl Collection {
     /// # Errors
     /// If the catalog fails.
     pub async fn index_parameters(&self) -> Result<IndexParameters, CollectionError> {
-        let stored = self.catalog.fact(PARAMETERS).await?;
+        let stored = self.catalog.property(PARAMETERS).await?;
         Ok(stored.and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default())
     }
 
@@ -29,7 +29,7 @@ impl Collection {
     /// # Errors
     /// If the catalog fails.
     pub async fn set_index_parameters(&self, parameters: &IndexParameters) -> Result<(), CollectionError> {
-        Ok(self.catalog.set_fact(PARAMETERS, &serde_json::json!(parameters).to_string()).await?)
+        Ok(self.catalog.set_property(PARAMETERS, &serde_json::json!(parameters).to_string()).await?)
     }
 }
 

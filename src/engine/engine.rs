@@ -175,7 +175,7 @@ impl Engine {
         let remembered = before.min(built.built_at());
         let built = self.put_in(built).await?;
         // The generation before can be gone back to, so what came after it is remembered.
-        self.collection.catalog.forget_changes(remembered).await?;
+        self.collection.catalog.truncate_change_log(remembered).await?;
         Ok(built)
     }
 

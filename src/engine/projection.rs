@@ -8,7 +8,7 @@ use std::sync::{Arc, Weak};
 use rayon::prelude::*;
 
 use crate::{
-    catalog::Sampled,
+    catalog::Sample,
     collection::blocking,
     core::UnitVector,
     engine::{engine::Engine, error::EngineError, query::request::Kind, serving::snapshot::Generation},
@@ -31,7 +31,7 @@ pub struct ProjectedPoint {
     /// What it is.
     pub kind: Kind,
     /// What the catalog says of it.
-    pub sampled: Sampled,
+    pub sampled: Sample,
     /// From -1 to 1.
     pub x: f32,
     /// From -1 to 1.
@@ -85,14 +85,14 @@ impl Engine {
     async fn lay_out(&self, generation: &Arc<Generation>, limit: u32) -> Result<Projection, EngineError> {
         let catalog = &self.collection.catalog;
         let half = limit.div_ceil(2);
-        let mut pictures = catalog.sample_pictures(limit).await?;
+        let mut pictures = catalog.sample_images(limit).await?;
         let captions = catalog.sample_captions(limit - half.min(pictures.len() as u32)).await?;
         pictures.truncate(limit as usize - captions.len());
         let generation = Arc::clone(generation);
         let projected = blocking(move || {
-            let of = |kind: Kind, rows: Vec<Sampled>| {
+            let of = |kind: Kind, rows: Vec<Sample>| {
                 let index = if kind == Kind::Image { &generation.images } else { &generation.texts };
-                let known = |row: Sampled| Some((index.get(row.key.cast_unsigned())?, kind, row));
+                let known = |row: Sample| Some((index.get(row.key.cast_unsigned())?, kind, row));
                 rows.into_iter().filter_map(known).collect::<Vec<_>>()
             };
             let all = [of(Kind::Image, pictures), of(Kind::Text, captions)].concat();

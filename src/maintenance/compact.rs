@@ -6,7 +6,7 @@
 //!
 //! A picture's file is written before the item's row, so for a moment it is nobody's. What orders the two, also between
 //! processes, is the catalog's own lock for writing: a file that no item has is removed while it is held, and an item whose
-//! file went is not kept but writes its file again (see [`crate::catalog::Kept::PictureGone`]).
+//! file went is not kept but writes its file again (see [`crate::catalog::PutOutcome::ImageFileMissing`]).
 
 use std::{
     fs,
@@ -22,7 +22,7 @@ use serde::Serialize;
 use walkdir::WalkDir;
 
 use crate::{
-    catalog::Vacuum,
+    catalog::VacuumMode,
     collection::{Collection, CollectionError, Progress, blocking},
     index::GenerationError,
     maintenance::staging::{MaintenanceLock, is_old, tidy},
@@ -118,12 +118,12 @@ impl Work<'_> {
 
     async fn features(&self) -> Result<u64, CollectionError> {
         let catalog = &self.collection.catalog;
-        let last = catalog.last_feature().await?;
+        let last = catalog.max_feature_rowid().await?;
         self.progress.begin("features", "row", Some(last.unsigned_abs()));
         let (mut at, mut gone) = (0, 0);
         while at < last {
             self.go_on()?;
-            let (next, some) = catalog.forget_features(at).await?;
+            let (next, some) = catalog.delete_unused_features(at).await?;
             (at, gone) = (next, gone + some);
             self.progress.advance(at.min(last).unsigned_abs());
         }
@@ -143,7 +143,7 @@ impl Work<'_> {
                         .filter(|named| remove(&named.path))
                         .count()
                 };
-                gone += self.collection.catalog.while_unused(contents, remove).await? as u64;
+                gone += self.collection.catalog.lock_if_unused(contents, remove).await? as u64;
             }
         }
         Ok(gone)
@@ -183,7 +183,7 @@ impl Work<'_> {
         while files.peek().is_some() {
             let mut some: Vec<Named> = files.by_ref().take(FILES).collect();
             let contents: Vec<String> = some.iter().map(|named| named.content.clone()).collect();
-            let used = self.collection.catalog.contents_in_use(&contents).await?;
+            let used = self.collection.catalog.content_hashes_in_use(&contents).await?;
             some.retain(|named| !used.contains(&named.content));
             if !some.is_empty() {
                 found.push(some);
@@ -214,29 +214,29 @@ impl Work<'_> {
     async fn catalog(&self, notes: &mut Vec<String>) -> Result<(), CollectionError> {
         let catalog = &self.collection.catalog;
         self.progress.begin("catalog", "page", Some(catalog.free_pages().await?));
-        let mut more = catalog.merge_words(true).await?;
+        let mut more = catalog.merge_fts(true).await?;
         while more {
             self.go_on()?;
-            more = catalog.merge_words(false).await?;
+            more = catalog.merge_fts(false).await?;
         }
-        match catalog.vacuum_kind().await? {
-            Vacuum::Anew => catalog.write_anew().await?,
-            Vacuum::TooLarge => notes.push(
+        match catalog.vacuum_mode().await? {
+            VacuumMode::Full => catalog.full_vacuum().await?,
+            VacuumMode::TooLarge => notes.push(
                 "the catalog keeps its free pages for what comes: it was made by an older version and is too large to be \
                  written anew while others write; a backup and its restore do that"
                     .to_owned(),
             ),
-            Vacuum::Stepwise => {
+            VacuumMode::Incremental => {
                 let all = catalog.free_pages().await?;
                 let (mut free, mut before) = (all, u64::MAX);
                 while free > 0 && free < before {
                     self.go_on()?;
-                    (before, free) = (free, catalog.give_back_pages().await?);
+                    (before, free) = (free, catalog.incremental_vacuum().await?);
                     self.progress.advance(all.saturating_sub(free));
                 }
             }
         }
-        if !catalog.tidy_up().await? {
+        if !catalog.checkpoint_and_analyze().await? {
             notes.push("the catalog's log could not be cut off, because somebody reads from it".to_owned());
         }
         Ok(())

@@ -130,7 +130,7 @@ fn unpack(archive: &Archive, data: &Path, progress: &dyn Progress, stop: &Atomic
 /// Brings the catalog to this version's form, holds it to what the backup says of it, and tells it where its pictures lie.
 async fn settle(catalog: &Catalog, root: &Path, about: &About) -> Result<(), CollectionError> {
     let damaged = |reason: String| CatalogError::Damaged { place: catalog::FILE, reason };
-    catalog.check().await?;
+    catalog.integrity_check().await?;
     let items = catalog.counts().await?.items.unsigned_abs();
     if items != about.counts.items {
         return Err(damaged(format!("it has {items} items, but the manifest says {}", about.counts.items)).into());
@@ -140,5 +140,5 @@ async fn settle(catalog: &Catalog, root: &Path, about: &About) -> Result<(), Col
     }
     let place =
         |content: &[u8], mime: &str| root.join(DataDir::upload_name(content, ending(mime))).display().to_string();
-    Ok(catalog.place_pictures(&place).await?)
+    Ok(catalog.rewrite_image_paths(&place).await?)
 }

@@ -66,7 +66,7 @@ fn with(page: &str, plain: &str) -> String {
 
 /// Nothing where a key is wanted, for a link has none.
 async fn answer(app: &App, words: &str) -> Result<Option<Answer>, EngineError> {
-    if app.engine.collection().catalog.wants_keys().await? {
+    if app.engine.collection().catalog.keys_required().await? {
         return Ok(None);
     }
     // The page is for everyone at any time; a search takes a place wherever it comes from.

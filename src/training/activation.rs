@@ -29,9 +29,9 @@ pub async fn activate(
 /// [`CollectionError::NoModel`]; [`CollectionError::NoPreviousModel`]; or as [`activate`]: then the one that answers stays.
 pub async fn roll_back(collection: &Collection, encoders: &Encoders) -> Result<ModelRecord, CollectionError> {
     let active = collection.catalog.active_model().await?.ok_or(CollectionError::NoModel)?;
-    let before = collection.catalog.model_before().await?.ok_or(CollectionError::NoPreviousModel(active.version))?;
+    let before = collection.catalog.previous_model().await?.ok_or(CollectionError::NoPreviousModel(active.version))?;
     load(collection, encoders, &before).await?;
-    collection.catalog.deactivate_model().await?;
+    collection.catalog.pop_activation().await?;
     Ok(before)
 }
 

@@ -12,7 +12,7 @@ use std::{
 use rayon::prelude::*;
 
 use crate::{
-    catalog::MissingPicture,
+    catalog::MissingImage,
     collection::{Collection, CollectionError, Encoders, Progress, blocking, encode_one},
     core::Picture,
     dataset::{self, PictureLimits},
@@ -68,7 +68,7 @@ async fn encode_pictures(
             summary.stopped = true;
             return Ok(());
         }
-        let missing = collection.catalog.pictures_without_features(encoders.image.id(), &after, PICTURES).await?;
+        let missing = collection.catalog.images_without_features(encoders.image.id(), &after, PICTURES).await?;
         let Some(last) = missing.last() else { return Ok(()) };
         after.clone_from(&last.content_hash);
         let (encoder, limits) = (Arc::clone(&encoders.image), collection.limits);
@@ -100,7 +100,7 @@ async fn encode_pictures(
 }
 
 /// Reads a picture that an import took, and checks that it is still the same.
-fn read_again(missing: &MissingPicture, limits: &PictureLimits) -> Result<Picture, String> {
+fn read_again(missing: &MissingImage, limits: &PictureLimits) -> Result<Picture, String> {
     let bytes = dataset::read_file(Path::new(&missing.path), limits).map_err(|e| e.to_string())?;
     if blake3::hash(&bytes).as_bytes().as_slice() != missing.content_hash {
         return Err(format!("{} changed since it was imported; import it again", missing.path));

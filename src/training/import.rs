@@ -121,7 +121,7 @@ async fn import_batch(
             Outcome::Rejected(rejection) => rejections.push(rejection),
         }
     }
-    collection.catalog.forget_rejections(&origins).await?;
+    collection.catalog.delete_rejections(&origins).await?;
     collection.catalog.import_batch(&items, &rejections).await?;
     summary.taken += items.len() as u64;
     summary.rejected += rejections.len() as u64;

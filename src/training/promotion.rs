@@ -82,7 +82,7 @@ pub(crate) async fn judge(
 
 /// What was measured of a model when it was trained.
 fn recorded(record: &ModelRecord) -> Option<f64> {
-    let verdict: PromotionDecision = serde_json::from_value(record.gate.clone()).ok()?;
+    let verdict: PromotionDecision = serde_json::from_value(record.promotion.clone()).ok()?;
     Some(verdict.validation.quality.map())
 }
 

@@ -9,7 +9,7 @@ use std::{
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 
 use crate::{
-    catalog::{Doubt, Item, ModelRecord},
+    catalog::{Issue, Item, ModelRecord},
     collection::{Collection, CollectionError, Encoders, blocking},
     dataset::{self, Split},
     evaluation::{Curves, Examination, LISTED, Page, Place, Report, Shown, page},
@@ -33,7 +33,7 @@ pub struct ReportPage {
     /// The curves behind them.
     pub curves: Curves,
     /// What may be wrong with items of all splits, by key of the item, the surest first.
-    pub doubts: Vec<(i64, Doubt)>,
+    pub doubts: Vec<(i64, Issue)>,
     /// The page, one HTML file that needs nothing else.
     pub html: String,
 }
@@ -62,7 +62,7 @@ pub async fn report_page(
     let doubted = examination.suspects.iter().map(|suspect| suspect.item);
     let doubted = doubted.chain(examination.mismatches.iter().map(|mismatch| mismatch.item)).map(Place::Picture);
     let keys: BTreeSet<i64> = places(&examination).chain(doubted).map(&key_of).collect();
-    let items = collection.catalog.items(&keys.into_iter().collect::<Vec<i64>>()).await?;
+    let items = collection.catalog.items_by_key(&keys.into_iter().collect::<Vec<i64>>()).await?;
     let doubts = doubts(&examination, &judged, &key_of, &caption_keys, &items);
     let (collection, version) = (collection.clone(), record.version.clone());
     blocking(move || {
@@ -103,7 +103,7 @@ pub async fn keep_report(collection: &Collection, version: &str, found: &ReportP
         })
     })
     .await??;
-    collection.catalog.note_doubts(&found.doubts).await?;
+    collection.catalog.record_issues(&found.doubts).await?;
     collection.catalog.set_report(version, &serde_json::json!(found.report)).await?;
     Ok(())
 }
@@ -154,18 +154,18 @@ fn doubts(
     key_of: &dyn Fn(Place) -> i64,
     caption_keys: &[i64],
     items: &HashMap<i64, Item>,
-) -> Vec<(i64, Doubt)> {
+) -> Vec<(i64, Issue)> {
     let labels = examination.suspects.iter().zip(judged).filter_map(|(suspect, judged)| {
         let key = key_of(Place::Picture(suspect.item));
         let suggested = examination.classes[suspect.suggested as usize].clone();
         // Somebody may have seen to it meanwhile.
         let labels = items.get(&key).map(|item| item.labels.clone()).filter(|labels| labels == judged)?;
-        Some((key, Doubt::Label { labels, suggested, lead: suspect.lead }))
+        Some((key, Issue::Label { labels, suggested, margin: suspect.lead }))
     });
     let captions = examination.mismatches.iter().filter_map(|mismatch| {
         let key = key_of(Place::Picture(mismatch.item));
         let caption = items.get(&key)?.captions.iter().find(|caption| caption.key == caption_keys[mismatch.caption])?;
-        Some((key, Doubt::Caption { text: caption.text.clone(), distance: mismatch.distance.into() }))
+        Some((key, Issue::Caption { text: caption.text.clone(), distance: mismatch.distance.into() }))
     });
     labels.chain(captions).collect()
 }

@@ -74,7 +74,7 @@ pub async fn train(
         settings: json!(learned.model.settings()),
         report: json!(learned.report),
         seconds: began.elapsed().as_secs_f64(),
-        gate: json!(verdict),
+        promotion: json!(verdict),
         version,
     };
     let (parts, report) = (learned.model.parts_in_words(), learned.report.clone());

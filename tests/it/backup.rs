@@ -21,7 +21,9 @@ use reqwest::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{Server, count, diptych, found, own_copy, said, set_fact, succeed, trained_collection, wait_for};
+use crate::support::{
+    Server, count, diptych, found, own_copy, said, set_property, succeed, trained_collection, wait_for,
+};
 
 /// A picture that no other seed paints.
 fn picture(seed: u64) -> Vec<u8> {
@@ -40,7 +42,7 @@ async fn with_graph() -> Option<(TempDir, Server)> {
     let collection = tokio::task::spawn_blocking(trained_collection).await.expect("the collection is made")?;
     let data = own_copy(collection);
     let graph = json!({"links": 8, "ef_construction": 40, "ef_search": 40, "traversal": "byte", "threads": 2});
-    set_fact(data.path(), "index_parameters", &json!({"exact_up_to": 50, "graph": graph}).to_string()).await;
+    set_property(data.path(), "index_parameters", &json!({"exact_up_to": 50, "graph": graph}).to_string()).await;
     let _ = fs::remove_dir_all(data.path().join("index"));
     let server = Server::start(data.path()).await;
     let service = Service::of(&server);

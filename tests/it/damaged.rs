@@ -10,7 +10,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::json;
 
-use crate::support::{diptych, models, own_copy, set_fact, succeed, trained_collection};
+use crate::support::{diptych, models, own_copy, set_property, succeed, trained_collection};
 
 /// Damages of one file, each tried in the hands of a child process.
 const TRIALS: usize = 520;
@@ -129,7 +129,7 @@ fn a_damaged_index_never_ends_the_process_and_never_answers() {
     let whole = own_copy(collection);
     let graph = json!({"links": 8, "ef_construction": 40, "ef_search": 200, "traversal": "byte", "threads": 2});
     let parameters = json!({"exact_up_to": 50, "graph": graph}).to_string();
-    tokio::runtime::Runtime::new().expect("a runtime").block_on(set_fact(
+    tokio::runtime::Runtime::new().expect("a runtime").block_on(set_property(
         whole.path(),
         "index_parameters",
         &parameters,

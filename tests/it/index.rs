@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 use diptych::index::GenerationStore;
 use serde_json::{Value, json};
 
-use crate::support::{diptych, found, own_copy, set_fact, succeed, trained_collection};
+use crate::support::{diptych, found, own_copy, set_property, succeed, trained_collection};
 
 /// What a tuning keeps.
 const KEPT: &str = "select value from facts where name = 'index_parameters'";
@@ -48,7 +48,7 @@ async fn a_reproducible_index_is_the_same_to_the_byte() {
     let Some(collection) = trained_collection() else { return };
     let data = own_copy(collection);
     let graph = json!({"links": 8, "ef_construction": 50, "ef_search": 100, "traversal": "byte", "threads": 2});
-    set_fact(data.path(), "index_parameters", &json!({"exact_up_to": 10, "graph": graph}).to_string()).await;
+    set_property(data.path(), "index_parameters", &json!({"exact_up_to": 10, "graph": graph}).to_string()).await;
     let build = || {
         succeed(diptych(data.path()).args(["index", "--reproducible"]));
         index_files(data.path())

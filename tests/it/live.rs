@@ -8,7 +8,7 @@ use rand_chacha::ChaCha8Rng;
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 
-use crate::support::{Server, own_copy, set_fact, trained_collection, wait_for};
+use crate::support::{Server, own_copy, set_property, trained_collection, wait_for};
 
 /// A picture that no other seed paints.
 fn picture(seed: u32) -> Vec<u8> {
@@ -134,7 +134,7 @@ async fn killed_thirty_times_during_writes_folds_and_swaps_nothing_acknowledged_
     let Some(collection) = trained_collection() else { return };
     let data = own_copy(collection);
     let graph = json!({"links": 8, "ef_construction": 40, "ef_search": 200, "traversal": "byte", "threads": 2});
-    set_fact(data.path(), "index_parameters", &json!({"exact_up_to": 50, "graph": graph}).to_string()).await;
+    set_property(data.path(), "index_parameters", &json!({"exact_up_to": 50, "graph": graph}).to_string()).await;
     let mut rng = ChaCha8Rng::seed_from_u64(11);
     // Seed of the picture that each id was last acknowledged with; `None` once its delete was.
     let mut acknowledged = std::collections::BTreeMap::<u32, Option<u32>>::new();

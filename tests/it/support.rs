@@ -243,7 +243,7 @@ pub(crate) async fn count(data: &Path, query: &'static str) -> i64 {
 }
 
 /// Sets a fact of the collection's catalog.
-pub(crate) async fn set_fact(data: &Path, name: &str, value: &str) {
+pub(crate) async fn set_property(data: &Path, name: &str, value: &str) {
     let pool = writable(data).await;
     sqlx::query("insert into facts (name, value) values (?, ?) on conflict do update set value = excluded.value")
         .bind(name)

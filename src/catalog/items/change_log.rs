@@ -1,7 +1,7 @@
-//! What an index has to know: all points' features at one moment, and what has changed since another.
+//! Change log, from which indexes are brought up to date: all features at one watermark, and the changes since another.
 //!
-//! The moment is a number in the order of changes, which triggers count (see `migrations/0002_changes.sql`). A picture or a
-//! caption is named by its key; keys are never used again, so a change of a key that is gone is a removal.
+//! A watermark is a number in the order of changes, which triggers record (see `migrations/0002_change_log.sql`). Images and
+//! captions are identified by key. Keys are never reused, so a change of a key that does not exist is a removal.
 
 use std::{collections::BTreeSet, ops::RangeInclusive};
 
@@ -10,50 +10,50 @@ use sqlx::{Sqlite, SqliteConnection, Transaction};
 use super::features::from_bytes;
 use crate::catalog::{connection::Catalog, error::CatalogError, values::json_list};
 
-/// How far the catalog has come: the number of its last change.
+/// Number of the last change that a state of the catalog includes.
 pub type Watermark = i64;
 
-/// The encoders whose features are wanted, and how long these are.
+/// Encoders whose features are read, with the lengths of these.
 #[derive(Debug, Clone, Copy)]
 pub struct FeatureKinds<'a> {
-    /// Id of the picture encoder, and the length of its features.
+    /// Id of the image encoder, and the length of its features.
     pub image: (&'a str, usize),
-    /// Id of the sentence encoder, and the length of its features.
+    /// Id of the text encoder, and the length of its features.
     pub text: (&'a str, usize),
 }
 
-/// Features by key, of pictures and of captions.
+/// Features of images and of captions, by key.
 #[derive(Debug, Clone, Default)]
 pub struct KeyedFeatures {
-    /// (item's key, features of its picture), by key.
+    /// (key of an item, features of its image), ordered by key.
     pub images: Vec<(i64, Vec<f32>)>,
-    /// (caption's key, features), by key.
+    /// (key of a caption, its features), ordered by key.
     pub texts: Vec<(i64, Vec<f32>)>,
 }
 
-/// What has changed since a moment.
+/// Changes since a watermark.
 #[derive(Debug, Clone, Default)]
 pub struct Changes {
-    /// The moment up to which this is all.
+    /// Watermark up to which the changes are complete.
     pub watermark: Watermark,
-    /// Keys of items whose picture came, changed or went.
+    /// Keys of items whose image was added, changed or removed.
     pub images: BTreeSet<i64>,
-    /// Keys of captions that came, changed or went.
+    /// Keys of captions that were added, changed or removed.
     pub texts: BTreeSet<i64>,
-    /// Features of those of them that are there.
+    /// Features of those that exist.
     pub features: KeyedFeatures,
 }
 
-/// Name of the fact up to which changes are forgotten.
-const FORGOTTEN: &str = "changes_forgotten";
+/// Property with the number of the last truncated change.
+const TRUNCATED_UNTIL: &str = "changes_forgotten";
 
 impl Catalog {
-    /// The features of everything, and the moment at which they are everything.
+    /// All features, and the watermark at which they are complete.
     ///
     /// # Errors
-    /// If the database fails or a row has another length.
+    /// If the database fails, or stored features have another length.
     pub async fn all_features(&self, kinds: FeatureKinds<'_>) -> Result<(Watermark, KeyedFeatures), CatalogError> {
-        // All that one transaction reads is of one moment.
+        // A transaction reads from one snapshot.
         let mut tx = self.readers.begin().await?;
         let watermark = watermark(&mut tx).await?;
         let features = KeyedFeatures {
@@ -64,10 +64,11 @@ impl Catalog {
         Ok((watermark, features))
     }
 
-    /// What has changed since `since`. `None` if that is not known any more: then an index of that moment is worth nothing.
+    /// Changes after the watermark `since`. `None` if the log does not reach back that far, so that an index of that watermark
+    /// has to be rebuilt.
     ///
     /// # Errors
-    /// If the database fails or a row has another length.
+    /// If the database fails, or stored features have another length.
     pub async fn changes_since(
         &self,
         since: Watermark,
@@ -75,9 +76,9 @@ impl Catalog {
     ) -> Result<Option<Changes>, CatalogError> {
         let mut tx = self.readers.begin().await?;
         let watermark = watermark(&mut tx).await?;
-        let forgotten = forgotten(&mut tx).await?;
-        // An index from the catalog's future: the catalog was put back to an older state.
-        if since < forgotten || since > watermark {
+        let truncated = truncated_until(&mut tx).await?;
+        // `since` lies in the future if the catalog was restored to an older state.
+        if since < truncated || since > watermark {
             return Ok(None);
         }
         let mut changes = Changes { watermark, ..Changes::default() };
@@ -97,37 +98,37 @@ impl Catalog {
         Ok(Some(changes))
     }
 
-    /// How far the catalog has come.
+    /// Watermark of the present state.
     ///
     /// # Errors
     /// If the database fails.
-    pub async fn newest_change(&self) -> Result<Watermark, CatalogError> {
+    pub async fn latest_watermark(&self) -> Result<Watermark, CatalogError> {
         watermark(&mut *self.readers.acquire().await?).await
     }
 
-    /// The moments from which on all changes are known: an index of one of them can be brought up to date.
+    /// Watermarks from which an index can be brought up to date.
     ///
     /// # Errors
     /// If the database fails.
-    pub async fn remembered(&self) -> Result<RangeInclusive<Watermark>, CatalogError> {
+    pub async fn change_log_range(&self) -> Result<RangeInclusive<Watermark>, CatalogError> {
         let mut tx = self.readers.begin().await?;
-        let moments = forgotten(&mut tx).await?..=watermark(&mut tx).await?;
+        let range = truncated_until(&mut tx).await?..=watermark(&mut tx).await?;
         tx.commit().await?;
-        Ok(moments)
+        Ok(range)
     }
 
-    /// Forgets what changed up to `until`: every index that is kept has come further.
+    /// Deletes the changes up to `until`, which every stored index must include.
     ///
     /// # Errors
     /// If the database fails.
-    pub async fn forget_changes(&self, until: Watermark) -> Result<(), CatalogError> {
+    pub async fn truncate_change_log(&self, until: Watermark) -> Result<(), CatalogError> {
         let mut tx = self.writer.begin_with("begin immediate").await?;
         sqlx::query("delete from changes where number <= ?").bind(until).execute(&mut *tx).await?;
         sqlx::query(
             "insert into facts (name, value) values (?, ?) on conflict do update set value = excluded.value
              where cast(excluded.value as integer) > cast(facts.value as integer)",
         )
-        .bind(FORGOTTEN)
+        .bind(TRUNCATED_UNTIL)
         .bind(until.to_string())
         .execute(&mut *tx)
         .await?;
@@ -135,7 +136,7 @@ impl Catalog {
         Ok(())
     }
 
-    /// A name of this collection that no other one has.
+    /// Unique name of this collection.
     ///
     /// # Errors
     /// If the database fails.
@@ -144,25 +145,27 @@ impl Catalog {
     }
 }
 
-/// The number of the last change that was ever made; it does not fall when changes are forgotten.
+/// Number of the last change; it does not decrease when the log is truncated.
 async fn watermark(connection: &mut SqliteConnection) -> Result<Watermark, CatalogError> {
     let last: Option<i64> =
         sqlx::query_scalar("select seq from sqlite_sequence where name = 'changes'").fetch_optional(connection).await?;
     Ok(last.unwrap_or(0))
 }
 
-/// The number of the last change that is forgotten; 0 if none is.
-async fn forgotten(tx: &mut Transaction<'_, Sqlite>) -> Result<Watermark, CatalogError> {
-    let forgotten: Option<String> =
-        sqlx::query_scalar("select value from facts where name = ?").bind(FORGOTTEN).fetch_optional(&mut **tx).await?;
-    Ok(forgotten.and_then(|number| number.parse().ok()).unwrap_or(0))
+/// Number of the last truncated change; 0 if there is none.
+async fn truncated_until(tx: &mut Transaction<'_, Sqlite>) -> Result<Watermark, CatalogError> {
+    let number: Option<String> = sqlx::query_scalar("select value from facts where name = ?")
+        .bind(TRUNCATED_UNTIL)
+        .fetch_optional(&mut **tx)
+        .await?;
+    Ok(number.and_then(|number| number.parse().ok()).unwrap_or(0))
 }
 
-/// (key, features of the encoder) of all items with a picture, or of those whose keys are in a list, by key.
+/// Selects (key, features of an encoder) of all items with an image, or of those in a list of keys, ordered by key.
 const IMAGES: &str = "select i.key, f.vector from items i join features f on f.encoder = ?1 and f.hash = i.content_hash
      where ?2 is null or i.key in (select value from json_each(?2)) order by i.key";
 
-/// The same of captions.
+/// Selects the same of captions.
 const TEXTS: &str = "select c.key, f.vector from captions c join features f on f.encoder = ?1 and f.hash = c.text_hash
      where ?2 is null or c.key in (select value from json_each(?2)) order by c.key";
 

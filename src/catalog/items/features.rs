@@ -1,43 +1,43 @@
-//! Features of pictures and sentences, keyed by the content that they were made from and the encoder that made them.
-//! Kept as f16: half the bytes, and a rounding (2⁻¹¹ relative) far below what the subnetworks notice.
+//! Features of images and captions, keyed by content hash and encoder. Stored as f16: half the bytes, with a rounding error
+//! (2⁻¹¹ relative) too small to matter for the model.
 
 use half::f16;
 use sqlx::{FromRow, Sqlite, Transaction};
 
 use crate::catalog::{connection::Catalog, error::CatalogError};
 
-/// A picture that an encoder has not seen.
+/// An image without features of an encoder.
 #[derive(Debug, Clone, FromRow)]
-pub struct MissingPicture {
+pub struct MissingImage {
     /// blake3 of its bytes.
     pub content_hash: Vec<u8>,
-    /// One of the places where it lies.
+    /// One of its paths.
     pub path: String,
-    /// The id of an item that shows it, for messages.
+    /// Id of an item that has it, for messages.
     pub id: String,
 }
 
-/// A sentence that an encoder has not seen.
+/// A caption without features of an encoder.
 #[derive(Debug, Clone, FromRow)]
 pub struct MissingText {
     /// blake3 of its bytes.
     pub text_hash: Vec<u8>,
-    /// The sentence.
+    /// The text.
     pub text: String,
 }
 
 impl Catalog {
-    /// Pictures without features of `encoder`, each content once, by content hash: at most `limit` of those after
+    /// Images without features of `encoder`, each content once, ordered by content hash: at most `limit` of those after
     /// `after` (empty for the first page).
     ///
     /// # Errors
     /// If the database fails.
-    pub async fn pictures_without_features(
+    pub async fn images_without_features(
         &self,
         encoder: &str,
         after: &[u8],
         limit: u32,
-    ) -> Result<Vec<MissingPicture>, CatalogError> {
+    ) -> Result<Vec<MissingImage>, CatalogError> {
         Ok(sqlx::query_as(
             "select content_hash, min(image_path) as path, min(id) as id from items
              where content_hash > ? and image_error is null
@@ -51,7 +51,7 @@ impl Catalog {
         .await?)
     }
 
-    /// Captions without features of `encoder`, each text once, by text hash: at most `limit` of those after `after`
+    /// Captions without features of `encoder`, each text once, ordered by text hash: at most `limit` of those after `after`
     /// (empty for the first page).
     ///
     /// # Errors
@@ -75,12 +75,12 @@ impl Catalog {
         .await?)
     }
 
-    /// How many pictures and texts `image_encoder` and `text_encoder` have not seen.
+    /// Numbers of images and of texts without features of `image_encoder` and `text_encoder`.
     ///
     /// # Errors
     /// If the database fails.
     pub async fn missing_features(&self, image_encoder: &str, text_encoder: &str) -> Result<(u64, u64), CatalogError> {
-        let (pictures, texts): (i64, i64) = sqlx::query_as(
+        let (images, texts): (i64, i64) = sqlx::query_as(
             "select (select count(distinct content_hash) from items
                      where content_hash is not null and image_error is null
                        and not exists (select 1 from features f where f.encoder = ? and f.hash = items.content_hash)),
@@ -91,13 +91,13 @@ impl Catalog {
         .bind(text_encoder)
         .fetch_one(&self.readers)
         .await?;
-        Ok((pictures.unsigned_abs(), texts.unsigned_abs()))
+        Ok((images.unsigned_abs(), texts.unsigned_abs()))
     }
 
-    /// Keeps a batch of features, all or none. `failures` are pictures that can no longer be read, with the reason.
+    /// Stores features, and marks images that can no longer be read (`failures`, with the reasons), in one transaction.
     ///
     /// # Errors
-    /// If the database fails; then nothing of the batch is kept.
+    /// If the database fails; then nothing is stored.
     pub async fn put_features(
         &self,
         encoder: &str,
@@ -120,6 +120,7 @@ impl Catalog {
     }
 }
 
+/// Stores features unless they are stored already.
 pub(super) async fn put_feature(
     tx: &mut Transaction<'_, Sqlite>,
     encoder: &str,
@@ -139,6 +140,7 @@ fn to_bytes(vector: &[f32]) -> Vec<u8> {
     vector.iter().flat_map(|&v| f16::from_f32(v).to_le_bytes()).collect()
 }
 
+/// Decodes stored features of length `dims`.
 pub(super) fn from_bytes(bytes: &[u8], dims: usize) -> Result<Vec<f32>, CatalogError> {
     let (pairs, rest) = bytes.as_chunks::<2>();
     if pairs.len() != dims || !rest.is_empty() {
@@ -157,16 +159,16 @@ mod tests {
 
     proptest! {
         #[test]
-        fn features_come_back_to_half_precision(vector in prop::collection::vec(-60_000f32..60_000.0, 1..64)) {
-            let back = from_bytes(&to_bytes(&vector), vector.len()).map_err(|e| TestCaseError::fail(e.to_string()))?;
-            for (a, b) in vector.iter().zip(&back) {
+        fn stored_features_are_equal_to_half_precision(vector in prop::collection::vec(-60_000f32..60_000.0, 1..64)) {
+            let stored = from_bytes(&to_bytes(&vector), vector.len()).map_err(|e| TestCaseError::fail(e.to_string()))?;
+            for (a, b) in vector.iter().zip(&stored) {
                 prop_assert!((a - b).abs() <= a.abs() / 2048.0 + 1e-7);
             }
         }
     }
 
     #[test]
-    fn a_row_of_another_length_is_named() {
+    fn features_of_another_length_are_an_error() {
         let err = from_bytes(&[0; 7], 4).expect_err("7 bytes are not 4 numbers");
         assert!(err.to_string().contains("7 bytes where 8 were expected"), "{err}");
     }

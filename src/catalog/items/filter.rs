@@ -1,83 +1,85 @@
-//! Which items an answer may hold: conditions on what the catalog knows of them.
+//! Filters: conditions on items, translated to SQL.
+//!
+//! A new operator is a variant of [`Predicate`] and its SQL in [`push_predicate`].
 
 use sqlx::{QueryBuilder, Sqlite};
 
 use super::read::LabelCount;
 use crate::catalog::{connection::Catalog, error::CatalogError};
 
-/// Conditions of an item: all of `must` hold, one of `should` at least if there are any, and none of `must_not`.
+/// Conditions on an item: all of `must` hold, at least one of `should` if there are any, and none of `must_not`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Filter {
-    /// All hold.
+    /// Clauses of which all hold.
     pub must: Vec<Clause>,
-    /// At least one holds, if there are any.
+    /// Clauses of which at least one holds, if there are any.
     pub should: Vec<Clause>,
-    /// None holds.
+    /// Clauses of which none holds.
     pub must_not: Vec<Clause>,
 }
 
-/// A part of a filter.
+/// Part of a filter.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Clause {
     /// A condition on one field.
-    Condition(Field, Test),
+    Condition(Field, Predicate),
     /// A filter within the filter.
     Nested(Filter),
 }
 
-/// What a condition looks at.
+/// Field that a condition tests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Field {
-    /// The item's classes.
+    /// Labels.
     Label,
-    /// What its owner calls it.
+    /// The owner's name for the item.
     Id,
-    /// What it has: `image` or `text`.
+    /// Contents that the item has: `image` or `text`.
     Has,
-    /// A field of its `meta`, by the names on the way to it.
+    /// A field of `meta`, by the names on the path to it.
     Meta(Vec<String>),
 }
 
-/// What a field is compared with.
+/// Test of a field's value.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Test {
-    /// It is one of these, or holds one of them if it is a list.
+pub enum Predicate {
+    /// The value is one of these, or, for a list, contains one of these.
     Any(Vec<Scalar>),
-    /// It lies between these bounds.
+    /// The value is within all bounds.
     Range(Vec<(Bound, Scalar)>),
 }
 
-/// A bound of a range.
+/// Bound of a range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bound {
     /// `>`
-    Above,
+    Gt,
     /// `>=`
-    From,
+    Gte,
     /// `<`
-    Below,
+    Lt,
     /// `<=`
-    UpTo,
+    Lte,
 }
 
-/// A value to compare with.
+/// Value to compare with.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Scalar {
-    /// A text; ranges compare texts by code points, which suits dates as ISO 8601 writes them.
+    /// Text; ranges compare texts by code point, which orders dates in ISO 8601 correctly.
     Text(String),
-    /// A number.
+    /// Number.
     Number(f64),
-    /// Yes or no.
+    /// Boolean.
     Bool(bool),
 }
 
 impl Filter {
-    /// Whether it lets everything through.
+    /// Whether every item matches.
     pub fn is_empty(&self) -> bool {
         self.must.is_empty() && self.should.is_empty() && self.must_not.is_empty()
     }
 
-    /// The fields of `meta` that it looks at.
+    /// Fields of `meta` that it tests.
     pub fn meta_fields(&self) -> Vec<&[String]> {
         let clauses = self.must.iter().chain(&self.should).chain(&self.must_not);
         clauses
@@ -91,39 +93,39 @@ impl Filter {
 }
 
 impl Catalog {
-    /// Keys of the items with a picture that a filter lets through.
+    /// Keys of the items with an image that match a filter.
     ///
     /// # Errors
     /// If the database fails.
-    pub async fn pictures_that(&self, filter: &Filter) -> Result<Vec<i64>, CatalogError> {
+    pub async fn image_keys_matching(&self, filter: &Filter) -> Result<Vec<i64>, CatalogError> {
         let mut query = QueryBuilder::new("select i.key from items i where i.content_hash is not null and ");
         push(&mut query, filter);
         Ok(query.build_query_scalar().fetch_all(&self.readers).await?)
     }
 
-    /// Keys of the captions of items that a filter lets through.
+    /// Keys of the captions of items that match a filter.
     ///
     /// # Errors
     /// If the database fails.
-    pub async fn captions_that(&self, filter: &Filter) -> Result<Vec<i64>, CatalogError> {
+    pub async fn caption_keys_matching(&self, filter: &Filter) -> Result<Vec<i64>, CatalogError> {
         let mut query = QueryBuilder::new("select c.key from captions c join items i on i.key = c.item where ");
         push(&mut query, filter);
         Ok(query.build_query_scalar().fetch_all(&self.readers).await?)
     }
 
-    /// Keys of the items that a filter lets through, ascending, behind the key `after`; at most `most`.
+    /// Keys of the items that match a filter, ascending, after the key `after`: at most `limit`.
     ///
     /// # Errors
     /// If the database fails.
-    pub async fn items_that(&self, filter: &Filter, after: i64, most: u32) -> Result<Vec<i64>, CatalogError> {
+    pub async fn item_keys_matching(&self, filter: &Filter, after: i64, limit: u32) -> Result<Vec<i64>, CatalogError> {
         let mut query = QueryBuilder::new("select i.key from items i where i.key > ");
         query.push_bind(after).push(" and ");
         push(&mut query, filter);
-        query.push(" order by i.key limit ").push_bind(most);
+        query.push(" order by i.key limit ").push_bind(limit);
         Ok(query.build_query_scalar().fetch_all(&self.readers).await?)
     }
 
-    /// Classes of the items that a filter lets through, by how many of these bear them, most first.
+    /// Labels of the items that match a filter, with the numbers of these items, most frequent first.
     ///
     /// # Errors
     /// If the database fails.
@@ -137,31 +139,31 @@ impl Catalog {
         Ok(query.build_query_as().fetch_all(&self.readers).await?)
     }
 
-    /// Whether an item has this field of `meta`.
+    /// Whether any item has this field of `meta`.
     ///
     /// # Errors
     /// If the database fails.
-    pub async fn has_meta(&self, path: &[String]) -> Result<bool, CatalogError> {
+    pub async fn has_meta_field(&self, path: &[String]) -> Result<bool, CatalogError> {
         let found = "select exists (select 1 from items where json_type(meta, ?) is not null)";
         Ok(sqlx::query_scalar(found).bind(json_path(path)).fetch_one(&self.readers).await?)
     }
 
-    /// Names of the fields at the top of the items' `meta`, in alphabetical order; at most `most`.
+    /// Names of the top-level fields of the items' `meta`, in alphabetical order: at most `limit`.
     ///
     /// # Errors
     /// If the database fails.
-    pub async fn meta_names(&self, most: u32) -> Result<Vec<String>, CatalogError> {
+    pub async fn meta_field_names(&self, limit: u32) -> Result<Vec<String>, CatalogError> {
         let names = "select distinct m.key from items i, json_each(i.meta) m order by m.key limit ?";
-        Ok(sqlx::query_scalar(names).bind(most).fetch_all(&self.readers).await?)
+        Ok(sqlx::query_scalar(names).bind(limit).fetch_all(&self.readers).await?)
     }
 }
 
-/// SQLite's path to a field. Names hold neither quotation marks nor backslashes.
+/// SQLite's JSON path of a field. Names contain neither quotation marks nor backslashes.
 fn json_path(path: &[String]) -> String {
     path.iter().fold("$".to_owned(), |path, name| format!("{path}.\"{name}\""))
 }
 
-/// A condition on `i`, an item.
+/// Appends a filter on the item `i`.
 fn push(query: &mut QueryBuilder<Sqlite>, filter: &Filter) {
     query.push("(1");
     for clause in &filter.must {
@@ -183,26 +185,27 @@ fn push(query: &mut QueryBuilder<Sqlite>, filter: &Filter) {
     query.push(")");
 }
 
+/// Appends a clause on the item `i`.
 fn push_clause(query: &mut QueryBuilder<Sqlite>, clause: &Clause) {
-    let (field, test) = match clause {
+    let (field, predicate) = match clause {
         Clause::Nested(filter) => return push(query, filter),
-        Clause::Condition(field, test) => (field, test),
+        Clause::Condition(field, predicate) => (field, predicate),
     };
     match field {
         Field::Label => {
             query.push(
                 "exists (select 1 from item_labels il join labels l on l.key = il.label where il.item = i.key and ",
             );
-            push_test(query, "l.name", None, test);
+            push_predicate(query, "l.name", None, predicate);
             query.push(")");
         }
-        Field::Id => push_test(query, "i.id", None, test),
+        Field::Id => push_predicate(query, "i.id", None, predicate),
         Field::Has => {
             query.push(
                 "exists (select 1 from (select 'image' as what where i.content_hash is not null union all
                  select 'text' where exists (select 1 from captions where item = i.key)) h where ",
             );
-            push_test(query, "h.what", None, test);
+            push_predicate(query, "h.what", None, predicate);
             query.push(")");
         }
         Field::Meta(path) => {
@@ -210,18 +213,23 @@ fn push_clause(query: &mut QueryBuilder<Sqlite>, clause: &Clause) {
                 .push("exists (select 1 from json_each(i.meta, ")
                 .push_bind(json_path(path))
                 .push(") m where typeof(m.key) <> 'text' and ");
-            push_test(query, "m.value", Some("m.type"), test);
+            push_predicate(query, "m.value", Some("m.type"), predicate);
             query.push(")");
         }
     }
 }
 
-/// A condition on a value, whose JSON type stands in the column `kind` if it may be any.
-fn push_test(query: &mut QueryBuilder<Sqlite>, value: &'static str, kind: Option<&'static str>, test: &Test) {
-    match test {
-        Test::Any(values) => {
+/// Appends a test of the expression `value`. `kind` is the expression of its JSON type, if that is not always text.
+fn push_predicate(
+    query: &mut QueryBuilder<Sqlite>,
+    value: &'static str,
+    kind: Option<&'static str>,
+    predicate: &Predicate,
+) {
+    match predicate {
+        Predicate::Any(values) => {
             query.push("(0");
-            // Lists as JSON, because binds are limited in number and lists are not.
+            // Lists are passed as JSON, because the number of bound values is limited.
             let texts: Vec<&str> = values.iter().filter_map(Scalar::text).collect();
             if !texts.is_empty() {
                 query.push(" or ").push(value).push(" in (select value from json_each(");
@@ -236,15 +244,15 @@ fn push_test(query: &mut QueryBuilder<Sqlite>, value: &'static str, kind: Option
                     .push("))");
             }
             if let Some(kind) = kind {
-                for (wanted, test) in [(true, " = 'true'"), (false, " = 'false'")] {
+                for (wanted, condition) in [(true, " = 'true'"), (false, " = 'false'")] {
                     if values.iter().filter_map(Scalar::bool).any(|value| value == wanted) {
-                        query.push(" or ").push(kind).push(test);
+                        query.push(" or ").push(kind).push(condition);
                     }
                 }
             }
             query.push(")");
         }
-        Test::Range(bounds) => {
+        Predicate::Range(bounds) => {
             query.push("(1");
             for (bound, limit) in bounds {
                 if let Some(kind) = kind {
@@ -252,10 +260,10 @@ fn push_test(query: &mut QueryBuilder<Sqlite>, value: &'static str, kind: Option
                     query.push(" and ").push(kind).push(kinds);
                 }
                 let sign = match bound {
-                    Bound::Above => " > ",
-                    Bound::From => " >= ",
-                    Bound::Below => " < ",
-                    Bound::UpTo => " <= ",
+                    Bound::Gt => " > ",
+                    Bound::Gte => " >= ",
+                    Bound::Lt => " < ",
+                    Bound::Lte => " <= ",
                 };
                 query.push(" and ").push(value).push(sign);
                 match limit {
@@ -295,7 +303,7 @@ impl Scalar {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::{NewFeatures, NewImage, NewItem, Put};
+    use crate::catalog::{NewFeatures, NewImage, NewItem, WriteCondition};
 
     async fn collection() -> (tempfile::TempDir, Catalog) {
         let folder = tempfile::tempdir().expect("a folder");
@@ -320,13 +328,13 @@ mod tests {
                 meta: meta.into(),
                 ..NewItem::default()
             };
-            catalog.put_item(&item, &NewFeatures::default(), &Put::New).await.expect("kept");
+            catalog.put_item(&item, &NewFeatures::default(), &WriteCondition::IfAbsent).await.expect("written");
         }
         (folder, catalog)
     }
 
-    fn of(field: Field, test: Test) -> Clause {
-        Clause::Condition(field, test)
+    fn condition(field: Field, predicate: Predicate) -> Clause {
+        Clause::Condition(field, predicate)
     }
 
     fn meta(path: &str) -> Field {
@@ -338,36 +346,36 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn each_condition_lets_through_what_it_says() {
+    async fn each_condition_matches_the_expected_items() {
         let (_folder, catalog) = collection().await;
-        let any = |values: &[Scalar]| Test::Any(values.to_vec());
-        let range = |bounds: &[(Bound, Scalar)]| Test::Range(bounds.to_vec());
+        let any = |values: &[Scalar]| Predicate::Any(values.to_vec());
+        let range = |bounds: &[(Bound, Scalar)]| Predicate::Range(bounds.to_vec());
         for (clause, pictures, captions) in [
-            (of(Field::Label, any(&[text("birds")])), "ab", "a"),
-            (of(Field::Label, any(&[text("trees"), text("no such")])), "b", ""),
-            (of(Field::Label, any(&[])), "", ""),
-            (of(Field::Id, any(&[text("a"), text("c")])), "a", "ac"),
-            (of(Field::Has, any(&[text("text")])), "a", "ac"),
-            (of(Field::Has, any(&[text("image")])), "ab", "a"),
-            (of(meta("year"), any(&[Scalar::Number(1990.0)])), "a", "a"),
-            (of(meta("year"), any(&[text("1990")])), "", "c"),
-            (of(meta("year"), range(&[(Bound::Above, Scalar::Number(1990.0))])), "b", ""),
+            (condition(Field::Label, any(&[text("birds")])), "ab", "a"),
+            (condition(Field::Label, any(&[text("trees"), text("no such")])), "b", ""),
+            (condition(Field::Label, any(&[])), "", ""),
+            (condition(Field::Id, any(&[text("a"), text("c")])), "a", "ac"),
+            (condition(Field::Has, any(&[text("text")])), "a", "ac"),
+            (condition(Field::Has, any(&[text("image")])), "ab", "a"),
+            (condition(meta("year"), any(&[Scalar::Number(1990.0)])), "a", "a"),
+            (condition(meta("year"), any(&[text("1990")])), "", "c"),
+            (condition(meta("year"), range(&[(Bound::Gt, Scalar::Number(1990.0))])), "b", ""),
             (
-                of(
+                condition(
                     meta("year"),
-                    range(&[(Bound::From, Scalar::Number(1990.0)), (Bound::Below, Scalar::Number(2000.0))]),
+                    range(&[(Bound::Gte, Scalar::Number(1990.0)), (Bound::Lt, Scalar::Number(2000.0))]),
                 ),
                 "a",
                 "a",
             ),
-            (of(meta("day"), range(&[(Bound::UpTo, text("2001-06"))])), "b", ""),
-            (of(meta("place.town"), any(&[text("Jena")])), "a", "a"),
-            (of(meta("tags"), any(&[text("blue")])), "a", "a"),
-            (of(meta("place"), any(&[text("Jena")])), "", ""),
-            (of(meta("seen"), any(&vec![Scalar::Bool(true); 1000])), "a", "a"),
-            (of(meta("seen"), any(&[Scalar::Bool(true)])), "a", "a"),
-            (of(meta("seen"), any(&[Scalar::Number(1.0)])), "", ""),
-            (of(Field::Label, any(&[text("birds') or 1 --")])), "", ""),
+            (condition(meta("day"), range(&[(Bound::Lte, text("2001-06"))])), "b", ""),
+            (condition(meta("place.town"), any(&[text("Jena")])), "a", "a"),
+            (condition(meta("tags"), any(&[text("blue")])), "a", "a"),
+            (condition(meta("place"), any(&[text("Jena")])), "", ""),
+            (condition(meta("seen"), any(&vec![Scalar::Bool(true); 1000])), "a", "a"),
+            (condition(meta("seen"), any(&[Scalar::Bool(true)])), "a", "a"),
+            (condition(meta("seen"), any(&[Scalar::Number(1.0)])), "", ""),
+            (condition(Field::Label, any(&[text("birds') or 1 --")])), "", ""),
         ] {
             let filter = Filter { must: vec![clause.clone()], ..Filter::default() };
             assert_eq!(ids(&catalog, &filter).await, (pictures.to_owned(), captions.to_owned()), "{clause:?}");
@@ -375,9 +383,9 @@ mod tests {
     }
 
     async fn ids(catalog: &Catalog, filter: &Filter) -> (String, String) {
-        let pictures = catalog.pictures_that(filter).await.expect("keys");
-        let captions = catalog.captions_that(filter).await.expect("keys");
-        let of_captions = catalog.captions_among(&captions).await.expect("captions");
+        let pictures = catalog.image_keys_matching(filter).await.expect("keys");
+        let captions = catalog.caption_keys_matching(filter).await.expect("keys");
+        let of_captions = catalog.captions_by_key(&captions).await.expect("captions");
         let name = |key: &i64| char::from(b'a' + u8::try_from(*key - 1).expect("few"));
         let sorted = |keys: Vec<i64>| {
             let mut names: Vec<char> = keys.iter().map(name).collect();
@@ -388,10 +396,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn clauses_join_as_their_lists_say() {
+    async fn clauses_combine_by_must_should_and_must_not() {
         let (_folder, catalog) = collection().await;
-        let label = |name: &str| of(Field::Label, Test::Any(vec![text(name)]));
-        let id = |name: &str| of(Field::Id, Test::Any(vec![text(name)]));
+        let label = |name: &str| condition(Field::Label, Predicate::Any(vec![text(name)]));
+        let id = |name: &str| condition(Field::Id, Predicate::Any(vec![text(name)]));
         let pictures = async |filter: Filter| ids(&catalog, &filter).await.0;
         assert_eq!(pictures(Filter::default()).await, "ab");
         assert_eq!(pictures(Filter { must_not: vec![label("trees")], ..Filter::default() }).await, "a");
@@ -401,8 +409,8 @@ mod tests {
         );
         let inner = Filter { must_not: vec![id("a")], ..Filter::default() };
         assert_eq!(pictures(Filter { must_not: vec![Clause::Nested(inner)], ..Filter::default() }).await, "a");
-        assert!(catalog.has_meta(&["place".into(), "town".into()]).await.expect("an answer"));
-        assert!(!catalog.has_meta(&["town".into()]).await.expect("an answer"));
-        assert_eq!(catalog.meta_names(3).await.expect("names").len(), 3);
+        assert!(catalog.has_meta_field(&["place".into(), "town".into()]).await.expect("an answer"));
+        assert!(!catalog.has_meta_field(&["town".into()]).await.expect("an answer"));
+        assert_eq!(catalog.meta_field_names(3).await.expect("names").len(), 3);
     }
 }

@@ -1,4 +1,4 @@
-//! Writing what an import found.
+//! Import of records: writing of items in batches, and rejected records.
 
 use std::collections::HashMap;
 
@@ -6,25 +6,25 @@ use sqlx::FromRow;
 
 use super::{
     item::NewItem,
-    write::{Unsaid, put_row},
+    write::{UnspecifiedFields, upsert_item},
 };
 use crate::catalog::{connection::Catalog, error::CatalogError, values::now_ms};
 
-/// A record that could not be taken.
+/// A record that an import rejected.
 #[derive(Debug, Clone)]
 pub struct NewRejection {
-    /// The file that named it.
+    /// File that contains the record.
     pub file: String,
-    /// The line, or `None` where the file is the record.
+    /// Line of the record, or `None` if it is the whole file.
     pub line: Option<u64>,
-    /// A sentence.
+    /// Why it was rejected.
     pub reason: String,
 }
 
-/// What the catalog remembers of a record that it took before.
+/// A record that was imported before.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KnownRecord {
-    /// Hash of all that the record said.
+    /// Hash of the whole record.
     pub record_hash: Vec<u8>,
 }
 
@@ -35,7 +35,7 @@ struct KnownRow {
 }
 
 impl Catalog {
-    /// What is known of the records of those of `ids` that are there, as an import took them last.
+    /// The records that the existing items among `ids` were imported from, by id.
     ///
     /// # Errors
     /// If the database fails.
@@ -50,16 +50,15 @@ impl Catalog {
         Ok(rows.into_iter().map(|r| (r.id, KnownRecord { record_hash: r.record_hash })).collect())
     }
 
-    /// Takes a batch of items and rejections in one transaction: all of it is kept, or none. An item whose id is known
-    /// is replaced; a rejection is forgotten when its record is taken later.
+    /// Writes items and rejections in one transaction. An item whose id exists is replaced.
     ///
     /// # Errors
-    /// If the database fails; then nothing of the batch is kept.
+    /// If the database fails; then nothing is written.
     pub async fn import_batch(&self, items: &[NewItem], rejections: &[NewRejection]) -> Result<(), CatalogError> {
         let mut tx = self.writer.begin_with("begin immediate").await?;
         let now = now_ms();
         for item in items {
-            put_row(&mut tx, item, Unsaid::Goes, now).await?;
+            upsert_item(&mut tx, item, UnspecifiedFields::Clear, now).await?;
         }
         for rejection in rejections {
             sqlx::query(
@@ -77,11 +76,11 @@ impl Catalog {
         Ok(())
     }
 
-    /// Forgets rejections of records that were taken since.
+    /// Deletes the rejections of records that were accepted later.
     ///
     /// # Errors
     /// If the database fails.
-    pub async fn forget_rejections(&self, origins: &[(String, Option<u64>)]) -> Result<(), CatalogError> {
+    pub async fn delete_rejections(&self, origins: &[(String, Option<u64>)]) -> Result<(), CatalogError> {
         if origins.is_empty() {
             return Ok(());
         }
@@ -97,7 +96,7 @@ impl Catalog {
         Ok(())
     }
 
-    /// Rejected records, by file and line.
+    /// Rejected records, ordered by file and line: at most `limit`.
     ///
     /// # Errors
     /// If the database fails.
@@ -118,6 +117,7 @@ impl Catalog {
     }
 }
 
+/// Line number as stored: 0 where the record is the whole file.
 fn line_key(line: Option<u64>) -> i64 {
     line.and_then(|l| i64::try_from(l).ok()).unwrap_or(0)
 }
@@ -125,10 +125,10 @@ fn line_key(line: Option<u64>) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::{Kept, NewFeatures, NewImage, Put};
+    use crate::catalog::{NewFeatures, NewImage, PutOutcome, WriteCondition};
 
     #[tokio::test]
-    async fn a_split_and_equal_captions_stay_when_an_item_is_put_again() {
+    async fn replacing_an_item_keeps_its_split_and_the_keys_of_equal_captions() {
         let folder = tempfile::tempdir().expect("a folder");
         let catalog = Catalog::open(folder.path()).await.expect("a catalog");
         let item = |captions: &[&str], given_split| NewItem {
@@ -140,33 +140,34 @@ mod tests {
             ..NewItem::default()
         };
         let known = async || catalog.training_items().await.expect("items").remove(0);
-        catalog.import_batch(&[item(&["red", "old"], Some("test"))], &[]).await.expect("taken");
+        catalog.import_batch(&[item(&["red", "old"], Some("test"))], &[]).await.expect("imported");
         let first = known().await;
         let again = item(&["red", "new"], None);
-        let kept = catalog.put_item(&again, &NewFeatures::default(), &Put::Replace).await.expect("kept");
+        let outcome =
+            catalog.put_item(&again, &NewFeatures::default(), &WriteCondition::Always).await.expect("written");
         let second = known().await;
-        assert_eq!((kept, second.given_split.as_deref()), (Kept::Replaced, Some("test")));
-        assert_eq!(second.captions[0], first.captions[0], "what stays keeps its key");
+        assert_eq!((outcome, second.given_split.as_deref()), (PutOutcome::Replaced, Some("test")));
+        assert_eq!(second.captions[0], first.captions[0], "an unchanged caption keeps its key");
         assert_ne!(second.captions[1], first.captions[1]);
-        catalog.import_batch(&[item(&["red"], None)], &[]).await.expect("taken");
-        assert_eq!(known().await.given_split, None, "a record says all that there is to say");
+        catalog.import_batch(&[item(&["red"], None)], &[]).await.expect("imported");
+        assert_eq!(known().await.given_split, None, "an import clears it");
     }
 
     #[tokio::test]
-    async fn a_record_that_says_the_same_again_is_known_whatever_became_of_its_item() {
+    async fn an_unchanged_record_is_recognised_after_its_item_was_edited() {
         let folder = tempfile::tempdir().expect("a folder");
         let catalog = Catalog::open(folder.path()).await.expect("a catalog");
         let item =
             |label: &str, hash: u8| NewItem { record_hash: [hash; 32], ..NewItem::captioned("barn", "a barn", label) };
         let known =
             async || catalog.known_records(&["barn"]).await.expect("read").remove("barn").map(|r| r.record_hash);
-        catalog.import_batch(&[item("fields", 1)], &[]).await.expect("taken");
+        catalog.import_batch(&[item("fields", 1)], &[]).await.expect("imported");
         for hash in [2, 3] {
-            let mended = item("barns", hash);
-            catalog.put_item(&mended, &NewFeatures::default(), &Put::Replace).await.expect("kept");
-            assert_eq!(known().await, Some(vec![1; 32]), "the import took this one");
+            let edited = item("barns", hash);
+            catalog.put_item(&edited, &NewFeatures::default(), &WriteCondition::Always).await.expect("written");
+            assert_eq!(known().await, Some(vec![1; 32]), "the record that was imported");
         }
-        catalog.import_batch(&[item("sheds", 4)], &[]).await.expect("taken");
+        catalog.import_batch(&[item("sheds", 4)], &[]).await.expect("imported");
         assert_eq!(known().await, Some(vec![4; 32]));
     }
 }

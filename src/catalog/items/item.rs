@@ -125,17 +125,17 @@ const COLUMNS: &[(&str, Bind)] = &[
     ("record_hash", |to, item| to.add(item.record_hash.as_slice())),
 ];
 
-/// Reads items, each with its captions and labels, as [`Item::from_row`] takes them; a `where` clause on `i` follows.
+/// Selects the items whose keys are in a JSON list, as [`Item::from_row`] reads them.
 ///
-/// One statement and one row an item: passing a row on costs more than finding it.
-pub(super) static SELECT: LazyLock<String> = LazyLock::new(|| {
+/// One statement and one row an item, captions and labels included: a row costs more to transfer than to find.
+pub(super) static SELECT_BY_KEYS: LazyLock<String> = LazyLock::new(|| {
     format!(
         "select i.key, i.image_error, {columns},
                 (select json_group_array(json_array(c.key, c.position, c.text) order by c.position)
                  from captions c where c.item = i.key) as captions,
                 (select json_group_array(l.name order by l.name)
                  from item_labels il join labels l on l.key = il.label where il.item = i.key) as labels
-         from items i",
+         from items i where i.key in (select value from json_each(?))",
         columns = names().map(|name| format!("i.{name}")).collect::<Vec<_>>().join(", ")
     )
 });
@@ -171,7 +171,7 @@ fn names() -> impl Iterator<Item = &'static str> {
 }
 
 impl Item {
-    /// The item of a row of [`SELECT`].
+    /// The item of a row of [`SELECT_BY_KEYS`].
     pub(super) fn from_row(row: &SqliteRow) -> Result<Self, CatalogError> {
         let key = row.try_get("key")?;
         let captions: Vec<(i64, i64, String)> = from_json("captions.text", row.try_get("captions")?)?;

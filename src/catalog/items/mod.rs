@@ -1,4 +1,4 @@
-//! What is in the collection? Items with their captions, labels and features.
+//! What is in the collection?
 
 mod change_log;
 mod features;
@@ -11,11 +11,11 @@ mod sample;
 mod write;
 
 pub use change_log::{Changes, FeatureKinds, KeyedFeatures, Watermark};
-pub use features::{MissingPicture, MissingText};
-pub use filter::{Bound, Clause, Field, Filter, Scalar, Test};
+pub use features::{MissingImage, MissingText};
+pub use filter::{Bound, Clause, Field, Filter, Predicate, Scalar};
 pub use import::{KnownRecord, NewRejection};
 pub use item::{Caption, Item, NewImage, NewItem};
-pub use keyword_search::words;
+pub use keyword_search::tokenize;
 pub use read::{Counts, LabelCount, TrainingItem};
-pub use sample::Sampled;
-pub use write::{Gone, Kept, NewFeatures, Put, etag, matches};
+pub use sample::Sample;
+pub use write::{DeleteOutcome, NewFeatures, PutOutcome, WriteCondition, etag, etag_matches};

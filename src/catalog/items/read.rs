@@ -1,95 +1,88 @@
-//! Reading what the collection holds.
+//! Reading of items, captions and labels.
 
 use std::collections::{HashMap, HashSet};
 
-use sqlx::{FromRow, QueryBuilder, sqlite::SqliteRow};
+use sqlx::FromRow;
 
-use super::item::{Caption, Item, SELECT};
-use crate::catalog::{
-    connection::Catalog,
-    error::CatalogError,
-    values::{from_json, json_list},
-};
+use super::item::{Caption, Item, SELECT_BY_KEYS};
+use crate::catalog::{connection::Catalog, error::CatalogError, values::json_list};
 
-/// A class and how many items bear it.
+/// A label and the number of items that have it.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub struct LabelCount {
-    /// The class.
+    /// The label.
     pub label: String,
-    /// Items that bear it.
+    /// Number of items.
     pub count: i64,
 }
 
-/// How much there is of everything.
+/// Size of the collection.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub struct Counts {
     /// Items.
     pub items: i64,
-    /// Items with a picture that can be read.
-    pub pictures: i64,
+    /// Items with a readable image.
+    pub images: i64,
     /// Captions.
     pub captions: i64,
-    /// Classes that an item bears.
+    /// Labels that items have.
     pub labels: i64,
-    /// Records that could not be taken.
+    /// Rejected records.
     pub rejections: i64,
 }
 
-/// What the trainer needs to know of an item beside its features.
+/// What training needs to know of an item besides its features.
 #[derive(Debug, Clone)]
 pub struct TrainingItem {
-    /// What the index calls it.
+    /// Key in the catalog and in the index of images.
     pub key: i64,
-    /// What its owner calls it.
+    /// The owner's name for it.
     pub id: String,
-    /// blake3 of the picture's bytes.
+    /// blake3 of the image's bytes.
     pub content_hash: Vec<u8>,
-    /// The split its owner gave it.
+    /// `train`, `validation` or `test`, if its record names a split.
     pub given_split: Option<String>,
-    /// Its class names, in alphabetical order; none if nobody labelled it.
+    /// Labels, in alphabetical order; may be empty.
     pub labels: Vec<String>,
-    /// Keys of its captions, in order.
+    /// Keys of the captions, in order.
     pub captions: Vec<i64>,
 }
 
 impl Catalog {
-    /// The item that its owner calls `id`.
+    /// The item with an id.
     ///
     /// # Errors
     /// If the database fails.
     pub async fn item(&self, id: &str) -> Result<Option<Item>, CatalogError> {
-        Ok(self.items_called(&[id]).await?.remove(id))
+        Ok(self.items_by_id(&[id]).await?.remove(id))
     }
 
-    /// Those of `ids` that are there, by what their owner calls them.
+    /// The items among `ids` that exist, by id.
     ///
     /// # Errors
     /// If the database fails.
-    pub async fn items_called(&self, ids: &[&str]) -> Result<HashMap<String, Item>, CatalogError> {
+    pub async fn items_by_id(&self, ids: &[&str]) -> Result<HashMap<String, Item>, CatalogError> {
         let keys: Vec<i64> = sqlx::query_scalar("select key from items where id in (select value from json_each(?))")
             .bind(serde_json::Value::from(ids).to_string())
             .fetch_all(&self.readers)
             .await?;
-        Ok(self.items(&keys).await?.into_values().map(|item| (item.id.clone(), item)).collect())
+        Ok(self.items_by_key(&keys).await?.into_values().map(|item| (item.id.clone(), item)).collect())
     }
 
-    /// Those of `keys` that are there, by key.
+    /// The items among `keys` that exist, by key.
     ///
     /// # Errors
     /// If the database fails.
-    pub async fn items(&self, keys: &[i64]) -> Result<HashMap<i64, Item>, CatalogError> {
-        let mut query = QueryBuilder::new(SELECT.as_str());
-        query.push(" where i.key in (select value from json_each(").push_bind(json_list(keys)).push("))");
-        let rows: Vec<SqliteRow> = query.build().fetch_all(&self.readers).await?;
-        let items = rows.iter().map(|row| Item::from_row(row).map(|item| (item.key, item)));
-        items.collect()
+    pub async fn items_by_key(&self, keys: &[i64]) -> Result<HashMap<i64, Item>, CatalogError> {
+        let rows = sqlx::query(SELECT_BY_KEYS.as_str()).bind(json_list(keys)).fetch_all(&self.readers).await?;
+        rows.iter().map(|row| Item::from_row(row).map(|item| (item.key, item))).collect()
     }
 
-    /// Those of `keys` that are no item with a picture: what an index still holds and the catalog does not.
+    /// The subset of `keys` that does not belong to an item with an image, such as keys in an index that is behind the catalog.
     ///
     /// # Errors
     /// If the database fails.
-    pub async fn no_pictures_among(&self, keys: &[i64]) -> Result<HashSet<i64>, CatalogError> {
+    pub async fn keys_without_image(&self, keys: &[i64]) -> Result<HashSet<i64>, CatalogError> {
         if keys.is_empty() {
             return Ok(HashSet::new());
         }
@@ -103,11 +96,11 @@ impl Catalog {
         Ok(rows.into_iter().collect())
     }
 
-    /// Those of `keys` that are captions, by key.
+    /// The captions among `keys` that exist, by key.
     ///
     /// # Errors
     /// If the database fails.
-    pub async fn captions_among(&self, keys: &[i64]) -> Result<HashMap<i64, Caption>, CatalogError> {
+    pub async fn captions_by_key(&self, keys: &[i64]) -> Result<HashMap<i64, Caption>, CatalogError> {
         if keys.is_empty() {
             return Ok(HashMap::new());
         }
@@ -120,11 +113,11 @@ impl Catalog {
         Ok(rows.into_iter().map(|caption| (caption.key, caption)).collect())
     }
 
-    /// Class names of those of `items` that bear any.
+    /// Labels of items, by key, in alphabetical order; items without labels are left out.
     ///
     /// # Errors
     /// If the database fails.
-    pub async fn labels_of(&self, items: &[i64]) -> Result<HashMap<i64, Vec<String>>, CatalogError> {
+    pub async fn labels_by_item(&self, items: &[i64]) -> Result<HashMap<i64, Vec<String>>, CatalogError> {
         let rows: Vec<(i64, String)> = sqlx::query_as(
             "select il.item, l.name from item_labels il join labels l on l.key = il.label
              where il.item in (select value from json_each(?)) order by l.name",
@@ -139,7 +132,7 @@ impl Catalog {
         Ok(labels)
     }
 
-    /// Whether an item has this caption, word for word, case aside.
+    /// Whether any item has exactly this caption, ignoring the case of ASCII letters.
     ///
     /// # Errors
     /// If the database fails.
@@ -150,8 +143,8 @@ impl Catalog {
             .await?)
     }
 
-    /// Everything that can be learned from: items with a readable picture and a caption, by owner's id. Those without a label
-    /// teach which caption belongs to which picture, and nothing of classes.
+    /// Items that can be trained on, ordered by id: those with a readable image and a caption. Items without a label only train
+    /// the pairing of images and captions.
     ///
     /// # Errors
     /// If the database fails.
@@ -192,14 +185,14 @@ impl Catalog {
             .collect())
     }
 
-    /// How much there is of everything.
+    /// Size of the collection.
     ///
     /// # Errors
     /// If the database fails.
     pub async fn counts(&self) -> Result<Counts, CatalogError> {
         Ok(sqlx::query_as(
             "select (select count(*) from items) as items,
-                    (select count(*) from items where content_hash is not null and image_error is null) as pictures,
+                    (select count(*) from items where content_hash is not null and image_error is null) as images,
                     (select count(*) from captions) as captions,
                     (select count(distinct label) from item_labels) as labels,
                     (select count(*) from rejections) as rejections",
@@ -215,7 +208,7 @@ mod tests {
     use crate::catalog::{NewImage, NewItem};
 
     #[tokio::test]
-    async fn items_are_read_as_they_were_written_whatever_they_say() {
+    async fn items_are_read_back_as_written_including_unusual_text() {
         let folder = tempfile::tempdir().expect("a folder");
         let catalog = Catalog::open(folder.path()).await.expect("a catalog");
         let captions =
@@ -233,27 +226,27 @@ mod tests {
         let items = [
             item("whole", Some(image(1)), &captions, &labels),
             item("bare", Some(image(2)), &[], &[]),
-            item("told", None, &captions[..1], &labels[..1]),
+            item("text only", None, &captions[..1], &labels[..1]),
         ];
-        catalog.import_batch(&items, &[]).await.expect("taken");
+        catalog.import_batch(&items, &[]).await.expect("imported");
 
-        let whole = catalog.item("whole").await.expect("read").expect("there");
+        let whole = catalog.item("whole").await.expect("read").expect("an item");
         let texts = whole.captions.iter().map(|caption| &caption.text);
         assert!(texts.eq(&captions), "in their order: {:?}", whole.captions);
         assert!(whole.captions.iter().zip(0..).all(|(c, at)| c.position == at && c.item == whole.key && c.key > 0));
         assert_eq!(whole.labels, ["\"x\"", "a, b", "z\u{1}", "ä"], "in alphabetical order");
         assert_eq!((whole.width, whole.height, &whole.meta["year"]), (Some(2), Some(3), &1990.into()));
-        let bare = catalog.item("bare").await.expect("read").expect("there");
+        let bare = catalog.item("bare").await.expect("read").expect("an item");
         assert!(bare.captions.is_empty() && bare.labels.is_empty());
-        let told = catalog.item("told").await.expect("read").expect("there");
+        let text_only = catalog.item("text only").await.expect("read").expect("an item");
 
-        let keys = [whole.key, 99, bare.key, told.key];
-        assert_eq!(catalog.items(&keys).await.expect("read").len(), 3);
-        let gone = async || catalog.no_pictures_among(&keys).await.expect("read");
-        assert_eq!(gone().await, HashSet::from([99, told.key]));
-        let before = catalog.newest_change().await.expect("read");
-        catalog.delete_items(&[bare.key]).await.expect("gone");
-        assert_eq!(gone().await, HashSet::from([99, bare.key, told.key]));
-        assert!(catalog.newest_change().await.expect("read") > before);
+        let keys = [whole.key, 99, bare.key, text_only.key];
+        assert_eq!(catalog.items_by_key(&keys).await.expect("read").len(), 3);
+        let without_image = async || catalog.keys_without_image(&keys).await.expect("read");
+        assert_eq!(without_image().await, HashSet::from([99, text_only.key]));
+        let before = catalog.latest_watermark().await.expect("read");
+        catalog.delete_items(&[bare.key]).await.expect("deleted");
+        assert_eq!(without_image().await, HashSet::from([99, bare.key, text_only.key]));
+        assert!(catalog.latest_watermark().await.expect("read") > before);
     }
 }

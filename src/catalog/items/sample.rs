@@ -1,48 +1,48 @@
-//! A part of the collection that stands for all of it.
+//! A pseudo-random sample of images or captions that stays the same.
 
 use sqlx::FromRow;
 
 use crate::catalog::{connection::Catalog, error::CatalogError};
 
-/// A picture or a caption of a sample.
+/// An image or a caption of a sample.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
-pub struct Sampled {
-    /// What the index calls it: the key of an item, or of a caption.
+pub struct Sample {
+    /// Key of an item (for an image) or of a caption.
     pub key: i64,
-    /// The id of its item.
+    /// Id of its item.
     pub id: String,
-    /// For a caption: its place among the item's captions.
+    /// Position of a caption among those of its item; `None` for an image.
     pub position: Option<i64>,
-    /// The first class of its item, by alphabet.
+    /// Alphabetically first label of its item.
     pub label: Option<String>,
 }
 
-/// Keys in an order that has nothing to do with when they came, and that stays the same (Knuth's multiplicative hash).
-const SCATTERED: &str = "(key * 2654435761) % 4294967296";
+/// Order of keys that is fixed and unrelated to their age (Knuth's multiplicative hash).
+const PSEUDO_RANDOM_ORDER: &str = "(key * 2654435761) % 4294967296";
 
 impl Catalog {
-    /// At most `limit` pictures, always the same ones of the same collection.
+    /// At most `limit` images, the same ones for the same collection.
     ///
     /// # Errors
     /// If the database fails.
-    pub async fn sample_pictures(&self, limit: u32) -> Result<Vec<Sampled>, CatalogError> {
+    pub async fn sample_images(&self, limit: u32) -> Result<Vec<Sample>, CatalogError> {
         let from = "select key, id, null as position, key as item from items where content_hash is not null";
         self.sample(from, limit).await
     }
 
-    /// At most `limit` captions, always the same ones of the same collection.
+    /// At most `limit` captions, the same ones for the same collection.
     ///
     /// # Errors
     /// If the database fails.
-    pub async fn sample_captions(&self, limit: u32) -> Result<Vec<Sampled>, CatalogError> {
+    pub async fn sample_captions(&self, limit: u32) -> Result<Vec<Sample>, CatalogError> {
         let from = "select captions.key, items.id, position, items.key as item
                     from captions join items on items.key = captions.item";
         self.sample(from, limit).await
     }
 
-    async fn sample(&self, from: &str, limit: u32) -> Result<Vec<Sampled>, CatalogError> {
+    async fn sample(&self, from: &str, limit: u32) -> Result<Vec<Sample>, CatalogError> {
         let query = format!(
-            "with chosen as (select * from ({from}) order by {SCATTERED} limit ?)
+            "with chosen as (select * from ({from}) order by {PSEUDO_RANDOM_ORDER} limit ?)
              select key, id, position, (select min(name) from item_labels join labels on labels.key = label
                                         where item_labels.item = chosen.item) as label
              from chosen"

@@ -1,4 +1,6 @@
-//! Items that come with their features and go by themselves, while a service answers.
+//! Writing and deletion of items while a service runs.
+
+use std::path::Path;
 
 use sqlx::{Arguments, Sqlite, Transaction};
 
@@ -12,143 +14,147 @@ use crate::catalog::{
     values::{json_list, now_ms},
 };
 
-/// What encoders made of an item that is put in by itself.
+/// Features of an item that is written.
 #[derive(Debug, Clone, Default)]
 pub struct NewFeatures {
-    /// Id of the encoder of the picture.
+    /// Id of the image encoder.
     pub image_encoder: String,
-    /// Id of the encoder of the captions.
+    /// Id of the text encoder.
     pub text_encoder: String,
-    /// (hash of the picture's bytes, features).
+    /// blake3 of the image's bytes, and its features; `None` unless the image is new.
     pub image: Option<([u8; 32], Vec<f32>)>,
-    /// (hash of a caption, features).
+    /// blake3 of a caption, and its features.
     pub texts: Vec<([u8; 32], Vec<f32>)>,
 }
 
-/// What is to happen where an item's id is known already.
+/// Condition under which an item is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Put {
-    /// Nothing: the item is to be new.
-    New,
-    /// It is replaced.
-    Replace,
-    /// It is replaced if it is as one of these tags says (see [`etag`]); `*` stands for any item that is there.
+pub enum WriteCondition {
+    /// Only if no item has the id.
+    IfAbsent,
+    /// Always; an item with the id is replaced.
+    Always,
+    /// Only if the item with the id has one of these tags (see [`etag`]); `*` matches any existing item.
     IfMatch(Vec<String>),
 }
 
-/// What became of an item that was put.
+/// Outcome of writing an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kept {
-    /// It is new.
+pub enum PutOutcome {
+    /// The item was created.
     Created,
-    /// It took the place of the one of its id.
+    /// An item with the same id was replaced.
     Replaced,
-    /// It was to be new, and is not kept.
-    Exists,
-    /// The one of its id is another than was said, or there is none; it is not kept.
-    Changed,
-    /// Its picture's file went before the item came, because nobody had it; it is not kept. See [`Catalog::while_unused`].
-    PictureGone,
+    /// Not written, since an item with the id exists ([`WriteCondition::IfAbsent`]).
+    AlreadyExists,
+    /// Not written, since the item with the id does not match ([`WriteCondition::IfMatch`]) or does not exist.
+    PreconditionFailed,
+    /// Not written, since its image file was deleted as unreferenced in the meantime; see [`Catalog::lock_if_unused`].
+    ImageFileMissing,
 }
 
-/// What became of an item that was to go.
+/// Outcome of deleting an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Gone {
-    /// It is gone.
+pub enum DeleteOutcome {
+    /// The item was deleted.
     Deleted,
-    /// It was not there.
-    Absent,
-    /// It is another than was said, or not there.
-    Changed,
+    /// There is no such item.
+    NotFound,
+    /// Not deleted, since the item does not match the given tags or does not exist.
+    PreconditionFailed,
 }
 
-/// What tells one state of an item from another.
+/// Entity tag that identifies a state of an item, from the hash of its record.
 pub fn etag(record_hash: &[u8]) -> String {
     record_hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Whether an item, by its record's hash, is as one of some tags says; `*` stands for any item that is there.
-pub fn matches(tags: &[String], known: Option<&[u8]>) -> bool {
+/// Whether an item, given by the hash of its record, has one of some tags; `*` matches any existing item.
+pub fn etag_matches(tags: &[String], known: Option<&[u8]>) -> bool {
     known.is_some_and(|hash| tags.iter().any(|tag| tag == "*" || *tag == etag(hash)))
 }
 
 impl Catalog {
-    /// Takes an item as [`Self::put_items`] does.
+    /// Writes one item as [`Self::put_items`] does.
     #[cfg(test)]
     pub(crate) async fn put_item(
         &self,
         item: &NewItem,
         features: &NewFeatures,
-        put: &Put,
-    ) -> Result<Kept, CatalogError> {
-        let kept = self.put_items(&[(item, features, put)]).await?;
-        Ok(kept[0])
+        condition: &WriteCondition,
+    ) -> Result<PutOutcome, CatalogError> {
+        Ok(self.put_items(&[(item, features, condition)]).await?[0])
     }
 
-    /// Takes items with their features in one transaction and in order, so that they are searchable as soon as they are there. Says
-    /// what became of each, up to the first one whose picture is gone: that one and those behind it are not kept.
+    /// Writes items with their features, in order and in one transaction. Returns the outcome of each, up to the first
+    /// [`PutOutcome::ImageFileMissing`]: items after that one are not written.
     ///
     /// # Errors
-    /// If the database fails; then nothing is kept.
-    pub async fn put_items(&self, puts: &[(&NewItem, &NewFeatures, &Put)]) -> Result<Vec<Kept>, CatalogError> {
+    /// If the database fails; then nothing is written.
+    pub async fn put_items(
+        &self,
+        writes: &[(&NewItem, &NewFeatures, &WriteCondition)],
+    ) -> Result<Vec<PutOutcome>, CatalogError> {
         let mut tx = self.writer.begin_with("begin immediate").await?;
-        let mut kept = Vec::with_capacity(puts.len());
-        for (item, features, put) in puts {
-            kept.push(Self::put_one(&mut tx, item, features, put).await?);
-            if kept.last() == Some(&Kept::PictureGone) {
+        let mut outcomes = Vec::with_capacity(writes.len());
+        for (item, features, condition) in writes {
+            outcomes.push(Self::put_one(&mut tx, item, features, condition).await?);
+            if outcomes.last() == Some(&PutOutcome::ImageFileMissing) {
                 break;
             }
         }
         tx.commit().await?;
-        Ok(kept)
+        Ok(outcomes)
     }
 
     async fn put_one(
         tx: &mut Transaction<'_, Sqlite>,
         item: &NewItem,
         features: &NewFeatures,
-        put: &Put,
-    ) -> Result<Kept, CatalogError> {
+        condition: &WriteCondition,
+    ) -> Result<PutOutcome, CatalogError> {
         let known: Option<Vec<u8>> = sqlx::query_scalar("select record_hash from items where id = ?")
             .bind(&item.id)
             .fetch_optional(&mut **tx)
             .await?;
-        match put {
-            Put::New if known.is_some() => return Ok(Kept::Exists),
-            Put::IfMatch(tags) if !matches(tags, known.as_deref()) => return Ok(Kept::Changed),
-            _ => {}
+        match condition {
+            WriteCondition::IfAbsent if known.is_some() => return Ok(PutOutcome::AlreadyExists),
+            WriteCondition::IfMatch(tags) if !etag_matches(tags, known.as_deref()) => {
+                return Ok(PutOutcome::PreconditionFailed);
+            }
+            WriteCondition::IfAbsent | WriteCondition::Always | WriteCondition::IfMatch(_) => {}
         }
-        // A picture of which the service was given the bytes lies in its own folder. Who removes files there holds the same lock,
-        // so what is there now is there when the row is.
+        // A posted image is in the data folder, where files are deleted only under this transaction's lock: a file that exists
+        // now still exists when the row is committed.
         let posted = item.image.as_ref().filter(|_| features.image.is_some());
-        if posted.is_some_and(|picture| !std::path::Path::new(&picture.path).exists()) {
-            return Ok(Kept::PictureGone);
+        if posted.is_some_and(|image| !Path::new(&image.path).exists()) {
+            return Ok(PutOutcome::ImageFileMissing);
         }
         let images = features.image.iter().map(|feature| (&features.image_encoder, feature));
         for (encoder, (hash, vector)) in images.chain(features.texts.iter().map(|f| (&features.text_encoder, f))) {
             put_feature(tx, encoder, hash, vector).await?;
         }
-        put_row(tx, item, Unsaid::Stays, now_ms()).await?;
-        Ok(if known.is_some() { Kept::Replaced } else { Kept::Created })
+        upsert_item(tx, item, UnspecifiedFields::Keep, now_ms()).await?;
+        Ok(if known.is_some() { PutOutcome::Replaced } else { PutOutcome::Created })
     }
 
-    /// Lets an item go with all that belongs to it; with tags, only if it is as one of them says.
+    /// Deletes an item with its captions and labels; with `tags`, only if it has one of them.
     ///
     /// # Errors
     /// If the database fails.
-    pub async fn delete_item(&self, id: &str, tags: Option<&[String]>) -> Result<Gone, CatalogError> {
+    pub async fn delete_item(&self, id: &str, tags: Option<&[String]>) -> Result<DeleteOutcome, CatalogError> {
         let mut tx = self.writer.begin_with("begin immediate").await?;
         let known: Option<Vec<u8>> =
             sqlx::query_scalar("select record_hash from items where id = ?").bind(id).fetch_optional(&mut *tx).await?;
-        if tags.is_some_and(|tags| !matches(tags, known.as_deref())) {
-            return Ok(Gone::Changed);
+        if tags.is_some_and(|tags| !etag_matches(tags, known.as_deref())) {
+            return Ok(DeleteOutcome::PreconditionFailed);
         }
         sqlx::query("delete from items where id = ?").bind(id).execute(&mut *tx).await?;
         tx.commit().await?;
-        Ok(if known.is_some() { Gone::Deleted } else { Gone::Absent })
+        Ok(if known.is_some() { DeleteOutcome::Deleted } else { DeleteOutcome::NotFound })
     }
 
-    /// Lets all of these items go, or none. Says how many were there.
+    /// Deletes items in one transaction. Returns how many existed.
     ///
     /// # Errors
     /// If the database fails.
@@ -161,32 +167,34 @@ impl Catalog {
     }
 }
 
-/// What becomes of what an item does not name: its split, and the record that an import took.
+/// What happens to the fields of an existing item that a write does not specify: its split, and the hash of the record that it
+/// was imported from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Unsaid {
-    /// It goes: a record says all that there is to say.
-    Goes,
-    /// It stays: nobody who posts an item can say it.
-    Stays,
+pub(super) enum UnspecifiedFields {
+    /// They are cleared: an imported record is complete.
+    Clear,
+    /// They are kept: a client that posts an item cannot specify them.
+    Keep,
 }
 
-pub(super) async fn put_row(
+/// Inserts an item with its captions and labels, or replaces the one with its id.
+pub(super) async fn upsert_item(
     tx: &mut Transaction<'_, Sqlite>,
     item: &NewItem,
-    split: Unsaid,
+    unspecified: UnspecifiedFields,
     now: i64,
 ) -> Result<(), CatalogError> {
     let mut arguments = arguments(item)?;
     arguments.add(now).map_err(sqlx::Error::Encode)?;
-    arguments.add(split == Unsaid::Stays).map_err(sqlx::Error::Encode)?;
+    arguments.add(unspecified == UnspecifiedFields::Keep).map_err(sqlx::Error::Encode)?;
     let key: i64 = sqlx::query_scalar_with(UPSERT.as_str(), arguments).fetch_one(&mut **tx).await?;
 
-    // What stays keeps its key: an index and a cursor know captions by theirs.
-    let before: Vec<String> = sqlx::query_scalar("select text from captions where item = ? order by position")
+    // Unchanged captions keep their keys, by which indexes and cursors refer to them.
+    let known: Vec<String> = sqlx::query_scalar("select text from captions where item = ? order by position")
         .bind(key)
         .fetch_all(&mut **tx)
         .await?;
-    let same = before.iter().zip(&item.captions).take_while(|(before, now)| before == now).count();
+    let same = known.iter().zip(&item.captions).take_while(|(known, new)| known == new).count();
     sqlx::query("delete from captions where item = ? and position >= ?")
         .bind(key)
         .bind(same as i64)
@@ -224,7 +232,7 @@ pub(super) async fn put_row(
         .await?;
     }
 
-    // Last, because it writes the item's words: see the migration.
+    // Last, because a trigger on this column updates the full-text index: see the migration 0004.
     sqlx::query("update items set updated_at = ? where key = ?").bind(now).bind(key).execute(&mut **tx).await?;
     Ok(())
 }

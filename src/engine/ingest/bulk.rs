@@ -6,7 +6,7 @@ use futures_util::{StreamExt, stream};
 use serde_json::json;
 
 use crate::{
-    catalog::{Put, Task},
+    catalog::{Task, WriteCondition},
     collection::CollectionError,
     compute,
     engine::{
@@ -48,7 +48,7 @@ impl Engine {
         while lines.peek().is_some() {
             let encoding = lines.by_ref().take(TOGETHER).map(async |BulkLine { number, draft }| {
                 let encoded = match draft {
-                    Ok(draft) => self.encoded(draft, None, Put::Replace).await.map_err(&refusal),
+                    Ok(draft) => self.encoded(draft, None, WriteCondition::Always).await.map_err(&refusal),
                     Err(why) => Err(why),
                 };
                 (number, encoded)

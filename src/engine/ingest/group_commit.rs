@@ -10,7 +10,7 @@ use std::{
 use tokio::sync::oneshot;
 
 use crate::{
-    catalog::{CatalogError, Item, Kept, NewFeatures, NewItem, Put},
+    catalog::{CatalogError, Item, NewFeatures, NewItem, PutOutcome, WriteCondition},
     collection::blocking,
     compute,
     engine::{engine::Engine, error::EngineError, ingest::items::unkept},
@@ -27,7 +27,7 @@ pub(in crate::engine) struct PendingItem {
     /// The bytes of its picture's file, if it was given them.
     pub(in crate::engine) image: Option<Vec<u8>>,
     /// What is to happen where its id is known already.
-    pub(in crate::engine) put: Put,
+    pub(in crate::engine) put: WriteCondition,
 }
 
 /// The item as it was written, and whether its id was new; or why it was not kept.
@@ -91,12 +91,12 @@ impl Engine {
         for kept in kept {
             let Some((one, tell)) = waiting.pop_front() else { break };
             match kept {
-                Kept::Created => done.push((one.item.id, tell, true)),
-                Kept::Replaced => done.push((one.item.id, tell, false)),
-                Kept::Exists => reply(tell, Err(EngineError::ItemExists(one.item.id))),
-                Kept::Changed => reply(tell, Err(EngineError::ItemChanged(one.item.id))),
+                PutOutcome::Created => done.push((one.item.id, tell, true)),
+                PutOutcome::Replaced => done.push((one.item.id, tell, false)),
+                PutOutcome::AlreadyExists => reply(tell, Err(EngineError::ItemExists(one.item.id))),
+                PutOutcome::PreconditionFailed => reply(tell, Err(EngineError::ItemChanged(one.item.id))),
                 // A compaction took it for nobody's, which it was until now. Those behind it come after it.
-                Kept::PictureGone => match rewrite_image(&one).await {
+                PutOutcome::ImageFileMissing => match rewrite_image(&one).await {
                     Ok(()) => waiting.push_front((one, tell)),
                     Err(error) => reply(tell, Err(error)),
                 },
@@ -107,7 +107,7 @@ impl Engine {
         }
         let ids: Vec<&str> = done.iter().map(|(id, ..)| id.as_str()).collect();
         let items = match self.take_over().await {
-            Ok(()) => self.collection.catalog.items_called(&ids).await.map_err(EngineError::from),
+            Ok(()) => self.collection.catalog.items_by_id(&ids).await.map_err(EngineError::from),
             Err(error) => Err(error),
         };
         let mut items = items.inspect_err(|error| {

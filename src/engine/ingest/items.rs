@@ -15,7 +15,7 @@ use rand::RngExt;
 use serde_json::{Map, Value};
 
 use crate::{
-    catalog::{Filter, Gone, Item, NewFeatures, NewImage, NewItem, Put, etag, matches},
+    catalog::{DeleteOutcome, Filter, Item, NewFeatures, NewImage, NewItem, WriteCondition, etag, etag_matches},
     collection::{DataDir, encode_one},
     compute, dataset,
     encoders::{ImageEncoder, TextEncoder},
@@ -74,7 +74,11 @@ impl Engine {
     /// # Errors
     /// [`EngineError::BadItem`] for a draft beyond the limits, [`EngineError::ItemExists`], [`CollectionError::Picture`],
     /// [`EngineError::ItemChanged`], [`EngineError::Overloaded`]; or if a part fails. Then nothing was changed.
-    pub async fn put_item(self: &Arc<Self>, draft: ItemDraft, put: Put) -> Result<(Item, bool), EngineError> {
+    pub async fn put_item(
+        self: &Arc<Self>,
+        draft: ItemDraft,
+        put: WriteCondition,
+    ) -> Result<(Item, bool), EngineError> {
         self.put(draft, None, put).await
     }
 
@@ -82,7 +86,7 @@ impl Engine {
         self: &Arc<Self>,
         draft: ItemDraft,
         before: Option<Item>,
-        put: Put,
+        put: WriteCondition,
     ) -> Result<(Item, bool), EngineError> {
         let encoded = self.encoded(draft, before, put).await?;
         let written = self.commit(vec![encoded]).await.pop();
@@ -94,7 +98,7 @@ impl Engine {
         &self,
         draft: ItemDraft,
         before: Option<Item>,
-        put: Put,
+        put: WriteCondition,
     ) -> Result<PendingItem, EngineError> {
         let draft = self.check(draft, before.as_ref())?;
         let (image_encoder, text_encoder) = (Arc::clone(&self.encoders.image), Arc::clone(&self.encoders.text));
@@ -134,11 +138,11 @@ impl Engine {
         tags: Option<&[String]>,
     ) -> Result<Item, EngineError> {
         let item = self.collection.catalog.item(id).await?.ok_or_else(|| EngineError::NoSuchItem(id.to_owned()))?;
-        if tags.is_some_and(|tags| !matches(tags, Some(&item.record_hash))) {
+        if tags.is_some_and(|tags| !etag_matches(tags, Some(&item.record_hash))) {
             return Err(EngineError::ItemChanged(id.to_owned()));
         }
         // Between reading and writing it must stay what it was, whoever asks.
-        let put = Put::IfMatch(vec![etag(&item.record_hash)]);
+        let put = WriteCondition::IfMatch(vec![etag(&item.record_hash)]);
         let ItemChange { image, captions, labels, meta } = change;
         let mut whole = item.meta.clone();
         merge(&mut whole, meta);
@@ -162,12 +166,12 @@ impl Engine {
         self.whole(async move |engine: Arc<Self>| {
             let _changing = engine.changing.lock().await;
             match engine.collection.catalog.delete_item(&id, tags.as_deref()).await? {
-                Gone::Deleted => {
+                DeleteOutcome::Deleted => {
                     engine.take_over().await?;
                     Ok(true)
                 }
-                Gone::Absent => Ok(false),
-                Gone::Changed => Err(EngineError::ItemChanged(id)),
+                DeleteOutcome::NotFound => Ok(false),
+                DeleteOutcome::PreconditionFailed => Err(EngineError::ItemChanged(id)),
             }
         })
         .await
@@ -186,8 +190,8 @@ impl Engine {
     ) -> Result<(Vec<Item>, Option<i64>), EngineError> {
         self.check_filter(filter).await?;
         let most = u32::try_from(limit).unwrap_or(u32::MAX);
-        let keys = self.collection.catalog.items_that(filter, after, most).await?;
-        let mut items = self.collection.catalog.items(&keys).await?;
+        let keys = self.collection.catalog.item_keys_matching(filter, after, most).await?;
+        let mut items = self.collection.catalog.items_by_key(&keys).await?;
         let next = keys.last().copied().filter(|_| keys.len() == limit);
         Ok((keys.iter().filter_map(|key| items.remove(key)).collect(), next))
     }
@@ -201,7 +205,7 @@ impl Engine {
         let filter = filter.clone();
         self.whole(async move |engine: Arc<Self>| {
             let _changing = engine.changing.lock().await;
-            let keys = engine.collection.catalog.items_that(&filter, 0, u32::MAX).await?;
+            let keys = engine.collection.catalog.item_keys_matching(&filter, 0, u32::MAX).await?;
             if dry_run || keys.is_empty() {
                 return Ok(keys.len() as u64);
             }

@@ -57,7 +57,7 @@ impl ItemCache {
         if missing.is_empty() {
             return Ok(found);
         }
-        let read = self.catalog.items(&missing).await?.into_iter().map(|(key, item)| (key, Arc::new(item)));
+        let read = self.catalog.items_by_key(&missing).await?.into_iter().map(|(key, item)| (key, Arc::new(item)));
         let read: HashMap<i64, Arc<Item>> = read.collect();
         if let Some(version) = version {
             let mut state = self.of(version);
@@ -70,12 +70,12 @@ impl ItemCache {
     }
 
     /// How far the catalog has come.
-    pub(in crate::engine) async fn newest_change(&self) -> Result<Watermark, EngineError> {
+    pub(in crate::engine) async fn latest_watermark(&self) -> Result<Watermark, EngineError> {
         let version = self.catalog.version().await?;
         if let Some(newest) = version.and_then(|version| self.of(version).newest) {
             return Ok(newest);
         }
-        let newest = self.catalog.newest_change().await?;
+        let newest = self.catalog.latest_watermark().await?;
         if let Some(version) = version {
             let mut state = self.of(version);
             if state.version == version {
@@ -110,7 +110,7 @@ fn bytes(item: &Item) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::{NewItem, Put};
+    use crate::catalog::{NewItem, WriteCondition};
 
     fn told(id: &str, label: &str) -> NewItem {
         NewItem::captioned(id, "a barn", label)
@@ -137,9 +137,9 @@ mod tests {
             .collect();
         for round in 0..200 {
             let label = format!("round {round}");
-            catalog.put_item(&told("a", &label), &Default::default(), &Put::Replace).await.expect("written");
-            let newest = shown.newest_change().await.expect("read");
-            assert_eq!(newest, catalog.newest_change().await.expect("read"));
+            catalog.put_item(&told("a", &label), &Default::default(), &WriteCondition::Always).await.expect("written");
+            let newest = shown.latest_watermark().await.expect("read");
+            assert_eq!(newest, catalog.latest_watermark().await.expect("read"));
             assert_eq!(shown.items(&[1, 2, 3]).await.expect("read")[&1].labels, [label]);
         }
         stop.store(true, std::sync::atomic::Ordering::Relaxed);

@@ -10,7 +10,7 @@ use std::{
 };
 
 use crate::{
-    catalog::{Catalog, Filter, Item, Watermark, words},
+    catalog::{Catalog, Filter, Item, Watermark, tokenize},
     engine::{
         error::EngineError,
         query::{
@@ -122,8 +122,8 @@ pub(in crate::engine) async fn rank(
         }
         let Some(text) = text else { continue };
         let keys = match kind {
-            Kind::Image => catalog.pictures_with_words(text, allowed.as_deref(), KEYWORD_CANDIDATES).await?,
-            Kind::Text => catalog.captions_with_words(text, allowed.as_deref(), KEYWORD_CANDIDATES).await?,
+            Kind::Image => catalog.search_items(text, allowed.as_deref(), KEYWORD_CANDIDATES).await?,
+            Kind::Text => catalog.search_captions(text, allowed.as_deref(), KEYWORD_CANDIDATES).await?,
         };
         for (key, rank) in keys.into_iter().zip(1..) {
             match known.get(&key.cast_unsigned()) {
@@ -170,11 +170,11 @@ pub(in crate::engine) async fn rank(
         facets,
         no_confident_match: best < CONFIDENCE_THRESHOLD,
         next_cursor: None,
-        partial: shown.newest_change().await? > came_to,
+        partial: shown.latest_watermark().await? > came_to,
         took: Timings { total: took.total + ms(began), search: took.search + search, hydrate: ms(hydrating), ..took },
         strategy,
     };
-    Ok(Ranking { head, ranked, words: text.map(words).unwrap_or_default() })
+    Ok(Ranking { head, ranked, words: text.map(tokenize).unwrap_or_default() })
 }
 
 impl Ranking {
@@ -188,7 +188,7 @@ impl Ranking {
             return Vec::new();
         }
         let said = item.captions.iter().map(|caption| &caption.text).chain(&item.labels).chain([&item.id]);
-        let said: HashSet<String> = said.flat_map(|text| words(text)).collect();
+        let said: HashSet<String> = said.flat_map(|text| tokenize(text)).collect();
         self.words.iter().filter(|word| said.contains(*word)).cloned().collect()
     }
 
@@ -260,8 +260,8 @@ async fn allowed(catalog: &Catalog, filter: &Filter, kind: Kind) -> Result<Optio
         return Ok(None);
     }
     Ok(Some(match kind {
-        Kind::Image => catalog.pictures_that(filter).await?,
-        Kind::Text => catalog.captions_that(filter).await?,
+        Kind::Image => catalog.image_keys_matching(filter).await?,
+        Kind::Text => catalog.caption_keys_matching(filter).await?,
     }))
 }
 
@@ -277,12 +277,12 @@ async fn distinct(
     let keys = |kind| -> Vec<i64> { ranked.iter().filter(|r| r.kind == kind).map(|r| r.key).collect() };
     // An index that has come as far as the catalog holds what that does.
     let pictures = keys(Kind::Image);
-    let gone = if pictures.is_empty() || shown.newest_change().await? <= came_to {
+    let gone = if pictures.is_empty() || shown.latest_watermark().await? <= came_to {
         HashSet::new()
     } else {
-        shown.catalog().no_pictures_among(&pictures).await?
+        shown.catalog().keys_without_image(&pictures).await?
     };
-    let captions = shown.catalog().captions_among(&keys(Kind::Text)).await?;
+    let captions = shown.catalog().captions_by_key(&keys(Kind::Text)).await?;
     let mut seen = HashSet::new();
     ranked.retain_mut(|candidate| {
         let (item, fresh) = match candidate.kind {
@@ -305,7 +305,7 @@ async fn distinct(
 /// Classes with how many results bear them.
 async fn facets(catalog: &Catalog, ranked: &[Ranked]) -> Result<BTreeMap<String, usize>, EngineError> {
     let items: Vec<i64> = ranked.iter().map(|r| r.item).collect();
-    let labels = catalog.labels_of(&items).await?;
+    let labels = catalog.labels_by_item(&items).await?;
     let mut facets = BTreeMap::new();
     for label in items.iter().filter_map(|item| labels.get(item)).flatten() {
         *facets.entry(label.clone()).or_insert(0) += 1;

@@ -269,8 +269,8 @@ impl Engine {
 
     pub(in crate::engine) async fn check_filter(&self, filter: &Filter) -> Result<(), EngineError> {
         for path in filter.meta_fields() {
-            if !self.collection.catalog.has_meta(path).await? {
-                let known = self.collection.catalog.meta_names(NAMED_FIELDS).await?;
+            if !self.collection.catalog.has_meta_field(path).await? {
+                let known = self.collection.catalog.meta_field_names(NAMED_FIELDS).await?;
                 let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
                 let reason = format!("no item has meta.{}; fields of meta are: {known}", path.join("."));
                 return Err(EngineError::BadFilter(reason));

@@ -97,7 +97,7 @@ impl Engine {
             Some(version) if catalog.model(version).await?.is_none() => {
                 return Err(CollectionError::NoSuchModel(version.clone()).into());
             }
-            None if catalog.model_before().await?.is_none() => {
+            None if catalog.previous_model().await?.is_none() => {
                 let active = catalog.active_model().await?.ok_or(CollectionError::NoModel)?;
                 return Err(CollectionError::NoPreviousModel(active.version).into());
             }

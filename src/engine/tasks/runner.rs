@@ -125,7 +125,7 @@ impl ProgressRecorder {
         let steps = self.steps();
         let metrics = std::mem::take(&mut *self.metrics.lock().unwrap_or_else(PoisonError::into_inner));
         let kept = async {
-            catalog.task_running(task, &steps).await?;
+            catalog.update_task(task, &steps).await?;
             catalog.add_task_metrics(task, &metrics).await
         };
         if let Err(error) = kept.await {
@@ -207,7 +207,7 @@ impl Engine {
         if let Some(other) = self.tasks.enter(kind, Running { task, stop: Arc::clone(&stop) }) {
             // Two requests came at once and the other one was first; this task ends before it begins.
             let error = format!("task {other} is at work already");
-            self.collection.catalog.task_ended(task, TaskStatus::Cancelled, &[], None, Some(&error)).await?;
+            self.collection.catalog.finish_task(task, TaskStatus::Cancelled, &[], None, Some(&error)).await?;
             return if twin == OnDuplicate::Reuse {
                 Ok(other)
             } else {
@@ -248,7 +248,8 @@ impl Engine {
         metrics::counter!("diptych_tasks_total", "type" => kind, "status" => outcome).increment(1);
         // The next of this kind may begin only when this one's end is written, else a client could see two at work.
         for _ in 0..TRIES {
-            let kept = self.collection.catalog.task_ended(task, status, steps, result.as_ref(), error.as_deref()).await;
+            let kept =
+                self.collection.catalog.finish_task(task, status, steps, result.as_ref(), error.as_deref()).await;
             let Err(error) = kept else { break };
             tracing::error!(task, %error, "a task's end could not be kept");
             tokio::time::sleep(Duration::from_secs(1)).await;

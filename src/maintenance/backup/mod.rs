@@ -199,7 +199,7 @@ async fn moment(
         });
         copy_catalog(collection, &file, progress, stop).await?;
         let copy = Catalog::open(folder).await?;
-        let (collection_name, known) = (copy.collection_name().await?, copy.remembered().await?);
+        let (collection_name, known) = (copy.collection_name().await?, copy.change_log_range().await?);
         let active = copy.active_model().await?.map(|model| model.version);
         let mut own = held.into_iter().filter(|held| active.as_ref() == Some(&held.model)).peekable();
         let none = own.peek().is_none();
@@ -220,7 +220,7 @@ async fn copy_catalog(
     progress: &dyn Progress,
     stop: &Arc<AtomicBool>,
 ) -> Result<(), CollectionError> {
-    let total = collection.catalog.bytes().await?;
+    let total = collection.catalog.size_bytes().await?;
     progress.begin("copy the catalog", "byte", Some(total));
     let mut copying = std::pin::pin!(collection.catalog.copy_to(file, Arc::clone(stop)));
     let mut tick = tokio::time::interval(LOOK_EVERY);
@@ -248,7 +248,7 @@ async fn pack(
 ) -> Result<(Written, About), CollectionError> {
     let active = copy.active_model().await?.map(|model| model.version);
     let versions: Vec<String> = copy.models().await?.into_iter().map(|model| model.version).collect();
-    let (counts, pictures) = (copy.counts().await?, copy.count_pictures().await?);
+    let (counts, pictures) = (copy.counts().await?, copy.count_images().await?);
     let mut about = About {
         program: concat!("diptych ", env!("CARGO_PKG_VERSION")).to_owned(),
         created_at: now.format(&Rfc3339).unwrap_or_default(),
@@ -274,7 +274,7 @@ async fn pack(
     .await??;
     let mut after = Vec::new();
     loop {
-        let some = copy.stored_pictures(&after, PICTURES).await?;
+        let some = copy.stored_images(&after, PICTURES).await?;
         let Some(last) = some.last() else { break };
         after.clone_from(&last.content_hash);
         packing = blocking(move || {

@@ -9,7 +9,7 @@ use std::{
 
 use crate::{
     archive::{self, About, Absent, Written, is_segment},
-    catalog::{self, StoredPicture},
+    catalog::{self, StoredImage},
     collection::{Collection, CollectionError, DataDir, Progress},
     dataset::{self, PictureFormat, PictureLimits},
     index::HeldGeneration,
@@ -92,7 +92,7 @@ impl BackupWriter {
     }
 
     /// Puts a picture in, from the first place where it lies as it was imported.
-    pub(crate) fn picture(&mut self, picture: &StoredPicture) -> Result<(), CollectionError> {
+    pub(crate) fn picture(&mut self, picture: &StoredImage) -> Result<(), CollectionError> {
         let ending = ending(&picture.mime);
         let name = DataDir::upload_name(&picture.content_hash, ending);
         let own = self.folder.upload(&picture.content_hash, ending);

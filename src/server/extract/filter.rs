@@ -13,7 +13,7 @@ use crate::server::{
     extract::search_params::schema_of,
 };
 use crate::{
-    catalog::{Bound, Clause, Field, Filter, Scalar, Test},
+    catalog::{Bound, Clause, Field, Filter, Predicate, Scalar},
     util::json::kind,
 };
 
@@ -29,8 +29,7 @@ pub struct FilterLimits {
 /// Values that a field is compared with at once.
 const MAX_VALUES: usize = 1000;
 
-const RANGE: [(&str, Bound); 4] =
-    [("gt", Bound::Above), ("gte", Bound::From), ("lt", Bound::Below), ("lte", Bound::UpTo)];
+const RANGE: [(&str, Bound); 4] = [("gt", Bound::Gt), ("gte", Bound::Gte), ("lt", Bound::Lt), ("lte", Bound::Lte)];
 
 /// The schema of a filter.
 pub(crate) struct FilterSchema;
@@ -172,7 +171,7 @@ fn clause(value: &Value, at: &str, depth: usize, left: &mut Left) -> Outcome<Cla
 }
 
 /// `{"any": […]}` or `{"value": …}`
-fn any(value: &Value, at: &str, field: &Field) -> Outcome<Test> {
+fn any(value: &Value, at: &str, field: &Field) -> Outcome<Predicate> {
     let fields = object(value, at, "{\"any\": […]} or {\"value\": …}")?;
     let values = match (fields.get("any"), fields.get("value"), fields.len()) {
         (Some(Value::Array(values)), None, 1) => values.as_slice(),
@@ -195,11 +194,11 @@ fn any(value: &Value, at: &str, field: &Field) -> Outcome<Test> {
         }
         Ok(scalar)
     };
-    Ok(Test::Any(values.iter().map(read).collect::<Outcome<_>>()?))
+    Ok(Predicate::Any(values.iter().map(read).collect::<Outcome<_>>()?))
 }
 
 /// `{"gte": …, "lt": …}`
-fn range(value: &Value, at: &str) -> Outcome<Test> {
+fn range(value: &Value, at: &str) -> Outcome<Predicate> {
     let fields = object(value, at, "bounds")?;
     let mut bounds = Vec::new();
     for (name, value) in fields {
@@ -215,7 +214,7 @@ fn range(value: &Value, at: &str) -> Outcome<Test> {
     if bounds.is_empty() {
         return Err(bad(at, "has no bound; allowed are gt, gte, lt and lte".into()));
     }
-    Ok(Test::Range(bounds))
+    Ok(Predicate::Range(bounds))
 }
 
 fn scalar(value: &Value) -> Option<Scalar> {
@@ -251,12 +250,12 @@ mod tests {
         }), LIMITS)
         .expect("a filter");
         let text = |text: &str| Scalar::Text(text.into());
-        let year = Test::Range(vec![(Bound::From, Scalar::Number(1990.0)), (Bound::Below, Scalar::Number(2000.5))]);
+        let year = Predicate::Range(vec![(Bound::Gte, Scalar::Number(1990.0)), (Bound::Lt, Scalar::Number(2000.5))]);
         let inner = Filter {
-            must_not: vec![Clause::Condition(Field::Has, Test::Any(vec![text("image")]))],
+            must_not: vec![Clause::Condition(Field::Has, Predicate::Any(vec![text("image")]))],
             ..Filter::default()
         };
-        assert_eq!(read.must[0], Clause::Condition(Field::Label, Test::Any(vec![text("a"), text("b")])));
+        assert_eq!(read.must[0], Clause::Condition(Field::Label, Predicate::Any(vec![text("a"), text("b")])));
         assert_eq!(read.must[1], Clause::Condition(Field::Meta(vec!["year".into()]), year));
         assert_eq!(read.should, [Clause::Nested(inner)]);
     }

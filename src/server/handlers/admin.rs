@@ -182,7 +182,7 @@ pub(crate) async fn models(State(app): State<App>) -> Outcome<Json<ModelList>> {
     let models = catalog.models().await?;
     let active = catalog.active_model().await?.map(|model| model.version);
     let models = models.into_iter().rev().map(|model| in_short(model, active.as_deref())).collect();
-    let before = catalog.model_before().await?.map(|model| model.version);
+    let before = catalog.previous_model().await?.map(|model| model.version);
     Ok(Json(ModelList { active, before, models }))
 }
 
@@ -201,7 +201,7 @@ pub(crate) async fn report(
     let record = collection.catalog.model(&id).await?;
     let record = record.ok_or_else(|| Problem::from(CollectionError::NoSuchModel(id.clone())))?;
     if format == Format::Json {
-        let ModelRecord { version, report, gate, settings, .. } = record;
+        let ModelRecord { version, report, promotion: gate, settings, .. } = record;
         let curves = tokio::fs::read(collection.data_dir.report_curves(&version)).await.unwrap_or_default();
         let curves = serde_json::from_slice(&curves).unwrap_or_default();
         return Ok(Json(ReportView { version, report, gate, settings, curves }).into_response());
@@ -230,7 +230,8 @@ pub(crate) async fn roll_back(State(app): State<App>) -> Outcome<Accepted> {
 }
 
 fn in_short(model: ModelRecord, active: Option<&str>) -> ModelView {
-    let ModelRecord { version, created_at, image_encoder, text_encoder, report, seconds, gate, settings: _ } = model;
+    let ModelRecord { version, created_at, image_encoder, text_encoder, report, seconds, promotion: gate, settings: _ } =
+        model;
     ModelView {
         active: active == Some(version.as_str()),
         created_at: responses::timestamp(created_at),

@@ -4,7 +4,7 @@ use axum::{Json, extract::State};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::catalog::{NewRejection, Repeated, Unreadable};
+use crate::catalog::{DuplicateImage, NewRejection, UnreadableImage};
 use crate::server::{error::Outcome, state::App};
 
 /// Rejections and unreadable pictures that are named.
@@ -89,30 +89,30 @@ struct RejectedRecord {
 pub(crate) async fn health(State(app): State<App>) -> Outcome<Json<HealthView>> {
     let catalog = &app.engine.collection().catalog;
     let counts = catalog.counts().await?;
-    let health = catalog.health(LISTED).await?;
-    let group = |Repeated { items, ids }| DuplicateGroup { items, ids };
+    let quality = catalog.data_quality(LISTED).await?;
+    let group = |DuplicateImage { items, ids }| DuplicateGroup { items, ids };
     let record = |NewRejection { file, line, reason }| RejectedRecord { file, line, reason };
-    let item = |Unreadable { id, reason }| UnreadableItem { id, reason };
+    let item = |UnreadableImage { id, reason }| UnreadableItem { id, reason };
     Ok(Json(HealthView {
         items: counts.items,
-        pictures: counts.pictures,
+        pictures: counts.images,
         captions: counts.captions,
         labels: counts.labels,
-        without_picture: health.lacking.picture,
-        without_caption: health.lacking.caption,
-        without_label: health.lacking.label,
+        without_picture: quality.missing.image,
+        without_caption: quality.missing.caption,
+        without_label: quality.missing.label,
         unreadable: UnreadableView {
-            total: health.lacking.readable,
-            items: health.unreadable.into_iter().map(item).collect(),
+            total: quality.missing.readable_image,
+            items: quality.unreadable.into_iter().map(item).collect(),
         },
         duplicates: DuplicatesView {
-            pictures: health.repeated.pictures,
-            spare: health.repeated.spare,
-            groups: health.repeated.groups.into_iter().map(group).collect(),
+            pictures: quality.duplicates.images,
+            spare: quality.duplicates.redundant_items,
+            groups: quality.duplicates.groups.into_iter().map(group).collect(),
         },
         rejections: RejectionsView {
             total: counts.rejections,
-            records: health.rejections.into_iter().map(record).collect(),
+            records: quality.rejections.into_iter().map(record).collect(),
         },
     }))
 }

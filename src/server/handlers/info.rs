@@ -208,7 +208,7 @@ pub(crate) async fn info(State(app): State<App>) -> Outcome<Json<InfoView>> {
         name: env!("CARGO_PKG_NAME"),
         version: env!("CARGO_PKG_VERSION"),
         model,
-        collection: CollectionView { pictures: counts.pictures, captions: counts.captions, labels: counts.labels },
+        collection: CollectionView { pictures: counts.images, captions: counts.captions, labels: counts.labels },
         limits: LimitsView {
             text_chars: limits.text_chars,
             results: limits.results,

@@ -28,7 +28,7 @@ use crate::server::{
     state::App,
 };
 use crate::{
-    catalog::Put,
+    catalog::WriteCondition,
     engine::{BulkLine, ItemChange, ItemDraft},
 };
 
@@ -166,7 +166,8 @@ pub(crate) async fn create(State(app): State<App>, request: Request) -> Outcome<
     let (item, image) = form(&app, request).await?;
     let mut draft = draft(item, image);
     // A run of the service that ended before it could answer may have taken it.
-    let put = if once.as_ref().is_some_and(|once| once.again) { Put::Replace } else { Put::New };
+    let put =
+        if once.as_ref().is_some_and(|once| once.again) { WriteCondition::Always } else { WriteCondition::IfAbsent };
     draft.id = draft.id.or_else(|| once.map(|once| once.item_id(0)));
     answer(&app, draft, put).await
 }
@@ -186,7 +187,7 @@ pub(crate) async fn replace(
     request: Request,
 ) -> Outcome<Response> {
     let Path(id) = id?;
-    let put = tags(request.headers())?.map_or(Put::Replace, Put::IfMatch);
+    let put = tags(request.headers())?.map_or(WriteCondition::Always, WriteCondition::IfMatch);
     let (item, image) = form(&app, request).await?;
     let mut draft = draft(item, image);
     if draft.id.as_ref().is_some_and(|other| *other != id) {
@@ -356,7 +357,7 @@ pub(crate) async fn delete_many(
     Ok(Json(DeletedView { matched: count, deleted: if dry_run { 0 } else { count }, dry_run }))
 }
 
-async fn answer(app: &App, draft: ItemDraft, put: Put) -> Outcome<Response> {
+async fn answer(app: &App, draft: ItemDraft, put: WriteCondition) -> Outcome<Response> {
     let (item, created) = app.engine.put_item(draft, put).await?;
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };
     let location = [(header::LOCATION, item_path(&item.id))];

@@ -8,7 +8,7 @@ use axum::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::catalog::{Doubt, ReviewEntry};
+use crate::catalog::{Issue, OpenIssue};
 use crate::server::{
     error::{Code, Outcome, Problem},
     handlers::item_images,
@@ -63,19 +63,19 @@ enum DoubtView {
 #[utoipa::path(get, path = "/v1/admin/review", tag = "admin",
     responses((status = 200, description = "All that is not settled", body = ReviewView)))]
 pub(crate) async fn review(State(app): State<App>) -> Outcome<Json<ReviewView>> {
-    let review = app.engine.collection().catalog.review().await?;
-    let entry = |ReviewEntry { key, item, doubt }| EntryView {
+    let review = app.engine.collection().catalog.open_issues().await?;
+    let entry = |OpenIssue { key, item, issue }| EntryView {
         id: key,
-        doubt: match doubt {
-            Doubt::Label { labels: _, suggested, lead } => DoubtView::Label { suggested, lead },
-            Doubt::Caption { text, distance } => DoubtView::Caption { caption: text, distance },
+        doubt: match issue {
+            Issue::Label { labels: _, suggested, margin } => DoubtView::Label { suggested, lead: margin },
+            Issue::Caption { text, distance } => DoubtView::Caption { caption: text, distance },
         },
         etag: item_images::tag(&item),
         item: ItemView::of(item, None),
     };
     Ok(Json(ReviewView {
-        looked_at: review.looked_at.map(timestamp),
-        entries: review.entries.into_iter().map(entry).collect(),
+        looked_at: review.evaluated_at.map(timestamp),
+        entries: review.issues.into_iter().map(entry).collect(),
     }))
 }
 
@@ -97,7 +97,9 @@ pub(crate) async fn unsettle(State(app): State<App>, id: Result<Path<i64>, PathR
 
 async fn set(app: &App, id: Result<Path<i64>, PathRejection>, right: bool) -> Outcome<StatusCode> {
     let Path(id) = id?;
-    if app.engine.collection().catalog.settle_doubt(id, right).await? {
+    let catalog = &app.engine.collection().catalog;
+    let done = if right { catalog.dismiss_issue(id).await? } else { catalog.restore_issue(id).await? };
+    if done {
         return Ok(StatusCode::NO_CONTENT);
     }
     let state = if right { "is not settled" } else { "is settled" };

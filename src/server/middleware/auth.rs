@@ -92,7 +92,7 @@ async fn check(app: &App, headers: &HeaderMap, scope: Scope) -> Outcome<Option<S
     };
     // A key that counts says by itself that keys are wanted.
     let Some(key) = key else {
-        return match (catalog.wants_keys().await?, shown) {
+        return match (catalog.keys_required().await?, shown) {
             (false, _) => Ok(None),
             (true, Some(_)) => Err(Problem::new(Code::InvalidKey, "the key is unknown, expired or revoked")),
             (true, None) => {
@@ -101,7 +101,7 @@ async fn check(app: &App, headers: &HeaderMap, scope: Scope) -> Outcome<Option<S
             }
         };
     };
-    if !key.may(scope) {
+    if !key.allows(scope) {
         let has = key.scopes.iter().map(|scope| scope.name()).collect::<Vec<_>>().join(", ");
         let detail = format!("this needs the scope {}; the key has {has}", scope.name());
         return Err(Problem::new(Code::InsufficientScope, detail));

@@ -17,7 +17,7 @@ use crate::server::{
     state::App,
 };
 use crate::{
-    catalog::{Begun, KeptAnswer},
+    catalog::{Claim, StoredResponse},
     engine::EngineError,
 };
 
@@ -77,25 +77,25 @@ async fn answer(app: &App, key: String, request: Request, next: Next) -> Outcome
         Problem::new(Code::BodyTooLarge, detail)
     })?;
     let said = fingerprint(&parts.method, &parts.uri.to_string(), &parts.headers, &body);
-    match catalog.begin_request(&caller, &key, &said, &app.run).await? {
-        Begun::Another => {
+    match catalog.claim_request(&caller, &key, &said, &app.run).await? {
+        Claim::Conflict => {
             let detail =
                 "another request carried this Idempotency-Key within the last day; a new request needs a new key";
             Err(Problem::new(Code::IdempotencyKeyReused, detail))
         }
-        Begun::AtWork => {
+        Claim::InProgress => {
             let detail = "the request that first carried this Idempotency-Key is at work; ask again in a moment";
             Err(Problem::new(Code::IdempotencyInProgress, detail))
         }
-        Begun::Answered(kept) => Ok(replayed(kept)),
-        begun @ (Begun::First | Begun::Again) => {
-            parts.extensions.insert(Once { name: format!("{caller} {key}"), again: begun == Begun::Again });
+        Claim::Replay(kept) => Ok(replayed(kept)),
+        begun @ (Claim::New | Claim::Retry) => {
+            parts.extensions.insert(Once { name: format!("{caller} {key}"), again: begun == Claim::Retry });
             let request = Request::from_parts(parts, Body::from(body));
             // In a task of its own: a client that goes away leaves no key behind that is at work for ever.
             let done = tokio::spawn(async move {
                 let response = next.run(request).await;
                 let (response, kept) = kept(response).await;
-                catalog.end_request(&caller, &key, kept.as_ref()).await?;
+                catalog.complete_request(&caller, &key, kept.as_ref()).await?;
                 Ok(response)
             });
             done.await.map_err(|e| EngineError::internal(e.to_string()))?
@@ -104,7 +104,7 @@ async fn answer(app: &App, key: String, request: Request, next: Next) -> Outcome
 }
 
 /// Splits off what is given again. What went wrong changed nothing, so the request may simply be sent again.
-async fn kept(response: Response) -> (Response, Option<KeptAnswer>) {
+async fn kept(response: Response) -> (Response, Option<StoredResponse>) {
     if !response.status().is_success() {
         return (response, None);
     }
@@ -114,11 +114,11 @@ async fn kept(response: Response) -> (Response, Option<KeptAnswer>) {
     };
     let of = |name: &HeaderName| Some((name.to_string(), parts.headers.get(name)?.to_str().ok()?.to_owned()));
     let headers: BTreeMap<String, String> = KEPT.iter().filter_map(of).collect();
-    let answer = KeptAnswer { status: parts.status.as_u16(), headers, body: body.to_vec() };
+    let answer = StoredResponse { status: parts.status.as_u16(), headers, body: body.to_vec() };
     (Response::from_parts(parts, Body::from(body)), Some(answer))
 }
 
-fn replayed(KeptAnswer { status, headers, body }: KeptAnswer) -> Response {
+fn replayed(StoredResponse { status, headers, body }: StoredResponse) -> Response {
     let mut response = (StatusCode::from_u16(status).unwrap_or_default(), body).into_response();
     for (name, value) in headers {
         if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), value.try_into()) {
