@@ -1,10 +1,36 @@
-// The page of the API, drawn from the document that the service makes of its own handlers.
+// @ts-check
+// The page of the HTTP API, drawn from the OpenAPI document of the service.
+
+/** @import { Alternative, Field, Schema, Schemas } from './schema.js' */
+/** @import { Attributes } from '../shared/dom.js' */
+
+/**
+ * @typedef {{ schema?: Schema, example?: unknown, examples?: Record<string, { value?: unknown }> }} MediaType
+ * @typedef {{ name: string, in: string, required?: boolean, description?: string, schema?: Schema,
+ *   content?: Record<string, MediaType> }} Parameter
+ * @typedef {{ $ref?: string, description?: string, content?: Record<string, MediaType> }} Response
+ * @typedef {object} Operation
+ * @property {string[]} tags
+ * @property {string} summary
+ * @property {string} [description]
+ * @property {Record<string, string[]>[]} [security]
+ * @property {Parameter[]} [parameters]
+ * @property {{ content: Record<string, MediaType>, required?: boolean }} [requestBody]
+ * @property {Record<string, Response>} [responses]
+ * @typedef {{ code: string, status: number, title: string }} ErrorCode
+ * @typedef {object} Document
+ * @property {{ name: string, description: string }[]} tags
+ * @property {Record<string, Record<string, Operation>>} paths
+ * @property {{ schemas: Schemas }} components
+ * @property {ErrorCode[]} x-errors
+ */
 
 import { byId, make } from '../shared/dom.js';
+import { alternativesOf, exampleOf, isNullable, nameOf, resolve, shapeOf } from './schema.js';
 
 const METHODS = ['get', 'post', 'put', 'patch', 'delete'];
 
-const named = (reference) => reference.split('/').pop();
+/** @param {...string} parts */
 const anchor = (...parts) =>
   parts
     .join('-')
@@ -12,49 +38,74 @@ const anchor = (...parts) =>
     .replace(/[^a-z0-9]+/g, '-')
     .replace(/^-|-$/g, '');
 
-/** A sentence with its `code` set as code. */
+/**
+ * A text in which `code` is set as code.
+ *
+ * @param {'p' | 'td'} tag
+ * @param {string} text
+ * @param {Attributes} [attributes]
+ */
 const prose = (tag, text, attributes = {}) =>
   make(tag, attributes, ...text.split('`').map((part, at) => (at % 2 ? make('code', { text: part }) : part)));
 
-/** What a schema is called in one line: a type, a list of one, or a link to where it is explained. */
+/** @param {string} name */
+const schemaLink = (name) => make('a', { href: `#${anchor('schema', name)}`, text: name });
+
+/**
+ * The type of a schema in one line.
+ *
+ * @param {Schema | undefined} schema
+ * @returns {HTMLElement}
+ */
 function typeOf(schema) {
   if (!schema) return make('span', { text: 'anything' });
-  if (schema.$ref) return make('a', { href: `#${anchor('schema', named(schema.$ref))}`, text: named(schema.$ref) });
-  const several = schema.oneOf ?? schema.anyOf ?? schema.allOf;
-  if (several) {
-    const node = make('span');
-    several.forEach((one, at) => node.append(at ? (schema.allOf ? ' with ' : ' or ') : '', typeOf(one)));
-    return node;
+  if (schema.$ref) return schemaLink(nameOf(schema.$ref));
+  const node = make('span');
+  const several = schema.allOf ?? alternativesOf(schema);
+  if (several.length) {
+    several.forEach((one, at) => node.append(at ? (schema.allOf ? ' and ' : ' or ') : '', typeOf(one)));
+  } else if (schema.enum) {
+    node.append(schema.enum.map((value) => JSON.stringify(value)).join(' or '));
+  } else if ([schema.type].flat().includes('array')) {
+    node.append('list of ', typeOf(schema.items));
+  } else if (typeof schema.additionalProperties === 'object') {
+    node.append('object of ', typeOf(schema.additionalProperties));
+  } else {
+    const types = [schema.type ?? 'anything'].flat().filter((type) => type !== 'null');
+    node.append(types.join(' or '), schema.format ? ` (${schema.format})` : '');
   }
-  if (schema.enum) return make('span', { text: schema.enum.map((value) => JSON.stringify(value)).join(' or ') });
-  const types = [schema.type ?? 'anything'].flat();
-  if (types.includes('array')) return make('span', {}, 'list of ', typeOf(schema.items));
-  const node = make('span', { text: types.join(' or ') });
-  if (schema.format) node.append(` (${schema.format})`);
+  if (isNullable(schema)) node.append(' or null');
   return node;
 }
 
-/** What a value may be, in words. */
-function bounds(schema) {
-  const said = [];
-  const say = (name, text) => {
-    if (schema?.[name] !== undefined) said.push(text(schema[name]));
-  };
-  say('minimum', (n) => `at least ${n}`);
-  say('maximum', (n) => `at most ${n}`);
-  say('minLength', (n) => `at least ${n} characters`);
-  say('maxLength', (n) => `at most ${n} characters`);
-  say('minItems', (n) => `at least ${n} of them`);
-  say('maxItems', (n) => `at most ${n} of them`);
-  say('default', (value) => `${JSON.stringify(value)} unless said otherwise`);
-  return said.join(', ');
+/**
+ * The limits of a value.
+ *
+ * @param {Schema | undefined} schema
+ */
+function limits(schema = {}) {
+  /** @type {[unknown, string][]} */
+  const parts = [
+    [schema.minimum, `at least ${schema.minimum}`],
+    [schema.maximum, `at most ${schema.maximum}`],
+    [schema.minLength, `at least ${schema.minLength} characters`],
+    [schema.maxLength, `at most ${schema.maxLength} characters`],
+    [schema.minItems, `at least ${schema.minItems} entries`],
+    [schema.maxItems, `at most ${schema.maxItems} entries`],
+    [schema.pattern, `matches \`${schema.pattern}\``],
+    [schema.default, `default: \`${JSON.stringify(schema.default)}\``],
+  ];
+  return parts.filter(([value]) => value !== undefined).map(([, text]) => text);
 }
 
-function table(caption, rows) {
-  if (rows.length === 0) return null;
+/**
+ * @param {string} caption
+ * @param {(Omit<Field, 'schema'> & { schema: Schema | undefined })[]} rows
+ */
+function fieldTable(caption, rows) {
   const body = make('tbody');
-  for (const { name, needed, schema, description } of rows) {
-    const says = [description, bounds(schema)].filter(Boolean).join(' – ');
+  for (const { path, isRequired, schema, description } of rows) {
+    const text = [description, limits(schema).join(', ')].filter(Boolean).join(' – ');
     body.append(
       make(
         'tr',
@@ -62,37 +113,75 @@ function table(caption, rows) {
         make(
           'th',
           { scope: 'row' },
-          make('code', { text: name }),
-          needed ? make('span', { class: 'needed', text: ' needed' }) : null,
+          make('code', { text: path }),
+          isRequired ? make('span', { class: 'required', text: ' required' }) : null,
         ),
         make('td', {}, typeOf(schema)),
-        prose('td', says),
+        prose('td', text),
       ),
     );
   }
   return make('table', {}, make('caption', { text: caption }), body);
 }
 
-const fields = (schema) =>
-  Object.entries(schema?.properties ?? {}).map(([name, inner]) => ({
-    name,
-    schema: inner,
-    needed: schema.required?.includes(name),
-    description: inner.description,
-  }));
-
-/** Schemas that an `allOf` joins are shown as one. */
-function joined(schema) {
-  if (!schema?.allOf) return schema;
-  return { ...schema, properties: Object.assign({}, ...schema.allOf.map((part) => part.properties ?? {})) };
+/**
+ * Tables of all fields of a schema.
+ *
+ * @param {Schema} schema
+ * @param {Schemas} schemas
+ * @returns {HTMLElement[]}
+ */
+function fieldTables(schema, schemas) {
+  const { fields, alternatives } = shapeOf(schema, schemas);
+  const own = fields.length ? [fieldTable('Fields', fields)] : [];
+  return [...own, ...alternativeTables(alternatives)];
 }
 
-function operation(path, method, spec) {
-  const id = anchor(method, path);
+/**
+ * @param {Alternative[]} alternatives
+ * @returns {HTMLElement[]}
+ */
+const alternativeTables = (alternatives) =>
+  alternatives.flatMap(({ name, description, fields, alternatives: inner }) => [
+    fieldTable(`Either ${name}${description ? ` – ${description}` : ''}`, fields),
+    ...alternativeTables(inner),
+  ]);
+
+/**
+ * A body: its type, all of its fields, and for requests an example.
+ *
+ * @param {MediaType} content
+ * @param {Schemas} schemas
+ * @param {boolean} hasExample
+ * @returns {HTMLElement[]}
+ */
+function bodyDetails({ schema, example, examples }, schemas, hasExample) {
+  if (!schema) return [];
+  const parts = [];
+  const tables = fieldTables(schema, schemas);
+  if (hasExample) {
+    const value = example ?? Object.values(examples ?? {})[0]?.value ?? exampleOf(schema, schemas);
+    const text = typeof value === 'string' ? value : JSON.stringify(value, null, 2);
+    parts.push(
+      make('p', { class: 'example-title', text: 'Example' }),
+      make('pre', { class: 'example', tabindex: '0', 'data-testid': 'example', text }),
+    );
+  }
+  if (tables.length) parts.push(make('details', {}, make('summary', { text: 'All fields' }), ...tables));
+  return parts;
+}
+
+/**
+ * @param {string} path
+ * @param {string} method
+ * @param {Operation} spec
+ * @param {Schemas} schemas
+ */
+function operation(path, method, spec, schemas) {
   const scopes = (spec.security ?? []).flatMap((one) => Object.values(one)).flat();
   const node = make(
     'section',
-    { id, class: 'operation', 'data-testid': 'operation' },
+    { id: anchor(method, path), class: 'operation', 'data-testid': 'operation' },
     make(
       'h3',
       {},
@@ -102,18 +191,21 @@ function operation(path, method, spec) {
     ),
     make('p', { class: 'summary', text: spec.summary }),
     spec.description ? prose('p', spec.description) : null,
-    make('p', { class: 'scope', text: scopes.length ? `Scope: ${scopes.join(', ')}` : 'Open to everyone' }),
+    make('p', { class: 'scope', text: scopes.length ? `Scope: ${scopes.join(', ')}` : 'No key required' }),
   );
   const parameters = (spec.parameters ?? []).map((one) => {
     const schema = one.schema ?? Object.values(one.content ?? {})[0]?.schema;
-    const description = [one.in === 'header' ? 'A header.' : '', one.content ? 'JSON.' : '', one.description]
-      .filter(Boolean)
-      .join(' ');
-    return { name: one.name, needed: one.required, schema, description };
+    const kind = { header: 'Header.', path: 'In the path.' }[one.in];
+    const description = [kind, one.content ? 'JSON.' : '', one.description].filter(Boolean).join(' ');
+    return { path: one.name, isRequired: one.required ?? false, schema, description };
   });
-  node.append(...[table('Parameters', parameters)].filter(Boolean));
+  if (parameters.length) node.append(fieldTable('Parameters', parameters));
   for (const [type, content] of Object.entries(spec.requestBody?.content ?? {})) {
-    node.append(make('p', { class: 'body' }, 'Body ', make('code', { text: type }), ': ', typeOf(content.schema)));
+    const isText = /json|text/.test(type);
+    node.append(
+      make('p', { class: 'body' }, 'Body ', make('code', { text: type }), ': ', typeOf(content.schema)),
+      ...bodyDetails(content, schemas, isText),
+    );
   }
   for (const [status, response] of Object.entries(spec.responses ?? {})) {
     if (response.$ref) continue;
@@ -124,53 +216,61 @@ function operation(path, method, spec) {
         { class: 'response' },
         make('strong', { text: status }),
         ` ${response.description}`,
-        content ? ': ' : '',
-        content ? typeOf(content.schema) : '',
+        ...(content ? [': ', typeOf(content.schema)] : []),
       ),
+      ...(content ? bodyDetails(content, schemas, false) : []),
     );
   }
   return node;
 }
 
-function schema(name, spec) {
-  const whole = joined(spec);
-  const node = make(
+/**
+ * @param {string} name
+ * @param {Schemas} schemas
+ */
+function schemaSection(name, schemas) {
+  const schema = schemas[name];
+  const { description } = resolve(schema, schemas);
+  const tables = fieldTables({ $ref: `#/components/schemas/${name}` }, schemas);
+  const type = schema.properties ? null : make('p', { class: 'type' }, typeOf(schema));
+  return make(
     'section',
-    { id: anchor('schema', name), class: 'schema' },
+    { id: anchor('schema', name), class: 'schema', 'data-testid': 'schema' },
     make('h3', {}, make('code', { text: name })),
-    spec.description ? prose('p', spec.description) : null,
+    description ? prose('p', description) : null,
+    type,
+    ...tables,
   );
-  const rows = table('Fields', fields(whole));
-  node.append(rows ?? make('p', {}, typeOf(spec)));
-  return node;
 }
 
-function errors(rows) {
-  const body = make('tbody');
-  for (const { code, status, title } of rows) {
-    body.append(
-      make(
-        'tr',
-        { id: anchor('problem', code) },
-        make('th', { scope: 'row' }, make('code', { text: code })),
-        make('td', { text: String(status) }),
-        make('td', { text: title }),
-      ),
-    );
-  }
+/** @param {ErrorCode[]} codes */
+function errorSection(codes) {
+  const rows = codes.map(({ code, status, title }) =>
+    make(
+      'tr',
+      { id: anchor('problem', code) },
+      make('th', { scope: 'row' }, make('code', { text: code })),
+      make('td', { text: String(status) }),
+      make('td', { text: title }),
+    ),
+  );
   return make(
     'section',
     { id: 'errors' },
-    make('h2', { text: 'What can go wrong' }),
+    make('h2', { text: 'Errors' }),
     make('p', {
-      text: 'Every error is application/problem+json (RFC 9457). The code is stable; the detail says what was found, where, and what is allowed.',
+      text:
+        'Every error is an application/problem+json document (RFC 9457). Its code is stable; its detail says what was found, ' +
+        'where, and what is allowed.',
     }),
-    make('table', {}, make('caption', { text: 'Codes' }), body),
+    make('table', {}, make('caption', { text: 'Codes' }), make('tbody', {}, ...rows)),
   );
 }
 
+/** @param {Document} spec */
 function draw(spec) {
   const [contents, page] = [byId('contents'), byId('operations')];
+  const { schemas } = spec.components;
   for (const tag of spec.tags) {
     const list = make('ul');
     const group = make(
@@ -180,40 +280,35 @@ function draw(spec) {
       prose('p', tag.description),
     );
     for (const [path, item] of Object.entries(spec.paths)) {
-      for (const method of METHODS.filter((one) => item[one]?.tags?.includes(tag.name))) {
-        group.append(operation(path, method, item[method]));
-        list.append(
-          make(
-            'li',
-            {},
-            make(
-              'a',
-              { href: `#${anchor(method, path)}` },
-              make('span', { class: 'verb', text: method.toUpperCase() }),
-              ` ${path}`,
-            ),
-          ),
-        );
+      for (const method of METHODS.filter((one) => item[one]?.tags.includes(tag.name))) {
+        group.append(operation(path, method, item[method], schemas));
+        const verb = make('span', { class: 'verb', text: method.toUpperCase() });
+        list.append(make('li', {}, make('a', { href: `#${anchor(method, path)}` }, verb, ` ${path}`)));
       }
     }
-    contents.append(make('h2', {}, make('a', { href: `#${anchor('tag', tag.name)}`, text: tag.name })), list);
+    contents.append(heading(`#${anchor('tag', tag.name)}`, tag.name), list);
     page.append(group);
   }
-  page.append(errors(spec['x-errors']));
-  const schemas = make('section', { id: 'schemas' }, make('h2', { text: 'Schemas' }));
-  for (const [name, one] of Object.entries(spec.components.schemas)) schemas.append(schema(name, one));
-  page.append(schemas);
-  contents.append(
-    make('h2', {}, make('a', { href: '#errors', text: 'What can go wrong' })),
-    make('h2', {}, make('a', { href: '#schemas', text: 'Schemas' })),
+  const sections = Object.keys(schemas).map((name) => schemaSection(name, schemas));
+  page.append(
+    errorSection(spec['x-errors']),
+    make('section', { id: 'schemas' }, make('h2', { text: 'Schemas' }), ...sections),
   );
+  contents.append(heading('#errors', 'Errors'), heading('#schemas', 'Schemas'));
   if (location.hash) document.getElementById(location.hash.slice(1))?.scrollIntoView();
 }
 
+/**
+ * @param {string} href
+ * @param {string} text
+ */
+const heading = (href, text) => make('h2', {}, make('a', { href, text }));
+
 try {
-  const answer = await fetch('/openapi.json');
-  if (!answer.ok) throw new Error(`the service answered ${answer.status}`);
-  draw(await answer.json());
+  const response = await fetch('/openapi.json');
+  if (!response.ok) throw new Error(`the service returned status ${response.status}`);
+  draw(await response.json());
 } catch (error) {
-  byId('status').textContent = `The document could not be read: ${error.message}. Reload to try again.`;
+  const detail = error instanceof Error ? error.message : String(error);
+  byId('status').textContent = `The OpenAPI document could not be loaded: ${detail}. Reload the page to try again.`;
 }
