@@ -1,30 +1,37 @@
-// Which class has which colour on a map.
+// @ts-check
+// Colors of labels in a scatter plot.
+
+/** @import { Point } from 'api' */
 
 /**
- * Colours of classes on a light page and on a dark one. Found by a search for eight that lie far apart for all eyes: any two differ
- * by 32 in CIELAB at least, as those see them who lack a kind of cone (Machado and others 2009) or none; each has a contrast of 3.1 or
- * more with the page.
+ * Colors on a light page and on a dark one, eight each, found by a search: any two differ by at least 32 in CIELAB, also as
+ * seen by readers with protanopia, deuteranopia or tritanopia (Machado et al. 2009), and each has a contrast of at least 3.1
+ * with the page.
  */
-export const COLOURS = {
+export const COLORS = {
   light: ['#1202fd', '#e85c65', '#024f00', '#e13ffd', '#af8a03', '#149bb5', '#4c0380', '#4e0129'],
   dark: ['#7990fc', '#fed101', '#11f8fb', '#f02b07', '#ccfa9e', '#c4028c', '#985d4f', '#8b1dfe'],
 };
 
-/** Of what has no class. */
-export const NONE = { light: '#6b7078', dark: '#9aa0aa' };
+/** Color of points without a label. */
+export const NO_LABEL = { light: '#6b7078', dark: '#9aa0aa' };
+
+/** @typedef {{ label: string, count: number, x: number, y: number, color: number }} LabelClass `x` and `y` are its center. */
 
 /**
- * Gives classes their colours: the same one comes again only where its bearers lie far apart. `points` have `x`, `y`, `label`.
- * Classes come back by size, each with its count, its middle and the number of its colour.
+ * The labels of points, by count, each with the index of its color. A color is used again only for labels that are far apart.
+ *
+ * @param {Point[]} points
+ * @returns {LabelClass[]}
  */
 export function classesOf(points) {
+  /** @type {Map<string, LabelClass>} */
   const found = new Map();
-  for (const { label, x, y, kind } of points) {
+  for (const { label, x, y } of points) {
     if (label === null || label === undefined) continue;
-    if (!found.has(label)) found.set(label, { label, count: 0, pictures: 0, x: 0, y: 0, colour: 0 });
-    const one = found.get(label);
+    const one = found.get(label) ?? { label, count: 0, x: 0, y: 0, color: 0 };
+    found.set(label, one);
     one.count += 1;
-    one.pictures += kind === 'image';
     one.x += x;
     one.y += y;
   }
@@ -32,20 +39,21 @@ export function classesOf(points) {
   classes.forEach((one, at) => {
     one.x /= one.count;
     one.y /= one.count;
-    let best = -1;
-    COLOURS.light.forEach((_, colour) => {
-      const away = Math.min(
-        10,
-        ...classes
-          .slice(0, at)
-          .filter((other) => other.colour === colour)
-          .map((other) => Math.hypot(other.x - one.x, other.y - one.y)),
-      );
-      if (away > best) [best, one.colour] = [away, colour];
+    let farthest = -1;
+    COLORS.light.forEach((_, color) => {
+      const distances = classes
+        .slice(0, at)
+        .filter((other) => other.color === color)
+        .map((other) => Math.hypot(other.x - one.x, other.y - one.y));
+      const distance = Math.min(10, ...distances);
+      if (distance > farthest) [farthest, one.color] = [distance, color];
     });
   });
   return classes;
 }
 
-/** The colour of this number. */
-export const colourOf = (number, dark) => COLOURS[dark ? 'dark' : 'light'][number];
+/**
+ * @param {number} index
+ * @param {boolean} isDark
+ */
+export const colorOf = (index, isDark) => COLORS[isDark ? 'dark' : 'light'][index];

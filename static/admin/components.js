@@ -1,102 +1,141 @@
-// What the sections of the owner's page are built of.
+// @ts-check
+// Elements that the sections of the admin page share.
+
+/** @import { Attributes, Child } from '../shared/dom.js' */
 
 import { byId, make } from '../shared/dom.js';
-import { number, t } from '../shared/i18n.js';
+import { RequestError } from '../shared/http.js';
+import { formatNumber, t } from '../shared/i18n.js';
 
-/** Says something to those who listen to the page. */
+const CONFIRM_WITHIN_MS = 5000;
+
+/**
+ * Announces a text to screen readers.
+ *
+ * @param {string} text
+ */
 export function announce(text) {
   byId('announce').textContent = text;
 }
 
-export const waiting = () => make('p', { class: 'soft', text: t('admin.loading') });
+export const loadingText = () => make('p', { class: 'soft', text: t('admin.loading') });
 
-export const empty = (text) => make('p', { class: 'empty', 'data-testid': 'empty', text });
+/** @param {string} text */
+export const emptyText = (text) => make('p', { class: 'empty', 'data-testid': 'empty', text });
 
-/** What went wrong, in words, with a button that tries again where that can help. */
-export function failure(error, retry) {
+/**
+ * An error, with a button that tries again if that may help.
+ *
+ * @param {unknown} error
+ * @param {() => unknown} [retry]
+ */
+export function errorBox(error, retry) {
+  const known = error instanceof RequestError ? error : null;
+  if (!known) console.error(error);
+  const detail = known ? known.detail : error instanceof Error ? error.message : String(error);
   const box = make(
     'div',
     { class: 'failure', role: 'alert', 'data-testid': 'failure' },
-    make('p', { class: 'failure-title', text: error.title ?? t('shared.page-fault') }),
-    make('p', { text: error.detail || (error.title ? '' : error.message) }),
+    make('p', { class: 'failure-title', text: known?.title ?? t('shared.page-fault') }),
+    make('p', { text: detail }),
   );
-  if (error.requestId) box.append(make('p', { class: 'soft', text: t('shared.request-id', { id: error.requestId }) }));
-  if (!error.title) console.error(error);
+  if (known?.requestId) {
+    box.append(make('p', { class: 'soft', text: t('shared.request-id', { id: known.requestId }) }));
+  }
   if (retry) {
-    const button = make('button', { type: 'button', class: 'solid', 'data-testid': 'retry' });
-    let left = error.retryAfter ?? 0;
+    const node = make('button', { type: 'button', class: 'solid', 'data-testid': 'retry' });
+    let left = known?.retryAfter ?? 0;
     const tick = () => {
-      button.disabled = left > 0;
-      button.textContent = left > 0 ? t('shared.retry-in', { n: left }) : t('shared.retry');
+      node.disabled = left > 0;
+      node.textContent = left > 0 ? t('shared.retry-in', { n: left }) : t('shared.retry');
       if (left > 0) setTimeout(tick, 1000);
       left -= 1;
     };
     tick();
-    button.addEventListener('click', retry);
-    box.append(button);
+    node.addEventListener('click', retry);
+    box.append(node);
   }
   return box;
 }
 
-/** A button that is busy while its action runs; errors are shown in `place`. `key` names its text, and without its section its test id. */
-export function action(key, run, place, attributes = {}) {
+/**
+ * A button that cannot be pressed again while its action runs.
+ *
+ * @param {string} key Key of its text. Without the section it is the test id.
+ * @param {(button: HTMLButtonElement) => unknown} run
+ * @param {HTMLElement} errors Place for the error if the action fails.
+ * @param {Attributes} [attributes]
+ */
+export function action(key, run, errors, attributes = {}) {
   const id = key.slice(key.indexOf('.') + 1);
-  const button = make('button', { type: 'button', class: 'plain', text: t(key), 'data-testid': id, ...attributes });
-  button.addEventListener('click', async () => {
-    button.setAttribute('aria-disabled', 'true');
-    place.replaceChildren();
+  const node = make('button', { type: 'button', class: 'plain', text: t(key), 'data-testid': id, ...attributes });
+  node.addEventListener('click', async () => {
+    // `disabled` would lose the focus.
+    if (node.getAttribute('aria-disabled') === 'true') return;
+    node.setAttribute('aria-disabled', 'true');
+    errors.replaceChildren();
     try {
-      await run(button);
+      await run(node);
     } catch (error) {
-      place.replaceChildren(failure(error));
+      errors.replaceChildren(errorBox(error));
     }
-    button.removeAttribute('aria-disabled');
+    node.removeAttribute('aria-disabled');
   });
-  // One that works is not pressed again; `disabled` would lose the focus.
-  button.addEventListener(
-    'click',
-    (event) => {
-      if (button.getAttribute('aria-disabled') === 'true') event.stopImmediatePropagation();
-    },
-    { capture: true },
-  );
-  return button;
+  return node;
 }
 
-/** A button that asks once more before it acts. */
-export function careful(name, sure, run, place, attributes) {
-  let asked = false;
-  const button = action(
-    name,
-    async (pressed) => {
-      if (!asked) {
-        asked = true;
-        const { textContent: said } = pressed;
-        setTimeout(() => {
-          asked = false;
-          pressed.textContent = said;
-        }, 5000);
-        pressed.textContent = t(sure);
+/**
+ * An action that has to be confirmed by a second click within a few seconds.
+ *
+ * @param {string} key
+ * @param {string} confirmKey Key of the text that asks for the second click.
+ * @param {() => unknown} run
+ * @param {HTMLElement} errors
+ * @param {Attributes} [attributes]
+ */
+export function confirmAction(key, confirmKey, run, errors, attributes) {
+  let asks = false;
+  return action(
+    key,
+    async (node) => {
+      if (asks) {
+        await run();
         return;
       }
-      await run();
+      asks = true;
+      const { textContent: text } = node;
+      node.textContent = t(confirmKey);
+      setTimeout(() => {
+        asks = false;
+        node.textContent = text;
+      }, CONFIRM_WITHIN_MS);
     },
-    place,
+    errors,
     attributes,
   );
-  return button;
 }
 
-/** A table; cells are texts, or nodes. The first cell of a row is its head. */
-export function table(caption, heads, rows, attributes = {}) {
-  const cell = (tag, content, more = {}) =>
-    content instanceof Node
-      ? make(tag, more, content)
-      : make(tag, {
-          ...more,
-          class: typeof content === 'number' ? 'figure' : null,
-          text: typeof content === 'number' ? number(content) : (content ?? '–'),
-        });
+/** @typedef {Node | string | number | null | undefined} Cell */
+
+/**
+ * A table. The first cell of each row is its header.
+ *
+ * @param {string} caption
+ * @param {string[]} headers
+ * @param {Cell[][]} rows
+ * @param {Attributes} [attributes]
+ */
+export function table(caption, headers, rows, attributes = {}) {
+  /**
+   * @param {'th' | 'td'} tag
+   * @param {Cell} content
+   * @param {Attributes} [of]
+   */
+  const cell = (tag, content, of = {}) => {
+    if (content instanceof Node) return make(tag, of, content);
+    if (typeof content === 'number') return make(tag, { ...of, class: 'figure', text: formatNumber(content) });
+    return make(tag, { ...of, text: content ?? '–' });
+  };
   return make(
     'div',
     { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': caption },
@@ -104,39 +143,52 @@ export function table(caption, heads, rows, attributes = {}) {
       'table',
       attributes,
       make('caption', { text: caption }),
-      make('thead', {}, make('tr', {}, ...heads.map((head) => cell('th', head, { scope: 'col' })))),
+      make('thead', {}, make('tr', {}, ...headers.map((header) => cell('th', header, { scope: 'col' })))),
       make(
         'tbody',
         {},
-        ...rows.map((row) =>
-          make(
-            'tr',
-            {},
-            ...row.map((content, at) => (at ? cell('td', content) : cell('th', content, { scope: 'row' }))),
-          ),
+        ...rows.map(([header, ...cells]) =>
+          make('tr', {}, cell('th', header, { scope: 'row' }), ...cells.map((content) => cell('td', content))),
         ),
       ),
     ),
   );
 }
 
-/** A part that is opened by who wants to see it. */
-export const more = (summary, ...content) => make('details', {}, make('summary', { text: summary }), ...content);
+/**
+ * A part that the reader can open.
+ *
+ * @param {string} summary
+ * @param {...Child} content
+ */
+export const details = (summary, ...content) => make('details', {}, make('summary', { text: summary }), ...content);
 
-/** A field with its name, and what is said of it. */
+/**
+ * An input with its label and a hint.
+ *
+ * @param {string} id
+ * @param {string} name
+ * @param {HTMLInputElement | HTMLSelectElement} input
+ * @param {string} [hint]
+ */
 export function field(id, name, input, hint) {
   input.id = id;
   if (hint) input.setAttribute('aria-describedby', `${id}-hint`);
   const label = make('label', { for: id, text: name });
+  const isBox = input.type === 'checkbox';
   return make(
     'div',
-    { class: input.type === 'checkbox' ? 'box-field' : 'text-field' },
-    ...(input.type === 'checkbox' ? [input, label] : [label, input]),
+    { class: isBox ? 'box-field' : 'text-field' },
+    ...(isBox ? [input, label] : [label, input]),
     hint ? make('p', { class: 'soft', id: `${id}-hint`, text: hint }) : null,
   );
 }
 
-/** Seconds as people say them. */
+/**
+ * A duration in the unit that suits it.
+ *
+ * @param {number} seconds
+ */
 export function duration(seconds) {
   if (seconds < 9.95) return t('admin.seconds', { n: Math.round(seconds * 10) / 10 });
   if (seconds < 60) return t('admin.seconds', { n: Math.round(seconds) });

@@ -1,10 +1,13 @@
-// The owner's page: sections that load when they come into view, each by itself, so that one that fails leaves the others whole.
+// @ts-check
+// The admin page. Its sections load when they come into view, each by itself, so that one that fails does not affect the others.
 
-import { fill, t } from '../shared/i18n.js';
+/** @import { Info } from 'api' */
 
+import { forgetKey, hasKey } from '../shared/api-key.js';
 import { byId } from '../shared/dom.js';
-import { forget, hasKey, requestJson } from '../shared/http.js';
-import { announce, failure, waiting } from './components.js';
+import { requestJson } from '../shared/http.js';
+import { t, translatePage } from '../shared/i18n.js';
+import { announce, errorBox, loadingText } from './components.js';
 import { dataSection } from './data.js';
 import { keysSection } from './keys.js';
 import { mapSection } from './map.js';
@@ -13,7 +16,11 @@ import { reviewSection } from './review.js';
 import { tasksSection } from './tasks.js';
 import { trainSection } from './train.js';
 
-/** Each fills the element it is given; what it waits for may fail. */
+/**
+ * Sections by the id of their element. Each fills the element that it is given.
+ *
+ * @type {Record<string, (place: HTMLElement) => Promise<void>>}
+ */
 const SECTIONS = {
   data: dataSection,
   review: reviewSection,
@@ -24,7 +31,11 @@ const SECTIONS = {
   keys: keysSection,
 };
 
-/** What is shown anew when long work of a kind has ended well. */
+/**
+ * Sections that are loaded again after a task of some kind has succeeded.
+ *
+ * @type {Record<string, string[]>}
+ */
 const CHANGED_BY = {
   train: ['models', 'map'],
   activate: ['models', 'map'],
@@ -35,111 +46,126 @@ const CHANGED_BY = {
   compact: ['data'],
 };
 
-const seen = new Set();
-const over = new Set();
+/**
+ * Sections that have been loaded.
+ *
+ * @type {Set<string>}
+ */
+const loaded = new Set();
+/**
+ * Tasks whose end was reported.
+ *
+ * @type {Set<number>}
+ */
+const reported = new Set();
+/**
+ * The section that the URL names, until the reader scrolls elsewhere.
+ *
+ * @type {string | null}
+ */
+let target = null;
 
+/** @param {string} name */
 async function load(name) {
-  seen.add(name);
+  loaded.add(name);
   const section = byId(name);
   const content = section.querySelector('.content');
-  if (!content.firstChild) content.replaceChildren(waiting());
+  if (!(content instanceof HTMLElement)) return;
+  if (!content.firstChild) content.replaceChildren(loadingText());
   section.setAttribute('aria-busy', 'true');
   try {
     await SECTIONS[name](content);
     section.dataset.state = 'ready';
   } catch (error) {
     section.dataset.state = 'error';
-    content.replaceChildren(failure(error, () => load(name)));
+    content.replaceChildren(errorBox(error, () => load(name)));
   }
   section.removeAttribute('aria-busy');
-  // What loads above the section that was asked for would push it away.
-  if (aim) byId(aim).scrollIntoView({ behavior: 'instant' });
+  // Sections above the target push it down as they load.
+  if (target) byId(target).scrollIntoView({ behavior: 'instant' });
 }
 
-/** The section that was asked for, until the reader moves on by other means. */
-let aim = null;
-
-function aimAtHash() {
-  aim = location.hash.slice(1) in SECTIONS ? location.hash.slice(1) : null;
+function setTarget() {
+  const name = location.hash.slice(1);
+  target = name in SECTIONS ? name : null;
 }
 
-async function state() {
+async function drawState() {
+  /** @type {Info | null} */
   const info = await requestJson('/v1/info').catch(() => null);
-  const { pictures, captions } = info?.collection ?? {};
-  byId('state').textContent =
-    info === null
-      ? t('shared.unreachable')
-      : [
-          t('shared.n-pictures', { n: pictures }),
-          t('shared.n-captions', { n: captions }),
-          info.model ? t('admin.state-model', { model: info.model.version }) : t('admin.state-untrained'),
-        ].join(' · ');
+  if (!info) {
+    byId('state').textContent = t('shared.unreachable');
+    return;
+  }
+  byId('state').textContent = [
+    t('shared.n-pictures', { n: info.collection.pictures }),
+    t('shared.n-captions', { n: info.collection.captions }),
+    info.model ? t('admin.state-model', { model: info.model.version }) : t('admin.state-untrained'),
+  ].join(' · ');
 }
 
-function keyChanged() {
+function drawForgetButton() {
   byId('forget').hidden = !hasKey();
 }
 
-fill();
+translatePage();
 document.title = `diptych – ${t('admin.owner')}`;
-keyChanged();
-document.addEventListener('key-changed', keyChanged);
+drawForgetButton();
+document.addEventListener('key-changed', drawForgetButton);
 byId('forget').addEventListener('click', () => {
-  forget();
+  forgetKey();
   announce(t('admin.forgotten'));
 });
-// Whatever begins is watched, wherever on the page it was asked for.
-document.addEventListener('task-begun', () => {
-  if (!seen.has('tasks')) load('tasks');
+document.addEventListener('task-started', () => {
+  if (!loaded.has('tasks')) load('tasks');
 });
-document.addEventListener('task-ended', (event) => {
-  const { id, type, status } = event.detail;
-  // Two may have watched it.
-  if (over.has(id)) return;
-  over.add(id);
+document.addEventListener('task-ended', ({ detail: { id, type, status } }) => {
+  // More than one section may follow a task.
+  if (reported.has(id)) return;
+  reported.add(id);
   announce(t('admin.task-over', { type: t(`admin.type-${type}`), status: t(`admin.status-${status}`) }));
   if (status !== 'succeeded') return;
-  state();
-  for (const name of CHANGED_BY[type] ?? []) if (seen.has(name)) load(name);
+  drawState();
+  for (const name of CHANGED_BY[type] ?? []) if (loaded.has(name)) load(name);
 });
 
-aimAtHash();
-addEventListener('hashchange', aimAtHash);
-for (const kind of ['wheel', 'touchmove', 'pointerdown', 'keydown'])
+setTarget();
+addEventListener('hashchange', setTarget);
+for (const kind of ['wheel', 'touchmove', 'pointerdown', 'keydown']) {
   addEventListener(
     kind,
     () => {
-      aim = null;
+      target = null;
     },
     { passive: true },
   );
+}
 
-const sections = Object.keys(SECTIONS).map(byId);
 const nearby = new IntersectionObserver(
   (entries) => {
-    for (const { target, isIntersecting } of entries) {
-      if (!isIntersecting || seen.has(target.id)) continue;
-      nearby.unobserve(target);
-      load(target.id);
+    for (const { target: section, isIntersecting } of entries) {
+      if (!isIntersecting || loaded.has(section.id)) continue;
+      nearby.unobserve(section);
+      load(section.id);
     }
   },
   { rootMargin: '100px' },
 );
-// Which section is read: the last that has come to the upper third.
-const read = new IntersectionObserver(
+// The section that the reader has in view is the last one that reached the upper third of the window.
+const inView = new IntersectionObserver(
   (entries) => {
-    for (const { target, isIntersecting } of entries) {
+    for (const { target: section, isIntersecting } of entries) {
       if (!isIntersecting) continue;
       for (const link of document.querySelectorAll('#contents a')) {
-        if (link.hash === `#${target.id}`) link.setAttribute('aria-current', 'true');
+        if (link.getAttribute('href') === `#${section.id}`) link.setAttribute('aria-current', 'true');
         else link.removeAttribute('aria-current');
       }
     }
   },
   { rootMargin: '-20% 0px -70% 0px' },
 );
-for (const section of sections) {
-  nearby.observe(section);
-  read.observe(section);
+for (const name of Object.keys(SECTIONS)) {
+  nearby.observe(byId(name));
+  inView.observe(byId(name));
 }
-state();
+drawState();

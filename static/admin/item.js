@@ -1,44 +1,73 @@
-// An item, opened over the owner's page; and what is known of items, asked for once.
+// @ts-check
+// The dialog of an item, and the cache of items that the sections share.
 
-import { itemUrl, likeUrl, make } from '../shared/dom.js';
-import { pictureUrl, requestJson } from '../shared/http.js';
-import { failure } from './components.js';
+/** @import { Item } from 'api' */
+
+import { imageUrl } from '../shared/auth-image.js';
+import { itemUrl, make } from '../shared/dom.js';
+import { requestJson } from '../shared/http.js';
 import { t } from '../shared/i18n.js';
+import { errorBox } from './components.js';
 
-/** Items that are kept; a hover over a large map asks for many. */
-const KEPT = 500;
-const known = new Map();
+/** Pointing at a large map fetches many items. */
+const CACHED_ITEMS = 500;
 
-export function item(id) {
-  if (!known.has(id)) {
-    if (known.size >= KEPT) known.delete(known.keys().next().value);
-    const asked = requestJson(itemUrl(id));
-    asked.catch(() => known.delete(id));
-    known.set(id, asked);
-  }
-  return known.get(id);
+/** @type {Map<string, Promise<Item>>} */
+const cached = new Map();
+
+/**
+ * @param {string} id
+ * @returns {Promise<Item>}
+ */
+export function fetchItem(id) {
+  const known = cached.get(id);
+  if (known) return known;
+  const [oldest] = cached.keys();
+  if (cached.size >= CACHED_ITEMS) cached.delete(oldest);
+  const item = requestJson(itemUrl(id));
+  item.catch(() => cached.delete(id));
+  cached.set(id, item);
+  return item;
 }
 
-/** Asks for an item anew, because it was changed. */
-export const forgetItem = (id) => known.delete(id);
+/**
+ * Removes an item that has changed from the cache.
+ *
+ * @param {string} id
+ */
+export const forgetItem = (id) => cached.delete(id);
 
-/** The picture of an item, as large as a thumbnail, or nothing if it has none. */
-export async function thumbnail(shown) {
-  if (!shown.thumbnail_url) return null;
-  const picture = make('img', { alt: '', class: 'thumbnail' });
-  await show(picture, shown.thumbnail_url);
-  return picture;
+/**
+ * The thumbnail of an item; null if it has none.
+ *
+ * @param {Item} item
+ */
+export async function thumbnail({ thumbnail_url: url }) {
+  if (!url) return null;
+  const image = make('img', { alt: '', class: 'thumbnail' });
+  await load(image, url);
+  return image;
 }
 
-async function show(picture, path) {
-  picture.src = await pictureUrl(path);
-  // A copy in memory is let go once it is drawn.
-  if (picture.src.startsWith('blob:'))
-    picture.addEventListener('load', () => URL.revokeObjectURL(picture.src), { once: true });
+/**
+ * @param {HTMLImageElement} image
+ * @param {string} path
+ */
+async function load(image, path) {
+  image.src = await imageUrl(path);
+  if (!image.src.startsWith('blob:')) return;
+  image.addEventListener('load', () => URL.revokeObjectURL(image.src), { once: true });
 }
 
-export async function openItem(id, from = document.activeElement) {
-  const content = make('div', { class: 'item-content' }, make('h2', { id: 'item-title', text: id }));
+/**
+ * Opens the dialog of an item.
+ *
+ * @param {string} id
+ * @param {Element | null} [opener] Gets the focus when the dialog is closed.
+ */
+export async function openItem(id, opener = document.activeElement) {
+  const title = make('h2', { id: 'item-title', text: id });
+  const content = make('div', { class: 'item-content' }, title);
   const close = make('button', {
     type: 'button',
     class: 'plain',
@@ -57,43 +86,51 @@ export async function openItem(id, from = document.activeElement) {
   });
   dialog.addEventListener('close', () => {
     dialog.remove();
-    from?.focus();
+    if (opener instanceof HTMLElement) opener.focus();
   });
   document.body.append(dialog);
   dialog.showModal();
   try {
-    const shown = await item(id);
-    const [first, ...others] = shown.captions;
-    content.querySelector('h2').textContent = first ?? id;
-    if (shown.image_url) {
-      const picture = make('img', { alt: first ?? id });
-      content.prepend(make('div', { class: 'mat' }, picture));
-      await show(picture, shown.image_url);
-    }
-    content.append(...others.map((text) => make('p', { dir: 'auto', text })));
-    const facts = [
-      ['Id', id],
-      [t('admin.label'), shown.labels.join(', ')],
-      [t('admin.source'), shown.source],
-      [t('admin.unreadable-picture'), shown.image_error],
-      ...Object.entries(shown.meta).map(([name, value]) => [
-        name,
-        typeof value === 'object' ? JSON.stringify(value) : String(value),
-      ]),
-    ];
-    content.append(
-      make(
-        'dl',
-        { class: 'facts' },
-        ...facts
-          .filter(([, value]) => value)
-          .map(([name, value]) =>
-            make('div', {}, make('dt', { text: name }), make('dd', { dir: 'auto', text: value })),
-          ),
-      ),
-    );
-    content.append(make('p', {}, make('a', { href: likeUrl(id), text: t('admin.similar') })));
+    await draw(await fetchItem(id), title, content);
   } catch (error) {
-    content.append(failure(error));
+    content.append(errorBox(error));
   }
+}
+
+/**
+ * @param {Item} item
+ * @param {HTMLElement} title
+ * @param {HTMLElement} content
+ */
+async function draw(item, title, content) {
+  const { id, captions, labels, source, meta, image_url: url, image_error: imageError } = item;
+  const [caption, ...others] = captions;
+  title.textContent = caption ?? id;
+  if (url) {
+    const image = make('img', { alt: caption ?? id });
+    content.prepend(make('div', { class: 'mat' }, image));
+    await load(image, url);
+  }
+  content.append(...others.map((text) => make('p', { dir: 'auto', text })));
+  /** @type {[string, unknown][]} */
+  const facts = [
+    [t('admin.id'), id],
+    [t('admin.label'), labels.join(', ')],
+    [t('admin.source'), source],
+    [t('admin.unreadable-picture'), imageError],
+    ...Object.entries(meta),
+  ];
+  content.append(
+    make(
+      'dl',
+      { class: 'facts' },
+      ...facts
+        .filter(([, value]) => value !== null && value !== undefined && value !== '')
+        .map(([name, value]) => {
+          const text = typeof value === 'object' ? JSON.stringify(value) : String(value);
+          return make('div', {}, make('dt', { text: name }), make('dd', { dir: 'auto', text }));
+        }),
+    ),
+    make('p', {}, make('a', { href: `/?like=${encodeURIComponent(id)}`, text: t('admin.similar') })),
+  );
 }

@@ -1,43 +1,32 @@
-// Keys: which there are, new ones, and an end to those that nobody should have any longer.
+// @ts-check
+// Section "Keys": the API keys that exist, new ones, and revoking those that are no longer needed.
 
-import { make } from '../shared/dom.js';
-import { hasKey, keep, request, requestJson } from '../shared/http.js';
-import { action, announce, careful, empty, failure, field, more, table } from './components.js';
-import { moment, t } from '../shared/i18n.js';
+/** @import { ApiKey, NewApiKey } from 'api' */
+
+import { hasKey, storeKey } from '../shared/api-key.js';
+import { byId, make } from '../shared/dom.js';
+import { request, requestJson } from '../shared/http.js';
+import { formatTime, t } from '../shared/i18n.js';
+import { action, announce, confirmAction, details, emptyText, errorBox, field, table } from './components.js';
 
 const SCOPES = ['search', 'ingest', 'admin'];
 
+/** @param {ApiKey} key */
+const isValid = ({ revoked_at: revokedAt, expires_at: expiresAt }) =>
+  !revokedAt && !(expiresAt && new Date(expiresAt) < new Date());
+
+/** @param {HTMLElement} place */
 export async function keysSection(place) {
-  const fault = make('div');
-  const made = make('div', { 'data-testid': 'new-key' });
+  const errors = make('div');
+  const created = make('div', { 'data-testid': 'new-key' });
   const list = make('div');
-  place.replaceChildren(form(made, refresh), made, fault, list);
+  place.replaceChildren(keyForm(created, refresh), created, errors, list);
   await refresh();
 
   async function refresh() {
+    /** @type {{ keys: ApiKey[] }} */
     const { keys } = await requestJson('/v1/admin/keys');
-    const counts = (key) => !key.revoked_at && !(key.expires_at && new Date(key.expires_at) < new Date());
-    const row = (key) => [
-      make('code', { text: key.id }),
-      make('span', { dir: 'auto', text: key.name || '–' }),
-      key.scopes.map((scope) => t(`admin.scope-${scope}`)).join(', '),
-      moment(key.created_at),
-      key.expires_at ? moment(key.expires_at) : t('admin.never'),
-      moment(key.last_used_at),
-      counts(key)
-        ? careful(
-            'admin.revoke',
-            'admin.revoke-sure',
-            async () => {
-              await request(`/v1/admin/keys/${encodeURIComponent(key.id)}`, { method: 'DELETE' });
-              announce(t('admin.revoked'));
-              await refresh();
-            },
-            fault,
-          )
-        : t(key.revoked_at ? 'admin.revoked' : 'admin.expired'),
-    ];
-    const heads = [
+    const headers = [
       t('admin.id'),
       t('admin.name'),
       t('admin.scopes'),
@@ -46,29 +35,58 @@ export async function keysSection(place) {
       t('admin.used'),
       t('admin.do'),
     ];
-    const [good, gone] = [keys.filter(counts), keys.filter((key) => !counts(key))];
-    if (good.length === 0) place.querySelector('#key-scope-admin').checked = true;
-    list.replaceChildren(
-      good.length
-        ? table(t('admin.keys-caption'), heads, good.map(row), { 'data-testid': 'keys' })
-        : empty(t('admin.no-keys')),
-      ...(gone.length
-        ? [
-            more(
-              t('admin.keys-gone', { n: gone.length }),
-              table(t('admin.keys-gone', { n: gone.length }), heads, gone.map(row)),
-            ),
-          ]
-        : []),
-    );
+    const [valid, invalid] = [keys.filter(isValid), keys.filter((key) => !isValid(key))];
+    // The first key has to be one that can create others.
+    if (valid.length === 0) byId('key-scope-admin', HTMLInputElement).checked = true;
+    /** @type {HTMLElement[]} */
+    const parts = [
+      valid.length
+        ? table(t('admin.keys-caption'), headers, valid.map(row), { 'data-testid': 'keys' })
+        : emptyText(t('admin.no-keys')),
+    ];
+    if (invalid.length) {
+      const text = t('admin.keys-gone', { n: invalid.length });
+      parts.push(details(text, table(text, headers, invalid.map(row))));
+    }
+    list.replaceChildren(...parts);
   }
+
+  /** @param {ApiKey} key */
+  function row(key) {
+    return [
+      make('code', { text: key.id }),
+      make('span', { dir: 'auto', text: key.name || '–' }),
+      key.scopes.map((scope) => t(`admin.scope-${scope}`)).join(', '),
+      formatTime(key.created_at),
+      key.expires_at ? formatTime(key.expires_at) : t('admin.never'),
+      formatTime(key.last_used_at),
+      isValid(key) ? revokeButton(key) : t(key.revoked_at ? 'admin.revoked' : 'admin.expired'),
+    ];
+  }
+
+  /** @param {ApiKey} key */
+  const revokeButton = ({ id }) =>
+    confirmAction(
+      'admin.revoke',
+      'admin.revoke-sure',
+      async () => {
+        await request(`/v1/admin/keys/${encodeURIComponent(id)}`, { method: 'DELETE' });
+        announce(t('admin.revoked'));
+        await refresh();
+      },
+      errors,
+    );
 }
 
-function form(made, refresh) {
+/**
+ * @param {HTMLElement} created Place for the new key.
+ * @param {() => Promise<void>} refresh
+ */
+function keyForm(created, refresh) {
   const name = make('input', { maxlength: 100, autocomplete: 'off' });
   const days = make('input', { type: 'number', min: 1, max: 3650, step: 1, placeholder: t('admin.never') });
   const boxes = SCOPES.map((scope) => make('input', { type: 'checkbox', value: scope, checked: scope === 'search' }));
-  const fault = make('div');
+  const errors = make('div');
   const node = make(
     'form',
     { class: 'panel-form', 'data-testid': 'key-form' },
@@ -87,53 +105,53 @@ function form(made, refresh) {
       ),
     ),
     make('p', {}, make('button', { class: 'solid', 'data-testid': 'key-make', text: t('admin.key-make') })),
-    fault,
+    errors,
   );
   node.addEventListener('submit', async (event) => {
     event.preventDefault();
-    fault.replaceChildren();
-    const scopes = boxes.filter((box) => box.checked).map((box) => box.value);
+    errors.replaceChildren();
+    const scopes = boxes.filter(({ checked }) => checked).map(({ value }) => value);
+    const json = { name: name.value, scopes, expires_in_days: days.value === '' ? null : days.valueAsNumber };
     try {
-      const key = await requestJson('/v1/admin/keys', {
-        method: 'POST',
-        json: { name: name.value, scopes, expires_in_days: days.value === '' ? null : days.valueAsNumber },
-      });
-      // The first key closes what was open: whoever made it goes on with it.
-      if (!hasKey() && scopes.includes('admin')) keep(key.key);
-      show(key, made);
+      /** @type {NewApiKey} */
+      const { key } = await requestJson('/v1/admin/keys', { method: 'POST', json });
+      // From the first key on the service requires one, so the page uses it.
+      if (!hasKey() && scopes.includes('admin')) storeKey(key);
+      showKey(key, created);
       node.reset();
       await refresh();
     } catch (error) {
-      fault.replaceChildren(failure(error));
+      errors.replaceChildren(errorBox(error));
     }
   });
   return node;
 }
 
-/** The one time that a key is shown. */
-function show({ key }, made) {
-  const text = make('code', { class: 'secret', tabindex: '0', 'data-testid': 'secret', text: key });
-  const fault = make('div');
-  made.replaceChildren(
+/**
+ * Shows a new key. The service cannot show it again.
+ *
+ * @param {string} key
+ * @param {HTMLElement} place
+ */
+function showKey(key, place) {
+  const errors = make('div');
+  const copy = async () => {
+    await navigator.clipboard.writeText(key);
+    announce(t('shared.copied'));
+  };
+  place.replaceChildren(
     make(
       'div',
       { class: 'outcome' },
       make('p', { text: t('admin.key-once') }),
-      text,
+      make('code', { class: 'secret', tabindex: '0', 'data-testid': 'secret', text: key }),
       make(
         'div',
         { class: 'row' },
-        action(
-          'shared.copy',
-          async () => {
-            await navigator.clipboard.writeText(key);
-            announce(t('shared.copied'));
-          },
-          fault,
-        ),
-        action('admin.key-done', async () => made.replaceChildren(), fault),
+        action('shared.copy', copy, errors),
+        action('admin.key-done', () => place.replaceChildren(), errors),
       ),
-      fault,
+      errors,
     ),
   );
   announce(t('admin.key-once'));

@@ -1,25 +1,31 @@
-// The common space: pictures and captions where the model puts them, and what lies near what.
+// @ts-check
+// Section "Map": a projection of the common space, with the images and captions where the model embeds them.
+
+/** @import { Point, Projection, SearchResponse } from 'api' */
+/** @import { LabelClass } from './class-colors.js' */
 
 import { make } from '../shared/dom.js';
 import { requestJson } from '../shared/http.js';
-import { item, openItem, thumbnail } from './item.js';
-import { action, announce, empty, failure, field, more } from './components.js';
-import { classesOf, colourOf } from './class-colors.js';
-import { Sheet } from './scatter-plot.js';
-import { number, t } from '../shared/i18n.js';
+import { formatNumber, t } from '../shared/i18n.js';
+import { classesOf, colorOf } from './class-colors.js';
+import { action, announce, details, emptyText, errorBox, field } from './components.js';
+import { fetchItem, openItem, thumbnail } from './item.js';
+import { ScatterPlot } from './scatter-plot.js';
 
-const POINTS = 20_000;
-/** Milliseconds that the pointer rests before an item is asked for. */
-const REST = 70;
-/** Found results whose middle is the place of a query. */
-const FOUND = 10;
+const MAX_POINTS = 20_000;
+const HOVER_DELAY_MS = 70;
+/** Results whose mean position stands for a query. */
+const QUERY_RESULTS = 10;
 /** Items of a selection that are listed. */
-const LISTED = 60;
+const MAX_LISTED = 60;
 
+/** @param {HTMLElement} place */
 export async function mapSection(place) {
-  const { points, total, model, index_generation: generation } = await requestJson(`/v1/map?limit=${POINTS}`);
+  /** @type {Projection} */
+  const projection = await requestJson(`/v1/map?limit=${MAX_POINTS}`);
+  const { points, total, model, index_generation: generation } = projection;
   if (points.length === 0) {
-    place.replaceChildren(empty(t('admin.no-points')));
+    place.replaceChildren(emptyText(t('admin.no-points')));
     return;
   }
   const classes = classesOf(points);
@@ -32,27 +38,26 @@ export async function mapSection(place) {
   });
   const card = make('div', { class: 'hover-card', hidden: true, 'aria-hidden': 'true', 'data-testid': 'hover-card' });
   const frame = make('div', { class: 'map-frame' }, canvas, card);
-  const listed = make('div', { class: 'listed', 'data-testid': 'listed' });
-  const fault = make('div');
-  const list = (shown, what) => listed.replaceChildren(...selection(shown, what));
-  const sheet = new Sheet(canvas, {
-    hover: hovering(card, frame),
-    open: (point) => openItem(point.id, canvas),
-    lassoed: (shown) => list(shown, t('admin.in-lasso')),
+  const selected = make('div', { class: 'listed', 'data-testid': 'listed' });
+  const errors = make('div');
+  /**
+   * @param {Point[]} shown
+   * @param {string} name
+   */
+  const list = (shown, name) => selected.replaceChildren(...selection(shown, name));
+  const plot = new ScatterPlot(canvas, {
+    onHover: hoverCard(card, frame),
+    onOpen: ({ id }) => openItem(id, canvas),
+    onLasso: (shown) => list(shown, t('admin.in-lasso')),
   });
-  const lasso = make('button', {
-    type: 'button',
-    class: 'plain',
-    'aria-pressed': 'false',
-    text: t('admin.lasso'),
-    'data-testid': 'lasso',
-  });
-  lasso.addEventListener('click', () => {
-    sheet.lasso = !sheet.lasso;
-    lasso.setAttribute('aria-pressed', String(sheet.lasso));
-    frame.classList.toggle('lassoing', sheet.lasso);
-  });
-  const press = (name, does) => action(name, async () => does(), fault);
+  const onLabels = (/** @type {Set<string>} */ labels) => {
+    if (labels.size === 0) selected.replaceChildren();
+    else
+      list(
+        points.filter(({ label }) => labels.has(label ?? '')),
+        [...labels].join(', '),
+      );
+  };
   place.replaceChildren(
     make('p', {
       class: 'soft',
@@ -66,17 +71,17 @@ export async function mapSection(place) {
     make(
       'div',
       { class: 'map-bar' },
-      query(sheet, points, fault),
+      queryForm(plot, points, errors),
       make(
         'div',
         { class: 'row' },
-        lasso,
-        press('admin.zoom-in', () => sheet.zoom(1.5)),
-        press('admin.zoom-out', () => sheet.zoom(1 / 1.5)),
-        press('admin.zoom-reset', () => sheet.reset()),
+        lassoButton(plot, frame),
+        action('admin.zoom-in', () => plot.zoom(1.5), errors),
+        action('admin.zoom-out', () => plot.zoom(1 / 1.5), errors),
+        action('admin.zoom-reset', () => plot.reset(), errors),
       ),
     ),
-    fault,
+    errors,
     frame,
     make(
       'p',
@@ -87,157 +92,198 @@ export async function mapSection(place) {
       ` ${t('admin.is-caption')} · ${t('admin.map-how')}`,
     ),
     make('h3', { text: t('admin.map-classes') }),
-    legend(sheet, classes, (labels) => {
-      if (labels.size === 0) listed.replaceChildren();
-      else
-        list(
-          points.filter((point) => labels.has(point.label)),
-          [...labels].join(', '),
-        );
-    }),
-    listed,
+    legend(plot, classes, onLabels),
+    selected,
   );
-  sheet.show(points, classes);
+  plot.show(points, classes);
   canvas.dataset.points = String(points.length);
 }
 
-/** Shows what the pointer rests on: a picture, or words. */
-function hovering(card, frame) {
-  let timer = null;
-  let current = null;
+/**
+ * @param {ScatterPlot} plot
+ * @param {HTMLElement} frame
+ */
+function lassoButton(plot, frame) {
+  const node = make('button', {
+    type: 'button',
+    class: 'plain',
+    'aria-pressed': 'false',
+    text: t('admin.lasso'),
+    'data-testid': 'lasso',
+  });
+  node.addEventListener('click', () => {
+    plot.lasso = !plot.lasso;
+    node.setAttribute('aria-pressed', String(plot.lasso));
+    frame.classList.toggle('lassoing', plot.lasso);
+  });
+  return node;
+}
+
+/**
+ * Returns a handler that shows the image or the caption under the pointer.
+ *
+ * @param {HTMLElement} card
+ * @param {HTMLElement} frame
+ */
+function hoverCard(card, frame) {
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer;
+  /** @type {Point | null} */
+  let hovered = null;
+
+  /** @param {Point} point */
+  async function content(point) {
+    const item = await fetchItem(point.id);
+    const isImage = point.kind === 'image';
+    const image = isImage ? await thumbnail(item) : null;
+    const caption = isImage ? item.captions[0] : item.captions[point.caption ?? 0];
+    const facts = [t(isImage ? 'admin.is-picture' : 'admin.is-caption'), item.labels.join(', ')];
+    return [
+      ...(image ? [image] : []),
+      make('p', { dir: 'auto', text: caption ?? point.id }),
+      make('p', { class: 'soft', text: facts.filter(Boolean).join(' · ') }),
+    ];
+  }
+
+  /**
+   * @param {Point} point
+   * @param {number} x
+   * @param {number} y
+   */
+  async function show(point, x, y) {
+    const nodes = await content(point).catch(() => [make('p', { text: point.id })]);
+    if (hovered !== point) return;
+    card.replaceChildren(...nodes);
+    card.hidden = false;
+    const isRight = x > frame.clientWidth / 2;
+    card.style.left = isRight ? '' : `${x + 16}px`;
+    card.style.right = isRight ? `${frame.clientWidth - x + 16}px` : '';
+    card.style.top = `${Math.min(y, Math.max(0, frame.clientHeight - card.offsetHeight - 8))}px`;
+  }
+
+  /**
+   * @param {Point | null} point
+   * @param {number} x
+   * @param {number} y
+   */
   return (point, x, y) => {
     clearTimeout(timer);
-    current = point;
-    if (!point) {
-      card.hidden = true;
-      return;
-    }
-    timer = setTimeout(async () => {
-      try {
-        const shown = await item(point.id);
-        const picture = point.kind === 'image' ? await thumbnail(shown) : null;
-        if (current !== point) return;
-        const words = point.kind === 'image' ? shown.captions[0] : shown.captions[point.caption ?? 0];
-        card.replaceChildren(
-          ...[
-            picture,
-            make('p', { dir: 'auto', text: words ?? point.id }),
-            make('p', {
-              class: 'soft',
-              text: [t(point.kind === 'image' ? 'admin.is-picture' : 'admin.is-caption'), shown.labels.join(', ')]
-                .filter(Boolean)
-                .join(' · '),
-            }),
-          ].filter(Boolean),
-        );
-      } catch {
-        if (current !== point) return;
-        card.replaceChildren(make('p', { text: point.id }));
-      }
-      card.hidden = false;
-      const right = x > frame.clientWidth / 2;
-      card.style.left = right ? '' : `${x + 16}px`;
-      card.style.right = right ? `${frame.clientWidth - x + 16}px` : '';
-      card.style.top = `${Math.min(y, Math.max(0, frame.clientHeight - card.offsetHeight - 8))}px`;
-    }, REST);
+    hovered = point;
+    if (point) timer = setTimeout(() => show(point, x, y), HOVER_DELAY_MS);
+    else card.hidden = true;
   };
 }
 
-/** Words whose place on the sheet is a star: the middle of what they find. */
-function query(sheet, points, fault) {
+/**
+ * A form that marks where a query is: at the mean position of its best results.
+ *
+ * @param {ScatterPlot} plot
+ * @param {Point[]} points
+ * @param {HTMLElement} errors
+ */
+function queryForm(plot, points, errors) {
   const input = make('input', { type: 'search', autocomplete: 'off', 'data-testid': 'map-query' });
-  const said = make('output', { for: 'map-query', class: 'soft', 'data-testid': 'map-found' });
+  const output = make('output', { for: 'map-query', class: 'soft', 'data-testid': 'map-found' });
   const node = make(
     'form',
     { class: 'map-query' },
     field('map-query', t('admin.map-query'), input),
     make('button', { class: 'plain', 'data-testid': 'map-ask', text: t('admin.map-ask') }),
-    said,
+    output,
   );
-  const places = new Map(points.map((point) => [`${point.kind} ${point.caption ?? ''} ${point.id}`, point]));
+  /** @param {Pick<Point, 'kind' | 'caption' | 'id'>} point */
+  const keyOf = ({ kind, caption, id }) => `${kind} ${kind === 'image' ? '' : (caption ?? '')} ${id}`;
+  const byKey = new Map(points.map((point) => [keyOf(point), point]));
   node.addEventListener('submit', async (event) => {
     event.preventDefault();
-    fault.replaceChildren();
+    errors.replaceChildren();
     if (!input.value.trim()) {
-      sheet.mark(null);
-      said.textContent = '';
+      plot.mark(null);
+      output.textContent = '';
       return;
     }
     try {
-      const { results } = await requestJson('/v1/search/text', {
-        method: 'POST',
-        json: { query: input.value, target: 'any', limit: FOUND },
-      });
-      const found = results
-        .map((one) => places.get(`${one.kind} ${one.kind === 'image' ? '' : one.caption} ${one.id}`))
-        .filter(Boolean);
+      const json = { query: input.value, target: 'any', limit: QUERY_RESULTS };
+      /** @type {SearchResponse} */
+      const { results } = await requestJson('/v1/search/text', { method: 'POST', json });
+      const found = results.map((hit) => byKey.get(keyOf(hit))).filter((point) => point !== undefined);
+      /** @param {'x' | 'y'} axis */
       const mean = (axis) => found.reduce((sum, point) => sum + point[axis], 0) / found.length;
-      sheet.mark(found.length ? { x: mean('x'), y: mean('y') } : null);
-      said.textContent = t(found.length ? 'admin.map-found' : 'admin.map-none', {
+      plot.mark(found.length ? { x: mean('x'), y: mean('y') } : null);
+      output.textContent = t(found.length ? 'admin.map-found' : 'admin.map-none', {
         n: found.length,
         of: results.length,
       });
     } catch (error) {
-      fault.replaceChildren(failure(error));
+      errors.replaceChildren(errorBox(error));
     }
   });
   return node;
 }
 
-/** Classes with their counts; each pressed one is shown, the others fade. */
-function legend(sheet, classes, chosen) {
+/**
+ * Labels with their counts. Those that are pressed are highlighted.
+ *
+ * @param {ScatterPlot} plot
+ * @param {LabelClass[]} classes
+ * @param {(labels: Set<string>) => void} onChange
+ */
+function legend(plot, classes, onChange) {
+  /** @type {Set<string>} */
   const labels = new Set();
-  const dark = matchMedia('(prefers-color-scheme: dark)');
+  const darkScheme = matchMedia('(prefers-color-scheme: dark)');
+  /** @type {[HTMLElement, number][]} */
   const dots = [];
-  const buttons = classes.map(({ label, count, colour }) => {
+  const rows = classes.map(({ label, count, color }) => {
     const dot = make('span', { class: 'dot', 'aria-hidden': 'true' });
-    dots.push([dot, colour]);
-    const button = make(
+    dots.push([dot, color]);
+    const node = make(
       'button',
       { type: 'button', class: 'legend-button', 'aria-pressed': 'false', 'data-testid': 'map-class' },
       dot,
       make('span', { dir: 'auto', text: label }),
-      make('span', { class: 'figure soft', text: number(count) }),
+      make('span', { class: 'figure soft', text: formatNumber(count) }),
     );
-    button.addEventListener('click', () => {
-      if (labels.delete(label)) button.setAttribute('aria-pressed', 'false');
-      else {
-        labels.add(label);
-        button.setAttribute('aria-pressed', 'true');
-      }
-      sheet.highlight(labels);
-      chosen(labels);
+    node.addEventListener('click', () => {
+      if (!labels.delete(label)) labels.add(label);
+      node.setAttribute('aria-pressed', String(labels.has(label)));
+      plot.highlight(labels);
+      onChange(labels);
     });
-    return make('li', {}, button);
+    return make('li', {}, node);
   });
-  const colour = () => dots.forEach(([dot, which]) => dot.style.setProperty('--dot', colourOf(which, dark.matches)));
-  colour();
-  dark.addEventListener('change', colour);
-  return make('ul', { class: 'legend-list' }, ...buttons);
+  const setColors = () => {
+    for (const [dot, color] of dots) dot.style.setProperty('--dot', colorOf(color, darkScheme.matches));
+  };
+  setColors();
+  darkScheme.addEventListener('change', setColors);
+  return make('ul', { class: 'legend-list' }, ...rows);
 }
 
-/** What a lasso or a class holds: how many of what, and the items themselves. */
-function selection(shown, what) {
-  const said = t('admin.holds', {
-    what,
-    pictures: t('shared.n-pictures', { n: shown.filter((point) => point.kind === 'image').length }),
-    captions: t('shared.n-captions', { n: shown.filter((point) => point.kind === 'text').length }),
+/**
+ * What a lasso or labels select: counts, and the items.
+ *
+ * @param {Point[]} points
+ * @param {string} name
+ * @returns {HTMLElement[]}
+ */
+function selection(points, name) {
+  const summary = t('admin.holds', {
+    what: name,
+    pictures: t('shared.n-pictures', { n: points.filter(({ kind }) => kind === 'image').length }),
+    captions: t('shared.n-captions', { n: points.filter(({ kind }) => kind === 'text').length }),
   });
-  announce(said);
-  const ids = [...new Set(shown.map((point) => point.id))];
-  const counts = classesOf(shown)
-    .map(({ label, count }) => `${label} ${number(count)}`)
-    .join(', ');
-  const rows = ids.slice(0, LISTED).map((id) => {
-    const button = make('button', { type: 'button', class: 'link', text: id, 'data-testid': 'listed-item' });
-    button.addEventListener('click', () => openItem(id));
-    return make('li', {}, button);
+  announce(summary);
+  const ids = [...new Set(points.map(({ id }) => id))];
+  const counts = classesOf(points).map(({ label, count }) => `${label} ${formatNumber(count)}`);
+  const rows = ids.slice(0, MAX_LISTED).map((id) => {
+    const node = make('button', { type: 'button', class: 'link', text: id, 'data-testid': 'listed-item' });
+    node.addEventListener('click', () => openItem(id));
+    return make('li', {}, node);
   });
-  return [
-    make('p', { 'data-testid': 'held', text: said }),
-    counts ? make('p', { class: 'soft', text: counts }) : null,
-    rows.length
-      ? more(t('admin.items-first', { n: rows.length, of: ids.length }), make('ul', { class: 'groups' }, ...rows))
-      : null,
-  ].filter(Boolean);
+  const parts = [make('p', { 'data-testid': 'held', text: summary })];
+  if (counts.length) parts.push(make('p', { class: 'soft', text: counts.join(', ') }));
+  if (!rows.length) return parts;
+  const items = t('admin.items-first', { n: rows.length, of: ids.length });
+  return [...parts, details(items, make('ul', { class: 'groups' }, ...rows))];
 }

@@ -1,12 +1,20 @@
-// Models: how good each is, which one answers, two of them side by side.
+// @ts-check
+// Section "Models": how good each model is, which one serves, and two of them side by side.
 
+/** @import { EvaluationReport, Model, PromotionDecision, Task } from 'api' */
+
+import { hasKey } from '../shared/api-key.js';
 import { make } from '../shared/dom.js';
-import { hasKey, request, requestJson } from '../shared/http.js';
+import { request, requestJson } from '../shared/http.js';
+import { formatNumber, formatTime, t } from '../shared/i18n.js';
+import { action, announce, confirmAction, details, duration, emptyText, table } from './components.js';
 import { showPlots } from './plots.js';
-import { action, announce, careful, duration, empty, more, table } from './components.js';
-import { moment, number, t } from '../shared/i18n.js';
 
-/** Rows of a comparison: a name, and where the report has it. All are shares; for errors less is better. */
+/**
+ * Rows of a comparison: the key of a name, the value of a report, and whether less is better.
+ *
+ * @type {[string, (report: EvaluationReport) => number | undefined, boolean?][]}
+ */
 const METRICS = [
   ['admin.metric-map-it', (report) => report.map_image_to_text],
   ['admin.metric-map-ti', (report) => report.map_text_to_image],
@@ -20,107 +28,127 @@ const METRICS = [
   ['admin.metric-error-ti', (report) => report.calibration_error_text_to_image, true],
 ];
 
-const share = (value) => (Number.isFinite(value) ? number(value, 3) : '–');
+/** Differences below this are not visible in three decimals. */
+const MIN_DIFFERENCE = 0.0005;
 
+/** @param {number | undefined} value */
+const share = (value) => (value !== undefined && Number.isFinite(value) ? formatNumber(value, 3) : '–');
+
+/** @param {HTMLElement} place */
 export async function modelsSection(place) {
+  /** @type {{ models: Model[], before: string | null }} */
   const { models, before } = await requestJson('/v1/models');
   if (models.length === 0) {
-    place.replaceChildren(empty(t('admin.no-models')));
+    place.replaceChildren(emptyText(t('admin.no-models')));
     return;
   }
-  const fault = make('div');
+  const errors = make('div');
   const compared = make('div', { id: 'compared', 'data-testid': 'compared' });
-  // What somebody reads stays while the list is drawn anew.
-  const plotted = place.querySelector('#plotted') ?? make('div', { id: 'plotted' });
-  const chosen = new Set();
-  const rows = models.map((model) => {
+  // Plots that the reader has opened stay when the list is drawn again.
+  const oldPlots = place.querySelector('#plotted');
+  const plots = oldPlots instanceof HTMLElement ? oldPlots : make('div', { id: 'plotted' });
+  const headers = [
+    t('admin.model'),
+    t('admin.compare'),
+    t('admin.made'),
+    t('admin.metric-map-it'),
+    t('admin.metric-map-ti'),
+    t('admin.took'),
+    t('admin.gate'),
+    t('admin.do'),
+  ];
+  const boxes = comparisonBoxes(models, compared);
+  const rows = models.map((model, index) => {
+    const { report } = model;
+    return [
+      nameOf(model),
+      boxes[index],
+      formatTime(model.created_at),
+      withInterval(report.map_image_to_text, report.interval_image_to_text),
+      withInterval(report.map_text_to_image, report.interval_text_to_image),
+      duration(model.seconds),
+      decision(model.gate),
+      buttonsOf(model, plots, errors),
+    ];
+  });
+  const rollback = confirmAction(
+    'admin.rollback',
+    'admin.rollback-sure',
+    () => activate('/v1/models/rollback'),
+    errors,
+    before ? { text: t('admin.rollback-to', { model: before }) } : { disabled: true },
+  );
+  place.replaceChildren(
+    make('p', { class: 'soft', text: t('admin.models-hint') }),
+    table(t('admin.models-caption'), headers, rows, { class: 'models', 'data-testid': 'models' }),
+    make('div', { class: 'row' }, rollback),
+    errors,
+    compared,
+    plots,
+  );
+}
+
+/** @param {Model} model */
+const nameOf = ({ version, active }) =>
+  make(
+    'span',
+    {},
+    make('code', { text: version }),
+    active ? make('span', { class: 'badge', text: t('admin.answers') }) : null,
+  );
+
+/**
+ * Check boxes that select two models to compare. A third choice replaces the first.
+ *
+ * @param {Model[]} models
+ * @param {HTMLElement} compared
+ */
+function comparisonBoxes(models, compared) {
+  /** @type {{ box: HTMLInputElement, model: Model }[]} */
+  let chosen = [];
+  return models.map((model) => {
     const box = make('input', {
       type: 'checkbox',
       'aria-label': t('admin.compare-this', { model: model.version }),
       'data-testid': 'compare',
     });
     box.addEventListener('change', () => {
-      if (box.checked) chosen.add(model);
-      else chosen.delete(model);
-      // Of two that are compared the older choice gives way to a third.
-      if (chosen.size > 2) {
-        const first = chosen.values().next().value;
-        chosen.delete(first);
-        place.querySelectorAll('[data-testid=compare]')[models.indexOf(first)].checked = false;
+      chosen = chosen.filter((one) => one.box !== box);
+      if (box.checked) chosen.push({ box, model });
+      if (chosen.length > 2) {
+        chosen[0].box.checked = false;
+        chosen = chosen.slice(1);
       }
-      compared.replaceChildren(...(chosen.size === 2 ? comparison(...chosen) : []));
-      if (chosen.size === 2) announce(t('admin.compared', { n: METRICS.length }));
+      compared.replaceChildren(...(chosen.length === 2 ? comparison(chosen[0].model, chosen[1].model) : []));
+      if (chosen.length === 2) announce(t('admin.compared', { n: METRICS.length }));
     });
-    const name = make(
-      'span',
-      {},
-      make('code', { text: model.version }),
-      model.active ? make('span', { class: 'badge', text: t('admin.answers') }) : null,
-    );
-    const buttons = make('div', { class: 'row' });
-    if (!model.active) {
-      buttons.append(
-        careful(
-          'admin.activate',
-          'admin.activate-sure',
-          () => switched(`/v1/models/${encodeURIComponent(model.version)}/activate`),
-          fault,
-        ),
-      );
-    }
-    buttons.append(
-      action('admin.report', () => openReport(model.version), fault),
-      action('admin.plots', () => showPlots(model.version, plotted), fault),
-    );
-    return [
-      box,
-      name,
-      moment(model.created_at),
-      within(model.report.map_image_to_text, model.report.interval_image_to_text),
-      within(model.report.map_text_to_image, model.report.interval_text_to_image),
-      duration(model.seconds),
-      verdict(model.gate),
-      buttons,
-    ];
+    return box;
   });
-  // What heads a row is its name, not the box beside it.
-  const shown = table(
-    t('admin.models-caption'),
-    [
-      t('admin.model'),
-      t('admin.compare'),
-      t('admin.made'),
-      t('admin.metric-map-it'),
-      t('admin.metric-map-ti'),
-      t('admin.took'),
-      t('admin.gate'),
-      t('admin.do'),
-    ],
-    rows.map(([box, name, ...others]) => [name, box, ...others]),
-    { class: 'models', 'data-testid': 'models' },
-  );
-  place.replaceChildren(
-    make('p', { class: 'soft', text: t('admin.models-hint') }),
-    shown,
-    make(
-      'div',
-      { class: 'row' },
-      careful(
-        'admin.rollback',
-        'admin.rollback-sure',
-        () => switched('/v1/models/rollback'),
-        fault,
-        before ? { text: t('admin.rollback-to', { model: before }) } : { disabled: true },
-      ),
-    ),
-    fault,
-    compared,
-    plotted,
+}
+
+/**
+ * @param {Model} model
+ * @param {HTMLElement} plots
+ * @param {HTMLElement} errors
+ */
+function buttonsOf({ version, active }, plots, errors) {
+  const path = `/v1/models/${encodeURIComponent(version)}/activate`;
+  return make(
+    'div',
+    { class: 'row' },
+    active ? null : confirmAction('admin.activate', 'admin.activate-sure', () => activate(path), errors),
+    action('admin.report', () => openReport(version), errors),
+    action('admin.plots', () => showPlots(version, plots), errors),
   );
 }
 
-/** A share with the interval in which 95 % of other test sets of this size would put it. */
-const within = (value, interval) =>
+/**
+ * A value with its 95 % interval.
+ *
+ * @param {number} value
+ * @param {[number, number]} [interval]
+ */
+const withInterval = (value, interval) =>
   make(
     'span',
     {},
@@ -128,22 +156,27 @@ const within = (value, interval) =>
     interval ? make('span', { class: 'soft', text: ` ${share(interval[0])}–${share(interval[1])}` }) : null,
   );
 
-function verdict(gate) {
+/** @param {PromotionDecision | null} gate */
+function decision(gate) {
   if (!gate) return t('admin.gate-none');
-  if (gate.objections?.length)
-    return more(
-      gate.promoted ? t('admin.gate-forced') : t('admin.gate-held'),
-      ...gate.objections.map((text) => make('p', { text })),
-    );
-  return gate.promoted ? t('admin.gate-passed') : t('admin.gate-held');
+  const { promoted, objections } = gate;
+  if (!objections?.length) return promoted ? t('admin.gate-passed') : t('admin.gate-held');
+  const summary = promoted ? t('admin.gate-forced') : t('admin.gate-held');
+  return details(summary, ...objections.map((text) => make('p', { text })));
 }
 
-async function switched(path) {
+/** @param {string} path */
+async function activate(path) {
+  /** @type {Task} */
   const task = await requestJson(path, { method: 'POST' });
-  document.dispatchEvent(new CustomEvent('task-begun', { detail: task }));
+  document.dispatchEvent(new CustomEvent('task-started', { detail: task }));
 }
 
-/** The page of a report. A new tab shows no key: then it is kept as a file. */
+/**
+ * Opens the report of a model. A new tab cannot send an API key: with one, the report is saved as a file.
+ *
+ * @param {string} version
+ */
 async function openReport(version) {
   const path = `/v1/models/${encodeURIComponent(version)}/report?format=html`;
   const page = await (await request(path)).blob();
@@ -157,37 +190,48 @@ async function openReport(version) {
   announce(t('admin.report-saved'));
 }
 
+/**
+ * Two models side by side, the older one first.
+ *
+ * @param {Model} one
+ * @param {Model} other
+ */
 function comparison(one, other) {
   const [left, right] = one.created_at < other.created_at ? [one, other] : [other, one];
-  const rows = METRICS.map(([name, of, less]) => [t(name), ...beside(of(left.report), of(right.report), less)]);
-  const classes = new Map((left.report.per_class ?? []).map((each) => [each.label, each]));
-  const mean = (each) => (each ? (each.image_to_text + each.text_to_image) / 2 : undefined);
-  const perClass = (right.report.per_class ?? [])
-    .map((each) => [each.label, mean(classes.get(each.label)), mean(each)])
-    .sort((a, b) => a[2] - a[1] - (b[2] - b[1]))
-    .map(([label, before, after]) => [label, ...beside(before, after)]);
-  const heads = (first) => [first, left.version, right.version, t('admin.difference')];
+  const rows = METRICS.map(([name, valueOf, lessIsBetter]) => [
+    t(name),
+    ...difference(valueOf(left.report), valueOf(right.report), lessIsBetter),
+  ]);
+  /** @param {Model} model */
+  const byLabel = ({ report }) =>
+    new Map((report.per_class ?? []).map((each) => [each.label, (each.image_to_text + each.text_to_image) / 2]));
+  const before = byLabel(left);
+  const perLabel = [...byLabel(right)]
+    .map(([label, after]) => ({ label, before: before.get(label), after }))
+    .sort((a, b) => a.after - (a.before ?? NaN) - (b.after - (b.before ?? NaN)))
+    .map((each) => [each.label, ...difference(each.before, each.after)]);
+  /** @param {string} first */
+  const headers = (first) => [first, left.version, right.version, t('admin.difference')];
   return [
-    table(t('admin.compared-caption'), heads(t('admin.metric')), rows),
-    more(t('admin.per-class'), table(t('admin.per-class'), heads(t('admin.label')), perClass)),
+    table(t('admin.compared-caption'), headers(t('admin.metric')), rows),
+    details(t('admin.per-class'), table(t('admin.per-class'), headers(t('admin.label')), perLabel)),
   ];
 }
 
-function beside(before, after, less = false) {
-  const exact = after - before;
-  // What three digits do not show is none.
-  const difference = Math.abs(exact) < 0.0005 ? 0 : exact;
-  if (!Number.isFinite(difference)) return [share(before), share(after), '–'];
-  const better = less ? difference < 0 : difference > 0;
-  const mark = difference === 0 ? '' : better ? '▲ ' : '▼ ';
-  const said = `${mark}${difference > 0 ? '+' : ''}${number(difference, 3)}`;
-  return [
-    share(before),
-    share(after),
-    make('span', {
-      class: mark ? (better ? 'better' : 'worse') : '',
-      text: said,
-      title: mark ? t(better ? 'admin.better' : 'admin.worse') : null,
-    }),
-  ];
+/**
+ * Three cells: two values and their difference.
+ *
+ * @param {number | undefined} before
+ * @param {number | undefined} after
+ * @param {boolean} [lessIsBetter]
+ */
+function difference(before, after, lessIsBetter = false) {
+  const exact = (after ?? NaN) - (before ?? NaN);
+  if (!Number.isFinite(exact)) return [share(before), share(after), '–'];
+  const value = Math.abs(exact) < MIN_DIFFERENCE ? 0 : exact;
+  if (value === 0) return [share(before), share(after), make('span', { text: formatNumber(0, 3) })];
+  const isBetter = lessIsBetter ? value < 0 : value > 0;
+  const text = `${isBetter ? '▲' : '▼'} ${value > 0 ? '+' : ''}${formatNumber(value, 3)}`;
+  const title = t(isBetter ? 'admin.better' : 'admin.worse');
+  return [share(before), share(after), make('span', { class: isBetter ? 'better' : 'worse', text, title })];
 }

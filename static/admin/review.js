@@ -1,86 +1,108 @@
-// What may be wrong: labels and captions that the last evaluation doubts, each with what mends it and what calls it right.
+// @ts-check
+// Section "Review": labels and captions that the latest evaluation doubts. Each can be corrected or confirmed.
+
+/** @import { Item, Review, ReviewEntry, Task } from 'api' */
 
 import { itemUrl, make } from '../shared/dom.js';
-import { request, requestJson } from '../shared/http.js';
+import { RequestError, request, requestJson } from '../shared/http.js';
+import { formatNumber, formatTime, t } from '../shared/i18n.js';
+import { action, announce, emptyText } from './components.js';
 import { forgetItem, openItem, thumbnail } from './item.js';
-import { action, announce, empty } from './components.js';
-import { moment, number, t } from '../shared/i18n.js';
 
-/** Entries of a kind that are shown before somebody asks for all. */
-const FIRST = 12;
+/** Entries per kind that are shown until the reader asks for all. */
+const FIRST_ENTRIES = 12;
 
-/** What is shown; entries of one item share what is known of it. */
+/**
+ * The shown entries. Those of one item are updated together when it changes.
+ *
+ * @type {ReviewEntry[]}
+ */
 let entries = [];
-let again = () => {};
+let reload = async () => {};
 
+/** @param {HTMLElement} place */
 export async function reviewSection(place) {
+  /** @type {Review} */
   const review = await requestJson('/v1/admin/review');
   ({ entries } = review);
-  again = async () => {
+  reload = async () => {
     await reviewSection(place);
-    place.querySelector('[data-testid=look-again]').focus();
+    focusOn(place, '[data-testid=look-again]');
   };
-  const { looked_at: lookedAt } = review;
-  const fault = make('div');
-  const look = action(
-    'admin.look-again',
-    async () => {
-      const task = await requestJson('/v1/admin/evaluate', { method: 'POST' });
-      document.dispatchEvent(new CustomEvent('task-begun', { detail: task }));
-      announce(t('admin.looking'));
-      const { textContent: said } = look;
-      look.textContent = t('admin.looking');
-      // It works until its task is over; if that ends well, all of this is drawn anew.
-      await new Promise((resolve) => {
-        const over = ({ detail }) => {
-          if (detail.id !== task.id) return;
-          document.removeEventListener('task-ended', over);
-          resolve();
-        };
-        document.addEventListener('task-ended', over);
-      });
-      look.textContent = said;
-    },
-    fault,
-    { text: t(lookedAt ? 'admin.look-again' : 'admin.look') },
-  );
-  const parts = [
-    make('p', {
-      class: 'soft',
-      text: t(lookedAt ? 'admin.review-hint' : 'admin.review-never', { at: moment(lookedAt) }),
-    }),
-  ];
-  if (lookedAt && entries.length === 0) parts.push(empty(t('admin.review-none')));
+  const { looked_at: evaluatedAt } = review;
+  const errors = make('div');
+  const evaluate = action('admin.look-again', runEvaluation, errors, {
+    text: t(evaluatedAt ? 'admin.look-again' : 'admin.look'),
+  });
+  const hint = t(evaluatedAt ? 'admin.review-hint' : 'admin.review-never', { at: formatTime(evaluatedAt) });
+  /** @type {HTMLElement[]} */
+  const parts = [make('p', { class: 'soft', text: hint })];
+  if (evaluatedAt && entries.length === 0) parts.push(emptyText(t('admin.review-none')));
   for (const kind of ['label', 'caption']) {
     const found = entries.filter((entry) => entry.kind === kind);
     if (found.length) parts.push(make('h3', { text: t(`admin.review-${kind}s`, { n: found.length }) }), cards(found));
   }
-  place.replaceChildren(...parts, make('div', { class: 'row' }, look), fault);
+  place.replaceChildren(...parts, make('div', { class: 'row' }, evaluate), errors);
 }
 
+/**
+ * Starts an evaluation and waits until it has ended. If it succeeds, the section is loaded again.
+ *
+ * @param {HTMLButtonElement} button
+ */
+async function runEvaluation(button) {
+  /** @type {Task} */
+  const task = await requestJson('/v1/admin/evaluate', { method: 'POST' });
+  document.dispatchEvent(new CustomEvent('task-started', { detail: task }));
+  announce(t('admin.looking'));
+  const { textContent: text } = button;
+  button.textContent = t('admin.looking');
+  await new Promise((resolve) => {
+    /** @param {CustomEvent<Task>} event */
+    const onEnd = ({ detail }) => {
+      if (detail.id !== task.id) return;
+      document.removeEventListener('task-ended', onEnd);
+      resolve(null);
+    };
+    document.addEventListener('task-ended', onEnd);
+  });
+  button.textContent = text;
+}
+
+/**
+ * @param {Element} node
+ * @param {string} selector
+ */
+function focusOn(node, selector) {
+  const target = node.querySelector(selector);
+  if (target instanceof HTMLElement) target.focus();
+}
+
+/** @param {ReviewEntry[]} found Entries of one kind. */
 function cards(found) {
   const list = make('ul', { class: 'review', 'data-testid': `review-${found[0].kind}s` });
-  list.append(...found.slice(0, FIRST).map(card));
-  if (found.length <= FIRST) return list;
+  list.append(...found.slice(0, FIRST_ENTRIES).map(card));
+  if (found.length <= FIRST_ENTRIES) return list;
   const rest = make('button', {
     type: 'button',
     class: 'plain',
-    text: t('admin.review-rest', { n: found.length - FIRST }),
+    text: t('admin.review-rest', { n: found.length - FIRST_ENTRIES }),
     'data-testid': 'review-rest',
   });
   rest.addEventListener('click', () => {
-    const shown = found.slice(FIRST).map(card);
-    list.append(...shown);
+    const added = found.slice(FIRST_ENTRIES).map(card);
+    list.append(...added);
     rest.remove();
-    shown[0].querySelector('.row button').focus();
+    focusOn(added[0], '.row button');
   });
   return make('div', {}, list, rest);
 }
 
+/** @param {ReviewEntry} entry */
 function card(entry) {
   const { item } = entry;
   const node = make('li', { 'data-testid': 'review-entry' });
-  const fault = make('div');
+  const errors = make('div');
   const picture = make('button', {
     type: 'button',
     class: 'review-picture',
@@ -90,124 +112,153 @@ function card(entry) {
   thumbnail(item)
     .then((image) => image && picture.append(image))
     .catch(() => {});
-  const name = item.captions[0] ?? item.id;
-  const mend = () =>
-    change(
-      entry,
-      proposed(entry),
-      t(entry.kind === 'label' ? 'admin.review-now' : 'admin.review-removed', { label: entry.suggested, name }),
-    );
-  const buttons = make(
-    'div',
-    { class: 'row' },
-    onlyCaption(entry)
-      ? null
-      : action(mendingKey(entry), () => settled(node, entry, mend), fault, {
-          text: t(mendingKey(entry), { label: entry.suggested }),
-          'data-testid': 'review-mend',
-        }),
-    action('admin.review-right', () => settled(node, entry, () => callRight(entry)), fault),
+  const correctButton = action(correctionKey(entry), () => resolveEntry(node, entry, () => correct(entry)), errors, {
+    text: correctionText(entry),
+    'data-testid': 'review-mend',
+  });
+  const confirmButton = action('admin.review-right', () => resolveEntry(node, entry, () => confirm(entry)), errors);
+  node.append(
+    picture,
+    ...(entry.kind === 'label' ? labelDoubt(entry) : captionDoubt(entry)),
+    make('div', { class: 'row' }, isOnlyCaption(entry) ? null : correctButton, confirmButton),
+    errors,
   );
-  node.append(picture, ...(entry.kind === 'label' ? ofLabel(entry) : ofCaption(entry)), buttons, fault);
   return node;
 }
 
-const said = (text) => make('bdi', { text });
+/** @param {string} text */
+const isolated = (text) => make('bdi', { text });
 
-function ofLabel({ item, suggested, lead }) {
-  return [
+/** @param {Extract<ReviewEntry, { kind: 'label' }>} entry */
+function labelDoubt({ item, suggested, lead }) {
+  const parts = [
     make(
       'p',
       { class: 'review-doubt' },
-      make('b', {}, said(item.labels.join(', '))),
+      make('b', {}, isolated(item.labels.join(', '))),
       ' → ',
-      make('b', {}, said(suggested)),
+      make('b', {}, isolated(suggested)),
       '?',
     ),
-    item.captions.length ? make('p', { class: 'review-words', dir: 'auto', text: item.captions[0] }) : null,
-    make('p', { class: 'soft', text: t('admin.review-lead', { n: number(lead, 2) }) }),
-  ].filter(Boolean);
+  ];
+  if (item.captions.length) parts.push(make('p', { class: 'review-words', dir: 'auto', text: item.captions[0] }));
+  parts.push(make('p', { class: 'soft', text: t('admin.review-lead', { n: formatNumber(lead, 2) }) }));
+  return parts;
 }
 
-function ofCaption(entry) {
+/** @param {Extract<ReviewEntry, { kind: 'caption' }>} entry */
+function captionDoubt(entry) {
   const { item, caption, distance } = entry;
-  return [
+  const parts = [
     make('p', { class: 'review-words', dir: 'auto', text: caption }),
-    make('p', { class: 'soft' }, said(item.labels.join(', '))),
-    make('p', { class: 'soft', text: t('admin.review-distance', { n: number(distance, 2) }) }),
-    onlyCaption(entry) ? make('p', { class: 'soft', text: t('admin.review-only') }) : null,
-  ].filter(Boolean);
+    make('p', { class: 'soft' }, isolated(item.labels.join(', '))),
+    make('p', { class: 'soft', text: t('admin.review-distance', { n: formatNumber(distance, 2) }) }),
+  ];
+  if (isOnlyCaption(entry)) parts.push(make('p', { class: 'soft', text: t('admin.review-only') }));
+  return parts;
 }
 
-/** Without any caption nothing is learned from a picture: its last one is not to be lost by one click. */
-const onlyCaption = ({ kind, item }) => kind === 'caption' && item.captions.length < 2;
+/**
+ * Whether a doubted caption is the only one of its item. It cannot be removed with one click, as an image without captions
+ * does not take part in training.
+ *
+ * @param {ReviewEntry} entry
+ */
+const isOnlyCaption = ({ kind, item }) => kind === 'caption' && item.captions.length < 2;
 
-/** The change that an entry proposes: an item of one class is of another, of several it gets one more; a caption goes. */
-function proposed({ kind, item, suggested, caption }) {
-  if (kind === 'caption') return { captions: item.captions.filter((text) => text !== caption) };
-  return { labels: item.labels.length === 1 ? [suggested] : [...item.labels, suggested] };
-}
-
-function mendingKey({ kind, item }) {
+/** @param {ReviewEntry} entry */
+function correctionKey({ kind, item }) {
   if (kind === 'caption') return 'admin.review-remove';
   return item.labels.length === 1 ? 'admin.review-is' : 'admin.review-is-also';
 }
 
-/** Does what settles an entry and offers the way back, which `act` gives with what was done: [text, undo]. */
-async function settled(node, entry, act) {
-  let done;
+/** @param {ReviewEntry} entry */
+const correctionText = (entry) => t(correctionKey(entry), entry.kind === 'label' ? { label: entry.suggested } : {});
+
+/**
+ * Resolves an entry with `act`, which returns a text that says what was done and a function that takes it back.
+ *
+ * @param {HTMLElement} node
+ * @param {ReviewEntry} entry
+ * @param {() => Promise<[string, () => Promise<unknown>]>} act
+ */
+async function resolveEntry(node, entry, act) {
+  let text;
   let undo;
   try {
-    [done, undo] = await act();
+    [text, undo] = await act();
   } catch (error) {
-    if (error.status !== 412 && error.status !== 404) throw error;
-    // Somebody else was here first.
+    if (!(error instanceof RequestError) || (error.status !== 412 && error.status !== 404)) throw error;
+    // The item was changed or deleted elsewhere.
     announce(t('admin.review-changed'));
-    await again();
+    await reload();
     return;
   }
-  const fault = make('div');
-  const back = action(
+  const errors = make('div');
+  const undoButton = action(
     'admin.undo',
     async () => {
       await undo();
       announce(t('admin.undone'));
-      const anew = card(entry);
-      node.replaceWith(anew);
-      anew.querySelector('.row button').focus();
+      const again = card(entry);
+      node.replaceWith(again);
+      focusOn(again, '.row button');
     },
-    fault,
+    errors,
   );
   node.replaceChildren(
-    node.firstElementChild,
-    make('p', { dir: 'auto', text: done }),
-    make('div', { class: 'row' }, back),
-    fault,
+    ...[...node.children].slice(0, 1),
+    make('p', { dir: 'auto', text }),
+    make('div', { class: 'row' }, undoButton),
+    errors,
   );
-  announce(done);
-  back.focus();
+  announce(text);
+  undoButton.focus();
 }
 
-async function callRight({ id }) {
-  const address = `/v1/admin/review/${id}/settle`;
-  await request(address, { method: 'POST' });
-  return [t('admin.review-settled'), () => request(address, { method: 'DELETE' })];
+/**
+ * Marks a doubted label or caption as right.
+ *
+ * @param {ReviewEntry} entry
+ * @returns {Promise<[string, () => Promise<unknown>]>}
+ */
+async function confirm({ id }) {
+  const path = `/v1/admin/review/${id}/settle`;
+  await request(path, { method: 'POST' });
+  return [t('admin.review-settled'), () => request(path, { method: 'DELETE' })];
 }
 
-/** Changes the item, if it is still as it is shown. */
-async function change(entry, to, done) {
-  const {
-    item: { labels, captions },
-  } = entry;
-  await patch(entry, to);
-  // Back to what it was, of what was changed here.
-  return [done, () => patch(entry, to.labels ? { labels } : { captions })];
+/**
+ * Changes the item as proposed: the suggested label replaces a single one and joins several, a caption is removed.
+ *
+ * @param {ReviewEntry} entry
+ * @returns {Promise<[string, () => Promise<unknown>]>}
+ */
+async function correct(entry) {
+  const { labels, captions, id } = entry.item;
+  const name = captions[0] ?? id;
+  if (entry.kind === 'label') {
+    const { suggested } = entry;
+    await patch(entry, { labels: labels.length === 1 ? [suggested] : [...labels, suggested] });
+    return [t('admin.review-now', { label: suggested, name }), () => patch(entry, { labels })];
+  }
+  const { caption } = entry;
+  await patch(entry, { captions: captions.filter((text) => text !== caption) });
+  return [t('admin.review-removed', { name }), () => patch(entry, { captions })];
 }
 
+/**
+ * Changes an item, unless it has changed since it was loaded.
+ *
+ * @param {ReviewEntry} entry
+ * @param {{ labels?: string[], captions?: string[] }} json
+ */
 async function patch({ item: { id }, etag }, json) {
-  const answer = await request(itemUrl(id), { method: 'PATCH', json, headers: { 'If-Match': etag } });
-  const item = await answer.json();
+  const response = await request(itemUrl(id), { method: 'PATCH', json, headers: { 'If-Match': etag } });
+  /** @type {Item} */
+  const item = await response.json();
   forgetItem(id);
-  for (const entry of entries)
-    if (entry.item.id === id) Object.assign(entry, { item, etag: answer.headers.get('etag') });
+  for (const entry of entries) {
+    if (entry.item.id === id) Object.assign(entry, { item, etag: response.headers.get('etag') });
+  }
 }

@@ -1,78 +1,99 @@
-// What a hand does to a map: a mouse, fingers, a wheel, keys.
+// @ts-check
+// Mouse, touch, wheel and keys on a scatter plot.
 
-/** Lets a `Sheet` be moved, enlarged, pointed at and lassoed. */
-export function listen(sheet) {
-  const { canvas } = sheet;
-  const place = (event) => {
+/** @import { Position, ScatterPlot } from './scatter-plot.js' */
+
+/** Pixels that a pointer may move in a click. */
+const CLICK_TOLERANCE = 4;
+
+/**
+ * Lets the reader move, zoom, point at and lasso a plot.
+ *
+ * @param {ScatterPlot} plot
+ */
+export function listenForGestures(plot) {
+  const { canvas } = plot;
+  /** @type {Map<number, Position>} */
+  const pointers = new Map();
+  let moved = 0;
+  /**
+   * @param {MouseEvent} event
+   * @returns {Position}
+   */
+  const position = (event) => {
     const box = canvas.getBoundingClientRect();
     return [event.clientX - box.left, event.clientY - box.top];
   };
   canvas.addEventListener('pointerdown', (event) => {
-    const at = place(event);
-    sheet.pointers.set(event.pointerId, at);
+    const at = position(event);
+    pointers.set(event.pointerId, at);
     canvas.setPointerCapture(event.pointerId);
-    sheet.moved = 0;
-    sheet.loop = sheet.pointers.size === 1 && (sheet.lasso || event.shiftKey) ? [at] : null;
+    moved = 0;
+    plot.loop = pointers.size === 1 && (plot.lasso || event.shiftKey) ? [at] : null;
   });
   canvas.addEventListener('pointermove', (event) => {
-    const [x, y] = place(event);
-    const before = sheet.pointers.get(event.pointerId);
+    const at = position(event);
+    const [x, y] = at;
+    const before = pointers.get(event.pointerId);
     if (!before) {
-      sheet.point(sheet.hit(x, y), x, y);
+      plot.setHovered(plot.hit(x, y), x, y);
       return;
     }
-    sheet.pointers.set(event.pointerId, [x, y]);
-    sheet.moved += Math.hypot(x - before[0], y - before[1]);
-    if (sheet.moved > 4) sheet.point(null);
-    if (sheet.loop) {
-      sheet.loop.push([x, y]);
-      sheet.schedule();
-    } else if (sheet.pointers.size === 2) {
-      const [other] = [...sheet.pointers].filter(([id]) => id !== event.pointerId).map(([, at]) => at);
-      const spread = (at) => Math.max(1, Math.hypot(at[0] - other[0], at[1] - other[1]));
-      sheet.zoom(spread([x, y]) / spread(before), other[0], other[1]);
-    } else if (sheet.moved > 4) {
-      sheet.pan(x - before[0], y - before[1]);
+    pointers.set(event.pointerId, at);
+    moved += Math.hypot(x - before[0], y - before[1]);
+    if (moved > CLICK_TOLERANCE) plot.setHovered(null);
+    const other = [...pointers].find(([id]) => id !== event.pointerId)?.[1];
+    if (plot.loop) {
+      plot.loop.push(at);
+      plot.schedule();
+    } else if (other && pointers.size === 2) {
+      /** @param {Position} from */
+      const spread = (from) => Math.max(1, Math.hypot(from[0] - other[0], from[1] - other[1]));
+      plot.zoom(spread(at) / spread(before), other[0], other[1]);
+    } else if (moved > CLICK_TOLERANCE) {
+      plot.pan(x - before[0], y - before[1]);
     }
   });
-  const up = (event) => {
-    if (!sheet.pointers.delete(event.pointerId)) return;
-    const loop = sheet.loop;
-    sheet.loop = null;
-    if (loop?.length > 2) sheet.lassoed(sheet.within(loop));
-    else if (!loop && sheet.moved <= 4 && event.type === 'pointerup') {
-      const at = sheet.hit(...place(event));
-      if (at !== null) sheet.open(sheet.points[at]);
+  /** @param {PointerEvent} event */
+  const release = (event) => {
+    if (!pointers.delete(event.pointerId)) return;
+    const { loop } = plot;
+    plot.loop = null;
+    if (loop && loop.length > 2) plot.onLasso(plot.within(loop));
+    else if (!loop && moved <= CLICK_TOLERANCE && event.type === 'pointerup') {
+      const index = plot.hit(...position(event));
+      if (index !== null) plot.onOpen(plot.points[index]);
     }
-    sheet.schedule();
+    plot.schedule();
   };
-  canvas.addEventListener('pointerup', up);
-  canvas.addEventListener('pointercancel', up);
-  canvas.addEventListener('pointerleave', () => sheet.point(null));
-  // A wheel that turns over a map on its way down the page turns the page; the map's own begins with a click or Ctrl.
+  canvas.addEventListener('pointerup', release);
+  canvas.addEventListener('pointercancel', release);
+  canvas.addEventListener('pointerleave', () => plot.setHovered(null));
   canvas.addEventListener(
     'wheel',
     (event) => {
+      // The wheel scrolls the page over the plot, unless the reader has clicked the plot or holds Ctrl.
       if (document.activeElement !== canvas && !event.ctrlKey) return;
       event.preventDefault();
-      sheet.zoom(Math.exp(-event.deltaY * (event.ctrlKey ? 0.01 : 0.0015)), ...place(event));
+      plot.zoom(Math.exp(-event.deltaY * (event.ctrlKey ? 0.01 : 0.0015)), ...position(event));
     },
     { passive: false },
   );
   canvas.addEventListener('keydown', (event) => {
     if (event.altKey || event.ctrlKey || event.metaKey) return;
-    const does = {
-      ArrowLeft: () => sheet.pan(60, 0),
-      ArrowRight: () => sheet.pan(-60, 0),
-      ArrowUp: () => sheet.pan(0, 60),
-      ArrowDown: () => sheet.pan(0, -60),
-      '+': () => sheet.zoom(1.3),
-      '=': () => sheet.zoom(1.3),
-      '-': () => sheet.zoom(1 / 1.3),
-      0: () => sheet.reset(),
-    }[event.key];
-    if (!does) return;
+    /** @type {Record<string, () => void>} */
+    const actions = {
+      ArrowLeft: () => plot.pan(60, 0),
+      ArrowRight: () => plot.pan(-60, 0),
+      ArrowUp: () => plot.pan(0, 60),
+      ArrowDown: () => plot.pan(0, -60),
+      '+': () => plot.zoom(1.3),
+      '=': () => plot.zoom(1.3),
+      '-': () => plot.zoom(1 / 1.3),
+      0: () => plot.reset(),
+    };
+    if (!Object.hasOwn(actions, event.key)) return;
     event.preventDefault();
-    does();
+    actions[event.key]();
   });
 }

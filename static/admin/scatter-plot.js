@@ -1,68 +1,128 @@
-// A sheet of points on a canvas: pictures are squares, captions rings, colours tell classes apart, a star marks a place. It is
-// drawn on a layer of its own when the view changes; what moves with the pointer is drawn over a copy of it.
+// @ts-check
+// A scatter plot on a canvas: images are squares, captions rings, and colors tell labels apart. The points are drawn on a
+// layer of their own when the view changes; what follows the pointer is drawn over a copy of that layer.
 
-import { COLOURS, NONE } from './class-colors.js';
-import { listen } from './scatter-gestures.js';
+/** @import { Point } from 'api' */
+/** @import { LabelClass } from './class-colors.js' */
+/** @import { Stamp, Stamps } from './scatter-shapes.js' */
 
-/** Cells along each side of the grid in which points are looked for. */
+/** @typedef {[number, number]} Position Pixels from the top left corner of the canvas. */
+
+import { COLORS } from './class-colors.js';
+import { listenForGestures } from './scatter-gestures.js';
+import { contextOf, drawStar, isInside, makeStamps } from './scatter-shapes.js';
+
+/** Cells along each side of the grid that finds points by their position. */
 const CELLS = 128;
-/** Pixels around the pointer in which a point is hit. */
-const REACH = 10;
-/** How much is left of what is not chosen. */
-const FAINT = 0.16;
-const [NEAREST, FARTHEST] = [0.8, 60];
+/** Pixels from the pointer within which a point is hit. */
+const HIT_RADIUS = 10;
+const [MIN_SCALE, MAX_SCALE] = [0.8, 60];
 
-/** Draws points on a canvas. `hover(point, x, y)`, `open(point)` and `lassoed(points)` tell what the reader does. */
-export class Sheet {
-  constructor(canvas, { hover = () => {}, open = () => {}, lassoed = () => {} } = {}) {
-    Object.assign(this, { canvas, hover, open, lassoed });
-    this.pen = canvas.getContext('2d');
+export class ScatterPlot {
+  /**
+   * @param {HTMLCanvasElement} canvas
+   * @param {object} handlers
+   * @param {(point: Point | null, x: number, y: number) => void} handlers.onHover
+   * @param {(point: Point) => void} handlers.onOpen
+   * @param {(points: Point[]) => void} handlers.onLasso
+   */
+  constructor(canvas, { onHover, onOpen, onLasso }) {
+    this.canvas = canvas;
+    this.onHover = onHover;
+    this.onOpen = onOpen;
+    this.onLasso = onLasso;
+    this.context = contextOf(canvas);
     this.layer = document.createElement('canvas');
-    this.layerPen = this.layer.getContext('2d', { willReadFrequently: true });
+    this.layerContext = contextOf(this.layer, { willReadFrequently: true });
+    /** @type {Point[]} */
     this.points = [];
+    /** @type {LabelClass[]} */
+    this.classes = [];
+    // Flat copies of the points: twenty thousand objects are too slow to read sixty times a second.
+    this.xs = new Float32Array();
+    this.ys = new Float32Array();
+    this.sprites = new Uint8Array();
+    /** @type {Map<number, number[]>} */
+    this.grid = new Map();
     this.view = { x: 0, y: 0, scale: 1 };
-    this.chosen = null;
+    /**
+     * 1 for each highlighted point; null if all are.
+     *
+     * @type {Uint8Array | null}
+     */
+    this.highlighted = null;
+    /** @type {{ x: number, y: number } | null} */
     this.star = null;
-    this.under = null;
+    /** @type {number | null} */
+    this.hovered = null;
+    /**
+     * The lasso that is being drawn.
+     *
+     * @type {Position[] | null}
+     */
     this.loop = null;
+    /** Whether dragging draws a lasso instead of moving the plot. */
     this.lasso = false;
-    this.pointers = new Map();
-    this.scheduled = false;
-    this.stale = true;
-    this.scheme = matchMedia('(prefers-color-scheme: dark)');
-    this.scheme.addEventListener('change', () => this.redraw());
+    this.isScheduled = false;
+    this.isStale = true;
+    // Of the canvas, in pixels of the page, and pixels of the screen in each of them.
+    this.width = 1;
+    this.height = 1;
+    this.ratio = 1;
+    /** @type {{ image: ImageData, pixels: Uint32Array } | null} */
+    this.buffer = null;
+    /** @type {Stamps | null} */
+    this.stamps = null;
+    this.darkScheme = matchMedia('(prefers-color-scheme: dark)');
+    this.darkScheme.addEventListener('change', () => this.redraw());
     new ResizeObserver(() => this.resize()).observe(canvas);
-    listen(this);
+    listenForGestures(this);
     this.resize();
   }
 
-  /** Points with `x`, `y` from -1 to 1, `kind` and `label`; `classes` are those of `classesOf`. */
+  /**
+   * Shows points, whose coordinates are between -1 and 1.
+   *
+   * @param {Point[]} points
+   * @param {LabelClass[]} classes The result of `classesOf` for them.
+   */
   show(points, classes) {
     this.points = points;
     this.classes = classes;
-    const number = new Map(classes.map((one) => [one.label, one.colour]));
-    // What is drawn is kept flat: twenty thousand objects are slow to walk sixty times a second.
-    this.xs = Float32Array.from(points, (point) => point.x);
-    this.ys = Float32Array.from(points, (point) => point.y);
+    const colors = new Map(classes.map(({ label, color }) => [label, color]));
+    this.xs = Float32Array.from(points, ({ x }) => x);
+    this.ys = Float32Array.from(points, ({ y }) => y);
     this.sprites = Uint8Array.from(
       points,
-      (point) => 2 * (number.get(point.label) ?? COLOURS.light.length) + (point.kind === 'image' ? 0 : 1),
+      ({ label, kind }) => 2 * (colors.get(label ?? '') ?? COLORS.light.length) + (kind === 'image' ? 0 : 1),
     );
     this.grid = new Map();
-    points.forEach((point, at) => {
-      const cell = cellOf(point.x) * CELLS + cellOf(point.y);
-      if (!this.grid.has(cell)) this.grid.set(cell, []);
-      this.grid.get(cell).push(at);
+    points.forEach(({ x, y }, index) => {
+      const cell = cellOf(x) * CELLS + cellOf(y);
+      const indices = this.grid.get(cell);
+      if (indices) indices.push(index);
+      else this.grid.set(cell, [index]);
     });
     this.reset();
   }
 
-  /** Shows these classes and lets the others fade; nothing shows all. */
+  /**
+   * Fades all points but those of some labels. An empty set shows all.
+   *
+   * @param {Set<string>} labels
+   */
   highlight(labels) {
-    this.chosen = labels?.size ? Uint8Array.from(this.points, (point) => labels.has(point.label)) : null;
+    this.highlighted = labels.size
+      ? Uint8Array.from(this.points, ({ label }) => Number(labels.has(label ?? '')))
+      : null;
     this.redraw();
   }
 
+  /**
+   * Marks a place with a star.
+   *
+   * @param {{ x: number, y: number } | null} star
+   */
   mark(star) {
     this.star = star;
     this.redraw();
@@ -73,13 +133,22 @@ export class Sheet {
     this.redraw();
   }
 
+  /**
+   * @param {number} factor
+   * @param {number} [x] The position that stays in place.
+   * @param {number} [y]
+   */
   zoom(factor, x = this.width / 2, y = this.height / 2) {
     const [px, py] = this.toPlane(x, y);
-    this.view.scale = Math.min(FARTHEST, Math.max(NEAREST, this.view.scale * factor));
+    this.view.scale = Math.min(MAX_SCALE, Math.max(MIN_SCALE, this.view.scale * factor));
     const [sx, sy] = this.toScreen(px, py);
     this.pan(x - sx, y - sy);
   }
 
+  /**
+   * @param {number} dx
+   * @param {number} dy
+   */
   pan(dx, dy) {
     const unit = this.unit();
     this.view.x = Math.min(1.2, Math.max(-1.2, this.view.x - dx / unit));
@@ -87,16 +156,26 @@ export class Sheet {
     this.redraw();
   }
 
-  /** Pixels of the page that one unit of the plane takes. */
+  /** Pixels per unit of the plane. */
   unit() {
     return (Math.min(this.width, this.height) / 2 - 12) * this.view.scale;
   }
 
+  /**
+   * @param {number} x
+   * @param {number} y
+   * @returns {Position}
+   */
   toScreen(x, y) {
     const unit = this.unit();
     return [this.width / 2 + (x - this.view.x) * unit, this.height / 2 + (y - this.view.y) * unit];
   }
 
+  /**
+   * @param {number} x
+   * @param {number} y
+   * @returns {[number, number]}
+   */
   toPlane(x, y) {
     const unit = this.unit();
     return [this.view.x + (x - this.width / 2) / unit, this.view.y + (y - this.height / 2) / unit];
@@ -106,229 +185,209 @@ export class Sheet {
     const box = this.canvas.getBoundingClientRect();
     [this.width, this.height] = [Math.max(box.width, 1), Math.max(box.height, 1)];
     this.ratio = Math.min(devicePixelRatio || 1, 2);
-    for (const one of [this.canvas, this.layer]) {
-      [one.width, one.height] = [Math.round(this.width * this.ratio), Math.round(this.height * this.ratio)];
+    for (const canvas of [this.canvas, this.layer]) {
+      canvas.width = Math.round(this.width * this.ratio);
+      canvas.height = Math.round(this.height * this.ratio);
     }
     this.redraw();
   }
 
   redraw() {
-    this.stale = true;
+    this.isStale = true;
     this.schedule();
   }
 
   schedule() {
-    if (this.scheduled) return;
-    this.scheduled = true;
+    if (this.isScheduled) return;
+    this.isScheduled = true;
     requestAnimationFrame(() => {
-      this.scheduled = false;
+      this.isScheduled = false;
       this.draw();
     });
   }
 
   draw() {
-    if (this.stale) this.drawLayer();
-    this.stale = false;
-    const { pen, ratio } = this;
-    pen.setTransform(1, 0, 0, 1, 0, 0);
-    pen.clearRect(0, 0, this.canvas.width, this.canvas.height);
-    pen.drawImage(this.layer, 0, 0);
-    pen.setTransform(ratio, 0, 0, ratio, 0, 0);
-    const ink = this.scheme.matches ? '#ffffff' : '#000000';
-    if (this.under !== null) {
-      const [x, y] = this.toScreen(this.xs[this.under], this.ys[this.under]);
-      pen.strokeStyle = ink;
-      pen.lineWidth = 2;
-      pen.beginPath();
-      pen.arc(x, y, this.radius() + 5, 0, 2 * Math.PI);
-      pen.stroke();
+    if (this.isStale) this.drawLayer();
+    this.isStale = false;
+    const { context, ratio, hovered, star, loop } = this;
+    const isDark = this.darkScheme.matches;
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.clearRect(0, 0, this.canvas.width, this.canvas.height);
+    context.drawImage(this.layer, 0, 0);
+    context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    const ink = isDark ? '#ffffff' : '#000000';
+    context.strokeStyle = ink;
+    if (hovered !== null) {
+      const [x, y] = this.toScreen(this.xs[hovered], this.ys[hovered]);
+      context.lineWidth = 2;
+      context.beginPath();
+      context.arc(x, y, this.radius() + 5, 0, 2 * Math.PI);
+      context.stroke();
     }
-    if (this.star) drawStar(pen, ...this.toScreen(this.star.x, this.star.y), this.scheme.matches);
-    if (this.loop?.length > 1) {
-      pen.strokeStyle = ink;
-      pen.lineWidth = 1.5;
-      pen.setLineDash([5, 4]);
-      pen.beginPath();
-      for (const [x, y] of this.loop) pen.lineTo(x, y);
-      pen.closePath();
-      pen.stroke();
-      pen.fillStyle = this.scheme.matches ? 'rgb(255 255 255 / .08)' : 'rgb(0 0 0 / .06)';
-      pen.fill();
-      pen.setLineDash([]);
+    if (star) drawStar(context, ...this.toScreen(star.x, star.y), isDark);
+    if (loop && loop.length > 1) {
+      context.strokeStyle = ink;
+      context.lineWidth = 1.5;
+      context.setLineDash([5, 4]);
+      context.beginPath();
+      for (const [x, y] of loop) context.lineTo(x, y);
+      context.closePath();
+      context.stroke();
+      context.fillStyle = isDark ? 'rgb(255 255 255 / .08)' : 'rgb(0 0 0 / .06)';
+      context.fill();
+      context.setLineDash([]);
     }
   }
 
-  /** Half the side of a point: smaller where there are many, larger from near. */
+  /** Half the side of a point in pixels: smaller the more points there are, larger when zoomed in. */
   radius() {
     const base = Math.min(5, Math.max(1.8, 110 / Math.sqrt(this.points.length || 1)));
     return Math.min(9, base * this.view.scale ** 0.4);
   }
 
   /**
-   * Draws all points anew. They are written into memory pixel by pixel: twenty thousand calls of a canvas take a hundred times
-   * as long where there is no graphics card.
+   * Draws all points. They are written into memory pixel by pixel: without a graphics card, twenty thousand calls of the canvas
+   * take a hundred times as long.
    */
   drawLayer() {
-    const { layer, ratio, xs, ys } = this;
-    const pen = this.layerPen;
-    pen.setTransform(1, 0, 0, 1, 0, 0);
-    pen.clearRect(0, 0, layer.width, layer.height);
+    const { layer, layerContext: context, ratio, xs, ys, highlighted } = this;
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.clearRect(0, 0, layer.width, layer.height);
     if (!this.points.length) return;
-    const { half, strong, faint } = this.stamps(Math.max(1, Math.round(this.radius() * ratio * 2) / 2));
-    // A stamp at the edge reaches over it, into a margin that is not shown.
-    const [width, height] = [layer.width + 4 * half, layer.height + 4 * half];
-    if (this.sheet?.width !== width || this.sheet.height !== height) {
-      this.sheet = new ImageData(width, height);
-      this.pixels = new Uint32Array(this.sheet.data.buffer);
-    }
-    const { pixels } = this;
+    const { half, strong, faint } = this.stampsOf(Math.max(1, Math.round(this.radius() * ratio * 2) / 2));
+    // The buffer has a margin, so that a stamp at the edge needs no clipping.
+    const { image, pixels } = this.bufferOf(layer.width + 4 * half, layer.height + 4 * half);
+    const { width, height } = image;
     pixels.fill(0);
     const unit = this.unit() * ratio;
-    const [left, top] = [
-      2 * half + layer.width / 2 - this.view.x * unit,
-      2 * half + layer.height / 2 - this.view.y * unit,
-    ];
-    const some = (wanted, stamps) => {
-      for (let at = 0; at < xs.length; at += 1) {
-        if (this.chosen && this.chosen[at] !== wanted) continue;
-        const x = Math.round(left + xs[at] * unit);
-        const y = Math.round(top + ys[at] * unit);
+    const left = 2 * half + layer.width / 2 - this.view.x * unit;
+    const top = 2 * half + layer.height / 2 - this.view.y * unit;
+    /**
+     * @param {0 | 1} isHighlighted Which points to draw.
+     * @param {Stamp[]} stamps
+     */
+    const drawPoints = (isHighlighted, stamps) => {
+      for (let index = 0; index < xs.length; index += 1) {
+        if (highlighted && highlighted[index] !== isHighlighted) continue;
+        const x = Math.round(left + xs[index] * unit);
+        const y = Math.round(top + ys[index] * unit);
         if (x < half || y < half || x >= width - half || y >= height - half) continue;
-        const { dx, dy, colours } = stamps[this.sprites[at]];
-        const middle = y * width + x;
-        for (let each = 0; each < colours.length; each += 1) {
-          const place = middle + dy[each] * width + dx[each];
-          // A soft edge does not cover what is there.
-          if (pixels[place] === 0 || colours[each] >>> 24 > 127) pixels[place] = colours[each];
+        const { dx, dy, colors } = stamps[this.sprites[index]];
+        const center = y * width + x;
+        for (let each = 0; each < colors.length; each += 1) {
+          const at = center + dy[each] * width + dx[each];
+          // A soft edge does not cover other points.
+          if (pixels[at] === 0 || colors[each] >>> 24 > 127) pixels[at] = colors[each];
         }
       }
     };
-    if (this.chosen) some(0, faint);
-    some(1, strong);
-    pen.putImageData(this.sheet, -2 * half, -2 * half);
-    this.drawNames(pen);
+    if (highlighted) drawPoints(0, faint);
+    drawPoints(1, strong);
+    context.putImageData(image, -2 * half, -2 * half);
+    this.drawNames(context);
   }
 
-  /** The pixels of every shape in every colour, made once for a size: strong ones, and faint ones for what is not chosen. */
-  stamps(radius) {
-    const dark = this.scheme.matches;
-    if (this.made?.radius === radius && this.made.dark === dark) return this.made;
-    const half = Math.ceil(radius + 1);
-    const side = 2 * half;
-    const small = document.createElement('canvas');
-    [small.width, small.height] = [side, side];
-    const pen = small.getContext('2d', { willReadFrequently: true });
-    const shape = (colour, ring) => {
-      pen.clearRect(0, 0, side, side);
-      pen.fillStyle = colour;
-      pen.strokeStyle = colour;
-      const square = Math.round(radius * 1.8) / 2;
-      pen.lineWidth = Math.max(1, radius * 0.45);
-      pen.beginPath();
-      if (ring) pen.arc(half, half, Math.max(radius - pen.lineWidth / 2, 0.5), 0, 2 * Math.PI);
-      else pen.rect(half - Math.floor(square), half - Math.floor(square), 2 * square, 2 * square);
-      if (ring) pen.stroke();
-      else pen.fill();
-      const found = new Uint32Array(pen.getImageData(0, 0, side, side).data.buffer);
-      const set = [...found.keys()].filter((at) => found[at] >>> 24 > 20);
-      return {
-        dx: Int32Array.from(set, (at) => (at % side) - half),
-        dy: Int32Array.from(set, (at) => Math.floor(at / side) - half),
-        colours: Uint32Array.from(set, (at) => found[at]),
-      };
-    };
-    const strong = [...(dark ? COLOURS.dark : COLOURS.light), dark ? NONE.dark : NONE.light].flatMap((colour) => [
-      shape(colour, false),
-      shape(colour, true),
-    ]);
-    const faint = strong.map((stamp) => ({
-      ...stamp,
-      colours: stamp.colours.map((colour) => ((((colour >>> 24) * FAINT) << 24) | (colour & 0xffffff)) >>> 0),
-    }));
-    this.made = { radius, dark, half, strong, faint };
-    return this.made;
+  /**
+   * @param {number} width
+   * @param {number} height
+   */
+  bufferOf(width, height) {
+    if (this.buffer?.image.width !== width || this.buffer.image.height !== height) {
+      const image = new ImageData(width, height);
+      this.buffer = { image, pixels: new Uint32Array(image.data.buffer) };
+    }
+    return this.buffer;
   }
 
-  /** Names of classes at their middles, the largest first, none over another; where colours come again, they tell. */
-  drawNames(pen) {
-    const dark = this.scheme.matches;
-    pen.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
-    pen.font = '600 12px system-ui, sans-serif';
-    pen.textAlign = 'center';
-    pen.textBaseline = 'middle';
-    pen.lineWidth = 4;
-    pen.lineJoin = 'round';
-    const taken = [];
-    for (const { label, x: px, y: py } of this.classes) {
-      const [x, y] = this.toScreen(px, py);
+  /** @param {number} radius */
+  stampsOf(radius) {
+    const isDark = this.darkScheme.matches;
+    if (this.stamps?.radius !== radius || this.stamps.isDark !== isDark) this.stamps = makeStamps(radius, isDark);
+    return this.stamps;
+  }
+
+  /**
+   * Draws the names of labels at their centers, the most frequent first, unless they would overlap. They tell labels apart that
+   * have the same color.
+   *
+   * @param {CanvasRenderingContext2D} context
+   */
+  drawNames(context) {
+    const isDark = this.darkScheme.matches;
+    context.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
+    context.font = '600 12px system-ui, sans-serif';
+    context.textAlign = 'center';
+    context.textBaseline = 'middle';
+    context.lineWidth = 4;
+    context.lineJoin = 'round';
+    context.strokeStyle = isDark ? 'rgb(15 17 22 / .85)' : 'rgb(251 251 249 / .88)';
+    context.fillStyle = isDark ? '#f4f3ef' : '#16181d';
+    /** @type {{ x: number, y: number, half: number }[]} */
+    const drawn = [];
+    for (const { label, ...center } of this.classes) {
+      const [x, y] = this.toScreen(center.x, center.y);
       const name = label.length > 28 ? `${label.slice(0, 27)}…` : label;
-      const half = pen.measureText(name).width / 2 + 4;
+      const half = context.measureText(name).width / 2 + 4;
       if (x < -half || y < 0 || x > this.width + half || y > this.height) continue;
-      if (taken.some(([ox, oy, other]) => Math.abs(ox - x) < other + half && Math.abs(oy - y) < 16)) continue;
-      taken.push([x, y, half]);
-      pen.strokeStyle = dark ? 'rgb(15 17 22 / .85)' : 'rgb(251 251 249 / .88)';
-      pen.strokeText(name, x, y);
-      pen.fillStyle = dark ? '#f4f3ef' : '#16181d';
-      pen.fillText(name, x, y);
+      if (drawn.some((other) => Math.abs(other.x - x) < other.half + half && Math.abs(other.y - y) < 16)) continue;
+      drawn.push({ x, y, half });
+      context.strokeText(name, x, y);
+      context.fillText(name, x, y);
     }
   }
 
-  /** The place of the point nearest to a place on the page, if one is within reach. */
+  /**
+   * Index of the point nearest to a position; null if none is near enough.
+   *
+   * @param {number} x
+   * @param {number} y
+   */
   hit(x, y) {
     if (!this.points.length) return null;
     const [px, py] = this.toPlane(x, y);
-    const reach = REACH / this.unit();
-    const [fromX, toX, fromY, toY] = [cellOf(px - reach), cellOf(px + reach), cellOf(py - reach), cellOf(py + reach)];
-    let [best, found] = [reach * reach, null];
-    for (let cx = fromX; cx <= toX; cx += 1) {
-      for (let cy = fromY; cy <= toY; cy += 1) {
-        for (const at of this.grid.get(cx * CELLS + cy) ?? []) {
-          if (this.chosen && !this.chosen[at]) continue;
-          const away = (this.xs[at] - px) ** 2 + (this.ys[at] - py) ** 2;
-          if (away < best) [best, found] = [away, at];
+    const reach = HIT_RADIUS / this.unit();
+    let nearest = reach * reach;
+    /** @type {number | null} */
+    let found = null;
+    for (let cx = cellOf(px - reach); cx <= cellOf(px + reach); cx += 1) {
+      for (let cy = cellOf(py - reach); cy <= cellOf(py + reach); cy += 1) {
+        for (const index of this.grid.get(cx * CELLS + cy) ?? []) {
+          if (this.highlighted && !this.highlighted[index]) continue;
+          const distance = (this.xs[index] - px) ** 2 + (this.ys[index] - py) ** 2;
+          if (distance < nearest) [nearest, found] = [distance, index];
         }
       }
     }
     return found;
   }
 
-  /** The points within a loop on the page. */
+  /**
+   * The points within a loop.
+   *
+   * @param {Position[]} loop
+   */
   within(loop) {
     const plane = loop.map(([x, y]) => this.toPlane(x, y));
-    return this.points.filter((point, at) => (!this.chosen || this.chosen[at]) && inside(point.x, point.y, plane));
+    return this.points.filter(
+      ({ x, y }, index) => (!this.highlighted || this.highlighted[index]) && isInside(x, y, plane),
+    );
   }
 
-  point(at, x, y) {
-    if (at === this.under) return;
-    this.under = at;
-    this.canvas.style.cursor = at === null ? '' : 'pointer';
-    this.hover(at === null ? null : this.points[at], x, y);
+  /**
+   * Sets the point under the pointer.
+   *
+   * @param {number | null} index
+   * @param {number} [x]
+   * @param {number} [y]
+   */
+  setHovered(index, x = 0, y = 0) {
+    if (index === this.hovered) return;
+    this.hovered = index;
+    this.canvas.style.cursor = index === null ? '' : 'pointer';
+    this.onHover(index === null ? null : this.points[index], x, y);
     this.schedule();
   }
 }
 
+/** @param {number} value */
 const cellOf = (value) => Math.min(CELLS - 1, Math.max(0, Math.floor(((value + 1) / 2) * CELLS)));
-
-/** Whether a place lies within a loop: a ray from it crosses the loop an odd number of times. */
-function inside(x, y, loop) {
-  let is = false;
-  for (let at = 0, before = loop.length - 1; at < loop.length; before = at, at += 1) {
-    const [[ax, ay], [bx, by]] = [loop[at], loop[before]];
-    if (ay > y !== by > y && x < ((bx - ax) * (y - ay)) / (by - ay) + ax) is = !is;
-  }
-  return is;
-}
-
-function drawStar(pen, x, y, dark) {
-  pen.beginPath();
-  for (let at = 0; at < 10; at += 1) {
-    const [away, turn] = [at % 2 ? 5.5 : 13, (at * Math.PI) / 5 - Math.PI / 2];
-    pen.lineTo(x + away * Math.cos(turn), y + away * Math.sin(turn));
-  }
-  pen.closePath();
-  pen.fillStyle = '#e2c27a';
-  pen.strokeStyle = dark ? '#ffffff' : '#16181d';
-  pen.lineWidth = 2;
-  pen.fill();
-  pen.stroke();
-}

@@ -1,52 +1,66 @@
-// A task's events as they come. `EventSource` sends no headers, and so no key: the stream is read by fetch.
+// @ts-check
+// The event stream of a task. It is read with `fetch`, because an `EventSource` cannot send an API key.
 
-import { request } from '../shared/http.js';
+import { RequestError, isAbort, request } from '../shared/http.js';
 
-/** Milliseconds until a stream that broke off is asked for again. */
-const AGAIN = 1500;
+/** Delay before a broken stream is requested again. */
+const RECONNECT_MS = 1500;
 
 /**
- * Calls `hear(kind, data)` for each event of a task until its `status` was told, or `signal` says to stop. A stream that breaks
- * off goes on where it was; `lost(true)` and `lost(false)` tell so.
+ * Calls `onEvent` for each event of a task until its last one, `status`, or until `signal` aborts. A stream that breaks off is
+ * resumed after the last event that was received.
+ *
+ * @param {number} id
+ * @param {(kind: string, data: any) => void} onEvent
+ * @param {object} options
+ * @param {AbortSignal} options.signal
+ * @param {(isLost: boolean) => void} options.onConnection Called when the connection is lost and when it is back.
  */
-export async function follow(id, hear, { signal, lost = () => {} } = {}) {
+export async function followTask(id, onEvent, { signal, onConnection }) {
   let last = '0';
   let ended = false;
-  while (!ended && !signal?.aborted) {
+  while (!ended && !signal.aborted) {
     try {
       const response = await request(`/v1/tasks/${id}/events`, { signal, headers: { 'Last-Event-ID': last } });
-      lost(false);
-      for await (const event of events(response.body)) {
+      onConnection(false);
+      if (!response.body) return;
+      for await (const event of parseEvents(response.body)) {
         last = event.id || last;
-        if (event.data) hear(event.kind, JSON.parse(event.data));
+        if (event.data) onEvent(event.kind, JSON.parse(event.data));
         ended ||= event.kind === 'status';
       }
     } catch (error) {
-      if (signal?.aborted || error.name === 'AbortError') return;
-      // A refusal stays one; a connection that is gone comes back.
-      if (error.status >= 400 && error.status < 500) throw error;
-      lost(true);
+      if (signal.aborted || isAbort(error)) return;
+      // Trying again does not help against a refusal.
+      if (error instanceof RequestError && error.status >= 400 && error.status < 500) throw error;
+      onConnection(true);
     }
-    if (!ended)
+    if (!ended) {
       await new Promise((resolve) => {
-        setTimeout(resolve, AGAIN);
+        setTimeout(resolve, RECONNECT_MS);
       });
+    }
   }
 }
 
-async function* events(body) {
+/**
+ * Parses server-sent events.
+ *
+ * @param {ReadableStream<Uint8Array<ArrayBuffer>>} body
+ */
+async function* parseEvents(body) {
   const reader = body.pipeThrough(new TextDecoderStream()).getReader();
   let text = '';
   for (;;) {
     const { value, done } = await reader.read();
     if (done) return;
     const parts = (text + value).replaceAll('\r\n', '\n').split('\n\n');
-    text = parts.pop();
+    text = parts.pop() ?? '';
     for (const part of parts) {
       const event = { kind: 'message', id: '', data: '' };
       for (const line of part.split('\n')) {
         const at = line.indexOf(':');
-        // A line that begins with a colon is there to keep the connection.
+        // Lines that begin with a colon keep the connection open.
         if (at < 1) continue;
         const rest = line.slice(at + 1).replace(/^ /, '');
         if (line.startsWith('event:')) event.kind = rest;

@@ -1,182 +1,227 @@
-// Long work: what to begin, what is at work and how far, what came of what has ended.
+// @ts-check
+// Section "Tasks": tasks that can be started, those that are running with their progress, and the results of earlier ones.
+
+/** @import { Task, TaskList } from 'api' */
 
 import { make } from '../shared/dom.js';
-import { requestJson } from '../shared/http.js';
-import { action, announce, careful, duration, failure, more } from './components.js';
-import { moment, number, says, t } from '../shared/i18n.js';
+import { RequestError, requestJson } from '../shared/http.js';
+import { formatNumber, formatTime, hasMessage, t } from '../shared/i18n.js';
+import { action, announce, confirmAction, details, duration, errorBox } from './components.js';
 
-const WORK = ['reindex', 'evaluate', 'selftest', 'backup', 'compact'];
-const PAGE = 20;
-/** Milliseconds between looks: while something is at work, and while nothing is. */
-const SOON = 1000;
-const LATER = 10_000;
+/** Kinds of tasks that the section starts. */
+const KINDS = ['reindex', 'evaluate', 'selftest', 'backup', 'compact'];
+const PAGE_SIZE = 20;
+/** Delay between updates while a task is running. */
+const RUNNING_POLL_MS = 1000;
+/** Delay between updates otherwise. */
+const IDLE_POLL_MS = 10_000;
+/** Delay before a task that was cancelled is looked at. */
+const CANCEL_POLL_MS = 300;
 
-const atWork = ({ status }) => status === 'running' || status === 'enqueued';
+/** @param {Task} task */
+const isActive = ({ status }) => status === 'running' || status === 'enqueued';
 
-/** What is watched now; another load of the section ends it. */
-let watching = null;
-/** Tasks whose end is news; one may be over before it is first seen here. */
+/**
+ * The list that the page shows. Loading the section again replaces it.
+ *
+ * @type {{ start: (task: Task) => void, end: (task: Task) => void, update: () => void, stop: () => void } | null}
+ */
+let watched = null;
+/**
+ * Tasks whose end is to be reported. One may have ended before the list shows it first.
+ *
+ * @type {Set<number>}
+ */
 const expected = new Set();
 
+/** @param {HTMLElement} place */
 export async function tasksSection(place) {
-  watching?.end();
-  const fault = make('div');
-  const trouble = make('div');
-  const buttons = make(
-    'div',
-    { class: 'works' },
-    ...WORK.map((name) =>
-      make(
-        'div',
-        {},
-        action(
-          `admin.do-${name}`,
-          async () => begun(await requestJson(`/v1/admin/${name}`, { method: 'POST' })),
-          fault,
-        ),
-        make('p', { class: 'soft', text: t(`admin.do-${name}-hint`) }),
-      ),
-    ),
-  );
+  watched?.stop();
+  const errors = make('div');
+  const pollErrors = make('div');
   const list = make('ol', { class: 'task-list', 'data-testid': 'task-list' });
-  const older = make('div', { class: 'row' });
+  /** @type {Map<number, TaskRow>} */
   const rows = new Map();
-  let timer = null;
-  let before = null;
-  let ended = false;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer;
+  let isStopped = false;
 
-  const first = await requestJson(`/v1/tasks?limit=${PAGE}`);
-  take(first.tasks, true);
-  before = first.next_before;
-  older.append(
-    action(
-      'admin.older',
-      async () => {
-        const page = await requestJson(`/v1/tasks?limit=${PAGE}&before=${before}`);
-        take(page.tasks, false);
-        before = page.next_before;
-        older.hidden = before === null;
-      },
-      fault,
+  /** @type {TaskList} */
+  const first = await requestJson(`/v1/tasks?limit=${PAGE_SIZE}`);
+  add(first.tasks, true);
+  let before = first.next_before ?? null;
+  const older = make('div', { class: 'row' });
+  older.hidden = before === null;
+  older.append(action('admin.older', loadOlder, errors));
+  const buttons = KINDS.map((kind) =>
+    make(
+      'div',
+      {},
+      action(`admin.do-${kind}`, async () => start(await startTask(kind)), errors),
+      make('p', { class: 'soft', text: t(`admin.do-${kind}-hint`) }),
     ),
   );
-  older.hidden = before === null;
-  place.replaceChildren(buttons, fault, trouble, list, older);
-  again();
+  place.replaceChildren(make('div', { class: 'works' }, ...buttons), errors, pollErrors, list, older);
+  schedule();
 
-  function take(tasks, fresh) {
-    if (fresh) list.querySelector('.empty')?.remove();
-    for (const task of fresh ? tasks.toReversed() : tasks) {
+  async function loadOlder() {
+    /** @type {TaskList} */
+    const page = await requestJson(`/v1/tasks?limit=${PAGE_SIZE}&before=${before}`);
+    add(page.tasks, false);
+    before = page.next_before ?? null;
+    older.hidden = before === null;
+  }
+
+  /**
+   * @param {Task[]} tasks Newest first.
+   * @param {boolean} isNew Whether they go above those that are listed.
+   */
+  function add(tasks, isNew) {
+    if (isNew) list.querySelector('.empty')?.remove();
+    for (const task of isNew ? tasks.toReversed() : tasks) {
       const known = rows.get(task.id);
       if (known) known.show(task);
       else {
-        const row = taskRow(task, fault, look);
+        const row = taskRow(task, errors, () => update());
         rows.set(task.id, row);
-        if (fresh) list.prepend(row.node);
+        if (isNew) list.prepend(row.node);
         else list.append(row.node);
       }
-      if (atWork(task)) expected.add(task.id);
+      if (isActive(task)) expected.add(task.id);
       else if (expected.delete(task.id)) document.dispatchEvent(new CustomEvent('task-ended', { detail: task }));
     }
-    if (rows.size === 0) list.append(make('li', { class: 'empty', 'data-testid': 'empty', text: t('admin.no-tasks') }));
+    if (rows.size === 0) {
+      list.append(make('li', { class: 'empty', 'data-testid': 'empty', text: t('admin.no-tasks') }));
+    }
   }
 
-  async function look(quiet = true) {
+  async function update(quiet = true) {
     clearTimeout(timer);
     try {
-      if (!document.hidden) take((await requestJson(`/v1/tasks?limit=${PAGE}`, { quiet })).tasks, true);
-      trouble.replaceChildren();
+      if (!document.hidden) add((await requestJson(`/v1/tasks?limit=${PAGE_SIZE}`, { quiet })).tasks, true);
+      pollErrors.replaceChildren();
     } catch (error) {
-      // Said once, not at each look.
-      if (!trouble.firstChild) trouble.replaceChildren(failure(error, () => look(false)));
-      // Without a key there is nothing more to see until there is one.
-      if (error.status === 401 || error.status === 403) return;
+      // An error is shown once, not with each update.
+      if (!pollErrors.firstChild) pollErrors.replaceChildren(errorBox(error, () => update(false)));
+      // Updates go on when there is a key.
+      if (error instanceof RequestError && (error.status === 401 || error.status === 403)) return;
     }
-    again();
+    schedule();
   }
 
-  function again() {
+  function schedule() {
     clearTimeout(timer);
-    if (!ended) timer = setTimeout(() => look(), [...rows.values()].some((row) => atWork(row.task)) ? SOON : LATER);
+    if (isStopped) return;
+    const isRunning = [...rows.values()].some(({ task }) => isActive(task));
+    timer = setTimeout(update, isRunning ? RUNNING_POLL_MS : IDLE_POLL_MS);
   }
 
-  function begun(task) {
+  /** @param {Task} task */
+  function start(task) {
     announce(t('admin.task-begun', { n: task.id }));
-    take([task], true);
-    again();
+    add([task], true);
+    schedule();
   }
 
-  watching = {
-    begun,
-    ended: (task) => rows.get(task.id)?.show(task),
-    look,
-    end: () => {
-      ended = true;
+  watched = {
+    start,
+    end: (task) => rows.get(task.id)?.show(task),
+    update,
+    stop() {
+      isStopped = true;
       clearTimeout(timer);
     },
   };
 }
 
-document.addEventListener('task-begun', ({ detail }) => {
-  expected.add(detail.id);
-  watching?.begun(detail);
-});
-document.addEventListener('task-ended', ({ detail }) => watching?.ended(detail));
-document.addEventListener('key-changed', () => watching?.look());
+/**
+ * @param {string} kind
+ * @returns {Promise<Task>}
+ */
+const startTask = (kind) => requestJson(`/v1/admin/${kind}`, { method: 'POST' });
 
-/** A task in the list; `show` brings it up to date without taking the focus from it. */
-function taskRow(task, fault, look) {
+document.addEventListener('task-started', ({ detail }) => {
+  expected.add(detail.id);
+  watched?.start(detail);
+});
+document.addEventListener('task-ended', ({ detail }) => watched?.end(detail));
+document.addEventListener('key-changed', () => watched?.update());
+
+/** @typedef {{ node: HTMLElement, task: Task, show: (task: Task) => void }} TaskRow */
+
+/**
+ * A task in the list. `show` updates it without moving the focus.
+ *
+ * @param {Task} task
+ * @param {HTMLElement} errors
+ * @param {() => void} update
+ * @returns {TaskRow}
+ */
+function taskRow(task, errors, update) {
   const bar = make('progress', { max: 100, 'aria-label': t('admin.progress-of', { n: task.id }) });
   const status = make('span', { class: 'badge', 'data-testid': 'task-status' });
   const steps = make('p', { class: 'soft' });
-  const cancel = careful(
+  const outcome = make('div');
+  const cancel = confirmAction(
     'admin.cancel-task',
     'admin.cancel-sure',
     async () => {
       await requestJson(`/v1/tasks/${task.id}/cancel`, { method: 'POST' });
-      setTimeout(() => look(), 300);
+      setTimeout(update, CANCEL_POLL_MS);
     },
-    fault,
+    errors,
   );
-  const rest = make('div');
+  const key = `admin.type-${task.type}`;
   const node = make(
     'li',
     { 'data-testid': 'task', 'data-task': String(task.id) },
     make(
       'div',
       { class: 'row' },
-      make('strong', { text: says(`admin.type-${task.type}`) ? t(`admin.type-${task.type}`) : task.type }),
+      make('strong', { text: hasMessage(key) ? t(key) : task.type }),
       make('span', { class: 'soft', text: `#${task.id}` }),
       status,
-      make('span', { class: 'soft', text: moment(task.created_at) }),
+      make('span', { class: 'soft', text: formatTime(task.created_at) }),
       cancel,
     ),
     bar,
     steps,
-    rest,
+    outcome,
   );
-  const row = { node, task, show };
 
-  function show(now) {
-    row.task = now;
-    const { progress, started_at: began, finished_at: over } = now;
-    node.dataset.status = now.status;
-    status.textContent = t(`admin.status-${now.status}`);
-    cancel.hidden = bar.hidden = !atWork(now);
-    bar.value = Math.max(progress.percent, 0);
-    const said = progress.steps
-      .filter((one) => !over && one.total > 0)
-      .map((one) => `${one.name} ${number(one.done)}/${number(one.total)}`);
-    if (progress.eta_seconds) said.push(t('admin.left', { time: duration(progress.eta_seconds) }));
-    if (began && over) said.push(t('admin.took-time', { time: duration((new Date(over) - new Date(began)) / 1000) }));
-    steps.textContent = said.join(' · ');
-    if (over && !rest.firstChild) {
-      if (now.error) rest.append(make('p', { class: 'outcome', text: now.error.detail }));
-      if (now.result)
-        rest.append(more(t('admin.result'), make('pre', { tabindex: '0', text: JSON.stringify(now.result, null, 2) })));
+  /** @param {Task} updated */
+  function show(updated) {
+    row.task = updated;
+    node.dataset.status = updated.status;
+    status.textContent = t(`admin.status-${updated.status}`);
+    cancel.hidden = bar.hidden = !isActive(updated);
+    bar.value = Math.max(updated.progress.percent, 0);
+    steps.textContent = progressText(updated);
+    if (!updated.finished_at || outcome.firstChild) return;
+    if (updated.error) outcome.append(make('p', { class: 'outcome', text: updated.error.detail }));
+    if (updated.result) {
+      const json = make('pre', { tabindex: '0', text: JSON.stringify(updated.result, null, 2) });
+      outcome.append(details(t('admin.result'), json));
     }
   }
 
+  const row = { node, task, show };
   show(task);
   return row;
+}
+
+/** @param {Task} task */
+function progressText({ progress, started_at: startedAt, finished_at: finishedAt }) {
+  const parts = [];
+  if (!finishedAt) {
+    for (const { name, done, total } of progress.steps) {
+      if (total > 0) parts.push(`${name} ${formatNumber(done)}/${formatNumber(total)}`);
+    }
+  }
+  if (progress.eta_seconds) parts.push(t('admin.left', { time: duration(progress.eta_seconds) }));
+  if (startedAt && finishedAt) {
+    const seconds = (Date.parse(finishedAt) - Date.parse(startedAt)) / 1000;
+    parts.push(t('admin.took-time', { time: duration(seconds) }));
+  }
+  return parts.join(' · ');
 }

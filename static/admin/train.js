@@ -1,19 +1,29 @@
-// How to train, and how a training goes while it goes.
+// @ts-check
+// Section "Training": the settings of a training, and its curves while it runs.
+
+/** @import { EpochMetrics, PromotionDecision, Task, TaskList } from 'api' */
+/** @import { Chart } from './chart.js' */
 
 import { byId, make } from '../shared/dom.js';
 import { requestJson } from '../shared/http.js';
+import { formatNumber, t } from '../shared/i18n.js';
 import { chart } from './chart.js';
-import { announce, careful, duration, empty, failure, field, more, table } from './components.js';
-import { follow } from './task-events.js';
-import { number, t } from '../shared/i18n.js';
+import { announce, confirmAction, details, duration, emptyText, errorBox, field, table } from './components.js';
+import { followTask } from './task-events.js';
 
-/** Settings by their names in a settings file; what is left empty is as in the default. */
+/**
+ * Settings by their names in a settings file. Those that are left empty keep their default.
+ *
+ * @typedef {[path: string, key: string, bounds: { min: number, step: number | 'any' }]} Setting
+ * @type {Setting[]}
+ */
 const SETTINGS = [
   ['class.course.max_epochs', 'admin.set-class-epochs', { min: 1, step: 1 }],
   ['pair.course.max_epochs', 'admin.set-pair-epochs', { min: 1, step: 1 }],
   ['seed', 'admin.set-seed', { min: 0, step: 1 }],
 ];
-const FINER = [
+/** @type {Setting[]} */
+const ADVANCED_SETTINGS = [
   ['class.course.learning_rate', 'admin.set-class-rate', { min: 0, step: 'any' }],
   ['pair.course.learning_rate', 'admin.set-pair-rate', { min: 0, step: 'any' }],
   ['class.course.batch', 'admin.set-class-batch', { min: 1, step: 1 }],
@@ -24,21 +34,29 @@ const FINER = [
   ['class.eta', 'admin.set-eta', { min: 0, step: 'any' }],
 ];
 
+/** Terms of the loss. Only the class part has J1 to J3. */
+const LOSS_TERMS = /** @type {const} */ (['total', 'j1', 'j2', 'j3']);
+
+/** @type {AbortController | null} */
 let following = null;
 
+/** @param {HTMLElement} place */
 export async function trainSection(place) {
+  /** @type {TaskList} */
   const { tasks } = await requestJson('/v1/tasks?type=train&limit=1');
   const live = make('div', { id: 'training', 'data-testid': 'training' });
-  place.replaceChildren(form(live), live);
+  place.replaceChildren(settingsForm(live), live);
   if (tasks.length) watch(tasks[0], live);
-  else live.replaceChildren(empty(t('admin.no-training')));
+  else live.replaceChildren(emptyText(t('admin.no-training')));
 }
 
-function form(live) {
-  const numeric = ([path, name, bounds]) =>
+/** @param {HTMLElement} live Place for the training that the form starts. */
+function settingsForm(live) {
+  /** @param {Setting} setting */
+  const numberField = ([path, key, bounds]) =>
     field(
       `set-${path.replaceAll('.', '-')}`,
-      t(name),
+      t(key),
       make('input', {
         type: 'number',
         inputmode: 'decimal',
@@ -47,195 +65,215 @@ function form(live) {
         ...bounds,
       }),
     );
-  const objective = make(
-    'select',
-    { 'data-path': 'objective' },
-    ...['class-and-pair', 'dscmr'].map((value) => make('option', { value, text: t(`admin.objective-${value}`) })),
+  const objectives = ['class-and-pair', 'dscmr'].map((value) =>
+    make('option', { value, text: t(`admin.objective-${value}`) }),
   );
-  const fault = make('div', { id: 'train-fault' });
+  const margin = make('input', { type: 'number', min: 0, max: 1, step: 'any', placeholder: t('admin.default') });
+  const errors = make('div', { id: 'train-fault' });
   const node = make(
     'form',
     { id: 'train-form', class: 'panel-form', 'data-testid': 'train-form' },
     make(
       'div',
       { class: 'fields' },
-      field('set-objective', t('admin.objective'), objective),
-      ...SETTINGS.map(numeric),
-      field(
-        'set-margin',
-        t('admin.margin'),
-        make('input', { type: 'number', min: 0, max: 1, step: 'any', placeholder: t('admin.default') }),
-        t('admin.margin-hint'),
-      ),
+      field('set-objective', t('admin.objective'), make('select', { 'data-path': 'objective' }, ...objectives)),
+      ...SETTINGS.map(numberField),
+      field('set-margin', t('admin.margin'), margin, t('admin.margin-hint')),
     ),
-    more(t('admin.finer'), make('div', { class: 'fields' }, ...FINER.map(numeric))),
+    details(t('admin.finer'), make('div', { class: 'fields' }, ...ADVANCED_SETTINGS.map(numberField))),
     field('set-force', t('admin.force'), make('input', { type: 'checkbox' }), t('admin.force-hint')),
     make('p', {}, make('button', { class: 'solid', 'data-testid': 'train-start', text: t('admin.train-start') })),
-    fault,
+    errors,
   );
   node.addEventListener('submit', async (event) => {
     event.preventDefault();
-    fault.replaceChildren();
+    errors.replaceChildren();
     try {
-      const task = await requestJson('/v1/admin/train', { method: 'POST', json: asked(node) });
+      /** @type {Task} */
+      const task = await requestJson('/v1/admin/train', { method: 'POST', json: requestOf(node) });
       announce(t('admin.task-begun', { n: task.id }));
-      document.dispatchEvent(new CustomEvent('task-begun', { detail: task }));
+      document.dispatchEvent(new CustomEvent('task-started', { detail: task }));
       watch(task, live);
     } catch (error) {
-      fault.replaceChildren(failure(error));
+      errors.replaceChildren(errorBox(error));
     }
   });
   return node;
 }
 
-/** The body of the request: only what was filled in. */
-function asked(node) {
+/** @typedef {{ [name: string]: string | number | Settings }} Settings */
+
+/**
+ * The body of the request: the settings that were filled in.
+ *
+ * @param {HTMLFormElement} form
+ */
+function requestOf(form) {
+  /** @type {Settings} */
   const settings = {};
-  for (const input of node.querySelectorAll('[data-path]')) {
-    if (input.value === '') continue;
-    const path = input.dataset.path.split('.');
-    const last = path.pop();
-    const table = path.reduce((under, name) => (under[name] ??= {}), settings);
-    table[last] = input.type === 'number' ? input.valueAsNumber : input.value;
+  for (const input of form.querySelectorAll('[data-path]')) {
+    if (!(input instanceof HTMLInputElement || input instanceof HTMLSelectElement) || input.value === '') continue;
+    const path = (input.dataset.path ?? '').split('.');
+    const name = path.pop() ?? '';
+    const group = path.reduce((under, each) => {
+      under[each] ??= {};
+      return /** @type {Settings} */ (under[each]);
+    }, settings);
+    group[name] = input instanceof HTMLInputElement ? input.valueAsNumber : input.value;
   }
-  const margin = byId('set-margin').valueAsNumber;
-  return { settings, force: byId('set-force').checked, ...(Number.isNaN(margin) ? {} : { margin }) };
+  const margin = byId('set-margin', HTMLInputElement).valueAsNumber;
+  const force = byId('set-force', HTMLInputElement).checked;
+  return { settings, force, ...(Number.isNaN(margin) ? {} : { margin }) };
 }
 
-/** Shows a training, from its first epoch on, while it goes. */
+/**
+ * Shows a training with the curves of all its epochs, and follows it while it runs.
+ *
+ * @param {Task} task
+ * @param {HTMLElement} live
+ */
 function watch(task, live) {
   following?.abort();
   following = new AbortController();
   const { signal } = following;
-  const charts = {};
-  const epochs = [];
-  const fault = make('div');
+  const errors = make('div');
   const bar = make('progress', { max: 100, value: 0, 'aria-label': t('admin.progress') });
-  const said = make('span', { 'data-testid': 'training-status' });
-  const lost = make('p', { class: 'soft', hidden: true, text: t('admin.stream-lost') });
-  const parts = make('div', { class: 'charts', 'data-testid': 'charts' });
-  const numbers = more(t('admin.as-table'), make('div'));
-  const cancel = careful(
+  const status = make('span', { 'data-testid': 'training-status' });
+  const connectionLost = make('p', { class: 'soft', hidden: true, text: t('admin.stream-lost') });
+  const curves = learningCurves();
+  const cancel = confirmAction(
     'admin.cancel-task',
     'admin.cancel-sure',
     () => requestJson(`/v1/tasks/${task.id}/cancel`, { method: 'POST' }),
-    fault,
+    errors,
     { 'data-testid': 'training-cancel' },
   );
-  const came = make('div');
+  const outcome = make('div');
   live.replaceChildren(
-    make('h3', {}, t('admin.training-of', { n: task.id }), ' ', said),
+    make('h3', {}, t('admin.training-of', { n: task.id }), ' ', status),
     bar,
     make('div', { class: 'row' }, cancel),
-    came,
-    lost,
-    fault,
-    parts,
-    numbers,
+    outcome,
+    connectionLost,
+    errors,
+    curves.charts,
+    curves.table,
   );
-  const isNews = task.finished_at === null;
   live.dataset.epochs = '0';
-  numbers.addEventListener('toggle', list);
-  tell(task);
+  showProgress(task);
 
-  function tell({ status, progress }) {
-    live.dataset.status = status;
-    const eta = progress.eta_seconds ? ` · ${t('admin.left', { time: duration(progress.eta_seconds) })}` : '';
-    const step = status === 'running' ? progress.steps.findLast((one) => one.done < one.total)?.name : null;
-    said.textContent = [t(`admin.status-${status}`), step].filter(Boolean).join(' · ') + eta;
+  /** @param {Task} updated */
+  function showProgress({ status: name, progress }) {
+    live.dataset.status = name;
+    const step = name === 'running' ? progress.steps.findLast(({ done, total }) => done < total)?.name : null;
+    const left = progress.eta_seconds ? t('admin.left', { time: duration(progress.eta_seconds) }) : null;
+    status.textContent = [t(`admin.status-${name}`), step, left].filter(Boolean).join(' · ');
     bar.value = Math.max(progress.percent, 0);
-    bar.hidden = cancel.hidden = status !== 'running' && status !== 'enqueued';
+    bar.hidden = cancel.hidden = name !== 'running' && name !== 'enqueued';
   }
 
-  /** A part's charts come with its first epoch: the pair part has no J1 to J3. */
-  function measured({ part, epoch, loss, validation_map: map, ...others }) {
-    charts[part] ??= Object.fromEntries(
-      [
-        ...['total', 'j1', 'j2', 'j3']
-          .filter((name) => Number.isFinite(loss[name]))
-          .map((name) => [
-            name,
-            chart(
-              t('admin.chart', { what: name === 'total' ? 'J' : name.toUpperCase(), part: t(`admin.part-${part}`) }),
-              [''],
-            ),
-          ]),
-        [
-          'map',
-          chart(t('admin.chart', { what: t('admin.validation-map'), part: t(`admin.part-${part}`) }), [
-            t('admin.image-to-text'),
-            t('admin.text-to-image'),
-          ]),
-        ],
-      ].map(([name, made]) => {
-        parts.append(made.node);
-        made.node.dataset.chart = `${part}-${name}`;
-        return [name, made];
-      }),
-    );
-    for (const [name, made] of Object.entries(charts[part])) {
-      made.add(epoch, name === 'map' ? [map?.image_to_text, map?.text_to_image] : [loss[name]]);
+  /**
+   * @param {string} kind
+   * @param {any} data
+   */
+  function onEvent(kind, data) {
+    if (kind === 'metric') live.dataset.epochs = String(curves.add(data));
+    else if (kind === 'progress') showProgress(data);
+    else if (kind === 'status') {
+      showProgress(data);
+      showOutcome(data, outcome);
+      // The end of a training that had ended before is not news.
+      if (!task.finished_at) document.dispatchEvent(new CustomEvent('task-ended', { detail: data }));
     }
-    epochs.push([
-      `${t(`admin.part-${part}`)} ${number(epoch)}`,
-      ...['total', 'j1', 'j2', 'j3'].map((name) => figure(loss[name])),
-      figure(map?.image_to_text),
-      figure(map?.text_to_image),
-      figure(others.validation_mean_recall, 1),
-    ]);
-    live.dataset.epochs = String(epochs.length);
-    if (numbers.open) list();
   }
 
-  function list() {
-    if (!numbers.open || !epochs.length) return;
-    numbers.lastChild.replaceWith(
-      table(
-        t('admin.as-table'),
-        [
-          t('admin.epoch'),
-          'J',
-          'J1',
-          'J2',
-          'J3',
-          `mAP ${t('admin.image-to-text')}`,
-          `mAP ${t('admin.text-to-image')}`,
-          'mR',
-        ],
-        epochs,
-      ),
-    );
-  }
-
-  const hear = {
-    metric: measured,
-    progress: tell,
-    status: (whole) => {
-      tell(whole);
-      outcome(whole, came);
-      if (isNews) document.dispatchEvent(new CustomEvent('task-ended', { detail: whole }));
-    },
+  const onConnection = (/** @type {boolean} */ isLost) => {
+    connectionLost.hidden = !isLost;
   };
-  follow(task.id, (kind, data) => hear[kind]?.(data), {
-    signal,
-    lost: (is) => {
-      lost.hidden = !is;
-    },
-  }).catch((error) => fault.replaceChildren(failure(error, () => watch(task, live))));
+  followTask(task.id, onEvent, { signal, onConnection }).catch((error) => {
+    errors.replaceChildren(errorBox(error, () => watch(task, live)));
+  });
 }
 
-const figure = (value, digits = 3) => (Number.isFinite(value) ? number(value, digits) : '–');
+/** The curves of a training, as charts and as a table; `add` adds an epoch and returns the number of epochs. */
+function learningCurves() {
+  /** @type {Partial<Record<EpochMetrics['part'], Record<string, Chart>>>} */
+  const byPart = {};
+  /** @type {string[][]} */
+  const rows = [];
+  const charts = make('div', { class: 'charts', 'data-testid': 'charts' });
+  const place = make('div');
+  const tableBox = details(t('admin.as-table'), place);
+  tableBox.addEventListener('toggle', drawTable);
 
-/** What came of it. */
-function outcome({ result, error }, place) {
+  function drawTable() {
+    if (!tableBox.open || !rows.length) return;
+    const maps = [`mAP ${t('admin.image-to-text')}`, `mAP ${t('admin.text-to-image')}`];
+    place.replaceChildren(table(t('admin.as-table'), [t('admin.epoch'), 'J', 'J1', 'J2', 'J3', ...maps, 'mR'], rows));
+  }
+
+  /** @param {EpochMetrics} metrics The first of a part, which tells its terms. */
+  function chartsOf({ part, loss }) {
+    /** @type {Record<string, Chart>} */
+    const made = {};
+    for (const name of LOSS_TERMS.filter((term) => Number.isFinite(loss[term]))) {
+      const what = name === 'total' ? 'J' : name.toUpperCase();
+      made[name] = chart(t('admin.chart', { what, part: t(`admin.part-${part}`) }), ['']);
+    }
+    made.map = chart(t('admin.chart', { what: t('admin.validation-map'), part: t(`admin.part-${part}`) }), [
+      t('admin.image-to-text'),
+      t('admin.text-to-image'),
+    ]);
+    for (const [name, { node }] of Object.entries(made)) {
+      node.dataset.chart = `${part}-${name}`;
+      charts.append(node);
+    }
+    return made;
+  }
+
+  /** @param {EpochMetrics} metrics */
+  function add(metrics) {
+    const { part, epoch, loss, validation_map: map, validation_mean_recall: recall } = metrics;
+    byPart[part] ??= chartsOf(metrics);
+    for (const term of LOSS_TERMS) byPart[part][term]?.add(epoch, [loss[term]]);
+    byPart[part].map.add(epoch, [map?.image_to_text, map?.text_to_image]);
+    rows.push([
+      `${t(`admin.part-${part}`)} ${formatNumber(epoch)}`,
+      ...LOSS_TERMS.map((term) => figure(loss[term])),
+      figure(map?.image_to_text),
+      figure(map?.text_to_image),
+      figure(recall, 1),
+    ]);
+    drawTable();
+    return rows.length;
+  }
+
+  return { charts, table: tableBox, add };
+}
+
+/**
+ * @param {number | null | undefined} value
+ * @param {number} [digits]
+ */
+const figure = (value, digits = 3) =>
+  typeof value === 'number' && Number.isFinite(value) ? formatNumber(value, digits) : '–';
+
+/**
+ * Shows why a training failed, or whether its model was promoted.
+ *
+ * @param {Task} task
+ * @param {HTMLElement} place
+ */
+function showOutcome({ result, error }, place) {
   if (error) place.append(make('p', { class: 'outcome', text: error.detail }));
-  if (!result?.verdict) return;
-  const { promoted, objections } = result.verdict;
+  const { verdict, model } = /** @type {{ verdict?: PromotionDecision, model?: string }} */ (result ?? {});
+  if (!verdict) return;
+  const { promoted, objections } = verdict;
   place.append(
     make(
       'div',
       { class: 'outcome', 'data-testid': 'verdict' },
-      make('p', { text: t(promoted ? 'admin.promoted' : 'admin.not-promoted', { model: result.model }) }),
+      make('p', { text: t(promoted ? 'admin.promoted' : 'admin.not-promoted', { model }) }),
       objections.length ? make('ul', {}, ...objections.map((text) => make('li', { text }))) : null,
     ),
   );

@@ -1,70 +1,84 @@
-// Ways in for someone who does not know what is here: classes, captions, and whatever chance brings.
+// @ts-check
+// Suggestions for readers who do not know the collection: labels, captions, and a random picture.
 
-import { itemsOf, labels as fetchLabels } from './api.js';
-import { byId, classChip, make, wordsChip } from '../shared/dom.js';
+/** @import { Label } from 'api' */
 
-const CAPTIONS = 3;
-const CLASSES = 8;
-const LONGEST = 60;
-const A_FEW = 12;
+import { byId, make } from '../shared/dom.js';
+import { fetchItems, fetchLabels } from './api.js';
+import { labelChip, textChip } from './chips.js';
 
+const MAX_CAPTIONS = 3;
+const MAX_LABELS = 8;
+const MAX_CAPTION_LENGTH = 60;
+const ITEMS_PER_LABEL = 12;
+
+/** @type {Label[]} */
 let labels = [];
+/** @type {string[]} */
 let captions = [];
+/** @type {Promise<void> | null} */
+let drawing = null;
 
-const oneOf = (list) => list[Math.floor(Math.random() * list.length)];
+/**
+ * @template T
+ * @param {T[]} list Not empty.
+ */
+const randomOf = (list) => list[Math.floor(Math.random() * list.length)];
 
-function drawInto(list, captionsOnly) {
-  const chips = captionsOnly
-    ? captions.map((words) => make('li', { 'data-testid': 'example-caption' }, wordsChip(words)))
-    : labels.map(({ label, count }) => make('li', { 'data-testid': 'example' }, classChip(label, count)));
-  list.replaceChildren(...chips);
-}
-
-/** Draws the examples. They are a courtesy: without them the page searches just as well, and nobody is asked for a key for them. */
+/** Draws the suggestions. The page works without them, so nobody is asked for a key for them. */
 export function drawExamples() {
-  // Who asks while they are on their way gets the same ones.
   drawing ??= draw().finally(() => {
     drawing = null;
   });
   return drawing;
 }
 
-let drawing = null;
-
 async function draw() {
   ({ labels } = await fetchLabels({ quiet: true }));
-  drawInto(byId('example-labels'), false);
+  byId('example-labels').replaceChildren(
+    ...labels.map(({ label, count }) => make('li', { 'data-testid': 'example' }, labelChip(label, count))),
+  );
   byId('examples').hidden = labels.length === 0;
   byId('surprise').hidden = labels.length === 0;
-  const picked = [...labels].sort(() => Math.random() - 0.5).slice(0, CAPTIONS);
-  const found = await Promise.all(
-    picked.map(async ({ label }) => {
-      const { items } = await itemsOf(label, A_FEW, { quiet: true });
-      const said = items.flatMap((item) => item.captions).filter((text) => text.length > 3 && text.length <= LONGEST);
-      return said.length ? oneOf(said) : null;
-    }),
+  const picked = [...labels].sort(() => Math.random() - 0.5).slice(0, MAX_CAPTIONS);
+  const found = await Promise.all(picked.map(({ label }) => randomCaption(label)));
+  captions = [...new Set(found.filter((caption) => caption !== null))];
+  byId('example-captions').replaceChildren(
+    ...captions.map((caption) => make('li', { 'data-testid': 'example-caption' }, textChip(caption))),
   );
-  captions = [...new Set(found.filter(Boolean))];
-  drawInto(byId('example-captions'), true);
   document.querySelectorAll('.example-chips').forEach(fillChips);
 }
 
-/** Chips for an answer that is none: captions of this collection and its classes, as soon as they are known. */
+/**
+ * A caption of some item with a label; null if none is short enough.
+ *
+ * @param {string} label
+ */
+async function randomCaption(label) {
+  const { items } = await fetchItems(label, ITEMS_PER_LABEL, { quiet: true });
+  const short = items
+    .flatMap((item) => item.captions)
+    .filter((text) => text.length > 3 && text.length <= MAX_CAPTION_LENGTH);
+  return short.length ? randomOf(short) : null;
+}
+
+/** Chips for a notice: captions and labels of the collection, filled in as soon as they are known. */
 export function exampleChips() {
   const list = make('ul', { class: 'choices example-chips' });
   fillChips(list);
   return list;
 }
 
+/** @param {Element} list */
 function fillChips(list) {
-  const words = [...captions, ...labels.slice(0, CLASSES).map(({ label }) => label)];
-  list.replaceChildren(...words.map((text) => make('li', {}, wordsChip(text))));
+  const texts = [...captions, ...labels.slice(0, MAX_LABELS).map(({ label }) => label)];
+  list.replaceChildren(...texts.map((text) => make('li', {}, textChip(text))));
 }
 
-/** The id of some picture, or null. */
-export async function surprise() {
+/** The id of a random item with an image; null if there is none. */
+export async function randomItem() {
   if (!labels.length) ({ labels } = await fetchLabels());
   if (!labels.length) return null;
-  const { items } = await itemsOf(oneOf(labels).label, 100);
-  return items.length ? oneOf(items).id : null;
+  const { items } = await fetchItems(randomOf(labels).label, 100);
+  return items.length ? randomOf(items).id : null;
 }

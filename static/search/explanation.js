@@ -1,36 +1,46 @@
-// Why a result is an answer: what the service says of how it was found, in words; and the examples that lie nearest to the question.
+// @ts-check
+// Why a result was found: what the service explains of its rank, and the items nearest to the query.
+
+/** @import { Hit, ParsedQuery } from 'api' */
 
 import { make, percent } from '../shared/dom.js';
-import { number, t } from '../shared/i18n.js';
+import { formatNumber, t } from '../shared/i18n.js';
 
-const READ_AS = 3;
+/** Predicted labels that are shown. */
+const MAX_LABELS = 3;
 
 /** Examples that are shown. */
 export const EXAMPLES = 3;
 
-/** The reasons of a result as a list; null where the service gave none. `query` is the answer's own. */
-export function reasons(result, query) {
-  const { vector, keyword } = result.explain ?? {};
-  if (!vector) return null;
+/**
+ * The reasons for a result as a list; null if the service gave none.
+ *
+ * @param {Partial<Hit>} hit
+ * @param {ParsedQuery | null} parsed What the response says of the query.
+ */
+export function reasons(hit, parsed) {
+  if (!hit.explain) return null;
+  const { vector, keyword } = hit.explain;
+  /** @type {[string, string][]} */
   const lines = [];
+  const cosine = formatNumber(vector.cosine, 3);
   lines.push([
     t('search.why-near'),
-    vector.rank
-      ? t('search.why-cosine', { cosine: number(vector.cosine, 3), rank: vector.rank })
-      : t('search.why-cosine-only', { cosine: number(vector.cosine, 3) }),
+    vector.rank ? t('search.why-cosine', { cosine, rank: vector.rank }) : t('search.why-cosine-only', { cosine }),
   ]);
-  if (Number.isFinite(result.relevance))
-    lines.push([t('search.relevance'), t('search.why-relevance', { share: percent(result.relevance) })]);
+  if (hit.relevance !== undefined && Number.isFinite(hit.relevance)) {
+    lines.push([t('search.relevance'), t('search.why-relevance', { share: percent(hit.relevance) })]);
+  }
   lines.push([
     t('search.why-keywords'),
     keyword
       ? t('search.why-matched', { words: keyword.matched.join(', ') || '–', rank: keyword.rank })
       : t('search.why-no-keyword'),
   ]);
-  const read = (query?.predicted_labels ?? []).slice(0, READ_AS);
-  if (read.length) {
-    const guess = read.map(({ label, probability }) => `${label} ${percent(probability)}`).join(', ');
-    const shared = read.filter(({ label }) => result.labels?.includes(label)).map(({ label }) => label);
+  const predicted = (parsed?.predicted_labels ?? []).slice(0, MAX_LABELS);
+  if (predicted.length) {
+    const guess = predicted.map(({ label, probability }) => `${label} ${percent(probability)}`).join(', ');
+    const shared = predicted.map(({ label }) => label).filter((label) => hit.labels?.includes(label));
     lines.push([
       t('search.why-read-as'),
       shared.length
@@ -38,7 +48,7 @@ export function reasons(result, query) {
         : t('search.why-not-shared', { guess }),
     ]);
   }
-  lines.push([t('search.why-place'), t('search.why-rank', { n: result.rank })]);
+  lines.push([t('search.why-place'), t('search.why-rank', { n: hit.rank })]);
   return make(
     'dl',
     { class: 'why-list', 'data-testid': 'why-list' },
@@ -48,18 +58,26 @@ export function reasons(result, query) {
   );
 }
 
-/** What of the collection lies nearest to the question: that is what the question was understood by. */
-export const examples = (results) => [
+/**
+ * The items that are nearest to the query, which show how the model understood it.
+ *
+ * @param {Hit[]} hits
+ */
+export const examples = (hits) => [
   make('h3', { text: t('search.why-examples') }),
   make(
     'ol',
     { class: 'why-examples', 'data-testid': 'why-examples' },
-    ...results.map(({ id, text, captions, labels, score }) =>
+    ...hits.map(({ id, text, captions, labels, score }) =>
       make(
         'li',
         {},
         make('q', { dir: 'auto', text: text ?? captions?.[0] ?? id }),
-        make('span', { class: 'why-example-facts', dir: 'auto', text: `${labels.join(', ')} · ${number(score, 3)}` }),
+        make('span', {
+          class: 'why-example-facts',
+          dir: 'auto',
+          text: `${labels.join(', ')} · ${formatNumber(score, 3)}`,
+        }),
       ),
     ),
   ),

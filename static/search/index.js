@@ -1,177 +1,189 @@
-// The search page: reads the question from the address, asks the service, shows the answer.
+// @ts-check
+// The search page: reads the query from the URL, sends it to the service and shows the results.
 
-import * as api from './api.js';
-import { copyDialog } from './export-dialog.js';
-import { itemDialog } from './item-dialog.js';
+/** @import { Query, Term } from './url-state.js' */
+/** @import { Answer } from './view.js' */
+
+import { hasKey } from '../shared/api-key.js';
 import { byId } from '../shared/dom.js';
-import { drawExamples, surprise } from './examples.js';
-import { NO_FILTER, filtered } from './url-state.js';
-import { knowsAll, noteAll } from './filters.js';
-import { takePictures } from './picture-input.js';
-import { hasKey } from '../shared/http.js';
-import { listen } from './keyboard.js';
-import { allAwayNotice, startingNotice, untrainedNotice } from './notices.js';
-import * as question from './url-state.js';
-import * as recent from './recent-queries.js';
-import { keep } from './uploaded-pictures.js';
-import * as view from './view.js';
+import { RequestError } from '../shared/http.js';
+import { t, translatePage } from '../shared/i18n.js';
+import * as api from './api.js';
+import { drawExamples, randomItem } from './examples.js';
 import { EXAMPLES } from './explanation.js';
-import { fill, t } from '../shared/i18n.js';
+import { exportDialog } from './export-dialog.js';
+import { recordValues } from './filters.js';
+import { itemDialog } from './item-dialog.js';
+import { listenForShortcuts } from './keyboard.js';
+import { appendPage, loadResults } from './load-results.js';
+import { negativeQueryNotice, startingNotice, untrainedNotice } from './notices.js';
+import { listenForPictures } from './picture-input.js';
+import { addRecent, clearRecent, drawRecent } from './recent-queries.js';
+import { storePicture } from './uploaded-pictures.js';
+import * as url from './url-state.js';
+import * as view from './view.js';
 
 const STARTING_POLL_MS = 1500;
 const UNTRAINED_POLL_MS = 8000;
 const SHOW_LOADING_AFTER_MS = 120;
-const KEEP_PLACE_AFTER_MS = 200;
-const KEPT_ANSWERS = 20;
+const SAVE_SCROLL_AFTER_MS = 200;
+const CACHED_ANSWERS = 20;
 
-/** Answers by history entry, so that going back shows at once what was there. */
-const answers = new Map();
-/** What is on the page: { key, asked, answer }. */
+/**
+ * Answers by history entry, so that going back needs no request.
+ *
+ * @type {Map<string, Answer>}
+ */
+const cached = new Map();
+/**
+ * What the page shows; `answer` is null until it is loaded.
+ *
+ * @type {{ key: string, query: Query, answer: Answer | null } | null}
+ */
 let current = null;
-let running = null;
-let bootTimer = 0;
-/** Whether words alone stand as a chip, because another term is to come. */
-let drafting = false;
+let running = new AbortController();
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let bootTimer;
+/** Whether a single text is shown as a chip, because the reader adds another term. */
+let addsTerm = false;
 
-/** Brings the page to what the history entry asks for. */
+/** Shows what the current history entry stands for. */
 async function route() {
-  const asked = question.read();
-  const key = question.entry();
+  const query = url.readQuery();
+  const key = url.historyKey();
   if (current?.key === key && current.answer) {
-    // The same question: another tab, or another result is open.
-    current.asked = asked;
-    if (asked.terms.length) view.select(question.half(asked));
-    openItem(asked.item);
+    // The same query with another tab or another open result.
+    current.query = query;
+    if (query.terms.length) view.selectPane(url.paneOf(query));
+    openItem(query.item);
     return;
   }
-  running?.abort();
+  running.abort();
   running = new AbortController();
   const { signal } = running;
-  drafting = false;
-  current = { key, asked, answer: null };
+  addsTerm = false;
+  const page = { key, query, answer: /** @type {Answer | null} */ (null) };
+  current = page;
   dialog.close();
-  view.drawQuestion(asked);
-  if (!asked.terms.length) {
+  view.drawQuery(query);
+  if (!query.terms.length) {
     view.showStart();
-    current.answer = {};
-    openItem(asked.item);
+    page.answer = {};
+    openItem(query.item);
     return;
   }
-  if (asked.terms.every(({ weight }) => weight <= 0)) {
-    view.showNotice('empty', view.nameOf(asked), allAwayNotice());
+  if (query.terms.every(({ weight }) => weight <= 0)) {
+    view.showNotice('empty', view.nameOf(query), negativeQueryNotice());
     return;
   }
-  let answer = answers.get(key);
-  const { scroll = 0, loaded } = history.state;
-  if (!answer) {
-    // A quick answer takes the old one's place without a flicker between them.
-    const loading = setTimeout(() => view.showLoading(asked), view.state() === 'results' ? SHOW_LOADING_AFTER_MS : 0);
-    try {
-      const first = question.half(asked);
-      answer = { [first]: await search(asked, first, signal, loaded) };
-    } catch (error) {
-      if (signal.aborted) return;
-      if (['starting', 'no_model'].includes(error.code)) waitWith(error);
-      else view.showError(error, asked, boot);
-      return;
-    } finally {
-      clearTimeout(loading);
-    }
-    if (signal.aborted) return;
-    answers.set(key, answer);
-    if (answers.size > KEPT_ANSWERS) answers.delete(answers.keys().next().value);
-    recent.note(asked, [view.nameOf(asked), ...question.filterNames(asked)].join(' · '));
+  const { scroll = 0, loaded } = url.historyState() ?? {};
+  const answer = cached.get(key) ?? (await load(query, signal, loaded));
+  if (!answer || signal.aborted) return;
+  if (!cached.has(key)) {
+    cached.set(key, answer);
+    const [oldest] = cached.keys();
+    if (cached.size > CACHED_ANSWERS) cached.delete(oldest);
+    addRecent(query, [view.nameOf(query), ...url.filterNames(query)].join(' · '));
   }
-  current.answer = answer;
-  view.drawAnswer(asked, answer);
+  page.answer = answer;
+  view.drawAnswer(query, answer);
   scrollTo(0, scroll);
-  openItem(asked.item);
-  // The other half of a picture's answer follows quietly; its tab is there already.
-  if (question.pictured(asked) && !(answer.captions && answer.pictures)) await followUp(asked, answer, signal);
+  openItem(query.item);
+  // The second pane loads in the background; its tab is there already.
+  if (url.hasPictures(query) && !(answer.captions && answer.pictures)) await loadOther(query, answer, signal);
 }
 
-async function followUp(asked, answer, signal) {
+/**
+ * Loads the results of the pane that is shown first. Shows why that failed, and then returns null.
+ *
+ * @param {Query} query
+ * @param {AbortSignal} signal
+ * @param {number | undefined} loaded
+ * @returns {Promise<Answer | null>}
+ */
+async function load(query, signal, loaded) {
+  // Quick results replace old ones without a flicker in between.
+  const delay = view.state() === 'results' ? SHOW_LOADING_AFTER_MS : 0;
+  const loading = setTimeout(() => view.showLoading(query), delay);
+  try {
+    const pane = url.paneOf(query);
+    return { [pane]: await loadResults(query, pane, signal, loaded) };
+  } catch (error) {
+    if (signal.aborted) return null;
+    if (error instanceof RequestError && ['starting', 'no_model'].includes(error.code)) waitFor(error);
+    else view.showError(error, query, boot);
+    return null;
+  } finally {
+    clearTimeout(loading);
+  }
+}
+
+/**
+ * @param {Query} query
+ * @param {Answer} answer
+ * @param {AbortSignal} signal
+ */
+async function loadOther(query, answer, signal) {
   const other = answer.captions ? 'pictures' : 'captions';
   try {
-    answer[other] = await search(asked, other, signal);
+    answer[other] = await loadResults(query, other, signal);
     if (!signal.aborted) view.drawOther(other);
   } catch (error) {
-    if (!signal.aborted) view.drawOther(other, { error, retry: () => followUp(asked, answer, signal) });
+    if (!signal.aborted) view.drawOther(other, { error, retry: () => loadOther(query, answer, signal) });
   }
 }
 
-/** An answer with at least as many results as the reader had seen. */
-async function search(asked, half, signal, loaded = api.PAGE) {
-  const limit = Math.max(api.PAGE, Math.min(loaded, api.LARGEST_PAGE));
-  const answer = await api.search(asked, half, { signal, limit });
-  while (answer.next_cursor && answer.results.length < loaded) await append(answer, signal);
-  if (half === 'pictures') {
-    if (!filtered(asked)) noteAll(asked, answer);
-    else if (!knowsAll(asked)) {
-      const all = await api.search({ ...asked, filter: NO_FILTER }, half, { signal });
-      noteAll(asked, all);
-    }
-  }
-  return answer;
-}
-
-async function append(answer, signal) {
-  const page = await api.more(answer.next_cursor, signal);
-  answer.results.push(...page.results);
-  answer.next_cursor = page.next_cursor;
-  return page;
-}
-
-/** The next page of what is on the page. */
-async function more() {
-  if (!current) return;
-  const { asked, answer } = current;
-  const half = question.half(asked);
-  const shown = answer?.[half];
-  if (!shown?.next_cursor || shown.loading) return;
-  shown.loading = true;
-  view.drawLoading(half);
-  let failed = null;
+/** Loads the next page of the pane that is shown. */
+async function loadMore() {
+  const page = current;
+  if (!page) return;
+  const { query, answer } = page;
+  const pane = url.paneOf(query);
+  const results = answer?.[pane];
+  if (!results?.next_cursor || results.loading) return;
+  results.loading = true;
+  view.drawLoadingMore(pane);
+  let failure;
   try {
-    const page = await append(shown, running.signal);
-    if (half === 'pictures' && !filtered(asked)) noteAll(asked, { results: page.results });
+    const next = await appendPage(results, running.signal);
+    if (pane === 'pictures' && !url.hasFilter(query)) recordValues(query, { results: next.results });
   } catch (error) {
-    failed = error;
+    // An expired cursor needs a new search.
+    const isExpired = error instanceof RequestError && error.code === 'cursor_expired';
+    failure = { error, retry: isExpired ? () => searchAgain(page.key) : loadMore };
   }
-  shown.loading = false;
-  if (current.answer !== answer) return;
-  if (failed) {
-    // A cursor lasts ten minutes: after that the question is asked anew.
-    const again =
-      failed.code === 'cursor_expired'
-        ? () => {
-            answers.delete(current.key);
-            current = null;
-            route();
-          }
-        : more;
-    view.drawLoading(half, failed, again);
+  results.loading = false;
+  if (current?.answer !== answer) return;
+  if (failure) {
+    view.drawLoadingMore(pane, failure);
     return;
   }
-  view.drawMore(half);
-  question.keepPlace(shown.results.length);
-  // Whoever has scrolled on meanwhile is at the end again, and has not left it in between.
+  view.drawMore(pane);
+  url.saveScroll(results.results.length);
+  // If the reader has scrolled to the new end meanwhile, the observer saw no change and has to start over.
   end.unobserve(byId('more'));
   end.observe(byId('more'));
 }
 
-/** Looks whether the service is there, trained and ready; until then the page says what it is waiting for. */
+/** @param {string} key */
+function searchAgain(key) {
+  cached.delete(key);
+  current = null;
+  route();
+}
+
+/** Waits until the service is there, ready and trained, and shows what it waits for. Then starts the page. */
 async function boot() {
   clearTimeout(bootTimer);
   api
-    .info()
+    .fetchInfo()
     .then(view.drawCollection)
     .catch(() => {});
-  if (!question.read().terms.length) {
+  if (!url.readQuery().terms.length) {
     try {
-      await api.ready();
+      await api.fetchReadiness();
     } catch (error) {
-      if (error.status === 503) waitWith(error);
+      if (error instanceof RequestError && error.status === 503) waitFor(error);
       else view.showError(error, null, boot);
       return;
     }
@@ -180,155 +192,180 @@ async function boot() {
   drawExamples().catch(() => {});
 }
 
-/** Says what the service itself still waits for, and looks again after a while. */
-function waitWith(error) {
+/**
+ * Shows what the service still needs, and tries again later.
+ *
+ * @param {RequestError} error
+ */
+function waitFor(error) {
   current = null;
-  const untrained = error.code === 'no_model';
-  if (untrained && view.state() !== 'untrained') view.showNotice('untrained', t('search.not-yet'), untrainedNotice());
-  if (!untrained) view.showNotice('starting', t('search.a-moment'), startingNotice(error.detail));
+  const isUntrained = error.code === 'no_model';
+  if (!isUntrained) view.showNotice('starting', t('search.a-moment'), startingNotice(error.detail));
+  else if (view.state() !== 'untrained') view.showNotice('untrained', t('search.not-yet'), untrainedNotice());
   clearTimeout(bootTimer);
-  bootTimer = setTimeout(boot, untrained ? UNTRAINED_POLL_MS : STARTING_POLL_MS);
+  bootTimer = setTimeout(boot, isUntrained ? UNTRAINED_POLL_MS : STARTING_POLL_MS);
 }
 
-// ---- what the reader does ----
+// ---- actions of the reader ----
 
-function ask(asked, { replace = false, on = false } = {}) {
-  question.enter(asked, { replace });
+/**
+ * Searches for a query. With `focusAnswer` the focus moves to the results, for actions of a dialog that has closed.
+ *
+ * @typedef {{ replace?: boolean, focusAnswer?: boolean }} SearchOptions
+ * @param {Partial<Query>} query
+ * @param {SearchOptions} [options]
+ */
+function searchFor(query, { replace = false, focusAnswer = false } = {}) {
+  url.enterQuery(query, { replace });
   if (!replace) scrollTo(0, 0);
   route();
-  // The question came out of the dialog, which is closed now: reading goes on at the answers.
-  if (on) byId('answers').focus();
+  if (focusAnswer) byId('answers').focus();
 }
 
-/** Asks for these terms, within what is filtered already. */
-function askTerms(terms, options) {
-  ask({ terms, filter: question.read().filter }, options);
-}
+/**
+ * Searches for terms within the current filter.
+ *
+ * @param {Term[]} terms
+ * @param {SearchOptions} [options]
+ */
+const searchForTerms = (terms, options) => searchFor({ terms, filter: url.readQuery().filter }, options);
 
-async function askPicture(file) {
-  const { terms } = question.read();
-  const token = await keep(file);
-  // A picture takes the place of the one before it; words stay.
-  askTerms([...terms.filter(({ kind }) => kind === 'text'), question.picture(token)]);
-}
+/**
+ * Searches with a picture, which replaces the previous one. Texts stay.
+ *
+ * @param {Term} term
+ */
+const searchForPicture = (term) =>
+  searchForTerms([...url.readQuery().terms.filter(({ kind }) => kind === 'text'), term]);
 
+/** @param {string | null} id */
 function openItem(id) {
   if (!id) {
     dialog.close();
     return;
   }
-  if (dialog.showing() === id) return;
-  const found = current.answer[question.half(current.asked)];
-  const at = found?.results.findIndex((result) => result.id === id) ?? -1;
-  if (at < 0) dialog.open([{ id }], 0, null);
-  else dialog.open(found.results, at, found.query);
+  if (dialog.shownId() === id) return;
+  const results = current?.answer?.[url.paneOf(current.query)];
+  const index = results?.results.findIndex((result) => result.id === id) ?? -1;
+  if (!results || index < 0) dialog.open([{ id }], 0, null);
+  else dialog.open(results.results, index, results.query);
 }
 
-view.prepare({
-  open(half, at) {
-    const found = current?.answer?.[half];
-    // The question has changed while its old answer was still to be seen.
-    if (!found) return;
-    question.alter({ item: found.results[at].id }, { push: true });
-    dialog.open(found.results, at, found.query);
+view.prepareView({
+  onOpen(pane, index) {
+    const results = current?.answer?.[pane];
+    // Results of the previous query are shown until the new ones are loaded, but can no longer be opened.
+    if (!results) return;
+    url.alterQuery({ item: results.results[index].id }, { push: true });
+    dialog.open(results.results, index, results.query);
   },
-  turn(half) {
-    question.alter({ show: half });
+  onTurn(pane) {
+    url.alterQuery({ show: pane });
     route();
   },
-  terms: (terms) =>
-    ask({ terms, filter: terms.length ? question.read().filter : undefined }, { replace: terms.length > 0 }),
-  filter: (filter) => ask({ ...question.read(), filter, item: null }),
+  onTerms(terms) {
+    const filter = terms.length ? url.readQuery().filter : undefined;
+    searchFor({ terms, filter }, { replace: terms.length > 0 });
+  },
+  onFilter: (filter) => searchFor({ ...url.readQuery(), filter, item: null }),
 });
 
 const dialog = itemDialog({
-  similar: (id) => ask({ terms: [question.like(id)] }, { on: true }),
-  combine: (id) => askTerms([...question.read().terms, question.like(id)], { on: true }),
-  within(label) {
-    const { terms } = question.read();
-    ask(
-      { terms: terms.length ? terms : [question.words(label)], filter: { labels: [label], fields: {} } },
-      { on: true },
-    );
+  onSimilar: (id) => searchFor({ terms: [url.itemTerm(id)] }, { focusAnswer: true }),
+  onCombine: (id) => searchForTerms([...url.readQuery().terms, url.itemTerm(id)], { focusAnswer: true }),
+  onLabel(label) {
+    const { terms } = url.readQuery();
+    const filter = { labels: [label], fields: {} };
+    searchFor({ terms: terms.length ? terms : [url.textTerm(label)], filter }, { focusAnswer: true });
   },
-  turned: (id) => question.alter({ item: id }),
-  async nearest() {
-    const { asked } = current;
-    const half = question.pictured(asked) ? 'pictures' : 'captions';
-    const everywhere = { ...asked, filter: NO_FILTER };
-    return (await api.search(everywhere, half, { limit: EXAMPLES, hybrid: false })).results;
+  onTurn: (id) => url.alterQuery({ item: id }),
+  onClose(index) {
+    if (current?.query.terms.length) view.focusResult(url.paneOf(current.query), index);
+    if (url.historyState()?.opened) history.back();
+    else url.alterQuery({ item: null });
   },
-  closed(at) {
-    if (current?.asked.terms.length) view.focusResult(question.half(current.asked), at);
-    if (history.state.opened) history.back();
-    else question.alter({ item: null });
+  async fetchNearest() {
+    if (!current) return [];
+    const unfiltered = { ...current.query, filter: url.NO_FILTER };
+    const pane = url.hasPictures(unfiltered) ? 'pictures' : 'captions';
+    return (await api.search(unfiltered, pane, { limit: EXAMPLES, hybrid: false })).results;
   },
 });
-const copying = copyDialog();
+const exporting = exportDialog();
 
-takePictures({
-  asked: askPicture,
-  askedItem: (id) => askTerms([...question.read().terms.filter(({ kind }) => kind === 'text'), question.like(id)]),
-  refused: (error) => {
+listenForPictures({
+  onPicture: async (file) => searchForPicture(url.pictureTerm(await storePicture(file))),
+  onItem: (id) => searchForPicture(url.itemTerm(id)),
+  onError(error) {
     current = null;
     view.showError(error, null, null);
   },
 });
-listen({ toResults: () => view.state() === 'results' && view.focusResult(question.half(current.asked), 0) });
+listenForShortcuts({
+  focusResults: () => view.state() === 'results' && current !== null && view.focusResult(url.paneOf(current.query), 0),
+});
 
 byId('search-form').addEventListener('submit', (event) => {
   event.preventDefault();
-  // On a touch screen the keyboard would cover the answers.
-  if (matchMedia('(pointer: coarse)').matches) byId('query').blur();
-  const typed = byId('query').value.trim();
-  const { terms } = question.read();
-  const beside = drafting || (terms.length > 0 && question.onlyWords({ terms }) === null);
-  if (!beside) ask({ terms: typed ? [question.words(typed)] : [] });
-  else if (typed) askTerms([...terms, question.words(typed)]);
+  const field = byId('query', HTMLInputElement);
+  // On a touch screen the keyboard would cover the results.
+  if (matchMedia('(pointer: coarse)').matches) field.blur();
+  const text = field.value.trim();
+  const { terms } = url.readQuery();
+  const isAnotherTerm = addsTerm || (terms.length > 0 && url.onlyText({ terms }) === null);
+  if (!isAnotherTerm) searchFor({ terms: text ? [url.textTerm(text)] : [] });
+  else if (text) searchForTerms([...terms, url.textTerm(text)]);
   else route();
 });
 byId('combine').addEventListener('click', () => {
-  drafting = true;
-  view.drawQuestion(question.read(), { asChips: true });
+  addsTerm = true;
+  view.drawQuery(url.readQuery(), { asChips: true });
   byId('query').focus();
 });
-byId('more').addEventListener('click', more);
-byId('copy-open').addEventListener('click', () => copying.open(current.asked, hasKey()));
+byId('more').addEventListener('click', loadMore);
+byId('copy-open').addEventListener('click', () => {
+  if (current) exporting.open(current.query, hasKey());
+});
 byId('asked-remove').addEventListener('click', () => {
-  ask({ terms: [] });
+  searchFor({ terms: [] });
   byId('query').focus();
 });
 byId('recent-clear').addEventListener('click', () => {
-  recent.clear();
+  clearRecent();
   byId('query').focus();
 });
 byId('surprise').addEventListener('click', async () => {
   try {
-    const id = await surprise();
-    if (id) ask({ terms: [question.like(id)] });
+    const id = await randomItem();
+    if (id) searchFor({ terms: [url.itemTerm(id)] });
   } catch (error) {
     view.showError(error, null, () => byId('surprise').click());
   }
 });
 
-const modified = (event) => event.ctrlKey || event.metaKey || event.shiftKey || event.altKey;
-
 document.addEventListener('click', (event) => {
-  const link = event.target.closest('a[data-words], a[data-address], #home, #skip');
-  if (!link || event.button !== 0 || modified(event)) return;
+  const link =
+    event.target instanceof Element ? event.target.closest('a[data-words], a[data-address], #home, #skip') : null;
+  if (!(link instanceof HTMLElement) || event.button !== 0) return;
+  // With one of these keys a link opens elsewhere.
+  if (event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
   event.preventDefault();
-  const on = Boolean(link.closest('dialog'));
+  const { words, address } = link.dataset;
   if (link.id === 'skip') byId('answers').focus();
-  else if (link.dataset.address) ask(question.read(link.dataset.address.slice(1)));
-  else ask({ terms: link.dataset.words ? [question.words(link.dataset.words)] : [] }, { on });
+  else if (address) searchFor(url.readQuery(address.slice(1)));
+  else {
+    const focusAnswer = Boolean(link.closest('dialog'));
+    searchFor({ terms: words ? [url.textTerm(words)] : [] }, { focusAnswer });
+  }
 });
 
-let placing = 0;
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let scrollTimer;
 addEventListener(
   'scroll',
   () => {
-    clearTimeout(placing);
-    placing = setTimeout(() => question.keepPlace(), KEEP_PLACE_AFTER_MS);
+    clearTimeout(scrollTimer);
+    scrollTimer = setTimeout(() => url.saveScroll(), SAVE_SCROLL_AFTER_MS);
   },
   { passive: true },
 );
@@ -336,21 +373,21 @@ document.addEventListener('key-changed', () => {
   if (hasKey()) drawExamples().catch(() => {});
 });
 addEventListener('popstate', () => {
-  clearTimeout(placing);
+  clearTimeout(scrollTimer);
   route();
 });
 const end = new IntersectionObserver(
-  (seen) => {
-    if (seen.at(-1).isIntersecting) more();
+  (entries) => {
+    if (entries.at(-1)?.isIntersecting) loadMore();
   },
   { rootMargin: '600px' },
 );
 end.observe(byId('more'));
 
-question.begin();
-fill();
-recent.draw();
-view.drawQuestion(question.read());
-if (question.read().terms.length) view.showLoading(question.read());
+url.startHistory();
+translatePage();
+drawRecent();
+view.drawQuery(url.readQuery());
+if (url.readQuery().terms.length) view.showLoading(url.readQuery());
 else view.showStart();
 boot();

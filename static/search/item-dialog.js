@@ -1,81 +1,114 @@
-// One item, large: the picture on one panel, its words on the other.
+// @ts-check
+// The dialog of one item: its image on one panel, its captions, labels and fields on the other.
 
-import { item as fetchItem } from './api.js';
-import { button, byId, goodness, itemUrl, make, wordsChip } from '../shared/dom.js';
-import { release, show as showPicture } from '../shared/auth-image.js';
-import { number, t } from '../shared/i18n.js';
-import { copyText } from './export-dialog.js';
+/** @import { Hit, Item, ParsedQuery } from 'api' */
+/** @typedef {Partial<Hit> & { id: string }} Shown A result, or an item of which only the id is known. */
+
+import { releaseImage, showImage } from '../shared/auth-image.js';
+import { button, byId, itemUrl, make } from '../shared/dom.js';
+import { RequestError, isAbort } from '../shared/http.js';
+import { formatNumber, t } from '../shared/i18n.js';
+import { fetchItem } from './api.js';
+import { textChip } from './chips.js';
 import { examples, reasons } from './explanation.js';
+import { copyText } from './export-dialog.js';
+import { scoreOf } from './result-cards.js';
 
-const LARGEST_ENLARGEMENT = 2;
+/** Small images are enlarged to at most this multiple of their size, as more would show nothing but pixels. */
+const MAX_ENLARGEMENT = 2;
 
 /**
- * Prepares the dialog. It calls `similar(id)`, `combine(id)` and `within(label)` when the reader asks for pictures like the one
- * shown, for it as one term more, or for a class alone; `turned(id)` when it shows another result and `closed(at)` when it is gone.
- * `nearest()` gives the results that lie nearest to the question.
+ * @param {object} actions
+ * @param {(id: string) => void} actions.onSimilar
+ * @param {(id: string) => void} actions.onCombine The item is to become a term of the query.
+ * @param {(label: string) => void} actions.onLabel
+ * @param {(id: string) => void} actions.onTurn The dialog shows another result.
+ * @param {(index: number) => void} actions.onClose The reader closed the dialog at a result.
+ * @param {() => Promise<Hit[]>} actions.fetchNearest The results that are nearest to the query.
  */
-export function itemDialog({ similar, combine, within, turned, closed, nearest }) {
-  const dialog = byId('item-dialog');
-  const picture = byId('dialog-picture');
+export function itemDialog({ onSimilar, onCombine, onLabel, onTurn, onClose, fetchNearest }) {
+  const dialog = byId('item-dialog', HTMLDialogElement);
+  const image = byId('dialog-picture', HTMLImageElement);
+  const previous = byId('dialog-previous', HTMLButtonElement);
+  const next = byId('dialog-next', HTMLButtonElement);
+  const original = byId('dialog-original', HTMLAnchorElement);
+  const explanation = byId('dialog-why', HTMLDetailsElement);
+  /** @type {Shown[]} */
   let results = [];
-  let query = null;
-  let at = 0;
-  let details = null;
-  /** The question whose examples are shown. */
+  /** @type {ParsedQuery | null} */
+  let parsed = null;
+  let index = 0;
+  /** @type {AbortController | null} */
+  let loading = null;
+  /**
+   * The query whose examples are shown.
+   *
+   * @type {ParsedQuery | null}
+   */
   let exemplified = null;
-  let silent = false;
+  let closesSilently = false;
 
-  function show(index) {
-    at = index;
-    const result = results[at];
-    details?.abort();
-    details = new AbortController();
-    picture.classList.remove('broken');
+  /** @param {number} at */
+  function show(at) {
+    index = at;
+    const result = results[index];
+    loading?.abort();
+    loading = new AbortController();
+    image.classList.remove('broken');
     byId('dialog-place').textContent =
-      results.length > 1 ? t('search.place-of', { n: at + 1, total: results.length }) : '';
-    byId('dialog-previous').disabled = at === 0;
-    byId('dialog-next').disabled = at === results.length - 1;
+      results.length > 1 ? t('search.place-of', { n: index + 1, total: results.length }) : '';
+    previous.disabled = index === 0;
+    next.disabled = index === results.length - 1;
     byId('dialog-copied').textContent = '';
-    pictured(result, result);
-    words(result, {});
-    const why = reasons(result, query);
-    byId('dialog-why').hidden = !why;
+    drawImage(result, result);
+    drawFields(result, {});
+    const why = reasons(result, parsed);
+    explanation.hidden = !why;
     byId('dialog-why-list').replaceChildren(...(why ? [why] : []));
-    explain();
-    // Only the item itself names its file. Without it the dialog is still whole.
-    fetchItem(result.id, { signal: details.signal })
-      .then((more) => {
-        if (!result.thumbnail_url) pictured(result, more);
-        words(result, more);
+    drawExamples();
+    // Results lack some fields of their items, such as the source. Without those the dialog is still useful.
+    fetchItem(result.id, { signal: loading.signal })
+      .then((item) => {
+        if (!result.thumbnail_url) drawImage(result, item);
+        drawFields(result, item);
       })
       .catch((error) => {
-        if (error.name !== 'AbortError' && !result.explain)
-          byId('dialog-title').textContent = error.detail || error.title;
+        if (isAbort(error) || result.explain || !(error instanceof RequestError)) return;
+        byId('dialog-title').textContent = error.detail || error.title;
       });
   }
 
-  /** A caption may stand alone: then there is nothing to show, to open, or to ask with. */
-  function pictured(result, { thumbnail_url: has, image_url: url, captions }) {
-    release(picture);
-    picture.alt = captions?.[0] ?? result.text ?? result.id;
-    if (has) showPicture(picture, url ?? itemUrl(result.id, '/image'));
-    for (const part of [picture, byId('dialog-original'), byId('dialog-similar'), byId('dialog-combine')])
-      part.hidden = !has;
-    byId('dialog-no-picture').hidden = Boolean(has);
+  /**
+   * Shows the image of an item, or that it has none: then there is nothing to open or to search with.
+   *
+   * @param {Shown} result
+   * @param {Shown | Item} item
+   */
+  function drawImage(result, item) {
+    releaseImage(image);
+    image.alt = item.captions?.[0] ?? result.text ?? result.id;
+    const exists = Boolean(item.thumbnail_url);
+    if (exists) showImage(image, item.image_url ?? itemUrl(result.id, '/image'));
+    for (const node of [image, original, byId('dialog-similar'), byId('dialog-combine')]) node.hidden = !exists;
+    byId('dialog-no-picture').hidden = exists;
   }
 
-  function words(result, more) {
-    const all = [result.text, ...(more.captions ?? result.captions ?? [])];
-    const captions = [...new Set(all.filter(Boolean))];
+  /**
+   * @param {Shown} result
+   * @param {Partial<Item>} item
+   */
+  function drawFields(result, item) {
+    const texts = [result.text, ...(item.captions ?? result.captions ?? [])];
+    const captions = [...new Set(texts.filter((text) => Boolean(text)))];
     byId('dialog-title').textContent = captions[0] ?? result.id;
     byId('dialog-captions').replaceChildren(...captions.slice(1).map((text) => make('li', { dir: 'auto', text })));
-    const labels = more.labels ?? result.labels ?? [];
+    const labels = item.labels ?? result.labels ?? [];
     byId('dialog-labels').replaceChildren(
       ...labels.map((label) =>
         make(
           'li',
           {},
-          wordsChip(label),
+          textChip(label),
           button(
             {
               class: 'chip within',
@@ -83,119 +116,128 @@ export function itemDialog({ similar, combine, within, turned, closed, nearest }
               text: t('search.only-this-class'),
               'aria-label': t('search.only-class', { label }),
             },
-            () => leave(() => within(label)),
+            () => leave(() => onLabel(label)),
           ),
         ),
       ),
     );
 
-    const good = goodness(result);
-    const width = more.width ?? result.width;
-    const height = more.height ?? result.height;
+    const width = item.width ?? result.width;
+    const height = item.height ?? result.height;
+    const isKnown = (/** @type {number | undefined} */ value) => value !== undefined && Number.isFinite(value);
+    /** @type {[string, unknown][]} */
     const facts = [
       [t('search.fact-id'), result.id],
-      // Where it lies on the machine that serves is nobody else's business.
-      [t('search.fact-file'), more.source?.split(/[\\/]/).at(-1)],
+      // The name suffices: folders of the server are private.
+      [t('search.fact-file'), item.source?.split(/[\\/]/).at(-1)],
       [t('search.fact-size'), width && height ? `${width} × ${height}` : null],
-      [t('search.relevance'), Number.isFinite(result.relevance) ? good.text : null],
-      [t('search.cosine'), Number.isFinite(result.score) ? number(result.score, 3) : null],
-      ...Object.entries({ ...result.meta, ...more.meta }).map(([key, value]) => [
-        key,
-        typeof value === 'object' ? JSON.stringify(value) : value,
-      ]),
-    ].filter(([, value]) => value !== null && value !== undefined && value !== '');
+      [t('search.relevance'), isKnown(result.relevance) ? scoreOf(result).text : null],
+      [t('search.cosine'), isKnown(result.score) ? formatNumber(Number(result.score), 3) : null],
+      ...Object.entries({ ...result.meta, ...item.meta }),
+    ];
     byId('dialog-facts').replaceChildren(
-      ...facts.map(([name, value]) =>
-        make('div', {}, make('dt', { dir: 'auto', text: name }), make('dd', { dir: 'auto', text: String(value) })),
-      ),
+      ...facts
+        .filter(([, value]) => value !== null && value !== undefined && value !== '')
+        .map(([name, value]) => {
+          const text = typeof value === 'object' ? JSON.stringify(value) : String(value);
+          return make('div', {}, make('dt', { dir: 'auto', text: name }), make('dd', { dir: 'auto', text }));
+        }),
     );
   }
 
-  /** Examples cost a search of their own, so they come when somebody wants to know why, once for a question. */
-  async function explain() {
+  /** Examples need a search of their own, so they are fetched when the explanation is opened, once for a query. */
+  async function drawExamples() {
     const place = byId('dialog-why-examples');
-    if (exemplified !== query) {
+    if (exemplified !== parsed) {
       place.replaceChildren();
       exemplified = null;
     }
-    if (!byId('dialog-why').open || !query || exemplified) return;
-    const of = query;
-    exemplified = of;
+    if (!explanation.open || !parsed || exemplified) return;
+    const query = parsed;
+    exemplified = query;
     try {
-      const results = await nearest();
-      if (query === of && results.length) place.replaceChildren(...examples(results));
+      const nearest = await fetchNearest();
+      if (parsed === query && nearest.length) place.replaceChildren(...examples(nearest));
     } catch {
       // The reasons stand without examples.
-      if (exemplified === of) exemplified = null;
+      if (exemplified === query) exemplified = null;
     }
   }
 
+  /** @param {number} by */
   function step(by) {
-    if (!results[at + by]) return;
-    show(at + by);
-    turned(results[at].id);
+    if (!results[index + by]) return;
+    show(index + by);
+    onTurn(results[index].id);
   }
 
-  /** Closes for something else than reading on: whoever does it says where the reader goes next. */
+  /**
+   * Closes the dialog for an action that moves the reader elsewhere itself.
+   *
+   * @param {() => void} act
+   */
   function leave(act) {
-    silent = true;
+    closesSilently = true;
     dialog.close();
     act();
   }
 
-  byId('dialog-why').addEventListener('toggle', explain);
-  byId('dialog-previous').addEventListener('click', () => step(-1));
-  byId('dialog-next').addEventListener('click', () => step(1));
+  explanation.addEventListener('toggle', drawExamples);
+  previous.addEventListener('click', () => step(-1));
+  next.addEventListener('click', () => step(1));
   byId('dialog-close').addEventListener('click', () => dialog.close());
-  byId('dialog-similar').addEventListener('click', () => leave(() => similar(results[at].id)));
-  byId('dialog-combine').addEventListener('click', () => leave(() => combine(results[at].id)));
+  byId('dialog-similar').addEventListener('click', () => leave(() => onSimilar(results[index].id)));
+  byId('dialog-combine').addEventListener('click', () => leave(() => onCombine(results[index].id)));
   byId('dialog-link').addEventListener('click', () => {
-    copyText(`${location.origin}/?item=${encodeURIComponent(results[at].id)}`, byId('dialog-copied'));
+    copyText(`${location.origin}/?item=${encodeURIComponent(results[index].id)}`, byId('dialog-copied'));
   });
-  byId('dialog-original').addEventListener('click', (event) => {
-    // Where a key is needed a link cannot show it: the page opens the copy that it has.
-    if (!picture.src.startsWith('blob:')) return;
+  original.addEventListener('click', (event) => {
+    // A link cannot send an API key, so the page opens its own copy of the file.
+    if (!image.src.startsWith('blob:')) return;
     event.preventDefault();
-    open(picture.src, '_blank', 'noopener');
+    window.open(image.src, '_blank', 'noopener');
   });
-  // A stamp blown up to a poster shows nothing but its pixels.
-  picture.addEventListener('load', () => {
-    picture.style.maxWidth = `${picture.naturalWidth * LARGEST_ENLARGEMENT}px`;
-    picture.style.maxHeight = `${picture.naturalHeight * LARGEST_ENLARGEMENT}px`;
-    byId('dialog-original').href = picture.src;
+  image.addEventListener('load', () => {
+    image.style.maxWidth = `${image.naturalWidth * MAX_ENLARGEMENT}px`;
+    image.style.maxHeight = `${image.naturalHeight * MAX_ENLARGEMENT}px`;
+    original.href = image.src;
   });
-  picture.addEventListener('error', () => picture.classList.add('broken'));
+  image.addEventListener('error', () => image.classList.add('broken'));
   dialog.addEventListener('keydown', (event) => {
     if (event.altKey || event.ctrlKey || event.metaKey) return;
     if (event.key === 'ArrowLeft') step(-1);
     if (event.key === 'ArrowRight') step(1);
   });
-  // The dialog's own box is filled by its children: a click on the dialog itself is a click beside it.
+  // Children fill the dialog, so a click on the dialog itself hits its backdrop.
   dialog.addEventListener('click', (event) => {
     if (event.target === dialog) dialog.close();
   });
   dialog.addEventListener('close', () => {
-    details?.abort();
-    release(picture);
-    if (!silent) closed(at);
-    silent = false;
+    loading?.abort();
+    releaseImage(image);
+    if (!closesSilently) onClose(index);
+    closesSilently = false;
   });
 
   return {
-    /** Shows a result of these; `of` is what the answer says of its question. */
-    open(shown, index, of) {
+    /**
+     * @param {Shown[]} shown
+     * @param {number} at
+     * @param {ParsedQuery | null} query What the response says of its query.
+     */
+    open(shown, at, query) {
       results = shown;
-      query = of;
-      show(index);
+      parsed = query;
+      show(at);
       if (!dialog.open) dialog.showModal();
     },
-    /** Goes away because the address says so. */
+    /** Closes the dialog because the URL opens no item any more. */
     close() {
       if (!dialog.open) return;
-      silent = true;
+      closesSilently = true;
       dialog.close();
     },
-    showing: () => (dialog.open ? results[at].id : null),
-    at: () => at,
+    /** Id of the item that is shown; null while the dialog is closed. */
+    shownId: () => (dialog.open ? results[index].id : null),
   };
 }

@@ -1,67 +1,77 @@
-// The keys of the page. A single letter can be switched off, for readers who speak to their machine.
+// @ts-check
+// Keyboard shortcuts of the page. Single letters can be switched off, for readers who dictate.
 
 import { byId } from '../shared/dom.js';
 
 const STORE = 'diptych-single-keys';
 
-const typing = (target) =>
-  Boolean(
-    target.closest?.(
-      'input:not([type=file]):not([type=range]):not([type=checkbox]):not([type=radio]), textarea, select',
-    ),
-  );
-const single = () => byId('single-keys').checked;
+const TEXT_FIELDS = 'input:not([type=file]):not([type=range]):not([type=checkbox]):not([type=radio]), textarea, select';
 
-/** `toResults()` puts the focus on the first result. */
-export function listen({ toResults }) {
-  const box = byId('single-keys');
+/** @param {EventTarget | null} target */
+const isTextField = (target) => target instanceof Element && Boolean(target.closest(TEXT_FIELDS));
+
+/** @param {{ focusResults: () => boolean }} actions `focusResults` returns whether there was a result to focus. */
+export function listenForShortcuts({ focusResults }) {
+  const box = byId('single-keys', HTMLInputElement);
+  const dialog = byId('keys-dialog', HTMLDialogElement);
   try {
     box.checked = localStorage.getItem(STORE) !== 'off';
   } catch {
-    /* the default stays */
+    /* The default stays. */
   }
   box.addEventListener('change', () => {
     try {
       localStorage.setItem(STORE, box.checked ? 'on' : 'off');
     } catch {
-      /* for this page alone, then */
+      /* It holds until the page is closed. */
     }
   });
-  byId('keys-close').addEventListener('click', () => byId('keys-dialog').close());
-  byId('keys-open').addEventListener('click', () => byId('keys-dialog').showModal());
+  byId('keys-close').addEventListener('click', () => dialog.close());
+  byId('keys-open').addEventListener('click', () => dialog.showModal());
 
   document.addEventListener('keydown', (event) => {
     if (event.altKey || document.querySelector('dialog[open]')) return;
-    const control = event.ctrlKey || event.metaKey;
-    if (control && event.key.toLowerCase() === 'k') focusField(event);
-    else if (control) return;
-    else if (event.key === '/' && single() && !typing(event.target)) focusField(event);
-    else if (event.key === '?' && single() && !typing(event.target)) {
+    const singleKey = box.checked && !isTextField(event.target);
+    if (event.ctrlKey || event.metaKey) {
+      if (event.key.toLowerCase() === 'k') focusField(event);
+    } else if (event.key === '/' && singleKey) focusField(event);
+    else if (event.key === '?' && singleKey) {
       event.preventDefault();
-      byId('keys-dialog').showModal();
-    } else if (event.key === 'ArrowDown' && event.target === byId('query') && toResults()) event.preventDefault();
+      dialog.showModal();
+    } else if (event.key === 'ArrowDown' && event.target === byId('query') && focusResults()) event.preventDefault();
   });
 }
 
+/** @param {KeyboardEvent} event */
 function focusField(event) {
   event.preventDefault();
-  byId('query').focus();
-  byId('query').select();
+  const field = byId('query', HTMLInputElement);
+  field.focus();
+  field.select();
 }
 
 /**
- * Arrow keys walk over the results of a list, up and down by what is seen, not by what is counted. `list` says of a button which
- * result it opens, how many there are, how many stand in a row, and puts the focus on one.
+ * Lets arrow keys move between the results of a list, up and down by rows as they are laid out.
+ *
+ * @param {HTMLElement} node
+ * @param {object} list
+ * @param {(opener: Element) => number} list.indexOf The result that a button opens.
+ * @param {() => number} list.count
+ * @param {() => number} list.columns
+ * @param {(index: number) => void} list.focus
  */
-export function walkWithArrows(node, { numberOf, count, columns, focus }) {
+export function moveWithArrows(node, { indexOf, count, columns, focus }) {
   node.addEventListener('keydown', (event) => {
-    const opener = event.target.closest('.opener');
+    const opener = event.target instanceof Element ? event.target.closest('.opener') : null;
     if (!opener || event.ctrlKey || event.metaKey || event.altKey) return;
-    const at = numberOf(opener);
-    const across = getComputedStyle(node).direction === 'rtl' ? -1 : 1;
-    const step = { ArrowRight: across, ArrowLeft: -across, ArrowDown: columns(), ArrowUp: -columns() }[event.key];
-    const to = event.key === 'Home' ? 0 : event.key === 'End' ? count() - 1 : step && at + step;
-    if (to === undefined) return;
+    const right = getComputedStyle(node).direction === 'rtl' ? -1 : 1;
+    /** @type {Record<string, number>} */
+    const steps = { ArrowRight: right, ArrowLeft: -right, ArrowDown: columns(), ArrowUp: -columns() };
+    let to;
+    if (event.key === 'Home') to = 0;
+    else if (event.key === 'End') to = count() - 1;
+    else if (steps[event.key]) to = indexOf(opener) + steps[event.key];
+    else return;
     event.preventDefault();
     if (to >= 0 && to < count()) focus(to);
     else if (to < 0 && event.key === 'ArrowUp') byId('query').focus();

@@ -1,20 +1,25 @@
-// What the page says when there are no results to show: an error, a wait, an empty answer.
+// @ts-check
+// What the page shows instead of results, or above them: an error, a wait, an empty response.
 
 import { button, make } from '../shared/dom.js';
-import { exampleChips } from './examples.js';
+import { RequestError } from '../shared/http.js';
 import { t } from '../shared/i18n.js';
+import { exampleChips } from './examples.js';
 
-/** A title, sentences, and a button that is held back for `wait` seconds where the service asked for it. */
-export function notice({
-  title,
-  lines = [],
-  command = null,
-  small = '',
-  retry = null,
-  wait = 0,
-  alert = false,
-  more = [],
-}) {
+/**
+ * @typedef {object} Notice
+ * @property {string} title
+ * @property {(string | null | undefined)[]} [lines]
+ * @property {string} [command] Shown as code.
+ * @property {string} [small]
+ * @property {(() => unknown) | null} [retry]
+ * @property {number} [wait] Seconds until the reader may retry.
+ * @property {boolean} [alert] Whether screen readers interrupt for it.
+ * @property {HTMLElement[]} [more]
+ */
+
+/** @param {Notice} notice */
+function noticeBox({ title, lines = [], command, small, retry, wait = 0, alert = false, more = [] }) {
   const box = make(
     'section',
     { class: 'notice', role: alert ? 'alert' : null, 'data-testid': 'notice' },
@@ -25,67 +30,80 @@ export function notice({
   }
   if (command) box.append(make('p', {}, make('code', { class: 'command', text: command })));
   if (retry) box.append(retryButton(retry, wait));
-  box.append(...more.filter(Boolean));
+  box.append(...more);
   if (small) box.append(make('p', { class: 'notice-small', text: small }));
   return box;
 }
 
+/**
+ * @param {() => unknown} retry
+ * @param {number} wait
+ */
 function retryButton(retry, wait) {
-  const again = button({ class: 'solid', 'data-testid': 'retry' }, () => retry());
+  const node = button({ class: 'solid', 'data-testid': 'retry' }, () => retry());
   let left = wait;
   const tick = () => {
-    again.disabled = left > 0;
-    again.textContent = left > 0 ? t('shared.retry-in', { n: left }) : t('shared.retry');
-    if (left > 0 && (again.isConnected || left === wait)) setTimeout(tick, 1000);
+    node.disabled = left > 0;
+    node.textContent = left > 0 ? t('shared.retry-in', { n: left }) : t('shared.retry');
+    if (left > 0 && (node.isConnected || left === wait)) setTimeout(tick, 1000);
     left -= 1;
   };
   tick();
-  return again;
+  return node;
 }
 
+/**
+ * @param {unknown} error
+ * @param {(() => unknown) | null} [retry]
+ */
 export function errorNotice(error, retry) {
-  const waits = [429, 503].includes(error.status) && error.retryAfter > 0;
-  const keyless = error.status === 401 || error.status === 403;
-  const worthRetrying =
-    error.status === 0 ? error.code === 'unreachable' : keyless || error.status === 410 || error.status >= 429;
-  return notice({
-    title: error.status === undefined ? t('shared.page-fault') : keyless ? t('search.no-key') : error.title,
-    lines: [
-      error.detail ?? String(error.message),
-      keyless ? t('search.no-key-why') : '',
-      waits ? t('search.busy', { n: error.retryAfter }) : '',
-    ],
-    small: error.requestId ? t('shared.request-id', { id: error.requestId }) : '',
-    retry: worthRetrying ? retry : null,
-    wait: waits ? error.retryAfter : 0,
+  if (!(error instanceof RequestError)) {
+    const detail = error instanceof Error ? error.message : String(error);
+    return noticeBox({ title: t('shared.page-fault'), lines: [detail], alert: true });
+  }
+  const { status, code, title, detail, requestId, retryAfter } = error;
+  const wait = [429, 503].includes(status) ? (retryAfter ?? 0) : 0;
+  const lacksKey = status === 401 || status === 403;
+  const canRetry = status === 0 ? code === 'unreachable' : lacksKey || status === 410 || status >= 429;
+  return noticeBox({
+    title: lacksKey ? t('search.no-key') : title,
+    lines: [detail, lacksKey ? t('search.no-key-why') : '', wait > 0 ? t('search.busy', { n: wait }) : ''],
+    small: requestId ? t('shared.request-id', { id: requestId }) : '',
+    retry: canRetry ? retry : null,
+    wait,
     alert: true,
   });
 }
 
+/** @param {string} detail What the service says of its start. */
 export const startingNotice = (detail) =>
-  notice({ title: t('search.starting'), lines: [detail, t('search.starting-why')] });
+  noticeBox({ title: t('search.starting'), lines: [detail, t('search.starting-why')] });
 
 export const untrainedNotice = () =>
-  notice({
+  noticeBox({
     title: t('search.untrained'),
     lines: [t('search.untrained-why')],
     command: 'diptych train',
     small: t('search.looks-again'),
   });
 
-/** Nothing at all: the filters let nothing through, or there is nothing. */
-export const emptyNotice = (without) =>
-  notice({
-    title: t(without ? 'search.empty-filtered' : 'search.empty'),
-    lines: [t(without ? 'search.empty-filtered-why' : 'search.empty-why')],
-    more: without
-      ? [button({ class: 'solid', text: t('search.filter-none'), 'data-testid': 'without-filter' }, without)]
+/**
+ * No results at all.
+ *
+ * @param {(() => unknown) | null} removeFilter Searches without the filter, if there is one.
+ */
+export const emptyNotice = (removeFilter) =>
+  noticeBox({
+    title: t(removeFilter ? 'search.empty-filtered' : 'search.empty'),
+    lines: [t(removeFilter ? 'search.empty-filtered-why' : 'search.empty-why')],
+    more: removeFilter
+      ? [button({ class: 'solid', text: t('search.filter-none'), 'data-testid': 'without-filter' }, removeFilter)]
       : [exampleChips()],
   });
 
-/** Something, and none of it is what was asked for. */
+/** Results of which none is probably right. */
 export const unsureNotice = () =>
-  notice({ title: t('search.unsure'), lines: [t('search.unsure-why')], more: [exampleChips()] });
+  noticeBox({ title: t('search.unsure'), lines: [t('search.unsure-why')], more: [exampleChips()] });
 
-/** A question that only says what is not wanted. */
-export const allAwayNotice = () => notice({ title: t('search.all-away'), lines: [t('search.all-away-why')] });
+/** A query that only excludes. */
+export const negativeQueryNotice = () => noticeBox({ title: t('search.all-away'), lines: [t('search.all-away-why')] });

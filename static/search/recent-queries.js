@@ -1,47 +1,58 @@
-// What was asked before, on this device alone. A question with a picture of the reader's own is not kept: the picture is not.
+// @ts-check
+// Recent queries, stored on this device only. Queries with a picture of the reader's own are left out, as the picture expires.
+
+/** @import { Query } from './url-state.js' */
+/** @typedef {{ url: string, name: string }} Recent */
 
 import { byId, make } from '../shared/dom.js';
-import { address } from './url-state.js';
+import { urlOf } from './url-state.js';
 
 const STORE = 'diptych-asked';
-const KEPT = 12;
+const MAX_QUERIES = 12;
 
+/** @returns {Recent[]} */
 function read() {
   try {
-    const found = JSON.parse(localStorage.getItem(STORE) ?? '[]');
-    return Array.isArray(found) ? found.filter(({ url, name }) => typeof name === 'string' && /^\/\?/.test(url)) : [];
+    const stored = JSON.parse(localStorage.getItem(STORE) ?? '[]');
+    if (!Array.isArray(stored)) return [];
+    return stored.filter(({ url, name }) => typeof name === 'string' && /^\/\?/.test(url));
   } catch {
     return [];
   }
 }
 
-/** Notes a question under its name. */
-export function note(asked, name) {
-  if (!asked.terms.length || asked.terms.some(({ kind }) => kind === 'picture')) return;
-  const url = address({ terms: asked.terms, filter: asked.filter });
+/**
+ * Adds a query under a name.
+ *
+ * @param {Query} query
+ * @param {string} name
+ */
+export function addRecent({ terms, filter }, name) {
+  if (!terms.length || terms.some(({ kind }) => kind === 'picture')) return;
+  const url = urlOf({ terms, filter });
   const others = read().filter((other) => other.url !== url);
   try {
-    localStorage.setItem(STORE, JSON.stringify([{ url, name }, ...others].slice(0, KEPT)));
+    localStorage.setItem(STORE, JSON.stringify([{ url, name }, ...others].slice(0, MAX_QUERIES)));
   } catch {
-    /* A browser that keeps nothing searches just as well. */
+    /* A browser that stores nothing can search as well. */
   }
-  draw();
+  drawRecent();
 }
 
-export function clear() {
+export function clearRecent() {
   try {
     localStorage.removeItem(STORE);
   } catch {
-    /* as above */
+    /* There is nothing stored. */
   }
-  draw();
+  drawRecent();
 }
 
-export function draw() {
-  const all = read();
-  byId('recent').hidden = !all.length;
+export function drawRecent() {
+  const recent = read();
+  byId('recent').hidden = !recent.length;
   byId('recent-list').replaceChildren(
-    ...all.map(({ url, name }) =>
+    ...recent.map(({ url, name }) =>
       make('li', {}, make('a', { href: url, 'data-address': url, dir: 'auto', text: name, 'data-testid': 'recent' })),
     ),
   );

@@ -1,49 +1,76 @@
-// What is being asked. The address carries all of it: `q` words, `like` an item, `picture` the token of a picture, in the order of
-// the terms, `w` their weights unless each is 1; `label`, `meta.NAME` and `range.NAME` the filter; `show` the tab, `item` what is
-// open. Nothing else remembers a question, so that a link, a reload and the Back button ask the same again.
+// @ts-check
+// The query of the page. The URL holds all of it: `q` texts, `like` items and `picture` tokens of uploaded pictures, in the
+// order of the terms; `w` their weights unless each is 1; `label`, `meta.NAME` and `range.NAME` the filter; `show` the pane and
+// `item` the open result. Nothing else stores a query, so a link, a reload and the Back button repeat it.
 
-const TERMS = { q: 'text', like: 'item', picture: 'picture' };
-const NAMES = { text: 'q', item: 'like', picture: 'picture' };
+/** @typedef {'text' | 'item' | 'picture'} TermKind */
+/** @typedef {{ kind: TermKind, value: string, weight: number }} Term `value` is a text, an item's id or a picture's token. */
+/** @typedef {string | number | boolean} Scalar */
+/** @typedef {{ from: number | null, to: number | null }} Range */
+/** @typedef {{ any: Scalar[] }} AnyOf */
+/** @typedef {{ labels: string[], fields: Record<string, AnyOf | Range> }} Filter */
+/** @typedef {'captions' | 'pictures'} Pane */
+/** @typedef {{ terms: Term[], filter: Filter, show: Pane | null, item: string | null }} Query */
+/** @typedef {{ key: string, opened?: boolean, scroll?: number, loaded?: number }} HistoryState */
 
-export const HEAVIEST = 2;
+/** @type {Record<string, TermKind>} */
+const KIND_OF_PARAMETER = { q: 'text', like: 'item', picture: 'picture' };
+/** @type {Record<TermKind, string>} */
+const PARAMETER_OF_KIND = { text: 'q', item: 'like', picture: 'picture' };
 
-/** Everything counts. */
+/** Largest weight that the service accepts; its negative is the smallest. */
+const MAX_WEIGHT = 10;
+
+/** @type {Filter} */
 export const NO_FILTER = { labels: [], fields: {} };
 
-/** The question of an address: { terms, filter: { labels, fields }, show, item }. */
-export function read(search = location.search) {
-  const asked = { terms: [], filter: { labels: [], fields: {} }, show: null, item: null };
+/**
+ * The query of a URL's search string.
+ *
+ * @param {string} [search]
+ * @returns {Query}
+ */
+export function readQuery(search = location.search) {
+  /** @type {Query} */
+  const query = { terms: [], filter: { labels: [], fields: {} }, show: null, item: null };
+  const { terms, filter } = query;
+  /** @type {number[]} */
   const weights = [];
   for (const [name, value] of new URLSearchParams(search)) {
-    if (TERMS[name]) {
-      if (value.trim()) asked.terms.push({ kind: TERMS[name], value: value.trim(), weight: 1 });
+    if (KIND_OF_PARAMETER[name]) {
+      if (value.trim()) terms.push({ kind: KIND_OF_PARAMETER[name], value: value.trim(), weight: 1 });
     } else if (name === 'w') weights.push(...value.split(',').map(Number));
-    else if (name === 'label') asked.filter.labels.push(value);
-    else if (name.startsWith('meta.'))
-      ((asked.filter.fields[name.slice(5)] ??= { any: [] }).any ??= []).push(scalar(value));
-    else if (name.startsWith('range.')) {
-      const [from, to] = value.split('..').map((end) => (end === '' ? null : Number(end)));
-      asked.filter.fields[name.slice(6)] = { from: finite(from), to: finite(to) };
-    } else if (name === 'show' && ['captions', 'pictures'].includes(value)) asked.show = value;
-    else if (name === 'item') asked.item = value;
+    else if (name === 'label') filter.labels.push(value);
+    else if (name.startsWith('meta.')) {
+      const field = filter.fields[name.slice(5)];
+      const any = field && 'any' in field ? field.any : [];
+      filter.fields[name.slice(5)] = { any: [...any, parseScalar(value)] };
+    } else if (name.startsWith('range.')) {
+      const [from, to] = value.split('..');
+      filter.fields[name.slice(6)] = { from: parseBound(from), to: parseBound(to) };
+    } else if (name === 'show' && (value === 'captions' || value === 'pictures')) query.show = value;
+    else if (name === 'item') query.item = value;
   }
-  asked.terms.forEach((term, place) => {
-    const weight = weights[place];
-    if (Number.isFinite(weight)) term.weight = Math.max(-HEAVIEST, Math.min(HEAVIEST, weight));
+  terms.forEach((term, index) => {
+    const weight = weights[index];
+    if (Number.isFinite(weight)) term.weight = Math.max(-MAX_WEIGHT, Math.min(MAX_WEIGHT, weight));
   });
-  return asked;
+  return query;
 }
 
-/** The address of a question. */
-export function address({ terms = [], filter, show = null, item = null }) {
+/**
+ * The URL of a query.
+ *
+ * @param {Partial<Query>} query
+ */
+export function urlOf({ terms = [], filter, show = null, item = null }) {
   const parameters = new URLSearchParams();
-  for (const { kind, value } of terms) parameters.append(NAMES[kind], value);
-  if (terms.some(({ weight = 1 }) => weight !== 1))
-    parameters.set('w', terms.map(({ weight = 1 }) => weight).join(','));
+  for (const { kind, value } of terms) parameters.append(PARAMETER_OF_KIND[kind], value);
+  if (terms.some(({ weight }) => weight !== 1)) parameters.set('w', terms.map(({ weight }) => weight).join(','));
   for (const label of filter?.labels ?? []) parameters.append('label', label);
-  for (const [name, { any, from, to }] of Object.entries(filter?.fields ?? {})) {
-    if (any) for (const value of any) parameters.append(`meta.${name}`, written(value));
-    else parameters.set(`range.${name}`, `${from ?? ''}..${to ?? ''}`);
+  for (const [name, field] of Object.entries(filter?.fields ?? {})) {
+    if ('any' in field) for (const value of field.any) parameters.append(`meta.${name}`, formatScalar(value));
+    else parameters.set(`range.${name}`, `${field.from ?? ''}..${field.to ?? ''}`);
   }
   if (show) parameters.set('show', show);
   if (item) parameters.set('item', item);
@@ -51,48 +78,88 @@ export function address({ terms = [], filter, show = null, item = null }) {
   return text ? `/?${text}` : '/';
 }
 
-export const words = (value, weight = 1) => ({ kind: 'text', value, weight });
-export const like = (value, weight = 1) => ({ kind: 'item', value, weight });
-export const picture = (value, weight = 1) => ({ kind: 'picture', value, weight });
+/** @type {(value: string) => Term} */
+export const textTerm = (value) => ({ kind: 'text', value, weight: 1 });
+/** @type {(value: string) => Term} */
+export const itemTerm = (value) => ({ kind: 'item', value, weight: 1 });
+/** @type {(value: string) => Term} */
+export const pictureTerm = (value) => ({ kind: 'picture', value, weight: 1 });
 
-/** The words, where a question is words and nothing else. */
-export const onlyWords = ({ terms }) =>
+/**
+ * The text of a query that consists of one text and nothing else, otherwise null.
+ *
+ * @param {Pick<Query, 'terms'>} query
+ */
+export const onlyText = ({ terms }) =>
   terms.length === 1 && terms[0].kind === 'text' && terms[0].weight > 0 ? terms[0].value : null;
 
-/** Whether pictures or items are among the terms: then captions are an answer too. */
-export const pictured = ({ terms }) => terms.some(({ kind }) => kind !== 'text');
+/**
+ * Whether there are pictures or items among the terms. Only then are captions results as well.
+ *
+ * @param {Pick<Query, 'terms'>} query
+ */
+export const hasPictures = ({ terms }) => terms.some(({ kind }) => kind !== 'text');
 
-/** Which half of the answer is shown: of a picture alone first what it is called. */
-export const half = (asked) =>
-  !pictured(asked)
-    ? 'pictures'
-    : (asked.show ?? (asked.terms.length === 1 && asked.terms[0].kind === 'picture' ? 'captions' : 'pictures'));
+/**
+ * The pane that shows the results. A picture alone is answered with captions first.
+ *
+ * @param {Query} query
+ * @returns {Pane}
+ */
+export function paneOf(query) {
+  const { terms, show } = query;
+  if (!hasPictures(query)) return 'pictures';
+  return show ?? (terms.length === 1 && terms[0].kind === 'picture' ? 'captions' : 'pictures');
+}
 
-export const filtered = ({ filter: { labels, fields } }) => labels.length > 0 || Object.keys(fields).length > 0;
+/** @param {Query} query */
+export const hasFilter = ({ filter: { labels, fields } }) => labels.length > 0 || Object.keys(fields).length > 0;
 
-/** What each part of the filter is called. */
+/**
+ * A short description of each part of the filter.
+ *
+ * @param {Query} query
+ */
 export const filterNames = ({ filter: { labels, fields } }) => [
   ...labels,
   ...Object.entries(fields).map(
-    ([name, { any, from, to }]) => `${name} ${any ? any.join(', ') : `${from ?? ''}–${to ?? ''}`}`,
+    ([name, field]) => `${name} ${'any' in field ? field.any.join(', ') : `${field.from ?? ''}–${field.to ?? ''}`}`,
   ),
 ];
 
-/** The filter as the service takes it, or undefined. */
-export function serviceFilter({ filter: { labels, fields } }) {
+/**
+ * The filter in the form of the API; undefined if there is none.
+ *
+ * @param {Query} query
+ */
+export function apiFilter({ filter: { labels, fields } }) {
+  /** @type {object[]} */
   const must = labels.length ? [{ key: 'label', match: { any: labels } }] : [];
-  for (const [name, { any, from, to }] of Object.entries(fields)) {
+  for (const [name, field] of Object.entries(fields)) {
+    if ('any' in field) {
+      if (field.any.length) must.push({ key: `meta.${name}`, match: { any: field.any } });
+      continue;
+    }
+    const { from, to } = field;
     const range = { ...(from === null ? {} : { gte: from }), ...(to === null ? {} : { lte: to }) };
-    if (any?.length) must.push({ key: `meta.${name}`, match: { any } });
-    else if (Object.keys(range).length) must.push({ key: `meta.${name}`, range });
+    if (Object.keys(range).length) must.push({ key: `meta.${name}`, range });
   }
   return must.length ? { must } : undefined;
 }
 
-const finite = (value) => (Number.isFinite(value) ? value : null);
+/** @param {string | undefined} text */
+function parseBound(text) {
+  const value = text === undefined || text === '' ? NaN : Number(text);
+  return Number.isFinite(value) ? value : null;
+}
 
-/** Of texts that look like numbers or truth values the quotes tell which they are. */
-function scalar(text) {
+/**
+ * A value of `meta.NAME`: JSON where that is a number, a truth value or a quoted text, else the text itself.
+ *
+ * @param {string} text
+ * @returns {Scalar}
+ */
+function parseScalar(text) {
   try {
     const value = JSON.parse(text);
     return typeof value === 'object' ? text : value;
@@ -101,42 +168,59 @@ function scalar(text) {
   }
 }
 
-const written = (value) => (typeof value === 'string' && scalar(value) === value ? value : JSON.stringify(value));
+/** @param {Scalar} value */
+const formatScalar = (value) =>
+  typeof value === 'string' && parseScalar(value) === value ? value : JSON.stringify(value);
 
 // ---- the history ----
 
-let made = 0;
-// Entries of an earlier load of this page live on in the history, hence the time.
-const newKey = () => `${Date.now()}-${(made += 1)}`;
+let entries = 0;
 
-/** Names the question of the current entry; entries that only open one of its results share it. */
-export const entry = () => history.state?.key;
+// The time keeps the key apart from those of an earlier load of this page, which remain in the history.
+const newKey = () => `${Date.now()}-${(entries += 1)}`;
 
-export function begin() {
+/** @returns {HistoryState | null} */
+export const historyState = () => history.state;
+
+/** Identifies the query of the current entry; entries that only open one of its results have the same. */
+export const historyKey = () => historyState()?.key ?? '';
+
+export function startHistory() {
   history.scrollRestoration = 'manual';
-  if (!history.state?.key) history.replaceState({ key: newKey() }, '', location.href);
+  if (!historyKey()) history.replaceState({ key: newKey() }, '', location.href);
 }
 
-/** Makes a history entry of a question; the same question again takes the place of its entry. */
-export function enter(asked, { replace = false } = {}) {
-  const url = address(asked);
-  keepPlace();
-  history[replace || url === location.pathname + location.search ? 'replaceState' : 'pushState'](
-    { key: newKey() },
-    '',
-    url,
-  );
+/**
+ * Adds a history entry for a query. A query that equals the current one replaces its entry.
+ *
+ * @param {Partial<Query>} query
+ * @param {{ replace?: boolean }} [options]
+ */
+export function enterQuery(query, { replace = false } = {}) {
+  const url = urlOf(query);
+  saveScroll();
+  const same = url === location.pathname + location.search;
+  history[replace || same ? 'replaceState' : 'pushState']({ key: newKey() }, '', url);
 }
 
-/** The same question with another tab, or with a result open. */
-export function alter(change, { push = false } = {}) {
-  if (push) keepPlace();
-  const state = { ...history.state, opened: push || (history.state?.opened ?? false) };
+/**
+ * Changes the pane or the open result of the current query.
+ *
+ * @param {Partial<Query>} change
+ * @param {{ push?: boolean }} [options]
+ */
+export function alterQuery(change, { push = false } = {}) {
+  if (push) saveScroll();
+  const state = { ...historyState(), opened: push || (historyState()?.opened ?? false) };
   if (change.item === null) state.opened = false;
-  history[push ? 'pushState' : 'replaceState'](state, '', address({ ...read(), ...change }));
+  history[push ? 'pushState' : 'replaceState'](state, '', urlOf({ ...readQuery(), ...change }));
 }
 
-/** Notes how far the reader has come, for when the entry is come back to. */
-export function keepPlace(loaded = history.state?.loaded) {
-  history.replaceState({ ...history.state, scroll: Math.round(scrollY), loaded }, '', location.href);
+/**
+ * Saves the scroll position and the number of loaded results, which are restored when the reader returns to the entry.
+ *
+ * @param {number} [loaded]
+ */
+export function saveScroll(loaded = historyState()?.loaded) {
+  history.replaceState({ ...historyState(), scroll: Math.round(scrollY), loaded }, '', location.href);
 }

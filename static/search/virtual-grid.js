@@ -1,120 +1,147 @@
-// A grid of plates of one size of which only those near the window are in the document: ten thousand results cost no more
-// memory than forty, and each has its place before it is drawn.
+// @ts-check
+// A grid of cards of equal size of which only those near the viewport are in the document: ten thousand results need no more
+// memory than forty, and each has its position before it is drawn.
 
-import { releaseAll } from '../shared/auth-image.js';
+/** @import { Hit } from 'api' */
 
-/** Screens above and below the window that are drawn as well. */
+import { releaseImages } from '../shared/auth-image.js';
+
+/** Viewport heights above and below the viewport that are drawn as well. */
 const MARGIN = 0.75;
-const FALLBACK_ROW = 320;
+/** Height of a row, in pixels, until a card has been measured. */
+const DEFAULT_ROW_HEIGHT = 320;
 
-/** `draw(result, index)` makes the plate of a result. */
-export function sheet(list, draw) {
-  const plates = new Map();
-  let results = [];
-  let begin = 0;
+/**
+ * @param {HTMLOListElement} list
+ * @param {(hit: Hit, number: number) => HTMLElement} draw Makes the card of a result; `number` counts from the first of the
+ *   whole response.
+ */
+export function virtualGrid(list, draw) {
+  /** @type {Map<number, HTMLElement>} */
+  const cards = new Map();
+  /** @type {Hit[]} */
+  let hits = [];
+  let first = 0;
   let columns = 1;
-  let row = FALLBACK_ROW;
-  /** For which everything is laid out; 0 where something has changed since. */
+  let rowHeight = DEFAULT_ROW_HEIGHT;
+  /** Width that the layout was made for; 0 if the results have changed since. */
   let width = 0;
-  let waiting = false;
+  let scheduled = false;
 
   function measure() {
     const style = getComputedStyle(list);
     columns = Math.max(1, style.gridTemplateColumns.split(' ').length);
     const gap = parseFloat(style.rowGap) || 0;
-    const plate = plates.values().next().value;
-    if (plate) row = plate.offsetHeight + gap;
-    const rows = Math.ceil(results.length / columns);
-    list.style.gridAutoRows = `${row - gap}px`;
-    list.style.height = rows ? `${rows * row - gap}px` : '';
+    const [card] = cards.values();
+    if (card) rowHeight = card.offsetHeight + gap;
+    const rows = Math.ceil(hits.length / columns);
+    list.style.gridAutoRows = `${rowHeight - gap}px`;
+    list.style.height = rows ? `${rows * rowHeight - gap}px` : '';
     width = list.clientWidth;
   }
 
-  function place(plate, index) {
-    plate.style.gridRow = String(Math.floor(index / columns) + 1);
-    plate.style.gridColumn = String((index % columns) + 1);
+  /**
+   * @param {HTMLElement} card
+   * @param {number} index
+   */
+  function place(card, index) {
+    card.style.gridRow = String(Math.floor(index / columns) + 1);
+    card.style.gridColumn = String((index % columns) + 1);
   }
 
+  /** @param {number} index */
   function add(index) {
-    const plate = draw(results[index], begin + index);
-    plates.set(index, plate);
-    place(plate, index);
-    // Reading order is the order in the document, whatever way the reader scrolls.
-    const next = [...list.children].find((other) => Number(other.dataset.at) > index);
-    plate.dataset.at = String(index);
-    list.insertBefore(plate, next ?? null);
+    const card = draw(hits[index], first + index);
+    cards.set(index, card);
+    place(card, index);
+    card.dataset.at = String(index);
+    // Document order is reading order, in whichever direction the reader scrolls.
+    const indices = [...cards.keys()].filter((other) => other > index);
+    list.insertBefore(card, indices.length ? (cards.get(Math.min(...indices)) ?? null) : null);
+    return card;
   }
 
+  /** @param {number} index */
   function remove(index) {
-    const plate = plates.get(index);
-    plates.delete(index);
-    releaseAll(plate);
-    plate.remove();
+    const card = cards.get(index);
+    if (!card) return;
+    cards.delete(index);
+    releaseImages(card);
+    card.remove();
   }
 
-  /** Draws what is near the window, and takes out what is not. */
+  /** Draws the cards near the viewport and removes the others. */
   function paint() {
-    // A hidden list has no width to be laid out in.
-    if (!results.length || !list.clientWidth) return;
-    if (!plates.size) add(0);
+    // A hidden list has no width, so its columns cannot be counted.
+    if (!hits.length || !list.clientWidth) return;
+    if (!cards.size) add(0);
     if (list.clientWidth !== width) {
-      // Plates of a wider grid would be columns of this one.
-      for (const plate of plates.values()) plate.style.gridArea = 'auto';
+      // Cards in columns of a wider grid would add those columns to this one.
+      for (const card of cards.values()) card.style.gridArea = 'auto';
       measure();
-      for (const [index, plate] of plates) place(plate, index);
+      for (const [index, card] of cards) place(card, index);
     }
     const top = list.getBoundingClientRect().top;
-    const spare = innerHeight * MARGIN;
-    const from = Math.max(0, Math.floor((-top - spare) / row)) * columns;
-    const to = Math.min(results.length, Math.max(1, Math.ceil((innerHeight - top + spare) / row)) * columns);
-    for (const [index, plate] of plates) {
-      if ((index < from || index >= to) && !plate.contains(document.activeElement)) remove(index);
+    const margin = innerHeight * MARGIN;
+    const from = Math.max(0, Math.floor((-top - margin) / rowHeight)) * columns;
+    const to = Math.min(hits.length, Math.max(1, Math.ceil((innerHeight - top + margin) / rowHeight)) * columns);
+    for (const [index, card] of cards) {
+      if ((index < from || index >= to) && !card.contains(document.activeElement)) remove(index);
     }
-    for (let index = from; index < to; index += 1) if (!plates.has(index)) add(index);
+    for (let index = from; index < to; index += 1) if (!cards.has(index)) add(index);
   }
 
-  const later = () => {
-    if (waiting) return;
-    waiting = true;
+  const schedule = () => {
+    if (scheduled) return;
+    scheduled = true;
     requestAnimationFrame(() => {
-      waiting = false;
+      scheduled = false;
       paint();
     });
   };
-  addEventListener('scroll', later, { passive: true });
-  addEventListener('resize', later, { passive: true });
+  addEventListener('scroll', schedule, { passive: true });
+  addEventListener('resize', schedule, { passive: true });
   new ResizeObserver(() => {
     if (list.clientWidth !== width) paint();
   }).observe(list);
 
   return {
-    /** Shows these results; the first one is the one of number `first` of the answer, counted from 0. */
-    show(found, first = 0) {
-      for (const index of [...plates.keys()]) remove(index);
-      results = found;
-      begin = first;
-      list.start = first + 1;
-      list.hidden = !results.length;
+    /**
+     * Shows these results, of which the first has the number `start` in the response, counted from 0.
+     *
+     * @param {Hit[]} shown
+     * @param {number} [start]
+     */
+    show(shown, start = 0) {
+      for (const index of [...cards.keys()]) remove(index);
+      hits = shown;
+      first = start;
+      list.start = start + 1;
+      list.hidden = !hits.length;
       list.style.height = '';
       width = 0;
       paint();
     },
-    /** More have been put behind the results. */
-    grown() {
-      list.hidden = !results.length;
+    /** Draws results that were appended to the shown ones. */
+    extend() {
+      list.hidden = !hits.length;
       width = 0;
       paint();
     },
-    /** Brings a result into the window, and gives its plate; null if it is not one of these. */
+    /**
+     * Scrolls to a result and returns its card; null if this grid does not show it.
+     *
+     * @param {number} number
+     */
     reach(number) {
-      const index = number - begin;
-      if (index < 0 || index >= results.length) return null;
-      if (!plates.has(index)) {
-        add(index);
-        plates.get(index).scrollIntoView({ block: 'center' });
-        paint();
-      }
-      return plates.get(index);
+      const index = number - first;
+      if (index < 0 || index >= hits.length) return null;
+      const card = cards.get(index);
+      if (card) return card;
+      const added = add(index);
+      added.scrollIntoView({ block: 'center' });
+      paint();
+      return added;
     },
     columns: () => columns,
     paint,

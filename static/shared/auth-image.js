@@ -1,42 +1,74 @@
-// Pictures of the collection. With an API key an `img` cannot ask for itself: the page fetches the bytes and shows a copy in
-// memory, which is given back as soon as the picture leaves the page.
+// @ts-check
+// Images of the service. An `img` cannot send an API key: with one, the page fetches the bytes and shows a copy in memory,
+// which is released when the image leaves the page.
 
-import { hasKey, pictureUrl } from './http.js';
+import { hasKey } from './api-key.js';
+import { isAbort, request } from './http.js';
 
-/** What each `img` shows or waits for. */
-const shown = new WeakMap();
+/**
+ * Address of an image for an `img`: its path, or with an API key the object URL of a copy.
+ *
+ * @param {string} path
+ * @param {import('./http.js').RequestOptions} [options]
+ */
+export async function imageUrl(path, options) {
+  if (!hasKey()) return path;
+  return URL.createObjectURL(await (await request(path, options)).blob());
+}
 
-/** Shows the picture at a path of the service. */
-export function show(image, path) {
-  release(image);
+/**
+ * What each `img` shows or waits for.
+ *
+ * @type {WeakMap<HTMLImageElement, { loading: AbortController, url: string | null }>}
+ */
+const copies = new WeakMap();
+
+/**
+ * Shows the image at a path of the service.
+ *
+ * @param {HTMLImageElement} image
+ * @param {string} path
+ */
+export function showImage(image, path) {
+  releaseImage(image);
   image.dataset.path = path;
   if (!hasKey()) {
     image.src = path;
     return;
   }
-  const waiting = { stop: new AbortController(), url: null };
-  shown.set(image, waiting);
-  pictureUrl(path, { signal: waiting.stop.signal })
+  /** @type {{ loading: AbortController, url: string | null }} */
+  const copy = { loading: new AbortController(), url: null };
+  copies.set(image, copy);
+  imageUrl(path, { signal: copy.loading.signal })
     .then((url) => {
-      if (waiting.stop.signal.aborted) {
+      if (copy.loading.signal.aborted) {
         URL.revokeObjectURL(url);
         return;
       }
-      waiting.url = url;
+      copy.url = url;
       image.src = url;
     })
     .catch((error) => {
-      if (error.name !== 'AbortError') image.dispatchEvent(new Event('error'));
+      if (!isAbort(error)) image.dispatchEvent(new Event('error'));
     });
 }
 
-/** Gives back what the picture holds. */
-export function release(image) {
-  const held = shown.get(image);
-  shown.delete(image);
-  held?.stop.abort();
-  if (held?.url) URL.revokeObjectURL(held.url);
+/**
+ * Empties an image and releases its copy.
+ *
+ * @param {HTMLImageElement} image
+ */
+export function releaseImage(image) {
+  const copy = copies.get(image);
+  copies.delete(image);
+  copy?.loading.abort();
+  if (copy?.url) URL.revokeObjectURL(copy.url);
   image.removeAttribute('src');
 }
 
-export const releaseAll = (node) => node.querySelectorAll('img').forEach(release);
+/**
+ * Releases all images within an element.
+ *
+ * @param {Element} node
+ */
+export const releaseImages = (node) => node.querySelectorAll('img').forEach(releaseImage);

@@ -36,6 +36,7 @@ mod search_page_hard;
 mod settings;
 mod slow;
 mod soak;
+mod static_files;
 mod support;
 mod tasks;
 mod trace;
