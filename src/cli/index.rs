@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     config::IndexVerb,
-    engine::{Generation, IndexMode, tune_index},
+    engine::{IndexMode, ServingSnapshot, tune_index},
     index::{SelfTest, Trial},
 };
 
@@ -33,7 +33,7 @@ async fn build(shared: &Shared, reproducible: bool) -> anyhow::Result<ExitCode> 
         parameters.graph.threads = 1;
     }
     let kind = IndexMode::Persisted(parameters);
-    let built = Generation::build(&collection, &encoders, kind, shared.progress(), shared.stop.flag()).await;
+    let built = ServingSnapshot::build(&collection, &encoders, kind, shared.progress(), shared.stop.flag()).await;
     let Some(generation) = shared.finished(built)? else {
         return Ok(stopped("the index on disk is the one that was there"));
     };
@@ -49,7 +49,7 @@ async fn check(shared: &Shared) -> anyhow::Result<ExitCode> {
     let collection = shared.collection().await?;
     let encoders = shared.encoders(&collection).await?;
     let began = Instant::now();
-    let Some(generation) = Generation::open(&collection, &encoders).await? else {
+    let Some(generation) = ServingSnapshot::open(&collection, &encoders).await? else {
         println!("there is no index on disk; `diptych index` builds one, and so does `diptych serve`");
         return Ok(ExitCode::FAILURE);
     };
@@ -90,7 +90,7 @@ async fn tune(shared: &Shared) -> anyhow::Result<ExitCode> {
 }
 
 /// Prints the self-test. Says whether every index finds enough.
-async fn table(generation: Generation) -> anyhow::Result<bool> {
+async fn table(generation: ServingSnapshot) -> anyhow::Result<bool> {
     let tests = tokio::task::spawn_blocking(move || generation.self_test()).await??;
     println!("| index | points | of them new | tombstones | orphans | strategy | recall@10 (95 %) | memory |");
     println!("|---|---|---|---|---|---|---|---|");

@@ -17,15 +17,15 @@ pub(super) async fn run(shared: &Shared, args: SearchArgs) -> anyhow::Result<Exi
     let limits = collection.limits;
     let encoders = shared.encoders(&collection).await?;
     let engine = Engine::new(collection, encoders, EngineLimits::default())?;
-    engine.open().await?;
-    let query = |target| Query { exact: true, ..Query::top(target, args.limit) };
-    let answer = match &args.image {
+    engine.serving().open().await?;
+    let query = match &args.image {
         Some(file) => {
             let bytes = dataset::read_file(file, &limits).with_context(|| file.display().to_string())?;
-            engine.search_image(bytes, query(Target::Text)).await?
+            Query::image(bytes, Target::Text, args.limit)
         }
-        None => engine.search_text(&args.words.join(" "), query(Target::Image)).await?,
+        None => Query::text(args.words.join(" "), Target::Image, args.limit),
     };
+    let answer = engine.queries().search(Query { exact: true, ..query }).await?;
     for found in &answer.results {
         let caption = found.item.captions.get(found.caption.unwrap_or(0)).map_or("", |c| c.text.as_str());
         let labels = found.item.labels.join(", ");

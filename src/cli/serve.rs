@@ -93,8 +93,8 @@ fn engine_limits(args: &LimitArgs) -> EngineLimits {
         results: args.max_results,
         terms: args.max_terms,
         queue: args.queue,
-        kept_texts: args.kept_texts,
-        kept_bytes: args.kept_bytes,
+        query_cache_entries: args.kept_texts,
+        query_cache_bytes: args.kept_bytes,
     }
 }
 

@@ -35,7 +35,7 @@ impl Collection {
 
 /// The catalog's watermark at which a generation was built, from the text in its manifest. `None` if the generation
 /// belongs to another collection.
-pub(crate) fn built_at(watermark: &str, collection_name: &str) -> Option<Watermark> {
+pub(crate) fn base_watermark(watermark: &str, collection_name: &str) -> Option<Watermark> {
     let (name, number) = watermark.split_once(' ')?;
     number.parse().ok().filter(|_| name == collection_name)
 }

@@ -18,7 +18,7 @@ use crate::{
 pub use data_dir::DataDir;
 pub use encoders::Encoders;
 pub use error::CollectionError;
-pub(crate) use index_store::built_at;
+pub(crate) use index_store::base_watermark;
 pub use progress::{NoProgress, Progress};
 pub(crate) use {blocking::blocking, encoders::encode_one};
 

@@ -1,48 +1,53 @@
-//! What Prometheus is told of indexes, queries and tasks.
+//! Gauges and histograms of queries, indexes and tasks.
 
 use metrics::{gauge, histogram};
 
-use crate::{
-    engine::{
-        engine::Engine,
-        query::request::Timings,
-        serving::snapshot::{CAPTIONS, PICTURES},
-    },
-    index::{SelfTest, VectorIndex},
+use super::{
+    query::Timings,
+    serving::{CAPTIONS, PICTURES, ServingSnapshot},
 };
+use crate::index::{SelfTest, VectorIndex};
 
-impl Engine {
-    /// Tells what waits, what is kept, what is at work and what the live indexes are at this moment.
-    pub fn observe(&self) {
-        gauge!("diptych_query_queue_depth", "encoder" => "text").set(self.texts.waiting() as f64);
-        gauge!("diptych_query_queue_depth", "encoder" => "image").set(self.worker.waiting() as f64);
-        let (entries, bytes) = self.texts.kept();
-        gauge!("diptych_query_cache_entries").set(entries as f64);
-        gauge!("diptych_query_cache_bytes").set(bytes as f64);
-        gauge!("diptych_tasks_at_work").set(self.tasks_at_work() as f64);
-        let Some(generation) = self.live() else { return };
-        gauge!("diptych_index_generation").set(generation.number as f64);
-        gauge!("diptych_index_degraded").set(if generation.degraded.is_some() { 1.0 } else { 0.0 });
-        for (index, live) in [(PICTURES, &generation.images), (CAPTIONS, &generation.texts)] {
-            let snapshot = live.snapshot();
-            gauge!("diptych_index_points", "index" => index).set(snapshot.len() as f64);
-            gauge!("diptych_index_delta_points", "index" => index).set(snapshot.delta_len() as f64);
-            gauge!("diptych_index_tombstones", "index" => index).set(snapshot.dead_in_base() as f64);
-            gauge!("diptych_index_memory_bytes", "index" => index).set(snapshot.memory().total() as f64);
-        }
+/// Exports the numbers of inputs that wait for their encoders.
+pub(super) fn export_queues(texts: usize, pictures: usize) {
+    gauge!("diptych_query_queue_depth", "encoder" => "text").set(texts as f64);
+    gauge!("diptych_query_queue_depth", "encoder" => "image").set(pictures as f64);
+}
+
+/// Exports the size of the query cache.
+pub(super) fn export_query_cache(entries: usize, bytes: usize) {
+    gauge!("diptych_query_cache_entries").set(entries as f64);
+    gauge!("diptych_query_cache_bytes").set(bytes as f64);
+}
+
+/// Exports the number of running tasks.
+pub(super) fn export_tasks(running: usize) {
+    gauge!("diptych_tasks_at_work").set(running as f64);
+}
+
+/// Exports the live indexes.
+pub(super) fn export_indexes(snapshot: &ServingSnapshot) {
+    gauge!("diptych_index_generation").set(snapshot.number as f64);
+    gauge!("diptych_index_degraded").set(if snapshot.degraded_reason.is_some() { 1.0 } else { 0.0 });
+    for (index, live) in [(PICTURES, &snapshot.images), (CAPTIONS, &snapshot.texts)] {
+        let live = live.snapshot();
+        gauge!("diptych_index_points", "index" => index).set(live.len() as f64);
+        gauge!("diptych_index_delta_points", "index" => index).set(live.delta_len() as f64);
+        gauge!("diptych_index_tombstones", "index" => index).set(live.dead_in_base() as f64);
+        gauge!("diptych_index_memory_bytes", "index" => index).set(live.memory().total() as f64);
     }
 }
 
-/// Tells where the time of a query went.
-pub(in crate::engine) fn asked(took: &Timings) {
+/// Records how long the stages of a query took.
+pub(super) fn record_stages(took: &Timings) {
     let stages = [("queue", took.queue), ("encode", took.encode), ("search", took.search), ("hydrate", took.hydrate)];
     for (stage, ms) in stages {
         histogram!("diptych_query_stage_seconds", "stage" => stage).record(ms / 1000.0);
     }
 }
 
-/// Tells what a self-test found. Until the first one there is nothing to tell.
-pub(in crate::engine) fn tested(index: &'static str, test: &SelfTest) {
+/// Exports the result of a self-test. Before the first one these gauges are absent.
+pub(super) fn record_self_test(index: &'static str, test: &SelfTest) {
     gauge!("diptych_index_recall_at_10", "index" => index).set(test.recall_at_10);
     for (bound, value) in ["lower", "upper"].into_iter().zip(test.interval) {
         gauge!("diptych_index_recall_at_10_bound", "index" => index, "bound" => bound).set(value);

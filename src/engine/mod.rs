@@ -1,18 +1,201 @@
 //! Who answers a query, and who changes the collection?
+//!
+//! [`Engine`] is the running service of one collection. It is composed of services that own their state: [`Serving`] holds
+//! the live [`ServingSnapshot`] (a model with the two indexes of everything in the collection) and replaces it,
+//! [`QueryService`] answers queries from it, [`IngestService`] writes items, [`AdminTasks`] runs long work, and
+//! [`ProjectionService`] draws the common space.
 
-#[expect(clippy::module_inception, reason = "it is taken apart next")]
-mod engine;
 mod error;
 mod ingest;
+mod limits;
 mod metrics;
 mod projection;
 mod query;
 mod serving;
 mod tasks;
 
-pub use engine::{Engine, EngineLimits};
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use crate::{
+    catalog::Item,
+    collection::{Collection, CollectionError, Encoders, blocking},
+    compute::{self, Worker},
+    dataset,
+};
+use query::QueryCache;
+use tasks::TaskRunner;
+
 pub use error::EngineError;
-pub use ingest::{BulkLine, ItemChange, ItemDraft, LineResult};
-pub use projection::{ProjectedPoint, Projection};
-pub use query::{Answer, Direction, ExcludedCounts, Hit, Kind, PredictedLabel, Query, Target, Term, Timings};
-pub use serving::{Generation, IndexMode, tune_index};
+pub use ingest::{BulkLine, IngestService, ItemChange, ItemDraft, LineResult};
+pub use limits::EngineLimits;
+pub use projection::{ProjectedPoint, Projection, ProjectionService};
+pub use query::{
+    Answer, Direction, ExcludedCounts, Hit, Kind, PredictedLabel, Query, QueryService, Target, Term, Timings,
+};
+pub use serving::{IndexMode, Serving, ServingSnapshot, tune_index};
+pub use tasks::{AdminTasks, planned_steps};
+
+/// The running service of one collection.
+#[derive(Debug)]
+pub struct Engine {
+    collection: Collection,
+    limits: EngineLimits,
+    serving: Arc<Serving>,
+    queries: QueryService,
+    query_cache: Arc<QueryCache>,
+    items: Arc<IngestService>,
+    tasks: AdminTasks,
+    runner: TaskRunner,
+    projections: ProjectionService,
+    /// Set when the service shuts down.
+    closing: Arc<AtomicBool>,
+}
+
+impl Engine {
+    /// An engine without a live snapshot; [`Self::start`] gets one.
+    ///
+    /// # Errors
+    /// If the system refuses threads.
+    pub fn new(collection: Collection, encoders: Encoders, limits: EngineLimits) -> Result<Self, EngineError> {
+        let threads = |source| CollectionError::Io { what: "encoder threads could not be started".into(), source };
+        let closing = Arc::new(AtomicBool::new(false));
+        let query_cache = Arc::new(QueryCache::new(limits.query_cache_entries, limits.query_cache_bytes));
+        let workers = Arc::new(Worker::start("pictures", compute::cores(), limits.queue).map_err(threads)?);
+        let runner = TaskRunner::new(collection.catalog.clone(), Arc::clone(&closing));
+        let serving = Arc::new(Serving::new(
+            collection.clone(),
+            encoders.clone(),
+            Arc::clone(&query_cache),
+            Arc::clone(&closing),
+        ));
+        let queries = QueryService::start(
+            &collection,
+            &encoders,
+            limits,
+            Arc::clone(&serving),
+            Arc::clone(&workers),
+            Arc::clone(&query_cache),
+        );
+        let items = Arc::new(IngestService::new(
+            collection.clone(),
+            encoders.clone(),
+            limits,
+            Arc::clone(&serving),
+            workers,
+            runner.clone(),
+        ));
+        Ok(Self {
+            queries: queries.map_err(threads)?,
+            query_cache,
+            tasks: AdminTasks::new(
+                (collection.clone(), encoders),
+                Arc::clone(&serving),
+                Arc::clone(&items),
+                runner.clone(),
+                Arc::clone(&closing),
+            ),
+            runner,
+            items,
+            projections: ProjectionService::new(collection.catalog.clone(), Arc::clone(&serving)),
+            serving,
+            collection,
+            limits,
+            closing,
+        })
+    }
+
+    /// Publishes the snapshot on disk or a scan, warms up, and starts the rebuild that is due.
+    ///
+    /// # Errors
+    /// As [`Serving::open`]; or if a query of the warm-up fails.
+    pub async fn start(&self) -> Result<Arc<ServingSnapshot>, EngineError> {
+        let opened = self.serving.open().await;
+        if opened.is_ok() {
+            serving::warm_up(&self.queries).await?;
+        }
+        // Without a model, the training of the first one warms everything up.
+        self.serving.set_warm();
+        let (snapshot, rebuild) = opened?;
+        if rebuild {
+            self.tasks.reindex().await?;
+        }
+        Ok(snapshot)
+    }
+
+    /// The collection.
+    pub fn collection(&self) -> &Collection {
+        &self.collection
+    }
+
+    /// The bounds that it was started with.
+    pub fn limits(&self) -> EngineLimits {
+        self.limits
+    }
+
+    /// The live snapshot.
+    pub fn serving(&self) -> &Serving {
+        &self.serving
+    }
+
+    /// Queries.
+    pub fn queries(&self) -> &QueryService {
+        &self.queries
+    }
+
+    /// Items.
+    pub fn items(&self) -> &IngestService {
+        &self.items
+    }
+
+    /// Long work.
+    pub fn tasks(&self) -> &AdminTasks {
+        &self.tasks
+    }
+
+    /// Projections of the common space.
+    pub fn projections(&self) -> &ProjectionService {
+        &self.projections
+    }
+
+    /// Begins the shutdown: asks all tasks to stop.
+    pub fn close(&self) {
+        self.closing.store(true, Ordering::Relaxed);
+        self.runner.stop_all();
+    }
+
+    /// Exports gauges of queues, caches, tasks and the live indexes.
+    pub fn export_metrics(&self) {
+        self.queries.export_metrics();
+        let (entries, bytes) = self.query_cache.size();
+        metrics::export_query_cache(entries, bytes);
+        metrics::export_tasks(self.tasks.running());
+        if let Some(snapshot) = self.serving.live() {
+            metrics::export_indexes(&snapshot);
+        }
+    }
+
+    /// The thumbnail of an item's picture as JPEG, made now if it is missing. `None` without a picture.
+    ///
+    /// # Errors
+    /// If the picture can no longer be read.
+    pub async fn thumbnail(&self, item: &Item) -> Result<Option<Vec<u8>>, EngineError> {
+        let (collection, item) = (self.collection.clone(), item.clone());
+        Ok(blocking(move || collection.thumbnail(&item)).await??)
+    }
+
+    /// The bytes of an item's picture file. `None` without a picture.
+    ///
+    /// # Errors
+    /// If the picture can no longer be read.
+    pub async fn picture(&self, item: &Item) -> Result<Option<Vec<u8>>, EngineError> {
+        let Some(path) = item.image_path.clone() else { return Ok(None) };
+        let limits = self.collection.limits;
+        blocking(move || Ok(Some(dataset::read_file(Path::new(&path), &limits)?))).await?
+    }
+}

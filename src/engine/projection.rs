@@ -1,36 +1,40 @@
-//! The common space on a sheet of paper, pictures and captions mixed.
+//! The common space in two dimensions, pictures and captions mixed.
 //!
-//! A sheet of every point of a large collection would take hours. Some points are laid out by t-SNE; every other one lies among
-//! those of them that are nearest to it.
+//! Laying out every vector of a large collection would take hours. Some vectors, the landmarks, are laid out by t-SNE;
+//! every other one is interpolated between the landmarks nearest to it.
 
 use std::sync::{Arc, Weak};
 
 use rayon::prelude::*;
 
+use super::{
+    error::EngineError,
+    query::Kind,
+    serving::{Serving, ServingSnapshot},
+};
 use crate::{
-    catalog::Sample,
+    catalog::{Catalog, Sample},
     collection::blocking,
     core::UnitVector,
-    engine::{engine::Engine, error::EngineError, query::request::Kind, serving::snapshot::Generation},
     evaluation::layout,
     index::VectorIndex,
 };
 
-/// Points that t-SNE lays out: a few seconds.
+/// The number of vectors that t-SNE lays out: a few seconds.
 const LANDMARKS: usize = 1500;
 
-/// Landmarks among which a point lies.
-const AMONG: usize = 5;
+/// The number of landmarks between which a vector is interpolated.
+const INTERPOLATION_NEIGHBORS: usize = 5;
 
-/// How much nearer landmarks count more: weights are `exp(SHARPNESS × cosine)`.
-const SHARPNESS: f32 = 20.0;
+/// Weights of the landmarks are `exp(INTERPOLATION_SHARPNESS × cosine)`.
+const INTERPOLATION_SHARPNESS: f32 = 20.0;
 
-/// A picture or a caption on the sheet.
+/// A picture or a caption in the projection.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ProjectedPoint {
-    /// What it is.
+    /// The modality.
     pub kind: Kind,
-    /// What the catalog says of it.
+    /// Its row in the catalog.
     pub sampled: Sample,
     /// From -1 to 1.
     pub x: f32,
@@ -38,86 +42,92 @@ pub struct ProjectedPoint {
     pub y: f32,
 }
 
-/// A sheet.
+/// A projection of the common space.
 #[derive(Debug)]
 pub struct Projection {
-    /// The model whose space it shows.
+    /// The version of the model.
     pub model: String,
-    /// The generation whose points it shows.
+    /// The generation of the index.
     pub generation: u64,
-    /// Points that there are; a sheet shows some of them.
+    /// The number of vectors in the space; a projection shows a sample of them.
     pub total: usize,
-    /// Those that are shown.
+    /// The sample.
     pub points: Vec<ProjectedPoint>,
 }
 
-/// The last sheet that was made, and of what.
-#[derive(Debug, Default)]
-pub(in crate::engine) struct LastMap(tokio::sync::Mutex<Option<Made>>);
+/// Projects the live snapshot, and caches the last projection.
+#[derive(Debug, Clone)]
+pub struct ProjectionService {
+    catalog: Catalog,
+    serving: Arc<Serving>,
+    last: Arc<tokio::sync::Mutex<Option<CachedProjection>>>,
+}
 
-/// A sheet, the generation whose points it shows, and how many were asked for.
-type Made = (Weak<Generation>, u32, Arc<Projection>);
+/// A projection, the snapshot that it shows, and the number of points that were asked for.
+type CachedProjection = (Weak<ServingSnapshot>, u32, Arc<Projection>);
 
-impl Engine {
-    /// The common space of the generation that answers, with at most `limit` points. Made when it is first asked for; whoever
-    /// asks meanwhile waits for the same one. What has come since the generation was built may not be on it.
+impl ProjectionService {
+    pub(super) fn new(catalog: Catalog, serving: Arc<Serving>) -> Self {
+        Self { catalog, serving, last: Arc::default() }
+    }
+
+    /// A projection of the live snapshot with at most `limit` points. Made when it is first asked for; callers that ask
+    /// meanwhile wait for the same one. Items that are newer than the snapshot's index may be missing.
     ///
     /// # Errors
-    /// [`CollectionError::NoModel`], [`EngineError::Starting`]; or if the catalog fails.
-    pub async fn map(self: &Arc<Self>, limit: u32) -> Result<Arc<Projection>, EngineError> {
-        let generation = self.ready().await?;
-        let engine = Arc::clone(self);
-        // In a task of its own: a client that goes away must not make the next one begin anew.
+    /// [`EngineError::Starting`]; or if nothing is trained or the catalog fails.
+    pub async fn project(&self, limit: u32) -> Result<Arc<Projection>, EngineError> {
+        let snapshot = self.serving.ready().await?;
+        let service = self.clone();
+        // Spawned: a client that goes away must not make the next one start over.
         let made = tokio::spawn(async move {
-            let mut last = engine.map.0.lock().await;
-            if let Some((of, most, map)) = last.as_ref()
-                && (*most, Weak::as_ptr(of)) == (limit, Arc::as_ptr(&generation))
+            let mut last = service.last.lock().await;
+            if let Some((of, asked, projection)) = last.as_ref()
+                && (*asked, Weak::as_ptr(of)) == (limit, Arc::as_ptr(&snapshot))
             {
-                return Ok(Arc::clone(map));
+                return Ok(Arc::clone(projection));
             }
-            let map = Arc::new(engine.lay_out(&generation, limit).await?);
-            *last = Some((Arc::downgrade(&generation), limit, Arc::clone(&map)));
-            Ok(map)
+            let projection = Arc::new(service.compute(&snapshot, limit).await?);
+            *last = Some((Arc::downgrade(&snapshot), limit, Arc::clone(&projection)));
+            Ok(projection)
         });
         made.await.map_err(|e| EngineError::internal(e.to_string()))?
     }
 
-    async fn lay_out(&self, generation: &Arc<Generation>, limit: u32) -> Result<Projection, EngineError> {
-        let catalog = &self.collection.catalog;
+    async fn compute(&self, snapshot: &Arc<ServingSnapshot>, limit: u32) -> Result<Projection, EngineError> {
         let half = limit.div_ceil(2);
-        let mut pictures = catalog.sample_images(limit).await?;
-        let captions = catalog.sample_captions(limit - half.min(pictures.len() as u32)).await?;
+        let mut pictures = self.catalog.sample_images(limit).await?;
+        let captions = self.catalog.sample_captions(limit - half.min(pictures.len() as u32)).await?;
         pictures.truncate(limit as usize - captions.len());
-        let generation = Arc::clone(generation);
-        let projected = blocking(move || {
-            let of = |kind: Kind, rows: Vec<Sample>| {
-                let index = if kind == Kind::Image { &generation.images } else { &generation.texts };
-                let known = |row: Sample| Some((index.get(row.key.cast_unsigned())?, kind, row));
-                rows.into_iter().filter_map(known).collect::<Vec<_>>()
+        let snapshot = Arc::clone(snapshot);
+        let projection = blocking(move || {
+            let with_vectors = |kind: Kind, rows: Vec<Sample>| {
+                let index = snapshot.index(kind);
+                let with_vector = |row: Sample| Some((index.get(row.key.cast_unsigned())?, kind, row));
+                rows.into_iter().filter_map(with_vector).collect::<Vec<_>>()
             };
-            let all = [of(Kind::Image, pictures), of(Kind::Text, captions)].concat();
-            let vectors: Vec<&UnitVector> = all.iter().map(|(point, ..)| point).collect();
-            let places = places(&vectors);
-            let placed = all.iter().zip(places).map(|((_, kind, row), [x, y])| ProjectedPoint {
+            let all = [with_vectors(Kind::Image, pictures), with_vectors(Kind::Text, captions)].concat();
+            let vectors: Vec<&UnitVector> = all.iter().map(|(vector, ..)| vector).collect();
+            let placed = all.iter().zip(places(&vectors)).map(|((_, kind, row), [x, y])| ProjectedPoint {
                 kind: *kind,
                 sampled: row.clone(),
                 x,
                 y,
             });
             Projection {
-                model: generation.record.version.clone(),
-                generation: generation.number,
-                total: generation.images.len() + generation.texts.len(),
+                model: snapshot.record.version.clone(),
+                generation: snapshot.number,
+                total: snapshot.images.len() + snapshot.texts.len(),
                 points: placed.collect(),
             }
         });
-        Ok(projected.await?)
+        Ok(projection.await?)
     }
 }
 
-/// A place in [-1, 1]² for each point.
+/// A position in [-1, 1]² for each vector.
 fn places(points: &[&UnitVector]) -> Vec<[f32; 2]> {
-    // Evenly among all: of a sample that is sorted by nothing, every nth is a sample as well.
+    // The sample is in random order, so every nth of it is a sample as well.
     let every = points.len().div_ceil(LANDMARKS).max(1);
     let landmarks: Vec<UnitVector> = points.iter().step_by(every).map(|point| (*point).clone()).collect();
     let laid = layout(&landmarks);
@@ -126,12 +136,12 @@ fn places(points: &[&UnitVector]) -> Vec<[f32; 2]> {
             return laid[at / every];
         }
         let mut near: Vec<(f32, usize)> = landmarks.iter().map(|l| point.cosine(l)).zip(0..).collect();
-        let among = AMONG.min(near.len());
+        let among = INTERPOLATION_NEIGHBORS.min(near.len());
         near.select_nth_unstable_by(among - 1, |a, b| b.0.total_cmp(&a.0));
         let nearest = near[..among].iter().map(|(cosine, _)| *cosine).fold(f32::MIN, f32::max);
         let (mut sum, mut weight) = ([0.0; 2], 0.0);
         for &(cosine, landmark) in &near[..among] {
-            let counts = (SHARPNESS * (cosine - nearest)).exp();
+            let counts = (INTERPOLATION_SHARPNESS * (cosine - nearest)).exp();
             let [x, y] = laid[landmark];
             sum = [sum[0] + counts * x, sum[1] + counts * y];
             weight += counts;
@@ -146,7 +156,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_point_that_is_no_landmark_lies_among_its_class() {
+    fn points_are_interpolated_into_their_class() {
         let count = 2 * LANDMARKS + 100;
         let class = |n: usize| n % 7;
         let points: Vec<UnitVector> = (0..count)

@@ -17,9 +17,6 @@ use crate::{
 /// Results of the list; it has no second page.
 const RESULTS: usize = 60;
 
-/// As on searches by address.
-const KEYWORD_WEIGHT: f32 = 0.3;
-
 /// How long the list may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -72,11 +69,11 @@ async fn answer(app: &App, words: &str) -> Result<Option<Answer>, EngineError> {
     // The page is for everyone at any time; a search takes a place wherever it comes from.
     let _place = app.places.request().ok_or(EngineError::Overloaded)?;
     let query = Query {
-        keyword_weight: KEYWORD_WEIGHT,
+        keyword_weight: Query::KEYWORD_WEIGHT,
         deadline: Some(Instant::now() + PATIENCE),
-        ..Query::top(Target::Image, RESULTS)
+        ..Query::text(words, Target::Image, RESULTS)
     };
-    let search = app.engine.search_text(words, query);
+    let search = app.engine.queries().search(query);
     tokio::time::timeout(PATIENCE, search).await.unwrap_or(Err(EngineError::TimedOut)).map(Some)
 }
 

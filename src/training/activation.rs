@@ -18,7 +18,7 @@ pub async fn activate(
 ) -> Result<ModelRecord, CollectionError> {
     let record = collection.catalog.model(version).await?;
     let record = record.ok_or_else(|| CollectionError::NoSuchModel(version.to_owned()))?;
-    load(collection, encoders, &record).await?;
+    load_model(collection, encoders, &record).await?;
     collection.catalog.activate_model(version).await?;
     Ok(record)
 }
@@ -30,13 +30,13 @@ pub async fn activate(
 pub async fn roll_back(collection: &Collection, encoders: &Encoders) -> Result<ModelRecord, CollectionError> {
     let active = collection.catalog.active_model().await?.ok_or(CollectionError::NoModel)?;
     let before = collection.catalog.previous_model().await?.ok_or(CollectionError::NoPreviousModel(active.version))?;
-    load(collection, encoders, &before).await?;
+    load_model(collection, encoders, &before).await?;
     collection.catalog.pop_activation().await?;
     Ok(before)
 }
 
 /// Loads a model, if it learned from what these encoders give.
-pub(crate) async fn load(
+pub(crate) async fn load_model(
     collection: &Collection,
     encoders: &Encoders,
     record: &ModelRecord,

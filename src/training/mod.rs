@@ -20,7 +20,7 @@ pub use settings::train_settings;
 pub use train::{Trained, TrainingSet, ablate, load_training_set, train};
 pub use train_from_features::{TrainedOnFeatures, load_features, train_on_features};
 pub(crate) use {
-    activation::load,
+    activation::load_model,
     import::new_picture,
     train::{lock, remove},
 };

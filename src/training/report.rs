@@ -15,7 +15,7 @@ use crate::{
     evaluation::{Curves, Examination, LISTED, Page, Place, Report, Shown, page},
     model::{self, Model, TrainingData},
     training::{
-        activation::load,
+        activation::load_model,
         train::{TrainingSet, load_training_set},
         train_from_features,
     },
@@ -50,7 +50,7 @@ pub async fn report_page(
     let seed = record.settings["seed"].as_u64().unwrap_or(0);
     let TrainingSet { data, items: item_keys, captions: caption_keys } =
         load_training_set(collection, encoders, seed).await?;
-    let model = load(collection, encoders, record).await?;
+    let model = load_model(collection, encoders, record).await?;
     let facts = facts(record, &model);
     let (data, examination) = blocking(move || {
         let examination = model::examine(&model, &data, Split::Test)?;

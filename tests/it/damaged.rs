@@ -38,9 +38,9 @@ async fn answer(data: &Path) -> String {
     });
     let catalog = collection.catalog.clone();
     let engine = Engine::new(collection, encoders.clone(), EngineLimits::default()).expect("threads");
-    let (_, due) = engine.open().await.expect("it opens, whatever is on disk");
-    let query = Query { exact: true, ..Query::top(Target::Image, 10) };
-    let answer = engine.search_text(QUERY, query).await.expect("it answers, whatever is on disk");
+    let (_, due) = engine.serving().open().await.expect("it opens, whatever is on disk");
+    let query = Query { exact: true, ..Query::text(QUERY, Target::Image, 10) };
+    let answer = engine.queries().search(query).await.expect("it answers, whatever is on disk");
     catalog.close().await;
     let found: Vec<_> = answer.results.iter().map(|r| json!([r.item.id, (r.score * 1e4).round()])).collect();
     json!({ "found": found, "index": if due { "scanned" } else { "opened" } }).to_string()

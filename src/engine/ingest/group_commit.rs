@@ -1,49 +1,44 @@
-//! Items that come at the same time are written together: in one transaction that reaches the disk once, and with one pass of their
-//! features through the model. Whoever comes while others are being written waits for the next round and finds company there.
+//! Group commit: items that arrive at the same time are written in one transaction, which reaches the disk once, and go
+//! through the model together. Items that arrive while a group is being written form the next group.
 
 use std::{
     collections::{HashSet, VecDeque},
     path::PathBuf,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
 };
 
+use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
+use super::encode::{PendingItem, save_failed};
 use crate::{
-    catalog::{CatalogError, Item, NewFeatures, NewItem, PutOutcome, WriteCondition},
+    catalog::{Catalog, CatalogError, Item, PutOutcome},
     collection::blocking,
     compute,
-    engine::{engine::Engine, error::EngineError, ingest::items::unkept},
+    engine::{
+        error::EngineError,
+        serving::{Serving, sync_live_index},
+        tasks::TaskRunner,
+    },
     util::fs::write_atomic,
 };
 
-/// Items of a transaction, at most: others wait for the catalog meanwhile.
-const AT_ONCE: usize = 64;
+/// The maximum number of items of a transaction; other writers wait for the catalog meanwhile.
+const MAX_GROUP: usize = 64;
 
-/// An item that is encoded, and only has to be written.
-pub(in crate::engine) struct PendingItem {
-    pub(in crate::engine) item: NewItem,
-    pub(in crate::engine) features: NewFeatures,
-    /// The bytes of its picture's file, if it was given them.
-    pub(in crate::engine) image: Option<Vec<u8>>,
-    /// What is to happen where its id is known already.
-    pub(in crate::engine) put: WriteCondition,
-}
+/// The item as it was written and whether its id is new, or why it was not written.
+pub(super) type WriteResult = Result<(Item, bool), EngineError>;
 
-/// The item as it was written, and whether its id was new; or why it was not kept.
-type WriteResult = Result<(Item, bool), EngineError>;
-
-/// An item, and who waits for what becomes of it.
+/// An item, and where its result is awaited.
 type QueuedWrite = (PendingItem, oneshot::Sender<WriteResult>);
 
-/// Items that wait for the next round.
-#[derive(Default)]
-pub(in crate::engine) struct GroupCommit(Mutex<Vec<QueuedWrite>>);
-
-impl GroupCommit {
-    fn lock(&self) -> MutexGuard<'_, Vec<QueuedWrite>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+/// The queue of items to be written. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct GroupCommit {
+    catalog: Catalog,
+    serving: Arc<Serving>,
+    tasks: TaskRunner,
+    queue: Arc<Mutex<Vec<QueuedWrite>>>,
 }
 
 impl std::fmt::Debug for GroupCommit {
@@ -52,90 +47,97 @@ impl std::fmt::Debug for GroupCommit {
     }
 }
 
-impl Engine {
-    /// Writes items, in their order. They are on disk and searchable when this returns, and that also if whoever asked goes away.
-    pub(in crate::engine) async fn commit(self: &Arc<Self>, items: Vec<PendingItem>) -> Vec<WriteResult> {
-        let mut told = Vec::with_capacity(items.len());
-        self.commits.lock().extend(items.into_iter().map(|item| {
-            let (tell, hear) = oneshot::channel();
-            told.push(hear);
-            (item, tell)
-        }));
-        // Somebody else's round may write them; then this one finds nothing, or what came later, and nobody waits for it.
-        let engine = Arc::clone(self);
-        compute::spawn(async move {
-            let _changing = engine.changing.lock().await;
-            let mut waiting = VecDeque::from(std::mem::take(&mut *engine.commits.lock()));
-            while !waiting.is_empty() {
-                engine.write_group(&mut waiting).await;
-            }
-        });
-        let mut written = Vec::with_capacity(told.len());
-        for told in told {
-            written.push(told.await.unwrap_or_else(|_| Err(EngineError::NotWritten("its round was lost".into()))));
-        }
-        written
+impl GroupCommit {
+    pub(super) fn new(catalog: Catalog, serving: Arc<Serving>, tasks: TaskRunner) -> Self {
+        Self { catalog, serving, tasks, queue: Arc::default() }
     }
 
-    /// Writes the first ones, and tells each what became of it.
-    async fn write_group(self: &Arc<Self>, waiting: &mut VecDeque<QueuedWrite>) {
-        // Of one id one at a time, so that each is told of the item as it wrote it.
+    /// Writes items, in their order. They are on disk and searchable when this returns. They are also written if the
+    /// caller goes away.
+    pub(super) async fn write(&self, items: Vec<PendingItem>) -> Vec<WriteResult> {
+        let mut replies = Vec::with_capacity(items.len());
+        self.queue.lock().extend(items.into_iter().map(|item| {
+            let (reply, receiver) = oneshot::channel();
+            replies.push(receiver);
+            (item, reply)
+        }));
+        // Another caller's task may write these items; then this one finds an empty queue, or later items.
+        let group_commit = self.clone();
+        compute::spawn(async move { group_commit.write_queue().await });
+        let mut results = Vec::with_capacity(replies.len());
+        for reply in replies {
+            results.push(reply.await.unwrap_or_else(|_| Err(EngineError::NotWritten("the write was lost".into()))));
+        }
+        results
+    }
+
+    async fn write_queue(&self) {
+        let _writing = self.serving.lock_writes().await;
+        let mut queue = VecDeque::from(std::mem::take(&mut *self.queue.lock()));
+        while !queue.is_empty() {
+            self.write_group(&mut queue).await;
+        }
+    }
+
+    /// Writes the first items of the queue and replies to each.
+    async fn write_group(&self, queue: &mut VecDeque<QueuedWrite>) {
+        // One item of an id at a time, so that each reply has the item as it was written.
         let mut ids = HashSet::new();
-        let some = waiting.iter().take(AT_ONCE).take_while(|(one, _)| ids.insert(one.item.id.as_str())).count();
-        let puts: Vec<_> = waiting.iter().take(some).map(|(one, _)| (&one.item, &one.features, &one.put)).collect();
-        let kept = match self.collection.catalog.put_items(&puts).await {
-            Ok(kept) => kept,
-            Err(error) => return not_written(waiting.drain(..some), &error),
+        let count = queue.iter().take(MAX_GROUP).take_while(|(one, _)| ids.insert(one.item.id.as_str())).count();
+        let puts: Vec<_> = queue.iter().take(count).map(|(one, _)| (&one.item, &one.features, &one.put)).collect();
+        let outcomes = match self.catalog.put_items(&puts).await {
+            Ok(outcomes) => outcomes,
+            Err(error) => return not_written(queue.drain(..count), &error),
         };
-        let mut done = Vec::with_capacity(kept.len());
-        for kept in kept {
-            let Some((one, tell)) = waiting.pop_front() else { break };
-            match kept {
-                PutOutcome::Created => done.push((one.item.id, tell, true)),
-                PutOutcome::Replaced => done.push((one.item.id, tell, false)),
-                PutOutcome::AlreadyExists => reply(tell, Err(EngineError::ItemExists(one.item.id))),
-                PutOutcome::PreconditionFailed => reply(tell, Err(EngineError::ItemChanged(one.item.id))),
-                // A compaction took it for nobody's, which it was until now. Those behind it come after it.
+        let mut written = Vec::with_capacity(outcomes.len());
+        for outcome in outcomes {
+            let Some((one, sender)) = queue.pop_front() else { break };
+            match outcome {
+                PutOutcome::Created => written.push((one.item.id, sender, true)),
+                PutOutcome::Replaced => written.push((one.item.id, sender, false)),
+                PutOutcome::AlreadyExists => reply(sender, Err(EngineError::ItemExists(one.item.id))),
+                PutOutcome::PreconditionFailed => reply(sender, Err(EngineError::ItemChanged(one.item.id))),
+                // Compaction deleted the still unreferenced file. Rewrite it and retry; later items keep their order.
                 PutOutcome::ImageFileMissing => match rewrite_image(&one).await {
-                    Ok(()) => waiting.push_front((one, tell)),
-                    Err(error) => reply(tell, Err(error)),
+                    Ok(()) => queue.push_front((one, sender)),
+                    Err(error) => reply(sender, Err(error)),
                 },
             }
         }
-        if done.is_empty() {
+        if written.is_empty() {
             return;
         }
-        let ids: Vec<&str> = done.iter().map(|(id, ..)| id.as_str()).collect();
-        let items = match self.take_over().await {
-            Ok(()) => self.collection.catalog.items_by_id(&ids).await.map_err(EngineError::from),
+        let ids: Vec<&str> = written.iter().map(|(id, ..)| id.as_str()).collect();
+        let items = match sync_live_index(&self.serving, &self.tasks).await {
+            Ok(()) => self.catalog.items_by_id(&ids).await.map_err(EngineError::from),
             Err(error) => Err(error),
         };
         let mut items = items.inspect_err(|error| {
-            tracing::error!(%error, items = done.len(), "items are in the catalog, but could not be made searchable");
+            tracing::error!(%error, items = written.len(), "items are in the catalog, but could not be made searchable");
         });
-        for (id, tell, created) in done {
+        for (id, sender, created) in written {
             let item = match &mut items {
-                Ok(items) => items.remove(&id).ok_or_else(|| format!("item {id:?} went as it came")),
+                Ok(items) => items.remove(&id).ok_or_else(|| format!("item {id:?} was deleted at the same time")),
                 Err(error) => Err(error.to_string()),
             };
-            reply(tell, item.map(|item| (item, created)).map_err(EngineError::NotWritten));
+            reply(sender, item.map(|item| (item, created)).map_err(EngineError::NotWritten));
         }
     }
 }
 
-/// Whoever has gone in the meantime is told in vain.
-fn reply(tell: oneshot::Sender<WriteResult>, answer: WriteResult) {
-    let _ = tell.send(answer);
+/// The caller may have gone away; then nothing is done.
+fn reply(sender: oneshot::Sender<WriteResult>, result: WriteResult) {
+    let _ = sender.send(result);
 }
 
-fn not_written(waiting: impl ExactSizeIterator<Item = QueuedWrite>, error: &CatalogError) {
-    tracing::error!(%error, items = waiting.len(), "items could not be written");
-    waiting.for_each(|(_, tell)| reply(tell, Err(EngineError::NotWritten(error.to_string()))));
+fn not_written(group: impl ExactSizeIterator<Item = QueuedWrite>, error: &CatalogError) {
+    tracing::error!(%error, items = group.len(), "items could not be written");
+    group.for_each(|(_, sender)| reply(sender, Err(EngineError::NotWritten(error.to_string()))));
 }
 
-/// Writes a posted picture once more to where its item says that it lies.
+/// Writes a posted picture again to the path of its item.
 async fn rewrite_image(one: &PendingItem) -> Result<(), EngineError> {
     let Some(path) = one.item.image.as_ref().map(|image| PathBuf::from(&image.path)) else { return Ok(()) };
     let bytes = one.image.clone().unwrap_or_default();
-    blocking(move || write_atomic(&path, &bytes).map_err(unkept(&path))).await?
+    blocking(move || write_atomic(&path, &bytes).map_err(save_failed(&path))).await?
 }

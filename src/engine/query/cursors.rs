@@ -1,24 +1,28 @@
-//! CursorStore of one answer. The whole ranking is kept for ten minutes, and a cursor is a place in it: whatever comes, goes or is
-//! indexed anew in between, no page repeats or skips a result.
+//! Cursors: positions in stored rankings.
+//!
+//! A whole ranking is stored for ten minutes, so that no page repeats or skips a result, whatever is added, deleted or
+//! reindexed in between.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use hashlink::LinkedHashMap;
+use parking_lot::Mutex;
 
-use crate::engine::{error::EngineError, query::rank::Ranking};
+use super::{ranking::Ranking, validate::bad_query};
+use crate::engine::error::EngineError;
 
-/// How long a ranking is kept.
-const KEPT: Duration = Duration::from_secs(600);
+/// How long a ranking is stored.
+const STORED_FOR: Duration = Duration::from_secs(600);
 
-/// Rankings that are kept at most; beyond, the oldest goes. A ranking has some kilobytes.
-const MOST: usize = 2000;
+/// The maximum number of stored rankings; the oldest makes room. A ranking has some kilobytes.
+const MAX_RANKINGS: usize = 2000;
 
-/// The rankings that cursors point into, the oldest first.
+/// Rankings by name, oldest first.
 #[derive(Debug, Default)]
-pub(in crate::engine) struct CursorStore(Mutex<LinkedHashMap<u128, StoredRanking>>);
+pub(super) struct CursorStore(Mutex<LinkedHashMap<u128, StoredRanking>>);
 
 #[derive(Debug)]
 struct StoredRanking {
@@ -27,36 +31,37 @@ struct StoredRanking {
 }
 
 impl CursorStore {
-    /// Keeps a ranking. Gives the name under which it is found.
-    pub(in crate::engine) fn keep(&self, ranking: Arc<Ranking>) -> u128 {
+    /// Stores a ranking and returns its name.
+    pub(super) fn store(&self, ranking: Arc<Ranking>) -> u128 {
         let name = rand::random();
-        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut stored = self.0.lock();
         let now = Instant::now();
-        // Every query passes here, so only what goes is looked at.
-        while held.len() >= MOST || held.front().is_some_and(|(_, kept)| now.duration_since(kept.since) >= KEPT) {
-            held.pop_front();
+        let is_old = |ranking: &StoredRanking| now.duration_since(ranking.since) >= STORED_FOR;
+        // Every query comes here, so only what is removed is looked at.
+        while stored.len() >= MAX_RANKINGS || stored.front().is_some_and(|(_, oldest)| is_old(oldest)) {
+            stored.pop_front();
         }
-        held.insert(name, StoredRanking { since: now, ranking });
+        stored.insert(name, StoredRanking { since: now, ranking });
         name
     }
 
-    /// The ranking of a cursor, its name and the place in it.
-    pub(in crate::engine) fn find(&self, cursor: &str) -> Result<(Arc<Ranking>, u128, usize), EngineError> {
-        let parsed = cursor.split_once('.').and_then(|(name, place)| {
-            let plain = name.len() == 32 && place.len() <= 9 && place.bytes().all(|b| b.is_ascii_digit());
-            plain.then_some((u128::from_str_radix(name, 16).ok()?, place.parse().ok()?))
+    /// The ranking of a cursor, its name, and the position in it.
+    pub(super) fn find(&self, cursor: &str) -> Result<(Arc<Ranking>, u128, usize), EngineError> {
+        let parsed = cursor.split_once('.').and_then(|(name, position)| {
+            let plain = name.len() == 32 && position.len() <= 9 && position.bytes().all(|b| b.is_ascii_digit());
+            plain.then_some((u128::from_str_radix(name, 16).ok()?, position.parse().ok()?))
         });
-        let (name, place) = parsed.ok_or_else(|| EngineError::BadQuery {
-            field: "cursor".into(),
-            reason: "it is none that an answer gave as next_cursor".into(),
+        let (name, position) = parsed.ok_or_else(|| {
+            bad_query("cursor", "not a valid cursor; pass a `next_cursor` from a previous response".into())
         })?;
-        let held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let kept = held.get(&name).filter(|kept| kept.since.elapsed() < KEPT).ok_or(EngineError::CursorExpired)?;
-        Ok((Arc::clone(&kept.ranking), name, place))
+        let stored = self.0.lock();
+        let found = stored.get(&name).filter(|stored| stored.since.elapsed() < STORED_FOR);
+        let found = found.ok_or(EngineError::CursorExpired)?;
+        Ok((Arc::clone(&found.ranking), name, position))
     }
 }
 
-/// The cursor for a place in a ranking.
-pub(in crate::engine) fn cursor(name: u128, place: usize) -> String {
-    format!("{name:032x}.{place}")
+/// The cursor for a position in a stored ranking.
+pub(super) fn cursor(name: u128, position: usize) -> String {
+    format!("{name:032x}.{position}")
 }

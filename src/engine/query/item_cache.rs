@@ -1,9 +1,8 @@
-//! Items as answers show them, kept until somebody writes: see [`Catalog::version`].
+//! Items as answers show them, cached until the catalog changes: see [`Catalog::version`].
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::HashMap, sync::Arc};
+
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::{
     catalog::{Catalog, Item, Watermark},
@@ -11,46 +10,46 @@ use crate::{
     util::lru::WeightedLru,
 };
 
-/// Items that are kept, at most.
+/// The maximum number of cached items.
 const ITEMS: usize = 20_000;
 
-/// Bytes that they may take, roughly.
+/// The maximum of their bytes, roughly.
 const BYTES: usize = 32 << 20;
 
-/// What an item takes beside its texts, roughly.
+/// Bytes of an item in addition to its texts, roughly.
 const ITEM: usize = 600;
 
-/// The items of one catalog.
+/// The most recently used items of one catalog.
 #[derive(Debug)]
-pub(in crate::engine) struct ItemCache {
+pub(super) struct ItemCache {
     catalog: Catalog,
     state: Mutex<State>,
 }
 
 #[derive(Debug)]
 struct State {
-    /// The version that all of it is of, or a later one.
+    /// The version of the catalog that all of it was read at, or a later one.
     version: u64,
-    newest: Option<Watermark>,
+    latest: Option<Watermark>,
     items: WeightedLru<i64, Arc<Item>>,
 }
 
 impl ItemCache {
-    pub(in crate::engine) fn new(catalog: Catalog) -> Self {
-        let state = State { version: 0, newest: None, items: WeightedLru::new(ITEMS, BYTES) };
+    pub(super) fn new(catalog: Catalog) -> Self {
+        let state = State { version: 0, latest: None, items: WeightedLru::new(ITEMS, BYTES) };
         Self { catalog, state: Mutex::new(state) }
     }
 
-    pub(in crate::engine) fn catalog(&self) -> &Catalog {
+    pub(super) fn catalog(&self) -> &Catalog {
         &self.catalog
     }
 
-    /// Those of `keys` that are there, by key.
-    pub(in crate::engine) async fn items(&self, keys: &[i64]) -> Result<HashMap<i64, Arc<Item>>, EngineError> {
+    /// The items with these keys that exist, by key.
+    pub(super) async fn items(&self, keys: &[i64]) -> Result<HashMap<i64, Arc<Item>>, EngineError> {
         let version = self.catalog.version().await?;
         let mut found = HashMap::with_capacity(keys.len());
         if let Some(version) = version {
-            let mut state = self.of(version);
+            let mut state = self.at(version);
             found.extend(keys.iter().filter_map(|key| Some((*key, Arc::clone(state.items.get(key)?)))));
         }
         let missing: Vec<i64> = keys.iter().copied().filter(|key| !found.contains_key(key)).collect();
@@ -60,7 +59,7 @@ impl ItemCache {
         let read = self.catalog.items_by_key(&missing).await?.into_iter().map(|(key, item)| (key, Arc::new(item)));
         let read: HashMap<i64, Arc<Item>> = read.collect();
         if let Some(version) = version {
-            let mut state = self.of(version);
+            let mut state = self.at(version);
             if state.version == version {
                 read.iter().for_each(|(key, item)| state.items.insert(*key, Arc::clone(item), bytes(item)));
             }
@@ -69,35 +68,35 @@ impl ItemCache {
         Ok(found)
     }
 
-    /// How far the catalog has come.
-    pub(in crate::engine) async fn latest_watermark(&self) -> Result<Watermark, EngineError> {
+    /// The watermark of the latest change of the catalog.
+    pub(super) async fn latest_watermark(&self) -> Result<Watermark, EngineError> {
         let version = self.catalog.version().await?;
-        if let Some(newest) = version.and_then(|version| self.of(version).newest) {
-            return Ok(newest);
+        if let Some(latest) = version.and_then(|version| self.at(version).latest) {
+            return Ok(latest);
         }
-        let newest = self.catalog.latest_watermark().await?;
+        let latest = self.catalog.latest_watermark().await?;
         if let Some(version) = version {
-            let mut state = self.of(version);
+            let mut state = self.at(version);
             if state.version == version {
-                state.newest = Some(newest);
+                state.latest = Some(latest);
             }
         }
-        Ok(newest)
+        Ok(latest)
     }
 
-    /// What is kept; nothing any more if it is of an older version than this.
-    fn of(&self, version: u64) -> MutexGuard<'_, State> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+    /// The cache, emptied if it is of an older version than this.
+    fn at(&self, version: u64) -> MutexGuard<'_, State> {
+        let mut state = self.state.lock();
         if state.version < version {
             state.version = version;
-            state.newest = None;
+            state.latest = None;
             state.items.clear();
         }
         state
     }
 }
 
-/// What an item takes, roughly.
+/// Bytes of an item, roughly.
 fn bytes(item: &Item) -> usize {
     let texts = item.captions.iter().map(|caption| caption.text.len() + 64);
     let labels = item.labels.iter().map(|label| label.len() + 24);
@@ -118,7 +117,7 @@ mod tests {
 
     /// What a writer was told is done is what the next reader sees, while many others read and keep what they read.
     #[tokio::test(flavor = "multi_thread")]
-    async fn what_was_acknowledged_is_shown_however_much_is_kept() {
+    async fn item_cache_never_serves_stale_items() {
         let folder = tempfile::tempdir().expect("a folder");
         let catalog = Catalog::open(folder.path()).await.expect("a catalog");
         catalog.import_batch(&[told("a", "first"), told("b", "first")], &[]).await.expect("taken");
@@ -138,8 +137,8 @@ mod tests {
         for round in 0..200 {
             let label = format!("round {round}");
             catalog.put_item(&told("a", &label), &Default::default(), &WriteCondition::Always).await.expect("written");
-            let newest = shown.latest_watermark().await.expect("read");
-            assert_eq!(newest, catalog.latest_watermark().await.expect("read"));
+            let latest = shown.latest_watermark().await.expect("read");
+            assert_eq!(latest, catalog.latest_watermark().await.expect("read"));
             assert_eq!(shown.items(&[1, 2, 3]).await.expect("read")[&1].labels, [label]);
         }
         stop.store(true, std::sync::atomic::Ordering::Relaxed);

@@ -1,13 +1,24 @@
 //! How does a query become an answer?
 
-pub(in crate::engine) mod cursors;
-pub(in crate::engine) mod item_cache;
-pub(in crate::engine) mod query_cache;
-pub(in crate::engine) mod query_vector;
-pub(in crate::engine) mod rank;
-pub(in crate::engine) mod request;
-pub(in crate::engine) mod service;
-pub(in crate::engine) mod text_encoder;
+mod cursors;
+mod dedupe;
+mod embedding;
+mod facets;
+mod fuse;
+mod item_cache;
+mod query_cache;
+mod ranking;
+mod request;
+mod response;
+mod retrieve;
+mod service;
+mod text_encoder;
+mod validate;
+mod vector_search;
 
-pub use request::{Answer, Direction, ExcludedCounts, Hit, Kind, PredictedLabel, Query, Target, Timings};
-pub use service::Term;
+pub(super) use query_cache::QueryCache;
+pub(super) use validate::check_filter;
+
+pub use request::{Kind, Query, Target, Term};
+pub use response::{Answer, Direction, ExcludedCounts, Hit, PredictedLabel, Timings};
+pub use service::QueryService;

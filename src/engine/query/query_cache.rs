@@ -1,15 +1,16 @@
-//! Answers of the text side to what was asked before: a few megabytes that spare milliseconds, for people ask the same things.
+//! Embeddings of texts that were asked before, by their token ids.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use metrics::counter;
+use parking_lot::Mutex;
 
 use crate::{model::Asked, util::lru::WeightedLru};
 
-/// What an entry takes beside its numbers: links, hash, reference counts, roughly.
-const ENTRY: usize = 200;
+/// Bytes of an entry in addition to its numbers: links, hash, reference counts, roughly.
+const ENTRY_OVERHEAD: usize = 200;
 
-/// What one model made of texts, under what these are cut into.
+/// The most recently used embeddings of one model.
 #[derive(Debug)]
 pub(in crate::engine) struct QueryCache(Mutex<State>);
 
@@ -20,24 +21,24 @@ struct State {
 }
 
 impl QueryCache {
-    /// Keeps nothing if `most` is 0.
-    pub(in crate::engine) fn new(most: usize, most_bytes: usize) -> Self {
-        let entries = WeightedLru::new(most, most_bytes);
+    /// With 0 entries it caches nothing.
+    pub(in crate::engine) fn new(max_entries: usize, max_bytes: usize) -> Self {
+        let entries = WeightedLru::new(max_entries, max_bytes);
         Self(Mutex::new(State { model: String::new(), entries }))
     }
 
-    /// Forgets what another model made, and keeps from now on what this one makes.
-    pub(in crate::engine) fn begin(&self, model: &str) {
-        let mut state = self.lock();
+    /// Drops the embeddings of another model and caches those of this one from now on.
+    pub(in crate::engine) fn switch_model(&self, model: &str) {
+        let mut state = self.0.lock();
         if state.model != model {
             model.clone_into(&mut state.model);
             state.entries.clear();
         }
     }
 
-    /// What this model made of the text with these ids.
-    pub(in crate::engine) fn find(&self, model: &str, ids: &[u32]) -> Option<Arc<Asked>> {
-        let mut state = self.lock();
+    /// The embedding by this model of the text with these token ids.
+    pub(super) fn get(&self, model: &str, ids: &[u32]) -> Option<Arc<Asked>> {
+        let mut state = self.0.lock();
         let found = if state.model == model { state.entries.get(ids).cloned() } else { None };
         drop(state);
         match found {
@@ -47,30 +48,26 @@ impl QueryCache {
         found
     }
 
-    /// Keeps what a model made of a text. What a model made that answers no longer is not kept.
-    pub(in crate::engine) fn keep(&self, model: &str, ids: Box<[u32]>, asked: &Arc<Asked>) {
-        let mut state = self.lock();
+    /// Caches an embedding, unless its model is not the current one.
+    pub(super) fn insert(&self, model: &str, ids: Box<[u32]>, embedding: &Arc<Asked>) {
+        let mut state = self.0.lock();
         if state.model != model {
             return;
         }
-        let bytes = bytes(&ids, asked);
-        state.entries.insert(ids, Arc::clone(asked), bytes);
+        let bytes = bytes(&ids, embedding);
+        state.entries.insert(ids, Arc::clone(embedding), bytes);
     }
 
-    /// Entries, and their bytes.
+    /// The number of entries, and their bytes.
     pub(in crate::engine) fn size(&self) -> (usize, usize) {
-        let state = self.lock();
+        let state = self.0.lock();
         (state.entries.len(), state.entries.bytes())
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What an entry takes.
-fn bytes(ids: &[u32], asked: &Asked) -> usize {
-    4 * (ids.len() + asked.point.dims() + asked.probabilities.len()) + ENTRY
+/// Bytes of an entry.
+fn bytes(ids: &[u32], embedding: &Asked) -> usize {
+    4 * (ids.len() + embedding.point.dims() + embedding.probabilities.len()) + ENTRY_OVERHEAD
 }
 
 #[cfg(test)]
@@ -89,17 +86,17 @@ mod tests {
 
     #[test]
     fn it_dies_with_its_model() {
-        let kept = QueryCache::new(8, usize::MAX);
-        kept.begin("old");
-        kept.keep("old", ids(1), &asked(1.0));
-        assert_eq!(kept.find("old", &ids(1)), Some(asked(1.0)));
-        assert_eq!(kept.size(), (1, bytes(&ids(1), &asked(1.0))));
-        kept.begin("old");
-        assert_eq!(kept.size().0, 1, "the same model under another index");
-        kept.begin("new");
-        assert_eq!(kept.size(), (0, 0));
+        let cache = QueryCache::new(8, usize::MAX);
+        cache.switch_model("old");
+        cache.insert("old", ids(1), &asked(1.0));
+        assert_eq!(cache.get("old", &ids(1)), Some(asked(1.0)));
+        assert_eq!(cache.size(), (1, bytes(&ids(1), &asked(1.0))));
+        cache.switch_model("old");
+        assert_eq!(cache.size().0, 1, "the same model under another index");
+        cache.switch_model("new");
+        assert_eq!(cache.size(), (0, 0));
         // A query that began before the swap ends after it.
-        kept.keep("old", ids(1), &asked(1.0));
-        assert_eq!((kept.find("new", &ids(1)), kept.find("old", &ids(1))), (None, None));
+        cache.insert("old", ids(1), &asked(1.0));
+        assert_eq!((cache.get("new", &ids(1)), cache.get("old", &ids(1))), (None, None));
     }
 }

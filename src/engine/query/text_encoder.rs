@@ -1,140 +1,96 @@
-//! From words to their point: through the encoder and the text subnetwork, together with whatever else was asked at that moment, or
-//! out of what is kept of words asked before. Where an index is scanned, the scan is made together as well: its points are read
-//! from memory once for all who ask.
+//! From a text to its embedding: through the text encoder and the model's text network, in batches with other texts that
+//! are waiting at the same time, or from the query cache.
 //!
-//! What a text is cut into decides all that follows, so it is the key of what is kept; neither the networks' answer for it nor what
-//! a scan finds depends, in any bit, on what else was computed beside it. So whether a query was alone, in a crowd, or answered from what is kept
-//! shows in nothing but its time.
+//! The token ids are the cache key. Results are bit-identical whether a text is encoded alone, in a batch, or read from
+//! the cache.
 
 use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
 
+use super::query_cache::QueryCache;
 use crate::{
     collection::blocking,
     compute::{self, BatchLimits, Batcher, Done},
-    core::UnitVector,
     encoders::TextEncoder,
-    engine::{
-        engine::EngineLimits,
-        error::EngineError,
-        query::{
-            query_cache::QueryCache,
-            rank::{CANDIDATES, index_of},
-            request::Kind,
-        },
-        serving::snapshot::Generation,
-    },
-    index::{Neighbours, SearchParams, Strategy, VectorIndex},
+    engine::{error::EngineError, serving::ServingSnapshot},
     model::{Asked, FeatureMatrix},
 };
 
-/// Texts of a batch, at most.
+/// The maximum number of texts of a batch.
 const BATCH_TEXTS: usize = 32;
 
-/// Tokens of a batch, at most. The network is as fast a token with these as with more, and whoever comes next waits less.
+/// The maximum number of tokens of a batch. The network needs no less time for a token with more of them, and the next
+/// text waits less.
 const BATCH_TOKENS: usize = 256;
 
-/// How long a thread that comes back from work lets a queue grow. Of 0, 1 and 2 ms this costs eight clients the least CPU an answer
-/// (3.1, 2.9 and 2.9 ms); a thread for each core, or one whose batches both cores share, makes no difference to that, but one
-/// thread lets the second of two clients wait beside an idle core.
+/// How long a worker that finishes a batch lets the queue grow. 1 ms minimised CPU per query with 8 clients (0/1/2 ms:
+/// 3.1/2.9/2.9 ms). One worker per core: with a single one a second client waits while a core idles.
 const WINDOW: Duration = Duration::from_millis(1);
 
-/// Bytes of a text that are cut on the async thread: some tens of microseconds.
+/// Texts up to this many bytes are tokenized on the async thread: some tens of microseconds.
 const SHORT: usize = 1000;
 
-/// A text in the queue.
+/// A tokenized text that waits for a batch.
 struct QueueEntry {
     ids: Box<[u32]>,
-    generation: Arc<Generation>,
-    near: &'static [Kind],
+    snapshot: Arc<ServingSnapshot>,
 }
 
-/// What came of a text in a batch.
-struct BatchOutput {
-    asked: Asked,
-    near: Vec<(Kind, Neighbours)>,
-    searched: Duration,
-}
-
-/// What was made of a text.
-pub(in crate::engine) struct TextEmbedding {
-    pub(in crate::engine) asked: Arc<Asked>,
-    /// The part of its tokens that nobody knows.
-    pub(in crate::engine) unknown: f32,
-    /// What is near it, of those kinds that were scanned on the way.
-    pub(in crate::engine) near: Vec<(Kind, Neighbours)>,
-    /// How long it waited for the encoder.
-    pub(in crate::engine) waited: Duration,
-    /// How long the scans took.
-    pub(in crate::engine) searched: Duration,
-}
-
-/// The encoder of texts with its queue and what is kept of its answers.
-pub(in crate::engine) struct BatchedTextEncoder {
+/// The text encoder of a collection with its queue, its workers and the query cache.
+pub(super) struct BatchedTextEncoder {
     encoder: Arc<dyn TextEncoder>,
-    queue: Batcher<QueueEntry, Result<BatchOutput, EngineError>>,
-    kept: QueryCache,
+    queue: Batcher<QueueEntry, Result<Asked, EngineError>>,
+    cache: Arc<QueryCache>,
 }
 
 impl BatchedTextEncoder {
-    pub(in crate::engine) fn start(encoder: Arc<dyn TextEncoder>, limits: &EngineLimits) -> std::io::Result<Self> {
-        let batches = BatchLimits {
-            waiting: limits.queue,
-            jobs: BATCH_TEXTS,
-            weight: BATCH_TOKENS,
-            window: WINDOW,
-            own_pools: true,
-        };
-        let network = Arc::clone(&encoder);
-        let work = move |jobs: Vec<QueueEntry>| run_batch(network.as_ref(), &jobs);
-        let queue = Batcher::start("texts", compute::cores(), batches, work)?;
-        Ok(Self { encoder, queue, kept: QueryCache::new(limits.kept_texts, limits.kept_bytes) })
+    /// Starts the workers. At most `waiting` texts wait.
+    pub(super) fn start(
+        encoder: Arc<dyn TextEncoder>,
+        waiting: usize,
+        cache: Arc<QueryCache>,
+    ) -> std::io::Result<Self> {
+        let limits = BatchLimits { waiting, jobs: BATCH_TEXTS, weight: BATCH_TOKENS, window: WINDOW, own_pools: true };
+        let worker_encoder = Arc::clone(&encoder);
+        let work = move |entries: Vec<QueueEntry>| run_batch(worker_encoder.as_ref(), &entries);
+        let queue = Batcher::start("texts", compute::cores(), limits, work)?;
+        Ok(Self { encoder, queue, cache })
     }
 
-    /// What a generation's model makes of a text; and what is near it of some kinds, if others ask at the same moment and these
-    /// are scanned.
-    pub(in crate::engine) async fn read(
+    /// The embedding of a text by the model of a snapshot, and how long the text waited in the queue.
+    pub(super) async fn embed(
         &self,
         text: &str,
-        generation: &Arc<Generation>,
-        near: &'static [Kind],
+        snapshot: &Arc<ServingSnapshot>,
         deadline: Option<Instant>,
-    ) -> Result<TextEmbedding, EngineError> {
-        let model = &generation.record.version;
-        let tokenized = if text.len() <= SHORT {
+    ) -> Result<(Asked, Duration), EngineError> {
+        let model = &snapshot.record.version;
+        let tokens = if text.len() <= SHORT {
             self.encoder.tokenize(text)?
         } else {
             let (encoder, text) = (Arc::clone(&self.encoder), text.to_owned());
             blocking(move || encoder.tokenize(&text)).await??
         };
-        let unknown = |asked: &Asked| asked.unknown.unwrap_or(tokenized.unknown_ratio);
-        if let Some(asked) = self.kept.find(model, &tokenized.ids) {
-            let (waited, searched) = (Duration::ZERO, Duration::ZERO);
-            return Ok(TextEmbedding { unknown: unknown(&asked), asked, near: Vec::new(), waited, searched });
+        let with_unknown = |embedding: &Asked| {
+            let unknown = Some(embedding.unknown.unwrap_or(tokens.unknown_ratio));
+            Asked { unknown, ..embedding.clone() }
+        };
+        if let Some(embedding) = self.cache.get(model, &tokens.ids) {
+            return Ok((with_unknown(&embedding), Duration::ZERO));
         }
-        let job = QueueEntry { ids: tokenized.ids.clone(), generation: Arc::clone(generation), near };
-        let Done { answer, waited, .. } = self.queue.run(job, tokenized.ids.len().max(1), deadline).await?;
-        let BatchOutput { asked, near, searched } = answer?;
-        let asked = Arc::new(asked);
-        self.kept.keep(model, tokenized.ids, &asked);
-        Ok(TextEmbedding { unknown: unknown(&asked), asked, near, waited, searched })
+        let entry = QueueEntry { ids: tokens.ids.clone(), snapshot: Arc::clone(snapshot) };
+        let Done { answer, waited, .. } = self.queue.run(entry, tokens.ids.len().max(1), deadline).await?;
+        let embedding = Arc::new(answer?);
+        let answer = with_unknown(&embedding);
+        self.cache.insert(model, tokens.ids, &embedding);
+        Ok((answer, waited))
     }
 
-    /// From now on answers of this model alone are kept.
-    pub(in crate::engine) fn keep_those_of(&self, model: &str) {
-        self.kept.begin(model);
-    }
-
-    /// BatchedTextEncoder that wait for the encoder.
-    pub(in crate::engine) fn waiting(&self) -> usize {
+    /// The number of texts in the queue.
+    pub(super) fn waiting(&self) -> usize {
         self.queue.waiting()
-    }
-
-    /// BatchedTextEncoder whose answers are kept, and the bytes that takes.
-    pub(in crate::engine) fn kept(&self) -> (usize, usize) {
-        self.kept.size()
     }
 }
 
@@ -147,57 +103,34 @@ impl std::fmt::Debug for BatchedTextEncoder {
     }
 }
 
-/// Some texts through the encoder together, and through their model's text side and index; which are of one generation, unless
-/// another was put in a moment ago.
-fn run_batch(encoder: &dyn TextEncoder, jobs: &[QueueEntry]) -> Vec<Result<BatchOutput, EngineError>> {
-    metrics::histogram!("diptych_query_batch_texts").record(jobs.len() as f64);
-    let features = encoder.encode_tokens(&jobs.iter().map(|job| &*job.ids).collect::<Vec<_>>());
-    let mut answers = Vec::with_capacity(jobs.len());
-    while let Some(first) = jobs.get(answers.len()) {
-        let begin = answers.len();
-        let alike = jobs[begin..].iter().take_while(|job| Arc::ptr_eq(&job.generation, &first.generation)).count();
-        match run_group(&jobs[begin..begin + alike], features[begin..begin + alike].concat(), encoder.dims()) {
-            Ok(made) => answers.extend(made),
+/// Encodes texts together, then embeds them by the model of their snapshot: one model, unless another snapshot was
+/// published a moment ago.
+fn run_batch(encoder: &dyn TextEncoder, entries: &[QueueEntry]) -> Vec<Result<Asked, EngineError>> {
+    ::metrics::histogram!("diptych_query_batch_texts").record(entries.len() as f64);
+    let features = encoder.encode_tokens(&entries.iter().map(|entry| &*entry.ids).collect::<Vec<_>>());
+    let mut embeddings = Vec::with_capacity(entries.len());
+    while let Some(first) = entries.get(embeddings.len()) {
+        let begin = embeddings.len();
+        let of_one_snapshot = |entry: &&QueueEntry| Arc::ptr_eq(&entry.snapshot, &first.snapshot);
+        let count = entries[begin..].iter().take_while(of_one_snapshot).count();
+        match embed_group(&first.snapshot, features[begin..begin + count].concat(), encoder.dims()) {
+            Ok(group) => embeddings.extend(group),
             Err(error) => {
                 let message = error.to_string();
-                answers.extend((0..alike).map(|_| Err(EngineError::internal(message.clone()))));
+                embeddings.extend((0..count).map(|_| Err(EngineError::internal(message.clone()))));
             }
         }
     }
-    answers
+    embeddings
 }
 
-fn run_group(
-    jobs: &[QueueEntry],
+/// `features` holds rows of `dims` numbers.
+fn embed_group(
+    snapshot: &ServingSnapshot,
     features: Vec<f32>,
     dims: usize,
-) -> Result<Vec<Result<BatchOutput, EngineError>>, EngineError> {
+) -> Result<Vec<Result<Asked, EngineError>>, EngineError> {
     let rows = FeatureMatrix::new(dims, features);
     let rows = rows.ok_or_else(|| EngineError::internal("an encoder gave features of length 0"))?;
-    let generation = &jobs[0].generation;
-    let made = |asked| BatchOutput { asked, near: Vec::new(), searched: Duration::ZERO };
-    let asked = generation.network.ask(&rows)?.into_iter();
-    let mut all: Vec<Result<BatchOutput, EngineError>> = asked.map(|asked| Ok(made(asked?))).collect();
-    for kind in [Kind::Image, Kind::Text] {
-        let index = index_of(generation, kind);
-        let mut wanting: Vec<&mut BatchOutput> = all
-            .iter_mut()
-            .zip(jobs)
-            .filter(|(_, job)| job.near.contains(&kind))
-            .filter_map(|(made, _)| made.as_mut().ok())
-            .collect();
-        // MaintenanceLock, or through a graph, it is for whoever asked.
-        if wanting.len() < 2 || index.strategy() != Strategy::Exact {
-            continue;
-        }
-        let began = Instant::now();
-        let points: Vec<UnitVector> = wanting.iter().map(|made| made.asked.point.clone()).collect();
-        let near = index.search_batch(&points, &SearchParams::top(CANDIDATES))?;
-        let took = began.elapsed();
-        for (made, near) in wanting.iter_mut().zip(near) {
-            made.near.push((kind, near));
-            made.searched += took;
-        }
-    }
-    Ok(all)
+    Ok(snapshot.text_network.ask(&rows)?.into_iter().map(|embedding| Ok(embedding?)).collect())
 }

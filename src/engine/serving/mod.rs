@@ -1,8 +1,16 @@
 //! Which model and indexes answer now, and how do the next ones take their place?
 
-pub(in crate::engine) mod snapshot;
-pub(in crate::engine) mod tune;
-pub(in crate::engine) mod warm_up;
+mod embed;
+mod live;
+mod snapshot;
+mod sync;
+mod tune;
+mod warm_up;
 
-pub use snapshot::{Generation, IndexMode};
+pub(super) use snapshot::{CAPTIONS, PICTURES};
+pub(super) use sync::sync_live_index;
+pub(super) use warm_up::warm_up;
+
+pub use live::Serving;
+pub use snapshot::{IndexMode, ServingSnapshot};
 pub use tune::tune_index;

@@ -1,21 +1,21 @@
-//! Fitting the index to this collection on this machine.
+//! Index parameters that suit this collection on this machine.
 
 use std::sync::{Arc, atomic::AtomicBool};
 
 use crate::{
     collection::{Collection, CollectionError, Encoders, Progress, blocking},
-    engine::serving::snapshot::{CAPTIONS, Generation, IndexMode, PICTURES},
+    engine::serving::snapshot::{CAPTIONS, IndexMode, PICTURES, ServingSnapshot},
     index::{IndexParameters, Tuning, VectorIndex},
 };
 
-/// Points of the other modality that a tuning asks with.
+/// Vectors of the other modality that a tuning queries with.
 const SAMPLE: usize = 200;
 
-/// Measures the active model's points, and keeps for this collection the parameters by which its next index is built. For
-/// each index what was measured, if it has enough points.
+/// Measures index parameters on the active model's vectors and stores the best for the collection's next index. Returns
+/// them with the measurements of each index that has enough vectors.
 ///
 /// # Errors
-/// As [`Generation::build`].
+/// As [`ServingSnapshot::build`].
 pub async fn tune_index(
     collection: &Collection,
     encoders: &Encoders,
@@ -24,7 +24,7 @@ pub async fn tune_index(
 ) -> Result<(IndexParameters, [(&'static str, Option<Tuning>); 2]), CollectionError> {
     let before = collection.index_parameters().await?;
     let scanned =
-        Generation::build(collection, encoders, IndexMode::InMemoryScan, Arc::clone(&progress), Arc::clone(&stop))
+        ServingSnapshot::build(collection, encoders, IndexMode::InMemoryScan, Arc::clone(&progress), Arc::clone(&stop))
             .await?;
     let tunings = blocking(move || {
         let (images, texts) = (scanned.images.snapshot(), scanned.texts.snapshot());

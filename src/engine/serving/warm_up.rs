@@ -1,44 +1,40 @@
-//! The first query of a service pays for what all later ones find there: pages of the index and of the weights that nobody has
-//! touched, threads that are not started, a database that has nothing in memory. So the first ones are our own.
+//! The first queries of a service pay for everything that later ones find ready: pages of the index and of the weights
+//! that nothing has touched, threads that are not started, a database with an empty cache. So the service sends the first
+//! ones itself.
 
 use std::time::Instant;
 
 use crate::engine::{
-    engine::Engine,
     error::EngineError,
-    query::request::{Query, Target},
+    query::{Query, QueryService, Target},
 };
 
-/// Words that every collection may be asked with.
-const WORDS: &str = "a picture of something";
+/// A text that suits every collection.
+const TEXT: &str = "a picture of something";
 
 /// Side of the picture, in pixels.
 const SIDE: u32 = 64;
 
-impl Engine {
-    /// Asks with words and with a picture, for pictures and captions, and looks at every point.
-    ///
-    /// # Errors
-    /// If a query fails.
-    pub(in crate::engine) async fn warm_up(&self) -> Result<(), EngineError> {
-        let began = Instant::now();
-        let walked = Query::top(Target::Any, 1);
-        let scanned = Query { exact: true, ..walked.clone() };
-        for query in [walked, scanned] {
-            for asked in [self.search_text(WORDS, query.clone()).await, self.search_image(picture(), query).await] {
-                match asked {
-                    // A full queue is full of other people's queries: those warm up as well.
-                    Ok(_) | Err(EngineError::Overloaded) => {}
-                    Err(error) => return Err(error),
-                }
+/// Asks with a text and with a picture for pictures and captions, by the index as it is and by a scan.
+///
+/// # Errors
+/// If a query fails.
+pub(in crate::engine) async fn warm_up(queries: &QueryService) -> Result<(), EngineError> {
+    let began = Instant::now();
+    for exact in [false, true] {
+        for query in [Query::text(TEXT, Target::Any, 1), Query::image(picture(), Target::Any, 1)] {
+            match queries.search(Query { exact, ..query }).await {
+                // A full queue is full of queries that warm up as well.
+                Ok(_) | Err(EngineError::Overloaded) => {}
+                Err(error) => return Err(error),
             }
         }
-        tracing::debug!(ms = began.elapsed().as_secs_f64() * 1000.0, "warm");
-        Ok(())
     }
+    tracing::debug!(ms = began.elapsed().as_secs_f64() * 1000.0, "warm");
+    Ok(())
 }
 
-/// A picture as a BMP file: a gradient, so that every part of the network has something to do.
+/// A picture as a BMP file: a gradient, so that no part of the network sees zeros only.
 fn picture() -> Vec<u8> {
     const HEADER: u32 = 54;
     let size = HEADER + SIDE * SIDE * 3;
@@ -58,7 +54,7 @@ mod tests {
     use crate::dataset::{self, PictureLimits};
 
     #[test]
-    fn the_picture_is_one() {
+    fn the_picture_can_be_decoded() {
         let decoded = dataset::decode(&super::picture(), &PictureLimits::default()).expect("a picture");
         assert_eq!((decoded.original_width, decoded.original_height), (super::SIDE, super::SIDE));
     }

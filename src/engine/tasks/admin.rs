@@ -1,97 +1,91 @@
-//! What an owner asks a running service to do, as tasks: learn, measure, take in, and change which model answers. Queries are
-//! answered all the while, and what answers changes in one moment.
+//! The long work that an owner can start in a running service. Queries are answered meanwhile, and what answers them
+//! changes in one moment.
 
 use std::{
     path::PathBuf,
-    sync::{Arc, atomic::Ordering},
+    sync::{Arc, atomic::AtomicBool},
 };
 
-use serde_json::{Value, json};
-
+use super::{kinds, runner::TaskRunner};
 use crate::{
-    catalog::{ModelRecord, Task},
-    collection::{CollectionError, blocking},
-    dataset,
+    catalog::Task,
+    collection::{Collection, CollectionError, Encoders, blocking},
+    dataset::{self, DatasetError},
     engine::{
-        engine::Engine,
         error::EngineError,
-        tasks::{
-            kinds::reindex::in_short,
-            runner::{Job, OnDuplicate},
-        },
+        ingest::{BulkLine, IngestService},
+        serving::Serving,
     },
     model::TrainSettings,
-    training::{
-        PromotionPolicy, Trained, activate, encode_missing, import, keep_report, report_page, roll_back, train,
-    },
+    training::PromotionPolicy,
 };
 
-impl Engine {
-    /// Starts a training as a task: what is missing is encoded, a model is learned and judged, and if it may answer, its index is
-    /// built beside the live one and swapped in.
+/// Starts and cancels tasks. Every method that starts one returns it at once; [`EngineError::TaskRunning`] says that one of
+/// its kind is running and asks for something else.
+#[derive(Debug)]
+pub struct AdminTasks {
+    collection: Collection,
+    encoders: Encoders,
+    serving: Arc<Serving>,
+    items: Arc<IngestService>,
+    runner: TaskRunner,
+    closing: Arc<AtomicBool>,
+}
+
+impl AdminTasks {
+    pub(in crate::engine) fn new(
+        (collection, encoders): (Collection, Encoders),
+        serving: Arc<Serving>,
+        items: Arc<IngestService>,
+        runner: TaskRunner,
+        closing: Arc<AtomicBool>,
+    ) -> Self {
+        Self { collection, encoders, serving, items, runner, closing }
+    }
+
+    /// Encodes what has no features, trains a model and, if it is promoted, builds its index beside the live one and swaps
+    /// it in.
     ///
     /// # Errors
     /// [`EngineError::TaskRunning`]; or if the catalog fails.
-    pub async fn train(self: &Arc<Self>, settings: TrainSettings, gate: PromotionPolicy) -> Result<Task, EngineError> {
-        self.start_task("train", OnDuplicate::Reject, async move |engine: Arc<Self>, job: Job| {
-            engine.encode_all(&job).await?;
-            let Trained { record, report, verdict, .. } =
-                train(&engine.collection, &engine.encoders, settings, gate, job.listener(), Arc::clone(&job.stop))
-                    .await?;
-            // It is the model that answers already, so its index follows, whoever asks to stop now.
-            let job = engine.to_the_end(&job);
-            let index = if verdict.promoted { Some(engine.rebuilt(&job).await?) } else { None };
-            Ok(json!({ "model": record.version, "verdict": verdict, "report": report, "index": index }))
-        })
-        .await
+    pub async fn train(&self, settings: TrainSettings, policy: PromotionPolicy) -> Result<Task, EngineError> {
+        let (collection, encoders, serving, closing) = self.parts();
+        let work = async move |job| {
+            kinds::train::run((&collection, &encoders), &serving, (settings, policy), closing, job).await
+        };
+        self.runner.start(kinds::train::KIND, work).await
     }
 
-    /// Starts to measure the model that answers, as a task, and keeps the page for people and the curves beside it.
+    /// Evaluates the active model, and stores its report page and curves.
     ///
     /// # Errors
     /// If the catalog fails.
-    pub async fn evaluate(self: &Arc<Self>) -> Result<Task, EngineError> {
-        self.start_task("evaluate", OnDuplicate::Reuse, async |engine: Arc<Self>, job: Job| {
-            let Engine { collection, encoders, .. } = engine.as_ref();
-            let record = collection.catalog.active_model().await?.ok_or(CollectionError::NoModel)?;
-            engine.encode_all(&job).await?;
-            let examined = job.or_stopped(report_page(collection, encoders, &record)).await?;
-            keep_report(collection, &record.version, &examined).await?;
-            Ok(json!({ "model": record.version, "report": examined.report }))
-        })
-        .await
+    pub async fn evaluate(&self) -> Result<Task, EngineError> {
+        let (collection, encoders, ..) = self.parts();
+        let work = async move |job| kinds::evaluate::run(&collection, &encoders, job).await;
+        self.runner.start(kinds::evaluate::KIND, work).await
     }
 
-    /// Starts to take a folder, a data.jsonl or a CSV of this machine into the collection, as a task; what came is encoded and
-    /// found when it ends.
+    /// Imports a folder, a data.jsonl or a CSV of this machine. Its items are encoded, and found when the task ends.
     ///
     /// # Errors
-    /// [`EngineError::BadQuery`] if it cannot be read; or if the catalog fails.
-    pub async fn import(self: &Arc<Self>, path: PathBuf) -> Result<Task, EngineError> {
+    /// [`EngineError::BadQuery`] if it cannot be read; [`EngineError::TaskRunning`]; or if the catalog fails.
+    pub async fn import(&self, path: PathBuf) -> Result<Task, EngineError> {
         let unreadable =
-            |e: dataset::DatasetError| EngineError::BadQuery { field: "path".into(), reason: e.to_string() };
+            |error: DatasetError| EngineError::BadQuery { field: "path".into(), reason: error.to_string() };
         let records = blocking(move || dataset::read(&path)).await?.map_err(unreadable)?;
-        self.start_task("import", OnDuplicate::Reject, async |engine: Arc<Self>, job: Job| {
-            let progress = job.listener();
-            let summary = import(&engine.collection, Box::new(records), None, progress.as_ref(), &job.stop).await?;
-            if summary.stopped {
-                return Err(CollectionError::Cancelled.into());
-            }
-            engine.encode_all(&job).await?;
-            let index = if engine.live().is_some() { Some(engine.rebuilt(&job).await?) } else { None };
-            Ok(json!({
-                "taken": summary.taken, "unchanged": summary.unchanged, "rejected": summary.rejected,
-                "rejections": summary.rejections, "index": index,
-            }))
-        })
-        .await
+        let (collection, encoders, serving, _) = self.parts();
+        let work =
+            async move |job| kinds::import::run((&collection, &encoders), &serving, Box::new(records), job).await;
+        self.runner.start(kinds::import::KIND, work).await
     }
 
-    /// Starts to make another model answer, as a task: the one of this name, or without a name the one that did before.
+    /// Activates the model of this version, or, without one, rolls back to the previous model.
     ///
     /// # Errors
-    /// [`CollectionError::NoSuchModel`], [`CollectionError::NoModel`], [`CollectionError::NoPreviousModel`]; or if the catalog fails.
-    pub async fn switch_model(self: &Arc<Self>, version: Option<String>) -> Result<Task, EngineError> {
+    /// [`CollectionError::NoSuchModel`], [`CollectionError::NoModel`], [`CollectionError::NoPreviousModel`];
+    /// [`EngineError::TaskRunning`]; or if the catalog fails.
+    pub async fn switch_model(&self, version: Option<String>) -> Result<Task, EngineError> {
         let catalog = &self.collection.catalog;
         match &version {
             Some(version) if catalog.model(version).await?.is_none() => {
@@ -103,42 +97,73 @@ impl Engine {
             }
             _ => {}
         }
-        // Both change which model answers, so one of either is at work at a time.
-        self.start_task("activate", OnDuplicate::Reject, async move |engine: Arc<Self>, job: Job| {
-            let Engine { collection, encoders, .. } = engine.as_ref();
-            let record = match version {
-                Some(version) => activate(collection, encoders, &version).await?,
-                None => roll_back(collection, encoders).await?,
-            };
-            engine.take_up(&record, &engine.to_the_end(&job)).await
-        })
-        .await
+        let (collection, encoders, serving, closing) = self.parts();
+        let work =
+            async move |job| kinds::activate::run((&collection, &encoders), &serving, version, closing, job).await;
+        self.runner.start(kinds::activate::KIND, work).await
     }
 
-    /// The index of the model that answers from now on: the one that is kept, or a new one.
-    async fn take_up(&self, record: &ModelRecord, job: &Job) -> Result<Value, EngineError> {
-        let (generation, due) = {
-            // A generation that is being built may be of the model before; it must not come after this one.
-            let _building = self.building.lock().await;
-            self.open().await?
-        };
-        let index = if due { self.rebuilt(job).await? } else { in_short(&generation) };
-        Ok(json!({ "model": record.version, "index": index }))
+    /// Builds the next snapshot beside the live one and swaps it in. While a reindex is running, returns that one.
+    ///
+    /// # Errors
+    /// If the catalog fails.
+    pub async fn reindex(&self) -> Result<Task, EngineError> {
+        kinds::reindex::start(&self.runner, Arc::clone(&self.serving)).await
     }
 
-    /// A job that ends with the service alone.
-    fn to_the_end(&self, job: &Job) -> Job {
-        Job { stop: Arc::clone(&self.closing), ..job.clone() }
+    /// Writes a backup into the collection's folder of backups. While one is running, returns that one.
+    ///
+    /// # Errors
+    /// If the catalog fails.
+    pub async fn backup(&self) -> Result<Task, EngineError> {
+        let collection = self.collection.clone();
+        self.runner.start(kinds::backup::KIND, async move |job| kinds::backup::run(&collection, job).await).await
     }
 
-    /// Encodes what is missing.
-    async fn encode_all(&self, job: &Job) -> Result<(), EngineError> {
-        let progress = job.listener();
-        let encoded = encode_missing(&self.collection, &self.encoders, progress.as_ref(), &job.stop).await?;
-        if encoded.stopped || job.stop.load(Ordering::Relaxed) {
-            Err(CollectionError::Cancelled.into())
-        } else {
-            Ok(())
-        }
+    /// Reclaims disk space. While a compaction is running, returns that one.
+    ///
+    /// # Errors
+    /// If the catalog fails.
+    pub async fn compact(&self) -> Result<Task, EngineError> {
+        let collection = self.collection.clone();
+        self.runner.start(kinds::compact::KIND, async move |job| kinds::compact::run(&collection, job).await).await
+    }
+
+    /// Compares the live indexes with scans. While a self-test is running, returns that one.
+    ///
+    /// # Errors
+    /// [`CollectionError::NoModel`], [`EngineError::Starting`]; or if the catalog fails.
+    pub async fn self_test(&self) -> Result<Task, EngineError> {
+        let snapshot = self.serving.ready().await?;
+        self.runner.start(kinds::self_test::KIND, async move |job| kinds::self_test::run(snapshot, job).await).await
+    }
+
+    /// Ingests many items as [`IngestService::ingest_lines`] does.
+    ///
+    /// # Errors
+    /// [`EngineError::TaskRunning`]; or if the catalog fails.
+    pub async fn bulk_ingest(
+        &self,
+        lines: Vec<BulkLine<(String, String)>>,
+        rejection: fn(EngineError) -> (String, String),
+    ) -> Result<Task, EngineError> {
+        let items = Arc::clone(&self.items);
+        let work = async move |job| kinds::bulk_ingest::run(items, lines, rejection, job).await;
+        self.runner.start(kinds::bulk_ingest::KIND, work).await
+    }
+
+    /// Asks a task to stop. `false` if it is not running.
+    pub fn cancel(&self, id: i64) -> bool {
+        self.runner.cancel(id)
+    }
+
+    /// The number of running tasks.
+    pub fn running(&self) -> usize {
+        self.runner.running()
+    }
+
+    fn parts(&self) -> (Collection, Encoders, Arc<Serving>, Arc<AtomicBool>) {
+        let Self { collection, encoders, serving, closing, .. } = self;
+        (collection.clone(), encoders.clone(), Arc::clone(serving), Arc::clone(closing))
     }
 }

@@ -1,5 +1,15 @@
 //! How does long work run beside the service?
 
-pub(in crate::engine) mod admin;
-pub(in crate::engine) mod kinds;
-pub(in crate::engine) mod runner;
+mod admin;
+mod job;
+mod kind;
+pub(super) mod kinds;
+mod progress;
+mod runner;
+
+pub(super) use job::Job;
+pub(super) use kind::{OnDuplicate, TaskKind};
+pub(super) use runner::TaskRunner;
+
+pub use admin::AdminTasks;
+pub use kinds::planned_steps;

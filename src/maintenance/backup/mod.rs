@@ -31,7 +31,7 @@ use self::writer::{BackupWriter, Writer};
 use crate::{
     archive::{About, Absent, Counts, Written},
     catalog::{self, Catalog},
-    collection::{Collection, CollectionError, Progress, blocking, built_at},
+    collection::{Collection, CollectionError, Progress, base_watermark, blocking},
     index::HeldGeneration,
     maintenance::staging::{MaintenanceLock, StagingDir, tidy},
 };
@@ -203,7 +203,8 @@ async fn moment(
         let active = copy.active_model().await?.map(|model| model.version);
         let mut own = held.into_iter().filter(|held| active.as_ref() == Some(&held.model)).peekable();
         let none = own.peek().is_none();
-        let fits = own.find(|held| built_at(&held.watermark, &collection_name).is_some_and(|at| known.contains(&at)));
+        let fits =
+            own.find(|held| base_watermark(&held.watermark, &collection_name).is_some_and(|at| known.contains(&at)));
         // Two newer ones may have come in between, and the catalog has forgotten what changed before them.
         if fits.is_some() || none || last {
             return Ok((copy, fits));

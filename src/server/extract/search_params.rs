@@ -27,9 +27,6 @@ use crate::{
 /// Results of an answer unless the query says otherwise.
 const DEFAULT_LIMIT: usize = 20;
 
-/// How much keywords count if they are asked for without a weight, and on searches by address.
-const KEYWORD_WEIGHT: f32 = 0.3;
-
 /// The longest time that a query may ask for.
 const MAX_TIMEOUT_MS: u64 = 30_000;
 
@@ -148,11 +145,11 @@ impl Options {
         }
         let keyword_weight = match self.hybrid {
             Some(Hybrid::Weighed(Weighed { keyword_weight })) => keyword_weight,
-            Some(Hybrid::Wanted(true)) => KEYWORD_WEIGHT,
+            Some(Hybrid::Wanted(true)) => Query::KEYWORD_WEIGHT,
             Some(Hybrid::Wanted(false)) => 0.0,
             None => {
                 if keywords_by_default {
-                    KEYWORD_WEIGHT
+                    Query::KEYWORD_WEIGHT
                 } else {
                     0.0
                 }
@@ -161,6 +158,7 @@ impl Options {
         let filter = self.filter.as_ref().map(|filter| filter::parse(filter, app.limits.filter)).transpose()?;
         Ok(Wishes {
             query: Query {
+                terms: Vec::new(),
                 target,
                 limit: self.limit.unwrap_or(DEFAULT_LIMIT.min(app.engine.limits().results)),
                 min_relevance: self.min_relevance,

@@ -119,19 +119,19 @@ struct ReportView {
 /// The next index is built beside the live one and swapped in when it is whole. While one is at work, that one is the answer.
 #[utoipa::path(post, path = "/v1/admin/reindex", tag = "admin", responses(Accepted))]
 pub(crate) async fn reindex(State(app): State<App>) -> Outcome<Accepted> {
-    Ok(Accepted::from(app.engine.reindex().await?))
+    Ok(Accepted::from(app.engine.tasks().reindex().await?))
 }
 
 /// Compare the index with scans
 #[utoipa::path(post, path = "/v1/admin/selftest", tag = "admin", responses(Accepted))]
 pub(crate) async fn selftest(State(app): State<App>) -> Outcome<Accepted> {
-    Ok(Accepted::from(app.engine.self_test().await?))
+    Ok(Accepted::from(app.engine.tasks().self_test().await?))
 }
 
 /// Measure the model that answers
 #[utoipa::path(post, path = "/v1/admin/evaluate", tag = "admin", responses(Accepted))]
 pub(crate) async fn evaluate(State(app): State<App>) -> Outcome<Accepted> {
-    Ok(Accepted::from(app.engine.evaluate().await?))
+    Ok(Accepted::from(app.engine.tasks().evaluate().await?))
 }
 
 /// Back the collection up
@@ -140,7 +140,7 @@ pub(crate) async fn evaluate(State(app): State<App>) -> Outcome<Accepted> {
 /// `diptych restore` reads it.
 #[utoipa::path(post, path = "/v1/admin/backup", tag = "admin", responses(Accepted))]
 pub(crate) async fn backup(State(app): State<App>) -> Outcome<Accepted> {
-    Ok(Accepted::from(app.engine.backup().await?))
+    Ok(Accepted::from(app.engine.tasks().backup().await?))
 }
 
 /// Give back what is no longer needed
@@ -148,7 +148,7 @@ pub(crate) async fn backup(State(app): State<App>) -> Outcome<Accepted> {
 /// Features, pictures, thumbnails and indexes that nothing refers to, and the catalog's empty pages.
 #[utoipa::path(post, path = "/v1/admin/compact", tag = "admin", responses(Accepted))]
 pub(crate) async fn compact(State(app): State<App>) -> Outcome<Accepted> {
-    Ok(Accepted::from(app.engine.compact().await?))
+    Ok(Accepted::from(app.engine.tasks().compact().await?))
 }
 
 /// Learn from the collection
@@ -164,14 +164,14 @@ pub(crate) async fn train(State(app): State<App>, body: Bytes) -> Outcome<Accept
         let detail = format!("margin: it is {margin}; allowed are points of mAP from 0 to 1");
         return Err(Problem::new(Code::InvalidSettings, detail).at("/margin"));
     }
-    Ok(Accepted::from(app.engine.train(settings, PromotionPolicy { margin, force }).await?))
+    Ok(Accepted::from(app.engine.tasks().train(settings, PromotionPolicy { margin, force }).await?))
 }
 
 /// Take what lies on the machine that serves
 #[utoipa::path(post, path = "/v1/admin/import", tag = "admin", request_body = ImportBody, responses(Accepted))]
 pub(crate) async fn import(State(app): State<App>, body: Bytes) -> Outcome<Accepted> {
     let ImportBody { path } = from_bytes(&body)?;
-    Ok(Accepted::from(app.engine.import(path).await?))
+    Ok(Accepted::from(app.engine.tasks().import(path).await?))
 }
 
 /// All models
@@ -220,13 +220,13 @@ pub(crate) async fn report(
 #[utoipa::path(post, path = "/v1/models/{id}/activate", tag = "admin", params(("id" = String, Path)), responses(Accepted))]
 pub(crate) async fn activate(State(app): State<App>, id: Result<Path<String>, PathRejection>) -> Outcome<Accepted> {
     let Path(id) = id?;
-    Ok(Accepted::from(app.engine.switch_model(Some(id)).await?))
+    Ok(Accepted::from(app.engine.tasks().switch_model(Some(id)).await?))
 }
 
 /// Make the model answer that did before
 #[utoipa::path(post, path = "/v1/models/rollback", tag = "admin", responses(Accepted))]
 pub(crate) async fn roll_back(State(app): State<App>) -> Outcome<Accepted> {
-    Ok(Accepted::from(app.engine.switch_model(None).await?))
+    Ok(Accepted::from(app.engine.tasks().switch_model(None).await?))
 }
 
 fn in_short(model: ModelRecord, active: Option<&str>) -> ModelView {

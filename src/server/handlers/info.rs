@@ -173,10 +173,10 @@ pub(crate) async fn healthz() -> &'static str {
 #[utoipa::path(get, path = "/readyz", tag = "info", responses((status = 200, description = "They are", body = ReadyView)))]
 pub(crate) async fn readyz(State(app): State<App>) -> Outcome<Json<ReadyView>> {
     app.engine.collection().catalog.ping().await?;
-    let generation = app.engine.accepts().await?;
+    let generation = app.engine.serving().ready_for_traffic().await?;
     Ok(Json(ReadyView {
-        status: if generation.degraded.is_some() { Readiness::Degraded } else { Readiness::Ready },
-        reason: generation.degraded.clone(),
+        status: if generation.degraded_reason.is_some() { Readiness::Degraded } else { Readiness::Ready },
+        reason: generation.degraded_reason.clone(),
         model: generation.record.version.clone(),
         index_generation: generation.number,
     }))
@@ -186,7 +186,7 @@ pub(crate) async fn readyz(State(app): State<App>) -> Outcome<Json<ReadyView>> {
 #[utoipa::path(get, path = "/metrics", tag = "info",
     responses((status = 200, description = "Counters, gauges, histograms", body = str, content_type = "text/plain")))]
 pub(crate) async fn metrics(State(app): State<App>) -> impl IntoResponse {
-    app.engine.observe();
+    app.engine.export_metrics();
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], telemetry::render_metrics())
 }
 
@@ -194,7 +194,7 @@ pub(crate) async fn metrics(State(app): State<App>) -> impl IntoResponse {
 #[utoipa::path(get, path = "/v1/info", tag = "info", responses((status = 200, description = "All of it", body = InfoView)))]
 pub(crate) async fn info(State(app): State<App>) -> Outcome<Json<InfoView>> {
     let counts = app.engine.collection().catalog.counts().await?;
-    let model = app.engine.live().map(|generation| LiveModel {
+    let model = app.engine.serving().live().map(|generation| LiveModel {
         version: generation.record.version.clone(),
         dims: generation.model.dims(),
         classes: generation.model.classes().len(),
@@ -246,7 +246,7 @@ pub(crate) async fn stats(State(app): State<App>) -> Json<StatsView> {
             memory_bytes: snapshot.memory().total(),
         }
     };
-    let index = app.engine.live().map(|generation| IndexStats {
+    let index = app.engine.serving().live().map(|generation| IndexStats {
         generation: generation.number,
         pictures: points(&generation.images),
         captions: points(&generation.texts),
@@ -256,7 +256,7 @@ pub(crate) async fn stats(State(app): State<App>) -> Json<StatsView> {
         memory_bytes: telemetry::memory_bytes(),
         requests_at_work: app.places.taken(&app.limits),
         index,
-        tasks: TaskStats { running: app.engine.tasks_at_work() },
+        tasks: TaskStats { running: app.engine.tasks().running() },
     })
 }
 

@@ -218,8 +218,8 @@ pub(crate) async fn change(
     let tags = tags(request.headers())?;
     let (ChangeBody { captions, labels, meta }, image) = form(&app, request).await?;
     let change = ItemChange { image, captions, labels, meta };
-    let item = app.engine.patch_item(&id, change, tags).await?;
-    Ok(with_tag(item, StatusCode::OK, Some(app.engine.live().is_some())))
+    let item = app.engine.items().patch(&id, change, tags).await?;
+    Ok(with_tag(item, StatusCode::OK, Some(app.engine.serving().live().is_some())))
 }
 
 /// Delete an item
@@ -233,7 +233,7 @@ pub(crate) async fn delete(
 ) -> Outcome<StatusCode> {
     let Path(id) = id?;
     let tags = tags(&headers)?;
-    if app.engine.delete_item(&id, tags.as_deref()).await? {
+    if app.engine.items().delete(&id, tags.as_deref()).await? {
         return Ok(StatusCode::NO_CONTENT);
     }
     Err(Problem::item_not_found(&id))
@@ -263,7 +263,7 @@ pub(crate) async fn list(State(app): State<App>, parameters: AddressParameters) 
     let after = after.ok_or_else(|| {
         Problem::new(Code::InvalidQuery, "cursor: it is none that a list gave as next_cursor").at("/cursor")
     })?;
-    let (items, next) = app.engine.items(&filter, after, limit).await?;
+    let (items, next) = app.engine.items().list(&filter, after, limit).await?;
     let items = items.into_iter().map(|item| ItemView::of(item, None)).collect();
     Ok(Json(ItemList { items, next_cursor: next.map(|key| format!("{key:x}")) }))
 }
@@ -295,12 +295,12 @@ pub(crate) async fn batch(State(app): State<App>, once: Option<Extension<Once>>,
     let lines = lines.into_iter().map(|(number, line)| (number, of_line(&text[line], number, once.as_deref())));
     if lines.len() > app.limits.batch {
         let lines = lines.map(|(number, draft)| BulkLine { number, draft: draft.map_err(|p| refusal(&p)) });
-        let task = app.engine.take_batch(lines.collect(), |error| refusal(&Problem::from(error))).await?;
+        let task = app.engine.tasks().bulk_ingest(lines.collect(), |error| refusal(&Problem::from(error))).await?;
         return Ok(Accepted::from(task).into_response());
     }
     let lines = lines.map(|(number, draft)| BulkLine { number, draft });
     let (mut said, mut taken) = (Vec::new(), 0);
-    for (number, done) in app.engine.put_lines(lines, Problem::from).await {
+    for (number, done) in app.engine.items().ingest_lines(lines, Problem::from).await {
         match done {
             Ok((id, created)) => {
                 taken += 1;
@@ -353,15 +353,15 @@ pub(crate) async fn delete_many(
                       {\"any\": []}}]}";
         return Err(Problem::new(Code::InvalidFilter, detail).at("/filter"));
     }
-    let count = app.engine.delete_items(&filter, dry_run).await?;
+    let count = app.engine.items().delete_matching(&filter, dry_run).await?;
     Ok(Json(DeletedView { matched: count, deleted: if dry_run { 0 } else { count }, dry_run }))
 }
 
 async fn answer(app: &App, draft: ItemDraft, put: WriteCondition) -> Outcome<Response> {
-    let (item, created) = app.engine.put_item(draft, put).await?;
+    let (item, created) = app.engine.items().put(draft, put).await?;
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };
     let location = [(header::LOCATION, item_path(&item.id))];
-    Ok((location, with_tag(item, status, Some(app.engine.live().is_some()))).into_response())
+    Ok((location, with_tag(item, status, Some(app.engine.serving().live().is_some()))).into_response())
 }
 
 /// The tags of If-Match, without their quotes.

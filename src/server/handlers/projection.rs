@@ -67,7 +67,7 @@ pub(crate) async fn map(
     if !(1..=MOST_POINTS).contains(&limit) {
         return Err(Problem::out_of_range("limit", limit, &(1..=MOST_POINTS)));
     }
-    let map = app.engine.map(limit).await?;
+    let map = app.engine.projections().project(limit).await?;
     // Three digits are finer than any screen, and a third of the bytes.
     let short = |x: f32| (x * 1000.0).round() / 1000.0;
     let point = |ProjectedPoint { kind, sampled, x, y }: &ProjectedPoint| PointView {

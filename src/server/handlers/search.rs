@@ -180,7 +180,7 @@ pub(crate) async fn classify(State(app): State<App>, request: Request) -> Outcom
         }
         Term::Picture(picture)
     };
-    let (model, labels) = app.engine.classify(term).await?;
+    let (model, labels) = app.engine.queries().classify(term).await?;
     Ok(Json(ClassesView { model, labels }))
 }
 
@@ -198,7 +198,7 @@ pub(crate) async fn embed(State(app): State<App>, request: Request) -> Outcome<J
         }
     };
     let terms = inputs.into_iter().enumerate().map(|(at, input)| one_term(input, &format!("/inputs/{at}")));
-    let (model, points) = app.engine.embed(terms.collect::<Outcome<_>>()?).await?;
+    let (model, points) = app.engine.queries().embed(terms.collect::<Outcome<_>>()?).await?;
     let dims = points.first().map(|point| point.dims());
     let vectors = points.iter().map(|point| point.as_slice().to_vec()).collect();
     Ok(Json(VectorsView { model, dims, vectors }))
@@ -213,7 +213,7 @@ pub(crate) async fn facets(State(app): State<App>, parameters: AddressParameters
     let FacetOptions { filter } = read(Value::Object(as_json(parameters)?))?;
     let filter =
         filter.as_ref().map(|filter| filter::parse(filter, app.limits.filter)).transpose()?.unwrap_or_default();
-    let labels = app.engine.facets(&filter).await?;
+    let labels = app.engine.queries().facets(&filter).await?;
     let labels: LabelCounts = labels.into_iter().map(|l| (l.label, l.count.unsigned_abs())).collect();
     Ok(Json(FacetsAnswer { facets: labels.into() }))
 }
@@ -221,12 +221,13 @@ pub(crate) async fn facets(State(app): State<App>, parameters: AddressParameters
 async fn answer(app: &App, terms: Vec<(Term, f32)>, wishes: Wishes, id: String) -> Outcome<Json<AnswerView>> {
     let engine = Arc::clone(&app.engine);
     let Wishes { mut query, cursor, timeout, explain } = wishes;
+    query.terms = terms;
     query.deadline = timeout.map(|most| Instant::now() + most);
     let work = async move {
         match cursor {
             // The ranking is there already; what the query says beside its cursor was said when it was made.
-            Some(cursor) => engine.next_page(&cursor, query.limit).await,
-            None => engine.search(terms, query).await,
+            Some(cursor) => engine.queries().next_page(&cursor, query.limit).await,
+            None => engine.queries().search(query).await,
         }
     };
     let found: Result<Answer, EngineError> = match timeout {

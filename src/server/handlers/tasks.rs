@@ -120,7 +120,7 @@ pub(crate) async fn one(
 pub(crate) async fn cancel(State(app): State<App>, id: Result<Path<i64>, PathRejection>) -> Outcome<Json<TaskView>> {
     let Path(id) = id?;
     let task = find(&app.engine.collection().catalog, id).await?;
-    if has_ended(&task) || !app.engine.cancel_task(id) {
+    if has_ended(&task) || !app.engine.tasks().cancel(id) {
         let detail = format!("task {id} is not at work: it is {}", responses::status(task.status));
         return Err(Problem::new(Code::TaskEnded, detail));
     }

@@ -128,7 +128,7 @@ impl AnswerView {
             results: answer.results.into_iter().map(|found| ResultView::new(found, explain)).collect(),
             total: answer.total,
             no_confident_match: answer.no_confident_match,
-            filtered: answer.left_out,
+            filtered: answer.excluded,
             facets: answer.facets.map(|labels| {
                 labels.into_iter().map(|(label, count)| (label, count as u64)).collect::<LabelCounts>().into()
             }),

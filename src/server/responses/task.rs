@@ -10,7 +10,10 @@ use serde_json::{Value, json};
 use utoipa::{IntoResponses, ToSchema};
 
 use super::timestamp::timestamp;
-use crate::catalog::{Step, Task, TaskStatus, now_ms};
+use crate::{
+    catalog::{Step, Task, TaskStatus, now_ms},
+    engine,
+};
 
 /// Long work.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
@@ -64,7 +67,7 @@ impl TaskView {
     pub(crate) fn new(task: &Task, metrics: Option<Value>) -> Self {
         // Steps weigh the same; what a step's amount is was known only when it began.
         let part = |done: u64, total: u64| if total == 0 { 1.0 } else { done.min(total) as f64 / total as f64 };
-        let planned = planned_steps(&task.kind).max(task.steps.len());
+        let planned = engine::planned_steps(&task.kind).max(task.steps.len());
         let percent = task.steps.iter().map(|s| part(s.done, s.total)).sum::<f64>() / planned as f64 * 100.0;
         let percent = if task.status == TaskStatus::Succeeded { 100.0 } else { percent };
         let running = task.started_at.filter(|_| task.status == TaskStatus::Running && percent >= 1.0);
@@ -92,19 +95,6 @@ impl TaskView {
 /// A status as JSON has it.
 pub(crate) fn status(status: TaskStatus) -> String {
     json!(status).as_str().unwrap_or_default().to_owned()
-}
-
-/// Steps that a kind of task has in all. A reindex embeds and indexes two modalities; before it, a training encodes both,
-/// learns two parts and measures, and an import takes records and encodes both. A backup copies the catalog and packs four
-/// things; a compaction looks at five.
-fn planned_steps(kind: &str) -> usize {
-    match kind {
-        "reindex" => 4,
-        "train" => 5 + 4,
-        "import" => 3 + 4,
-        "backup" | "compact" => 5,
-        _ => 1,
-    }
 }
 
 /// The answer to something that was accepted and is at work: 202 and where to look.

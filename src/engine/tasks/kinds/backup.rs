@@ -1,31 +1,25 @@
-//! A backup as a task.
+//! Backing up the collection into its own folder of backups.
 
 use std::sync::Arc;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
-    catalog::Task,
+    collection::Collection,
     engine::{
-        Engine,
         error::EngineError,
-        tasks::runner::{Job, OnDuplicate},
+        tasks::{Job, OnDuplicate, TaskKind},
     },
     maintenance::{BackupTo, backup},
 };
 
-impl Engine {
-    /// Starts a backup into the collection's folder of backups, as a task; while one is at work, gives that one.
-    ///
-    /// # Errors
-    /// If the catalog fails.
-    pub async fn backup(self: &Arc<Self>) -> Result<Task, EngineError> {
-        self.start_task("backup", OnDuplicate::Reuse, async |engine: Arc<Self>, job: Job| {
-            let to = BackupTo { path: None, replace: false };
-            let made = backup(&engine.collection, to, job.listener(), Arc::clone(&job.stop)).await?;
-            tracing::info!(file = %made.file.display(), bytes = made.bytes, missing = made.missing, "a backup was made");
-            Ok(json!(made))
-        })
-        .await
-    }
+/// It copies the catalog and packs four things.
+pub(in crate::engine) const KIND: TaskKind = TaskKind { name: "backup", steps: 5, on_duplicate: OnDuplicate::Reuse };
+
+pub(in crate::engine) async fn run(collection: &Collection, job: Job) -> Result<Value, EngineError> {
+    let to = BackupTo { path: None, replace: false };
+    let summary = backup(collection, to, Arc::clone(&job.progress), Arc::clone(&job.stop)).await?;
+    let file = summary.file.display();
+    tracing::info!(%file, bytes = summary.bytes, missing = summary.missing, "backup written");
+    Ok(json!(summary))
 }

@@ -1,28 +1,21 @@
-//! A compaction as a task.
+//! Reclaiming disk space.
 
 use std::sync::Arc;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
-    catalog::Task,
+    collection::Collection,
     engine::{
-        Engine,
         error::EngineError,
-        tasks::runner::{Job, OnDuplicate},
+        tasks::{Job, OnDuplicate, TaskKind},
     },
     maintenance::compact,
 };
 
-impl Engine {
-    /// Starts a compaction, as a task; while one is at work, gives that one.
-    ///
-    /// # Errors
-    /// If the catalog fails.
-    pub async fn compact(self: &Arc<Self>) -> Result<Task, EngineError> {
-        self.start_task("compact", OnDuplicate::Reuse, async |engine: Arc<Self>, job: Job| {
-            Ok(json!(compact(&engine.collection, job.listener(), Arc::clone(&job.stop)).await?))
-        })
-        .await
-    }
+/// It looks at features, pictures, thumbnails, leftovers and the catalog.
+pub(in crate::engine) const KIND: TaskKind = TaskKind { name: "compact", steps: 5, on_duplicate: OnDuplicate::Reuse };
+
+pub(in crate::engine) async fn run(collection: &Collection, job: Job) -> Result<Value, EngineError> {
+    Ok(json!(compact(collection, Arc::clone(&job.progress), Arc::clone(&job.stop)).await?))
 }

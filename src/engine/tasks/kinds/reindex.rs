@@ -1,4 +1,4 @@
-//! Reindexing as a task: the next generation is built beside the live one, and swapped in when it is whole.
+//! Building the next snapshot beside the live one.
 
 use std::{sync::Arc, time::Instant};
 
@@ -7,41 +7,37 @@ use serde_json::{Value, json};
 use crate::{
     catalog::Task,
     engine::{
-        engine::Engine,
         error::EngineError,
-        serving::snapshot::Generation,
-        tasks::runner::{Job, OnDuplicate},
+        serving::{Serving, ServingSnapshot},
+        tasks::{Job, OnDuplicate, TaskKind, TaskRunner},
     },
     index::VectorIndex,
 };
 
-impl Engine {
-    /// Starts a reindex and gives its task; while one is at work, gives that one.
-    ///
-    /// # Errors
-    /// If the catalog fails.
-    pub async fn reindex(self: &Arc<Self>) -> Result<Task, EngineError> {
-        let work = async |engine: Arc<Self>, job: Job| engine.rebuilt(&job).await;
-        self.start_task("reindex", OnDuplicate::Reuse, work).await
-    }
+/// It embeds and indexes two modalities.
+pub(in crate::engine) const KIND: TaskKind = TaskKind { name: "reindex", steps: 4, on_duplicate: OnDuplicate::Reuse };
 
-    /// Builds the next generation and says what it holds.
-    pub(in crate::engine) async fn rebuilt(&self, job: &Job) -> Result<Value, EngineError> {
-        let began = Instant::now();
-        let generation = self.rebuild(job.listener(), Arc::clone(&job.stop)).await?;
-        tracing::info!(generation = generation.number, "reindex: the new generation is live");
-        let mut said = in_short(&generation);
-        said["seconds"] = json!(began.elapsed().as_secs_f64());
-        Ok(said)
-    }
+/// Starts a reindex, or returns the one that is running.
+pub(in crate::engine) async fn start(tasks: &TaskRunner, serving: Arc<Serving>) -> Result<Task, EngineError> {
+    tasks.start(KIND, async move |job: Job| rebuild_index(&serving, &job).await).await
 }
 
-/// What a generation is, in a task's result.
-pub(in crate::engine) fn in_short(generation: &Generation) -> Value {
+/// Rebuilds the index and summarises it.
+pub(super) async fn rebuild_index(serving: &Serving, job: &Job) -> Result<Value, EngineError> {
+    let began = Instant::now();
+    let snapshot = serving.rebuild(Arc::clone(&job.progress), Arc::clone(&job.stop)).await?;
+    tracing::info!(generation = snapshot.number, "reindex: the new index is live");
+    let mut summary = summary(&snapshot);
+    summary["seconds"] = json!(began.elapsed().as_secs_f64());
+    Ok(summary)
+}
+
+/// A snapshot in the result of a task.
+pub(super) fn summary(snapshot: &ServingSnapshot) -> Value {
     json!({
-        "index_generation": generation.number,
-        "model": generation.record.version,
-        "pictures": generation.images.len(),
-        "captions": generation.texts.len(),
+        "index_generation": snapshot.number,
+        "model": snapshot.record.version,
+        "pictures": snapshot.images.len(),
+        "captions": snapshot.texts.len(),
     })
 }

@@ -1,35 +1,25 @@
-//! Comparing the live indexes with scans, as a task.
+//! Comparing the live indexes with scans.
 
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
 use crate::{
-    catalog::Task,
     collection::blocking,
     engine::{
-        engine::Engine,
         error::EngineError,
         metrics,
-        tasks::runner::{Job, OnDuplicate},
+        serving::ServingSnapshot,
+        tasks::{Job, OnDuplicate, TaskKind},
     },
 };
 
-impl Engine {
-    /// Starts a comparison of the live indexes with scans, as a task.
-    ///
-    /// # Errors
-    /// [`CollectionError::NoModel`], [`EngineError::Starting`]; or if the catalog fails.
-    pub async fn self_test(self: &Arc<Self>) -> Result<Task, EngineError> {
-        let generation = self.ready().await?;
-        self.start_task("selftest", OnDuplicate::Reuse, async |_: Arc<Self>, job: Job| {
-            let number = generation.number;
-            let tests = job.or_stopped(async { blocking(move || generation.self_test()).await? }).await?;
-            tests.iter().for_each(|(name, test)| metrics::tested(name, test));
-            let tests: Map<String, Value> =
-                tests.iter().map(|(name, test)| ((*name).to_owned(), json!(test))).collect();
-            Ok(json!({ "index_generation": number, "indexes": tests }))
-        })
-        .await
-    }
+pub(in crate::engine) const KIND: TaskKind = TaskKind { name: "selftest", steps: 1, on_duplicate: OnDuplicate::Reuse };
+
+pub(in crate::engine) async fn run(snapshot: Arc<ServingSnapshot>, job: Job) -> Result<Value, EngineError> {
+    let number = snapshot.number;
+    let tests = job.unless_cancelled(async { blocking(move || snapshot.self_test()).await? }).await?;
+    tests.iter().for_each(|(name, test)| metrics::record_self_test(name, test));
+    let tests: Map<String, Value> = tests.iter().map(|(name, test)| ((*name).to_owned(), json!(test))).collect();
+    Ok(json!({ "index_generation": number, "indexes": tests }))
 }

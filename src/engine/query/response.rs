@@ -1,0 +1,99 @@
+//! What a caller is answered.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use serde::Serialize;
+
+use super::request::{Kind, Target};
+use crate::{catalog::Item, index::Strategy};
+
+pub use crate::model::Direction;
+
+/// A class that a query seems to belong to.
+#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
+pub struct PredictedLabel {
+    /// The class.
+    pub label: String,
+    /// Its probability by the label layer, in [0, 1].
+    pub probability: f32,
+}
+
+/// A result.
+#[derive(Debug, Clone)]
+pub struct Hit {
+    /// Cosine with the query, in [-1, 1].
+    pub score: f32,
+    /// Calibrated probability of being relevant.
+    pub relevance: f32,
+    /// Rank in the whole answer, from 1.
+    pub rank: usize,
+    /// Rank in the vector ranking alone, from 1, if it is in there.
+    pub vector_rank: Option<usize>,
+    /// Rank in the keyword ranking alone, from 1, if it is in there.
+    pub keyword_rank: Option<usize>,
+    /// Words of the query that the item has, if keywords were asked for.
+    pub matched: Vec<String>,
+    /// The item.
+    pub item: Arc<Item>,
+    /// For a caption: its position among the item's captions.
+    pub caption: Option<usize>,
+}
+
+/// Milliseconds that the stages of an answer took.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, utoipa::ToSchema)]
+pub struct Timings {
+    /// All stages.
+    pub total: f64,
+    /// Waiting for the encoder.
+    pub queue: f64,
+    /// From text or pixels to a vector of the common space; almost nothing for a text in the query cache.
+    pub encode: f64,
+    /// From the vector to keys.
+    pub search: f64,
+    /// From keys to items.
+    pub hydrate: f64,
+}
+
+/// Numbers of candidates that are not results, by reason.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct ExcludedCounts {
+    /// Their probability of being relevant is below `min_relevance`.
+    pub below_threshold: usize,
+    /// They have been deleted from the collection.
+    pub deleted: usize,
+}
+
+/// A page of results, and what holds for all pages.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// The version of the model.
+    pub model: String,
+    /// The generation of the index.
+    pub generation: u64,
+    /// The modality of the query.
+    pub source: Kind,
+    /// The modality of the results that were asked for.
+    pub target: Target,
+    /// The share of the query's tokens that are unknown, in [0, 1]; 0 for a picture.
+    pub unknown_token_ratio: f32,
+    /// Classes that the query seems to belong to, most probable first.
+    pub predicted_labels: Vec<PredictedLabel>,
+    /// Results of this page, best first.
+    pub results: Vec<Hit>,
+    /// The number of results on all pages.
+    pub total: usize,
+    /// Numbers of candidates that are not results.
+    pub excluded: ExcludedCounts,
+    /// Labels of all results with the number of results that have them, if that was asked for.
+    pub facets: Option<BTreeMap<String, usize>>,
+    /// Whether even the best result is probably not relevant.
+    pub no_confident_match: bool,
+    /// The cursor of the next page, if there is one.
+    pub next_cursor: Option<String>,
+    /// How long the stages took.
+    pub took: Timings,
+    /// How the index was searched.
+    pub strategy: Strategy,
+    /// Whether the collection has changes that the index did not have yet.
+    pub partial: bool,
+}

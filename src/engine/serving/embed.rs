@@ -1,0 +1,100 @@
+//! Features of many items as vectors of the common space, and indexes of them.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::{
+    collection::{CollectionError, Progress},
+    core::UnitVector,
+    index::{IndexParameters, StaticIndex},
+    model::{FeatureMatrix, Model},
+};
+
+/// Rows that go through a subnetwork together when an index is built.
+const BUILD_BATCH: usize = 512;
+
+/// Rows that go through a subnetwork together when an index catches up; fewer are padded. The shape of a matrix product
+/// decides how its sums round. With one shape, a vector is the same to the last bit whether its item was written alone,
+/// or is read with a thousand others by the next start or a restored collection.
+const FIXED_BATCH: usize = 16;
+
+/// Vectors with their keys.
+pub(super) type Keyed = Vec<(u64, UnitVector)>;
+
+/// Vectors of the pictures with these features.
+pub(super) fn embed_new_images(model: &Model, rows: Vec<(i64, Vec<f32>)>) -> Result<Keyed, CollectionError> {
+    embed_fixed_batches(rows, FIXED_BATCH, model.image_features(), |features| Ok(model.embed_images(features)?))
+}
+
+/// Vectors of the captions with these features.
+pub(super) fn embed_new_texts(model: &Model, rows: Vec<(i64, Vec<f32>)>) -> Result<Keyed, CollectionError> {
+    // The matrices of a network that reads tokens are as long as the longest sentence of a batch.
+    let batch = if model.reads_tokens() { 1 } else { FIXED_BATCH };
+    embed_fixed_batches(rows, batch, model.text_features(), |features| Ok(model.embed_texts(features)?))
+}
+
+fn embed_fixed_batches(
+    rows: Vec<(i64, Vec<f32>)>,
+    batch: usize,
+    dims: usize,
+    through: impl Fn(&FeatureMatrix) -> Result<Vec<UnitVector>, CollectionError>,
+) -> Result<Keyed, CollectionError> {
+    let mut vectors = Vec::with_capacity(rows.len());
+    for some in rows.chunks(batch) {
+        let mut padded = some.to_vec();
+        padded.resize(batch, some[0].clone());
+        vectors.extend(embed(padded, dims, &through)?.into_iter().take(some.len()));
+    }
+    Ok(vectors)
+}
+
+fn embed(
+    rows: Vec<(i64, Vec<f32>)>,
+    dims: usize,
+    through: impl Fn(&FeatureMatrix) -> Result<Vec<UnitVector>, CollectionError>,
+) -> Result<Keyed, CollectionError> {
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (keys, values): (Vec<i64>, Vec<Vec<f32>>) = rows.into_iter().unzip();
+    let matrix = FeatureMatrix::new(dims, values.concat())
+        .ok_or_else(|| CollectionError::Internal("an encoder's features have no length".into()))?;
+    Ok(keys.into_iter().map(i64::cast_unsigned).zip(through(&matrix)?).collect())
+}
+
+/// Builds the indexes of a snapshot.
+pub(super) struct IndexBuilder<'a> {
+    pub(super) model: &'a Model,
+    pub(super) parameters: IndexParameters,
+    pub(super) progress: &'a dyn Progress,
+    pub(super) stop: &'a AtomicBool,
+}
+
+impl IndexBuilder<'_> {
+    /// Embeds features of length `dims` by `through` and builds the index of the vectors.
+    pub(super) fn build(
+        &self,
+        name: &str,
+        rows: Vec<(i64, Vec<f32>)>,
+        dims: usize,
+        through: impl Fn(&Model, &FeatureMatrix) -> Result<Vec<UnitVector>, CollectionError>,
+    ) -> Result<StaticIndex, CollectionError> {
+        let total = rows.len() as u64;
+        self.progress.begin(&format!("embed {name}"), "point", Some(total));
+        let mut vectors = Vec::with_capacity(rows.len());
+        let mut rows = rows.into_iter();
+        loop {
+            if self.stop.load(Ordering::Relaxed) {
+                return Err(CollectionError::Cancelled);
+            }
+            let chunk: Vec<(i64, Vec<f32>)> = rows.by_ref().take(BUILD_BATCH).collect();
+            if chunk.is_empty() {
+                break;
+            }
+            vectors.extend(embed(chunk, dims, |matrix| through(self.model, matrix))?);
+            self.progress.advance(vectors.len() as u64);
+        }
+        self.progress.begin(&format!("index {name}"), "point", Some(total));
+        let advance = |done| self.progress.advance(done as u64);
+        Ok(StaticIndex::build(self.model.dims(), vectors, &self.parameters, &advance, self.stop)?)
+    }
+}

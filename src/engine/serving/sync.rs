@@ -1,0 +1,19 @@
+//! Keeping the live snapshot in sync with the catalog.
+
+use std::sync::Arc;
+
+use super::live::Serving;
+use crate::engine::{
+    error::EngineError,
+    tasks::{TaskRunner, kinds::reindex},
+};
+
+/// Applies the catalog's changes to the live snapshot, and starts a rebuild when enough has changed. The caller holds
+/// [`Serving::lock_writes`].
+pub(in crate::engine) async fn sync_live_index(serving: &Arc<Serving>, tasks: &TaskRunner) -> Result<(), EngineError> {
+    if serving.catch_up().await? {
+        tracing::info!("enough has changed for a new index; it is built beside the live one");
+        reindex::start(tasks, Arc::clone(serving)).await?;
+    }
+    Ok(())
+}

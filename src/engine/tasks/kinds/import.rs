@@ -1,0 +1,45 @@
+//! Importing a folder, a data.jsonl or a CSV of the service's machine.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::reindex;
+use crate::{
+    collection::{Collection, CollectionError, Encoders},
+    engine::{
+        error::EngineError,
+        serving::Serving,
+        tasks::{Job, OnDuplicate, TaskKind},
+    },
+    training::{Records, encode_missing, import},
+};
+
+/// It imports records and encodes two modalities, then reindexes.
+pub(in crate::engine) const KIND: TaskKind =
+    TaskKind { name: "import", steps: 3 + reindex::KIND.steps, on_duplicate: OnDuplicate::Reject };
+
+pub(in crate::engine) async fn run(
+    (collection, encoders): (&Collection, &Encoders),
+    serving: &Serving,
+    records: Records,
+    job: Job,
+) -> Result<Value, EngineError> {
+    let summary = import(collection, records, None, job.progress.as_ref(), &job.stop).await?;
+    if summary.stopped {
+        return Err(CollectionError::Cancelled.into());
+    }
+    encode_all(collection, encoders, &job).await?;
+    let index = if serving.live().is_some() { Some(reindex::rebuild_index(serving, &job).await?) } else { None };
+    Ok(json!({
+        "taken": summary.taken, "unchanged": summary.unchanged, "rejected": summary.rejected,
+        "rejections": summary.rejections, "index": index,
+    }))
+}
+
+/// Encodes everything that has no features yet.
+pub(super) async fn encode_all(collection: &Collection, encoders: &Encoders, job: &Job) -> Result<(), CollectionError> {
+    let progress = Arc::clone(&job.progress);
+    let encoded = encode_missing(collection, encoders, progress.as_ref(), &job.stop).await?;
+    if encoded.stopped { Err(CollectionError::Cancelled) } else { job.check_cancelled() }
+}

@@ -1,0 +1,37 @@
+//! Training a model, and the index of a promoted one.
+
+use std::sync::{Arc, atomic::AtomicBool};
+
+use serde_json::{Value, json};
+
+use super::{import::encode_all, reindex};
+use crate::{
+    collection::{Collection, Encoders},
+    engine::{
+        error::EngineError,
+        serving::Serving,
+        tasks::{Job, OnDuplicate, TaskKind},
+    },
+    model::TrainSettings,
+    training::{PromotionPolicy, Trained, train},
+};
+
+/// It encodes two modalities, trains two parts and evaluates, then reindexes.
+pub(in crate::engine) const KIND: TaskKind =
+    TaskKind { name: "train", steps: 5 + reindex::KIND.steps, on_duplicate: OnDuplicate::Reject };
+
+pub(in crate::engine) async fn run(
+    (collection, encoders): (&Collection, &Encoders),
+    serving: &Serving,
+    (settings, policy): (TrainSettings, PromotionPolicy),
+    closing: Arc<AtomicBool>,
+    job: Job,
+) -> Result<Value, EngineError> {
+    encode_all(collection, encoders, &job).await?;
+    let (progress, stop) = (Arc::clone(&job.progress), Arc::clone(&job.stop));
+    let Trained { record, report, verdict, .. } = train(collection, encoders, settings, policy, progress, stop).await?;
+    // The model is active already, so its index is built even if the task is cancelled now.
+    let job = job.uncancellable(closing);
+    let index = if verdict.promoted { Some(reindex::rebuild_index(serving, &job).await?) } else { None };
+    Ok(json!({ "model": record.version, "verdict": verdict, "report": report, "index": index }))
+}
