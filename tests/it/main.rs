@@ -10,6 +10,7 @@ mod backup;
 mod bad_input;
 mod browser;
 mod clients;
+mod compatibility;
 mod damaged;
 mod demo;
 mod deploy;

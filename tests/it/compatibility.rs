@@ -1,0 +1,266 @@
+//! A data folder, a backup and settings that an older diptych made keep working, and answer as they did there.
+//! `tests/fixtures/compat/README.md` says which one, and how the fixture was made.
+
+use std::{
+    fs,
+    io::Cursor,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use reqwest::{Client, Method, header};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::{
+    settings::bare,
+    support::{Server, diptych, models, succeed, wait_for},
+};
+
+/// Where the fixture was made. Its catalog names pictures by their absolute paths.
+const MADE_IN: &str = "/srv/diptych-fixture";
+
+/// Difference of two numbers that count as the same. Another processor's kernels sum in another order, which changes scores by
+/// some millionths; neighbouring scores of the recorded answers are at least five times as far apart as this, so that the order
+/// of results has to be the same everywhere.
+const TOLERANCE: f64 = 1e-4;
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/compat").join(name)
+}
+
+fn recorded() -> Value {
+    let text = fs::read_to_string(fixture("answers.json")).expect("the recorded answers");
+    serde_json::from_str(&text).expect("JSON")
+}
+
+/// A folder as the owner of the older program had it: `diptych.toml`, `train.toml`, `data/`, `models/`, `pictures/` and
+/// `backup.tar`, with the encoders' weights.
+async fn old_installation() -> TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    let root = folder.path();
+    let archive = fs::read(fixture("collection.zip")).expect("the collection");
+    zip::ZipArchive::new(Cursor::new(archive)).expect("an archive").extract(root).expect("it unpacks");
+    for name in ["diptych.toml", "train.toml"] {
+        fs::copy(fixture(name), root.join(name)).expect("a copy");
+    }
+    fs::create_dir(root.join("models")).expect("a folder");
+    for entry in fs::read_dir(fixture("models")).expect("a folder") {
+        let entry = entry.expect("an entry");
+        fs::copy(entry.path(), root.join("models").join(entry.file_name())).expect("a copy");
+    }
+    // The owner's own manifest describes the same weights under another name.
+    let encoders = [("efficientnet-lite0", "my-efficientnet"), ("all-minilm-l6-v2", "all-minilm-l6-v2")];
+    succeed(diptych(&root.join("data")).args(["encoders", "pull"]).args(encoders.map(|(pulled, _)| pulled)));
+    for (pulled, name) in encoders {
+        let pulled = std::path::absolute(models().join(pulled)).expect("a path");
+        std::os::unix::fs::symlink(pulled, root.join("models").join(name)).expect("a link");
+    }
+    move_pictures(root).await;
+    folder
+}
+
+/// Tells the catalog where its pictures are now. The statement is of the older program's schema.
+async fn move_pictures(root: &Path) {
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(root.join("data/catalog.sqlite3"));
+    let pool = sqlx::SqlitePool::connect_with(options).await.expect("the catalog opens");
+    let moved = sqlx::query("update items set image_path = replace(image_path, ?, ?) where image_path is not null")
+        .bind(MADE_IN)
+        .bind(root.to_str().expect("a path"))
+        .execute(&pool)
+        .await
+        .expect("the pictures are moved");
+    assert!(moved.rows_affected() > 40, "{moved:?}");
+    pool.close().await;
+}
+
+/// A service in an installation, which reads its `diptych.toml`.
+struct Service {
+    server: Server,
+    client: Client,
+    root: PathBuf,
+}
+
+impl Service {
+    async fn start(root: &Path, data: &str) -> Self {
+        let mut command = bare(root);
+        command.args(["serve", "--data", data]);
+        let server = Server::of(command, &root.join(data));
+        let bearer = format!("Bearer {}", recorded()["key"].as_str().expect("a key"));
+        let mut headers = header::HeaderMap::new();
+        headers.insert(header::AUTHORIZATION, bearer.parse().expect("a header"));
+        let client = Client::builder().default_headers(headers).build().expect("a client");
+        let service = Self { server, client, root: root.to_owned() };
+        let ready = wait_for("readiness", Duration::from_secs(60), async || {
+            let answer = service.client.get(service.url("/readyz")).send().await.ok()?;
+            answer.status().is_success().then_some(answer)
+        });
+        let ready: Value = ready.await.json().await.expect("JSON");
+        assert_eq!(ready["status"], "ready", "{ready}");
+        service
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.server.base)
+    }
+
+    async fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> Value {
+        let request = self.client.request(method.parse::<Method>().expect("a method"), self.url(path));
+        let request = match body {
+            Some(body) => request.json(body),
+            None => request,
+        };
+        json_of(request).await
+    }
+
+    async fn get(&self, path: &str) -> Value {
+        self.ask("GET", path, None).await
+    }
+
+    /// Runs a task to its end.
+    async fn run(&self, path: &str, body: Option<&Value>) {
+        let task = self.ask("POST", path, body).await;
+        let task = format!("/v1/tasks/{}", task["id"]);
+        let ended = wait_for("the end of a task", Duration::from_secs(120), async || {
+            let task = self.get(&task).await;
+            (task["status"] != "enqueued" && task["status"] != "running").then_some(task)
+        });
+        let ended = ended.await;
+        assert_eq!(ended["status"], "succeeded", "{ended}");
+    }
+
+    /// Asks recorded queries again, and names every answer that is another one.
+    async fn compare(&self, queries: &Value) {
+        let mut differences = Vec::new();
+        for query in queries.as_array().expect("queries") {
+            let (path, method) = (query["path"].as_str().expect("a path"), query["method"].as_str().expect("a method"));
+            let answer = match query["picture"].as_str() {
+                Some(picture) => {
+                    let picture = fs::read(self.root.join(picture)).expect("a picture");
+                    let post = self.client.post(self.url(path)).header(header::CONTENT_TYPE, "image/png");
+                    json_of(post.body(picture)).await
+                }
+                None => self.ask(method, path, query.get("body")).await,
+            };
+            let mut expected = query["answer"].clone();
+            if path == "/v1/info" {
+                // The program's own.
+                expected.as_object_mut().expect("an object").remove("version");
+            }
+            compare(query["name"].as_str().expect("a name"), &expected, &answer, &mut differences);
+        }
+        assert!(differences.is_empty(), "{} differences:\n{}", differences.len(), differences.join("\n"));
+    }
+
+    /// Fetches every item's picture and thumbnail, and compares the picture with the hash in its address.
+    async fn check_pictures(&self) {
+        let items = self.get("/v1/items?limit=90").await;
+        let mut pictures = 0;
+        for item in items["items"].as_array().expect("items") {
+            let Some(path) = item["image_url"].as_str() else { continue };
+            let picture = self.bytes(path).await;
+            let (_, hash) = path.split_once("v=").expect("a hash");
+            assert!(blake3::hash(&picture).to_hex().starts_with(hash), "{path}");
+            let thumbnail = self.bytes(item["thumbnail_url"].as_str().expect("a thumbnail")).await;
+            assert!(image::guess_format(&thumbnail).is_ok(), "{item}");
+            pictures += 1;
+        }
+        assert!(pictures > 40, "{pictures} pictures");
+    }
+
+    async fn bytes(&self, path: &str) -> Vec<u8> {
+        let answer = self.client.get(self.url(path)).send().await.expect("an answer");
+        assert!(answer.status().is_success(), "{path}: {}", answer.status());
+        answer.bytes().await.expect("a body").to_vec()
+    }
+}
+
+async fn json_of(request: reqwest::RequestBuilder) -> Value {
+    let answer = request.send().await.expect("an answer");
+    let (status, address) = (answer.status(), answer.url().clone());
+    let text = answer.text().await.expect("a body");
+    assert!(status.is_success(), "{address}: {status} {text}");
+    serde_json::from_str(&text).expect("JSON")
+}
+
+/// Notes where an answer lacks something of the recorded one, or says something else. It may say more.
+fn compare(place: &str, recorded: &Value, answered: &Value, differences: &mut Vec<String>) {
+    match (recorded, answered) {
+        (Value::Object(recorded), Value::Object(answered)) => {
+            for (name, value) in recorded {
+                compare(&format!("{place}/{name}"), value, answered.get(name).unwrap_or(&Value::Null), differences);
+            }
+        }
+        (Value::Array(recorded), Value::Array(answered)) if recorded.len() == answered.len() => {
+            for (at, (recorded, answered)) in recorded.iter().zip(answered).enumerate() {
+                compare(&format!("{place}/{at}"), recorded, answered, differences);
+            }
+        }
+        (Value::Number(recorded), Value::Number(answered)) if recorded.is_f64() && answered.is_f64() => {
+            let (recorded, answered) = (recorded.as_f64().expect("a float"), answered.as_f64().expect("a float"));
+            if (recorded - answered).abs() > TOLERANCE {
+                differences.push(format!("{place}: {answered} in place of {recorded}"));
+            }
+        }
+        _ if recorded == answered => {}
+        _ => differences.push(format!("{place}: {answered} in place of {recorded}")),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn old_data_folder_answers_as_before_and_goes_back_to_its_model_before() {
+    let installation = old_installation().await;
+    let root = installation.path();
+    let recorded = recorded();
+    let service = Service::start(root, "data").await;
+    service.compare(&recorded["queries"]).await;
+    service.check_pictures().await;
+
+    // A key that was revoked stays so.
+    let revoked = recorded["revoked_key"].as_str().expect("a key");
+    let answer = Client::new().get(service.url("/v1/tasks")).bearer_auth(revoked).send().await.expect("an answer");
+    assert_eq!(answer.status(), 401);
+
+    // The graph on disk is whole, and walks through it find what scans do.
+    let check = succeed(bare(root).args(["index", "check"]));
+    let of_generation = check.lines().any(|line| line.contains("generation 4") && line.contains("m-20261126-2"));
+    assert!(of_generation && check.matches("graph").count() >= 2, "{check}");
+
+    service.run("/v1/models/rollback", None).await;
+    service.compare(&recorded["queries_after_rollback"]).await;
+    assert!(service.server.terminate().success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn old_data_folder_takes_changes_and_trains_by_old_settings() {
+    let installation = old_installation().await;
+    let root = installation.path();
+    succeed(bare(root).args(["train", "--settings", "train.toml", "--force"]));
+    let service = Service::start(root, "data").await;
+    let active = service.get("/v1/models").await["active"].clone();
+    assert!(!["m-20261126-1", "m-20261126-2"].contains(&active.as_str().expect("a model")), "{active}");
+
+    let item = json!({"id": "new", "captions": ["a caption from after the update"], "labels": ["notes"]});
+    service.ask("POST", "/v1/items", Some(&item)).await;
+    let query = json!({"query": "a caption from after the update", "target": "text", "hybrid": true});
+    let answer = service.ask("POST", "/v1/search/text", Some(&query)).await;
+    assert_eq!(answer["results"][0]["id"], "new", "{answer}");
+
+    let course = json!({"hidden": 6, "dims": 10, "batch": 24, "max_epochs": 2});
+    let settings = json!({"seed": 4, "class": {"course": course}, "pair": {"keep": 0.5, "course": course}});
+    service.run("/v1/admin/train", Some(&json!({"settings": settings, "force": true}))).await;
+    let model = service.get("/v1/models").await["active"].as_str().expect("a model").to_owned();
+    let report = service.get(&format!("/v1/models/{model}/report")).await;
+    assert_eq!(report["settings"].to_string().matches("\"hidden\":6").count(), 2, "{report}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn old_backup_restores_and_answers_as_before() {
+    let installation = old_installation().await;
+    let root = installation.path();
+    fs::remove_dir_all(root.join("data")).expect("removed");
+    succeed(bare(root).args(["restore", "backup.tar"]));
+    let service = Service::start(root, "data").await;
+    service.compare(&recorded()["queries"]).await;
+    service.check_pictures().await;
+}
