@@ -279,7 +279,7 @@ fn leftovers(collection: &Collection) -> u64 {
     gone += tidy(&folder.backups()).0;
     let unnamed = folder.finishing();
     // Only while nobody trains: it might get its name in a moment.
-    if unnamed.exists() && training::lock(collection).is_ok_and(|_lock| training::remove(&unnamed).is_ok()) {
+    if unnamed.exists() && training::lock_training(collection).is_ok_and(|_lock| training::remove(&unnamed).is_ok()) {
         gone += 1;
     }
     gone

@@ -1,4 +1,4 @@
-//! Which of the trained models answers.
+//! Which of the trained models is active.
 
 use crate::{
     catalog::ModelRecord,
@@ -6,11 +6,11 @@ use crate::{
     model::Model,
 };
 
-/// Makes a model that was trained before the one that answers. A service that runs takes it up with its next index.
+/// Activates a model. A running service uses it from its next index on.
 ///
 /// # Errors
-/// [`CollectionError::NoSuchModel`]; [`CollectionError::OtherEncoder`] if it learned from other features than `encoders` give; or if
-/// its files cannot be read.
+/// [`CollectionError::NoSuchModel`]; [`CollectionError::OtherEncoder`] if it was trained with other
+/// encoders; or if its files cannot be read.
 pub async fn activate(
     collection: &Collection,
     encoders: &Encoders,
@@ -23,10 +23,10 @@ pub async fn activate(
     Ok(record)
 }
 
-/// Makes the model that answered before the one that answers again. Gives it.
+/// Activates the previous model again and returns it.
 ///
 /// # Errors
-/// [`CollectionError::NoModel`]; [`CollectionError::NoPreviousModel`]; or as [`activate`]: then the one that answers stays.
+/// [`CollectionError::NoModel`]; [`CollectionError::NoPreviousModel`]; or as [`activate`]: then the active model stays.
 pub async fn roll_back(collection: &Collection, encoders: &Encoders) -> Result<ModelRecord, CollectionError> {
     let active = collection.catalog.active_model().await?.ok_or(CollectionError::NoModel)?;
     let before = collection.catalog.previous_model().await?.ok_or(CollectionError::NoPreviousModel(active.version))?;
@@ -35,7 +35,7 @@ pub async fn roll_back(collection: &Collection, encoders: &Encoders) -> Result<M
     Ok(before)
 }
 
-/// Loads a model, if it learned from what these encoders give.
+/// Loads a model, if it was trained with these encoders.
 pub(crate) async fn load_model(
     collection: &Collection,
     encoders: &Encoders,

@@ -9,6 +9,8 @@ mod report;
 mod settings;
 mod train;
 mod train_from_features;
+mod trained_model;
+mod training_set;
 
 pub use activation::{activate, roll_back};
 pub use encode_missing::{EncodeSummary, encode_missing};
@@ -17,10 +19,7 @@ pub use precision_at_k::{JudgedQuery, LabelPrecision, PrecisionReport, QueryPrec
 pub use promotion::{DEFAULT_MARGIN, PromotionDecision, PromotionPolicy};
 pub use report::{ReportPage, keep_report, report_page, report_page_of_features};
 pub use settings::train_settings;
-pub use train::{Trained, TrainingSet, ablate, load_training_set, train};
+pub use train::{Trained, ablate, train};
 pub use train_from_features::{TrainedOnFeatures, load_features, train_on_features};
-pub(crate) use {
-    activation::load_model,
-    import::new_picture,
-    train::{lock, remove},
-};
+pub use training_set::{TrainingSet, load_training_set};
+pub(crate) use {activation::load_model, import::new_picture, train::lock_training, trained_model::remove};

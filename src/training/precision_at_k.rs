@@ -1,7 +1,8 @@
-//! Precision@10 on the test split: what a person sees who types a word, or posts a picture, and looks at ten results.
+//! Precision@10 on the test split: how many of the first ten results are right, for a word and for a picture.
 
 use std::sync::Arc;
 
+use super::training_set::load_training_set;
 use crate::{
     collection::{Collection, CollectionError, Encoders, blocking},
     core::UnitVector,
@@ -10,56 +11,56 @@ use crate::{
     model::{FeatureMatrix, Model, TrainingData},
 };
 
-/// Results that are looked at.
+/// The number of results that count.
 const K: usize = 10;
 
-/// A word and the class that a person who types it wants to see.
+/// A word, and the label of the pictures that it should find.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct JudgedQuery {
-    /// What is typed.
+    /// The text of the query.
     pub query: String,
-    /// The class of relevant pictures.
+    /// The label of relevant pictures.
     pub label: String,
 }
 
-/// How one word fared.
+/// Precision of one word.
 #[derive(Debug, Clone, PartialEq)]
 pub struct QueryPrecision {
-    /// The word and its class.
+    /// The word and its label.
     pub query: JudgedQuery,
-    /// Pictures of the class among those searched; with fewer than ten, a precision of 1 is out of reach.
+    /// Relevant pictures in the gallery; with fewer than ten, a precision of 1 cannot be reached.
     pub relevant: usize,
     /// Relevant pictures among the first ten, divided by ten.
     pub precision: f64,
 }
 
-/// How the pictures of one class fared.
+/// Precision of the pictures with one label.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LabelPrecision {
-    /// The class.
+    /// The label.
     pub label: String,
-    /// Pictures of it that were asked.
+    /// The number of pictures with it.
     pub pictures: usize,
-    /// Captions of the class among the first ten, divided by ten; mean over these pictures.
+    /// Relevant captions among the first ten, divided by ten; mean over these pictures.
     pub precision: f64,
 }
 
-/// What ten results look like, both ways.
+/// Precision@10 in both directions.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PrecisionReport {
-    /// Words → pictures.
+    /// Of each word, text → image.
     pub words: Vec<QueryPrecision>,
-    /// Pictures → captions, by class.
+    /// Of the pictures of each label, image → text.
     pub pictures: Vec<LabelPrecision>,
 }
 
-/// Precision@10 over the test items of the active model alone: of each word, words → pictures, and of all pictures of each
-/// class, pictures → captions. Relevant is what bears the word's or shares the picture's class.
+/// Precision@10 with the test items of the active model as gallery: of each word, text → image, and of the pictures of each
+/// label, image → text. Relevant are pictures with the word's label, and captions of items that share a label.
 ///
 /// # Errors
-/// [`CollectionError::BadField`] for a class that the model does not know or a word that is a caption of the collection; or
-/// if a part fails.
+/// [`CollectionError::BadField`] for a label that the model does not know, or a word that is a caption of the collection
+/// (which would measure memory); or if a part fails.
 pub async fn precision_at_10(
     collection: &Collection,
     encoders: &Encoders,
@@ -68,7 +69,7 @@ pub async fn precision_at_10(
     let record = collection.catalog.active_model().await?.ok_or(CollectionError::NoModel)?;
     let folder = collection.data_dir.model(&record.version);
     let seed = record.settings["seed"].as_u64().unwrap_or(0);
-    let data = super::load_training_set(collection, encoders, seed).await?.data;
+    let data = load_training_set(collection, encoders, seed).await?.data;
     for query in &queries {
         if collection.catalog.has_caption(&query.query).await? {
             let reason =
@@ -88,7 +89,7 @@ pub async fn precision_at_10(
 /// The test split in the common space.
 struct TestSplit<'a> {
     data: &'a TrainingData,
-    /// Rows of pictures, and of the items of captions, beside their points.
+    /// Vectors with the row of their item.
     images: Vec<(usize, UnitVector)>,
     texts: Vec<(usize, UnitVector)>,
 }
@@ -112,7 +113,7 @@ impl<'a> TestSplit<'a> {
         })
     }
 
-    fn bears(&self, item: usize, class: usize) -> bool {
+    fn has_label(&self, item: usize, class: usize) -> bool {
         self.data.labels[item].iter().any(|&label| label as usize == class)
     }
 
@@ -130,23 +131,23 @@ impl<'a> TestSplit<'a> {
             let classes = &self.data.classes;
             let class = classes.iter().position(|c| *c == query.label).ok_or_else(|| {
                 let reason =
-                    format!("{:?} is no class of the collection; there are {}", query.label, classes.join(", "));
+                    format!("{:?} is not a label of the collection; there are {}", query.label, classes.join(", "));
                 CollectionError::BadField { field: "label".into(), reason }
             })?;
-            let relevant = self.images.iter().filter(|(item, _)| self.bears(*item, class)).count();
+            let relevant = self.images.iter().filter(|(item, _)| self.has_label(*item, class)).count();
             Ok(QueryPrecision {
                 query,
                 relevant,
-                precision: precision(&point, &self.images, |item| self.bears(item, class)),
+                precision: precision(&point, &self.images, |item| self.has_label(item, class)),
             })
         };
         queries.into_iter().zip(points).map(row).collect()
     }
 
     fn pictures(&self) -> Vec<LabelPrecision> {
-        let shares = |a: usize, b: usize| self.data.labels[a].iter().any(|&label| self.bears(b, label as usize));
+        let shares = |a: usize, b: usize| self.data.labels[a].iter().any(|&label| self.has_label(b, label as usize));
         let row = |(class, label): (usize, &String)| {
-            let asked = self.images.iter().filter(|(item, _)| self.bears(*item, class));
+            let asked = self.images.iter().filter(|(item, _)| self.has_label(*item, class));
             let found: Vec<f64> =
                 asked.map(|(item, point)| precision(point, &self.texts, |other| shares(*item, other))).collect();
             let precision = found.iter().sum::<f64>() / found.len().max(1) as f64;
@@ -156,7 +157,7 @@ impl<'a> TestSplit<'a> {
     }
 }
 
-/// The part of the ten nearest of `gallery` that are relevant.
+/// The share of the ten nearest of `gallery` that are relevant.
 fn precision(query: &UnitVector, gallery: &[(usize, UnitVector)], relevant: impl Fn(usize) -> bool) -> f64 {
     let mut ranked: Vec<(f32, usize)> = gallery.iter().map(|(item, point)| (query.cosine(point), *item)).collect();
     ranked.sort_by(|a, b| b.0.total_cmp(&a.0));

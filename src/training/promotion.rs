@@ -1,5 +1,5 @@
-//! The gate between training and answering: a new model answers only if it is no worse than the one that does, and if its
-//! space has not collapsed. Judged on the validation split; the test split decides nothing.
+//! Promotion: a new model becomes active only if it is not worse than the active one and its space has not collapsed.
+//! Decided on the validation split; the test split decides nothing.
 
 use std::sync::Arc;
 
@@ -9,24 +9,24 @@ use crate::{
     catalog::ModelRecord,
     collection::{Collection, CollectionError, blocking},
     model::{Model, TrainingData, Validation, validate},
-    training::train::Learned,
+    training::trained_model::TrainedModel,
 };
 
-/// Points of mAP that a new model may be worse than the live one by default: what one seed differs from another.
+/// By how much a new model's mAP may be below the active model's by default: the difference between two seeds.
 pub const DEFAULT_MARGIN: f64 = 0.02;
 
-/// Mean cosine of two pictures above which everything looks like everything.
-const MOST_ALIKE: f64 = 0.9;
+/// The largest mean cosine of two pictures; above it the space has collapsed.
+const MAX_MEAN_COSINE: f64 = 0.9;
 
-/// Directions below which a space of more than two classes has collapsed. Two classes may lie on one line, back to back.
-const FEWEST_DIRECTIONS: f64 = 1.5;
+/// The smallest effective rank of a space of more than two classes. Two classes may be opposite points on one line.
+const MIN_EFFECTIVE_RANK: f64 = 1.5;
 
-/// How strict the gate is.
+/// What a new model has to reach.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PromotionPolicy {
-    /// Points of validation mAP, in [0, 1], that a new model may be worse than the live one.
+    /// By how much its validation mAP, in [0, 1], may be below the active model's.
     pub margin: f64,
-    /// Lets every model through; the verdict still says what was wrong with it.
+    /// Promote every model; the objections are still recorded.
     pub force: bool,
 }
 
@@ -36,41 +36,41 @@ impl Default for PromotionPolicy {
     }
 }
 
-/// What the gate found of a model.
+/// The decision about a model, and its reasons.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PromotionDecision {
-    /// The model on the validation split.
+    /// Its evaluation on the validation split.
     pub validation: Validation,
-    /// The model that answered when it was judged.
+    /// The model that was active at the time.
     pub live: Option<String>,
-    /// Validation mAP of that model: on the same pictures where it has the same split, else as it was when it was trained.
+    /// Validation mAP of that model: on the same pictures if it has the same split, else as recorded when it was trained.
     pub live_map: Option<f64>,
-    /// What speaks against the model; nothing if it may answer.
+    /// Reasons against the model; empty if there are none.
     pub objections: Vec<String>,
-    /// Whether it answers from now on.
+    /// Whether it is active from now on.
     pub promoted: bool,
 }
 
-/// Judges a model that was learned from `data` against the one that answers now.
-pub(crate) async fn judge(
+/// Compares a model that was trained on `data` with the active one.
+pub(super) async fn decide(
     collection: &Collection,
-    learned: &Learned,
+    trained: &TrainedModel,
     data: Arc<TrainingData>,
-    gate: PromotionPolicy,
+    policy: PromotionPolicy,
 ) -> Result<PromotionDecision, CollectionError> {
     let live = collection.catalog.active_model().await?;
-    let Learned { model, validation, .. } = learned;
+    let TrainedModel { model, validation, .. } = trained;
     let same_split = live.as_ref().filter(|live| live.settings["seed"] == serde_json::json!(model.settings().seed));
     let folder = same_split.map(|live| collection.data_dir.model(&live.version));
-    // A live model that can no longer be read, or reads other features, was measured when it was trained.
+    // An active model that cannot be loaded, or needs other features, has its recorded value.
     let measured = blocking(move || {
         let live = folder.and_then(|folder| Model::load(&folder).ok()).and_then(|live| validate(&live, &data).ok());
         live.map(|live| live.quality.map())
     })
     .await?;
     let live_map = measured.or_else(|| live.as_ref().and_then(recorded));
-    let objections = objections(*validation, model.classes().len(), live_map, gate.margin);
-    let promoted = objections.is_empty() || gate.force;
+    let objections = objections(*validation, model.classes().len(), live_map, policy.margin);
+    let promoted = objections.is_empty() || policy.force;
     Ok(PromotionDecision {
         validation: *validation,
         live: live.map(|live| live.version),
@@ -80,7 +80,7 @@ pub(crate) async fn judge(
     })
 }
 
-/// What was measured of a model when it was trained.
+/// Validation mAP of a model as recorded when it was trained.
 fn recorded(record: &ModelRecord) -> Option<f64> {
     let verdict: PromotionDecision = serde_json::from_value(record.promotion.clone()).ok()?;
     Some(verdict.validation.quality.map())
@@ -90,19 +90,18 @@ fn objections(found: Validation, classes: usize, live: Option<f64>, margin: f64)
     let mut objections = Vec::new();
     let map = found.quality.map();
     if let Some(live) = live.filter(|live| map < live - margin) {
-        objections.push(format!(
-            "its validation mAP {map:.3} is more than {margin} below the {live:.3} of the model that answers"
-        ));
+        objections
+            .push(format!("its validation mAP {map:.3} is more than {margin} below the {live:.3} of the active model"));
     }
     let (alike, directions) = (found.spread.mean_cosine, found.spread.effective_rank);
-    if alike > MOST_ALIKE {
+    if alike > MAX_MEAN_COSINE {
         objections.push(format!(
-            "its space has collapsed: two pictures have a mean cosine of {alike:.3}, allowed are {MOST_ALIKE} at most"
+            "its space has collapsed: two pictures have a mean cosine of {alike:.3}, the maximum is {MAX_MEAN_COSINE}"
         ));
     }
-    if directions < FEWEST_DIRECTIONS && classes > 2 {
+    if directions < MIN_EFFECTIVE_RANK && classes > 2 {
         objections.push(format!(
-            "its space has collapsed: pictures use {directions:.2} directions, needed are {FEWEST_DIRECTIONS}"
+            "its space has collapsed: pictures have an effective rank of {directions:.2}, the minimum is {MIN_EFFECTIVE_RANK}"
         ));
     }
     objections
@@ -119,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn worse_than_the_margin_or_collapsed_is_objected_to() {
+    fn models_beyond_the_margin_or_collapsed_get_objections() {
         let of = |validation, live| objections(validation, 5, live, 0.02).len();
         assert_eq!(of(found(0.60, 0.2, 9.0), None), 0);
         assert_eq!(of(found(0.60, 0.2, 9.0), Some(0.61)), 0);

@@ -16,8 +16,8 @@ use crate::{
     model::{self, Model, TrainingData},
     training::{
         activation::load_model,
-        train::{TrainingSet, load_training_set},
         train_from_features,
+        training_set::{TrainingSet, load_training_set},
     },
     util::fs::write_atomic_unsynced,
 };

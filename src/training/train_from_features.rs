@@ -1,5 +1,5 @@
-//! Training on features that somebody else made: no catalog, no encoders, no service; a folder of matrices goes in and a
-//! folder with the model comes out.
+//! Training on precomputed features, without catalog, encoders or service: from a folder of matrices to a folder with a
+//! model.
 
 use std::{
     path::{Path, PathBuf},
@@ -12,24 +12,24 @@ use crate::{
     dataset::{Matrix, PrecomputedFeatures},
     evaluation::Report,
     model::{FeatureMatrix, TrainSettings, TrainingData},
-    training::train::{learn, remove},
+    training::trained_model::{remove, train_and_evaluate},
 };
 
-/// The name that stands for the encoder of given features.
+/// The encoder id of precomputed features.
 const GIVEN: &str = "given";
 
-/// What a training on given features made.
+/// Result of a training on precomputed features.
 #[derive(Debug)]
 pub struct TrainedOnFeatures {
-    /// The parts of its space with the weight of each in a cosine, for people.
+    /// The parts of its space with their weights in a cosine, as text.
     pub parts: String,
-    /// How good it is, on the test split.
+    /// Its evaluation on the test split.
     pub report: Report,
     /// How long the training took.
     pub seconds: f64,
 }
 
-/// Reads a folder of matrices as [`PrecomputedFeatures::read`] says; each pair is an item of its own.
+/// Reads a folder of matrices, see [`PrecomputedFeatures::read`]. Each pair of rows is an item.
 ///
 /// # Errors
 /// [`CollectionError::Dataset`].
@@ -52,12 +52,12 @@ pub async fn load_features(folder: &Path, seed: u64) -> Result<TrainingData, Col
     .await?
 }
 
-/// Learns a common space of the features in `folder`, measures it on their test split and writes it into `out`, in place of
-/// a model that is there. A training that was stopped goes on from `out`'s neighbour `<out>.training`.
+/// Trains a model on the features in `folder`, evaluates it on their test split and writes it to `out`, replacing a model
+/// that is there. Checkpoints are in `<out>.training`, from where a cancelled training resumes.
 ///
 /// # Errors
-/// [`CollectionError::BadOutput`] if `out` holds something else; [`CollectionError::Dataset`], [`CollectionError::NotEnoughData`],
-/// [`CollectionError::Cancelled`]; or if the file system refuses.
+/// [`CollectionError::BadOutput`] if `out` exists and is not a model; [`CollectionError::Dataset`], [`CollectionError::NotEnoughData`],
+/// [`CollectionError::Cancelled`]; or if the file system fails.
 pub async fn train_on_features(
     folder: &Path,
     out: &Path,
@@ -66,32 +66,32 @@ pub async fn train_on_features(
     stop: Arc<AtomicBool>,
 ) -> Result<TrainedOnFeatures, CollectionError> {
     let began = Instant::now();
-    // Without a slash at its end, so that what lies beside it does not lie in it.
+    // Without a trailing slash, so that names can be appended to it.
     let out: PathBuf = out.components().collect();
     if !replaceable(&out) {
-        let reason = format!("{} is there and is no model; a model would replace all of it", out.display());
+        let reason = format!("{} exists and is not a model; a model would replace all of it", out.display());
         return Err(CollectionError::BadOutput(reason));
     }
     let data = load_features(folder, settings.seed).await?;
     let training = beside(&out, "training");
     blocking(move || {
         let encoders = (GIVEN.to_owned(), GIVEN.to_owned());
-        let learned = learn(&data, &settings, &encoders, Some(&training), progress.as_ref(), &stop)?;
+        let trained = train_and_evaluate(&data, &settings, &encoders, Some(&training), progress.as_ref(), &stop)?;
         let seconds = began.elapsed().as_secs_f64();
-        learned.put(&data, seconds, &beside(&out, "finishing"), &out)?;
+        trained.save(&data, seconds, &beside(&out, "finishing"), &out)?;
         remove(&training)?;
-        Ok(TrainedOnFeatures { parts: learned.model.parts_in_words(), report: learned.report, seconds })
+        Ok(TrainedOnFeatures { parts: trained.model.parts_in_words(), report: trained.report, seconds })
     })
     .await?
 }
 
-/// Whether nothing is lost where a model takes this place.
+/// Whether a model can be written to this path without losing anything else.
 fn replaceable(out: &Path) -> bool {
     let empty = || std::fs::read_dir(out).is_ok_and(|mut entries| entries.next().is_none());
     !out.exists() || out.join("model.json").is_file() || empty()
 }
 
-/// A neighbour of a folder, of its name and another ending.
+/// A path next to a folder: its name with an extension.
 fn beside(folder: &Path, ending: &str) -> PathBuf {
     let mut name = folder.as_os_str().to_owned();
     name.push(format!(".{ending}"));

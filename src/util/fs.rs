@@ -84,6 +84,17 @@ pub fn sync_dir(path: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(path)?.sync_all() } else { Ok(()) }
 }
 
+/// Removes a folder and everything in it. It may be absent.
+///
+/// # Errors
+/// If the file system refuses.
+pub fn remove_dir_if_exists(path: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
 /// Bytes of all files below a folder. Files that cannot be read, or vanish meanwhile, count as empty.
 pub fn dir_size(path: &Path) -> u64 {
     let files = walkdir::WalkDir::new(path).into_iter().flatten().filter(|entry| entry.file_type().is_file());
