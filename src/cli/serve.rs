@@ -82,7 +82,7 @@ pub(super) async fn serve(
         Err(EngineError::Collection(CollectionError::Cancelled)) => (),
         Err(error) => return Err(error.into()),
     }
-    server.await??;
+    server.await?;
     catalog.close().await;
     Ok(ExitCode::SUCCESS)
 }

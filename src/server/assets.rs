@@ -2,17 +2,21 @@
 
 use axum::{
     body::Body,
-    extract::{Path, State},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    extract::State,
+    http::{HeaderMap, HeaderValue, header},
     response::{IntoResponse, Response},
 };
 use rust_embed::RustEmbed;
 
-use crate::server::{
-    error::{Code, Outcome, Problem},
-    extract::search_params::AddressParameters,
-    no_script,
-    state::App,
+use crate::{
+    server::{
+        conditional::{is_cached, not_modified},
+        error::{ApiResult, Code, Problem},
+        extract::{path::Path, query::Query},
+        no_script,
+        state::App,
+    },
+    util::hex,
 };
 
 /// Allows no inline code and no other hosts, so that a caption can never become a script.
@@ -27,12 +31,16 @@ const POLICY: &str = "default-src 'self'; img-src 'self' blob: data:; style-src 
 #[exclude = "readme/*"]
 struct Assets;
 
-/// `GET /`, with the answer to its `q` for browsers without scripts.
-pub(crate) async fn index(State(app): State<App>, parameters: AddressParameters) -> Response {
+/// `GET /`, with the results for its `q` for browsers without scripts.
+pub(crate) async fn index(
+    State(app): State<App>,
+    parameters: Result<Query<Vec<(String, String)>>, Problem>,
+) -> Response {
+    let parameters = parameters.map(|Query(parameters)| parameters).unwrap_or_default();
     let page = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/static/search.html"));
-    match no_script::words(&parameters) {
-        Some((words, true)) => document(no_script::answered(&app, page, words).await),
-        Some((words, false)) => document(no_script::offered(page, words)),
+    match no_script::query(&parameters) {
+        Some((text, true)) => document(no_script::with_results(&app, page, text).await),
+        Some((text, false)) => document(no_script::with_form(page, text)),
         None => document(page),
     }
 }
@@ -47,29 +55,24 @@ pub(crate) async fn docs() -> Response {
     document(include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/static/docs.html")))
 }
 
-fn document(page: impl Into<Body>) -> Response {
+/// A page, which only runs scripts and shows styles of its own host.
+pub(crate) fn document(page: impl Into<Body>) -> Response {
     let mut response = file("text/html; charset=utf-8", page);
     response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
     response
 }
 
 /// `GET /static/{*path}`
-pub(crate) async fn asset(Path(path): Path<String>, headers: HeaderMap) -> Outcome<Response> {
+pub(crate) async fn asset(Path(path): Path<String>, headers: HeaderMap) -> ApiResult<Response> {
     let asset = Assets::get(&path).ok_or_else(|| Problem::new(Code::NotFound, format!("there is no file {path:?}")))?;
     // Weak, because compression changes the bytes that are sent.
-    let hash = asset.metadata.sha256_hash();
-    let etag: String = hash[..8].iter().map(|byte| format!("{byte:02x}")).collect();
-    let etag = format!("W/\"{etag}\"");
-    let known = headers.get(header::IF_NONE_MATCH).and_then(|tags| tags.to_str().ok());
-    let mut response = if known.is_some_and(|tags| tags.split(',').any(|tag| tag.trim() == etag)) {
-        (StatusCode::NOT_MODIFIED, [(header::CACHE_CONTROL, "no-cache")]).into_response()
-    } else {
-        let mime = asset.metadata.mimetype();
-        let charset = if mime.starts_with("text/") { "; charset=utf-8" } else { "" };
-        file(&format!("{mime}{charset}"), asset.data)
-    };
-    response.headers_mut().insert(header::ETAG, HeaderValue::from_str(&etag).expect("hexadecimal digits"));
-    Ok(response)
+    let etag = format!("W/\"{}\"", hex::encode(&asset.metadata.sha256_hash()[..8]));
+    if is_cached(&headers, &etag) {
+        return Ok(([(header::CACHE_CONTROL, "no-cache")], not_modified(etag)).into_response());
+    }
+    let mime = asset.metadata.mimetype();
+    let charset = if mime.starts_with("text/") { "; charset=utf-8" } else { "" };
+    Ok(([(header::ETAG, etag)], file(&format!("{mime}{charset}"), asset.data)).into_response())
 }
 
 fn file(content_type: &str, bytes: impl Into<Body>) -> Response {

@@ -1,8 +1,8 @@
-//! From a listening socket to the router: connections are counted, have little time to say what they want, and are let go when
-//! the service ends.
+//! From a listening socket to the router: counts connections, limits the time for their headers, and drains them on
+//! shutdown.
 //!
-//! axum's own `serve` sets no bounds to heads, times and connections, so the connections are hyper's here. While the service
-//! ends the port still answers, so that whoever sends queries learns from `/readyz` that they belong elsewhere.
+//! `axum::serve` has no limits for headers, times and connections, so this drives hyper itself. During shutdown the
+//! port still answers, so that load balancers learn from `/readyz` that requests belong elsewhere.
 
 use std::{io, pin::pin, sync::Arc, time::Duration};
 
@@ -21,49 +21,47 @@ use tokio::{
     time::{Instant, interval, sleep_until},
 };
 
-use crate::server::{
+use super::{
     limits::{HttpLimits, HttpSettings},
-    middleware::admission::Door,
     router,
+    state::ConnectionClass,
 };
 use crate::{engine::Engine, telemetry};
 
 /// How often measurements are sorted into their buckets.
-const TIDY_EVERY: Duration = Duration::from_secs(5);
+const METRICS_UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Connections beyond the most that are served, for probes and owners.
-const SPARE: usize = 16;
+/// Connections beyond the maximum, for probes and admin requests.
+const RESERVED_CONNECTIONS: usize = 16;
 
-/// How long nothing is accepted after the system refused a connection, as it does when there are no more files.
-const AFTER_REFUSAL: Duration = Duration::from_millis(200);
+/// Pause after the system refused to accept a connection, as it does when there are no more file descriptors.
+const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(200);
 
-/// Serves until `stop` resolves, then lets running requests end for at most [`HttpLimits::drain`].
-///
-/// # Errors
-/// Never; the listener's errors are waited out.
+/// Serves until `stop` resolves, then lets running requests finish for at most [`HttpLimits::drain`]. Errors of the
+/// listener are logged and retried.
 pub async fn serve(
     listener: TcpListener,
     engine: Arc<Engine>,
     settings: HttpSettings,
     stop: impl Future<Output = ()> + Send + 'static,
-) -> io::Result<()> {
+) {
     let limits = settings.limits;
-    let house = House::new(router::router(Arc::clone(&engine), settings), &limits);
+    let server = ConnectionServer::new(router::router(Arc::clone(&engine), settings), &limits);
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
-    let mut tidy = interval(TIDY_EVERY);
+    let mut upkeep = interval(METRICS_UPKEEP_INTERVAL);
     let mut stop = pin!(stop);
     loop {
         tokio::select! {
             () = &mut stop => break,
-            _ = tidy.tick() => telemetry::tidy_metrics(),
+            _ = upkeep.tick() => telemetry::tidy_metrics(),
             Some(_) = connections.join_next() => {}
             stream = accept(&listener) => {
-                if let Some((door, place)) = house.place() {
-                    let connection = graceful.watch(house.connection(stream, door));
+                if let Some((class, permit)) = server.permit() {
+                    let connection = graceful.watch(server.connection(stream, class));
                     connections.spawn(async move {
-                        let _place = place;
-                        // How a connection ends is its client's affair; what went wrong in a request is logged there.
+                        let _permit = permit;
+                        // A broken connection concerns its client alone; errors of requests are logged elsewhere.
                         let _ = connection.await;
                     });
                 }
@@ -71,21 +69,21 @@ pub async fn serve(
         }
     }
     engine.close();
-    let mut ended = pin!(graceful.shutdown());
+    let mut drained = pin!(graceful.shutdown());
     let deadline = Instant::now() + limits.drain;
     loop {
         tokio::select! {
-            () = &mut ended => return Ok(()),
+            () = &mut drained => return,
             () = sleep_until(deadline) => {
-                tracing::warn!("some requests did not end within {:?}; the service ends without them", limits.drain);
-                return Ok(());
+                tracing::warn!("some requests did not finish within {:?}; shutting down without them", limits.drain);
+                return;
             }
             Some(_) = connections.join_next() => {}
             stream = accept(&listener) => {
-                if let Some((_, place)) = house.place() {
-                    let connection = house.connection(stream, Door::Draining);
+                if let Some((_, permit)) = server.permit() {
+                    let connection = server.connection(stream, ConnectionClass::Draining);
                     connections.spawn(async move {
-                        let _place = place;
+                        let _permit = permit;
                         let _ = connection.await;
                     });
                 }
@@ -98,62 +96,66 @@ async fn accept(listener: &TcpListener) -> TcpStream {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => return stream,
-            // The client has gone before it was served.
+            // The client closed the connection before it was accepted.
             Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) => {
             }
             Err(error) => {
                 tracing::error!(%error, "no connection could be accepted");
-                tokio::time::sleep(AFTER_REFUSAL).await;
+                tokio::time::sleep(ACCEPT_RETRY_DELAY).await;
             }
         }
     }
 }
 
-/// What all connections share.
-struct House {
+/// Serves connections, and limits how many there are.
+struct ConnectionServer {
     router: Router,
     http: http1::Builder,
-    places: Arc<Semaphore>,
-    spare: Arc<Semaphore>,
-    /// How long a client may take nothing of what it is sent.
-    patience: Duration,
+    connections: Arc<Semaphore>,
+    reserved: Arc<Semaphore>,
+    /// How long a client may leave sent data unacknowledged.
+    user_timeout: Duration,
 }
 
-impl House {
+impl ConnectionServer {
     fn new(router: Router, limits: &HttpLimits) -> Self {
         let mut http = http1::Builder::new();
-        // Twice what is allowed: up to there the refusal has a body that says why.
+        // Twice what is allowed: up to there the refusal has a body that gives the reason.
         http.timer(TokioTimer::new()).header_read_timeout(limits.head).max_header_size(2 * limits.head_bytes);
-        // hyper keeps up to a hundred without asking for memory.
+        // hyper stores up to 100 headers without allocating.
         if 2 * limits.headers > 100 {
             http.max_headers(2 * limits.headers);
         }
         Self {
             router,
             http,
-            places: Arc::new(Semaphore::new(limits.connections)),
-            spare: Arc::new(Semaphore::new(SPARE)),
-            patience: limits.body,
+            connections: Arc::new(Semaphore::new(limits.connections)),
+            reserved: Arc::new(Semaphore::new(RESERVED_CONNECTIONS)),
+            user_timeout: limits.body,
         }
     }
 
-    /// A place for one more connection, and what it may ask for there.
-    fn place(&self) -> Option<(Door, OwnedSemaphorePermit)> {
-        let place = |places: &Arc<Semaphore>| Arc::clone(places).try_acquire_owned().ok();
-        let open = place(&self.places).map(|place| (Door::Open, place));
-        open.or_else(|| place(&self.spare).map(|place| (Door::Crowded, place)))
+    /// A permit for one more connection, and what that may be used for.
+    fn permit(&self) -> Option<(ConnectionClass, OwnedSemaphorePermit)> {
+        let acquire = |permits: &Arc<Semaphore>| Arc::clone(permits).try_acquire_owned().ok();
+        let normal = acquire(&self.connections).map(|permit| (ConnectionClass::Normal, permit));
+        normal.or_else(|| acquire(&self.reserved).map(|permit| (ConnectionClass::Overflow, permit)))
     }
 
-    fn connection(&self, stream: TcpStream, door: Door) -> impl GracefulConnection<Error = hyper::Error> + use<> {
-        // A socket that refuses either works without.
+    fn connection(
+        &self,
+        stream: TcpStream,
+        class: ConnectionClass,
+    ) -> impl GracefulConnection<Error = hyper::Error> + use<> {
+        // Connections work without these options as well.
         let _ = stream.set_nodelay(true);
-        let _ = set_tcp_user_timeout(&stream, u32::try_from(self.patience.as_millis()).unwrap_or(u32::MAX));
+        let _ = set_tcp_user_timeout(&stream, u32::try_from(self.user_timeout.as_millis()).unwrap_or(u32::MAX));
         let router = TowerToHyperService::new(self.router.clone());
         let service = service_fn(move |mut request: Request<Incoming>| {
-            request.extensions_mut().insert(door);
+            request.extensions_mut().insert(class);
             hyper::service::Service::call(&router, request)
         });
         let mut http = self.http.clone();
-        http.keep_alive(door == Door::Open).serve_connection(TokioIo::new(stream), service)
+        http.keep_alive(class == ConnectionClass::Normal).serve_connection(TokioIo::new(stream), service)
     }
 }

@@ -1,10 +1,11 @@
-//! How does the world talk to it? One file for each resource, one table of errors, one middleware that gives every
-//! request an id and every error its form.
+//! How do clients reach the service over HTTP?
 
 #![expect(unused_qualifications, reason = "utoipa's macros write the paths of the types that they name")]
 
 mod assets;
+mod conditional;
 mod error;
+mod error_code;
 mod extract;
 mod handlers;
 mod limits;
@@ -12,8 +13,11 @@ mod listener;
 mod middleware;
 mod no_script;
 mod openapi;
+mod problem_pages;
 mod responses;
+mod route_policy;
 mod router;
+mod routes;
 mod state;
 
 pub use extract::filter::FilterLimits;

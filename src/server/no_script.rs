@@ -1,144 +1,125 @@
-//! The answer to words on the search page for browsers without scripts: a list in HTML, in the place of the page's `noscript`.
+//! Search results in HTML for browsers without scripts, in place of the search page's `noscript`.
 //!
-//! With scripts the page asks for itself, so the list is made only where the address says `plain`: a form without scripts sends that
-//! along, and a link without it offers to.
+//! With scripts the page itself sends the search, so the results are rendered only if the address has the parameter
+//! `plain`. The form in `noscript` sends it, and a link without it gets that form.
 
-use std::{
-    fmt::Write as _,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
-use crate::server::{error::Problem, extract::search_params::AddressParameters, responses::item_path, state::App};
+use maud::{Markup, html};
+
+use super::{error::Problem, responses::item::item_path, state::App};
 use crate::{
     collection::THUMBNAIL_SIDE,
     engine::{Answer, EngineError, Hit, Query, Target},
 };
 
-/// Results of the list; it has no second page.
+/// Number of results; there is no second page.
 const RESULTS: usize = 60;
 
-/// How long the list may take.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long the search may take.
+const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The field of the page that the words stand in, and what the list takes the place of.
+/// The page's field for the text, and the element that the results replace.
 const FIELD: &str = "<input id=\"query\"";
 const NOSCRIPT: (&str, &str) = ("<noscript id=\"plain\">", "</noscript>");
 
-/// The words that an address asks for, if it does; and whether their answer is wanted as a list.
-pub(crate) fn words(parameters: &AddressParameters) -> Option<(&str, bool)> {
-    let parameters = parameters.as_ref().ok()?;
-    let asked = parameters.iter().find(|(name, words)| name == "q" && !words.trim().is_empty());
-    asked.map(|(_, words)| (words.trim(), parameters.iter().any(|(name, _)| name == "plain")))
+/// The text that an address searches for, and whether the results are wanted in HTML.
+pub(crate) fn query(parameters: &[(String, String)]) -> Option<(&str, bool)> {
+    let (_, text) = parameters.iter().find(|(name, text)| name == "q" && !text.trim().is_empty())?;
+    Some((text.trim(), parameters.iter().any(|(name, _)| name == "plain")))
 }
 
-/// The page with a way to the list for those who have no scripts.
-pub(crate) fn offered(page: &str, words: &str) -> String {
-    let words = Escaped(words);
-    let form = format!(
-        "<form class=\"notice\" action=\"/\"><input type=\"hidden\" name=\"q\" value=\"{words}\"><input type=\"hidden\" \
-         name=\"plain\" value=\"1\"><button type=\"submit\">Show pictures for “{words}”</button></form>"
-    );
-    with(page, &form)
-}
-
-/// The page with the words in its field and their answer, or why there is none.
-pub(crate) async fn answered(app: &App, page: &str, words: &str) -> String {
-    let list = match answer(app, words).await {
-        Ok(Some(answer)) => listed(&answer, words),
-        Ok(None) => notice("This needs a key", "With JavaScript this page asks for it and sends it along."),
-        Err(error) => {
-            let problem = Problem::from(error);
-            notice("There is no answer", problem.detail())
+/// The page with a form that requests the results in HTML.
+pub(crate) fn with_form(page: &str, text: &str) -> String {
+    let form = html! {
+        form.notice action="/" {
+            input type="hidden" name="q" value=(text);
+            input type="hidden" name="plain" value="1";
+            button type="submit" { "Show images for “" (text) "”" }
         }
     };
-    with(page, &list).replacen(FIELD, &format!("{FIELD} value=\"{}\"", Escaped(words)), 1)
+    with_noscript(page, &form)
 }
 
-/// The page with something for those who have no scripts.
-fn with(page: &str, plain: &str) -> String {
+/// The page with the text in its field, and the results or the reason why there are none.
+pub(crate) async fn with_results(app: &App, page: &str, text: &str) -> String {
+    let content = match search(app, text).await {
+        Ok(Some(answer)) => results(&answer, text),
+        Ok(None) => notice("An API key is required", "With JavaScript this page asks for one."),
+        Err(error) => notice("The search failed", Problem::from(error).detail()),
+    };
+    let value = html! { input value=(text); }.into_string();
+    let value = value.trim_start_matches("<input").trim_end_matches('>');
+    with_noscript(page, &content).replacen(FIELD, &format!("{FIELD}{value}"), 1)
+}
+
+/// The page with this content in `noscript`.
+fn with_noscript(page: &str, content: &Markup) -> String {
     let (before, rest) = page.split_once(NOSCRIPT.0).unwrap_or((page, ""));
     let after = rest.split_once(NOSCRIPT.1).map_or(rest, |(_, after)| after);
-    format!("{before}{}{plain}{}{after}", NOSCRIPT.0, NOSCRIPT.1)
+    format!("{before}{}{}{}{after}", NOSCRIPT.0, content.0, NOSCRIPT.1)
 }
 
-/// Nothing where a key is wanted, for a link has none.
-async fn answer(app: &App, words: &str) -> Result<Option<Answer>, EngineError> {
+/// `None` if keys are required, for a link has none.
+async fn search(app: &App, text: &str) -> Result<Option<Answer>, EngineError> {
     if app.engine.collection().catalog.keys_required().await? {
         return Ok(None);
     }
-    // The page is for everyone at any time; a search takes a place wherever it comes from.
-    let _place = app.places.request().ok_or(EngineError::Overloaded)?;
+    // The page is exempt from admission control, but the search is not.
+    let _permit = app.admission.request().ok_or(EngineError::Overloaded)?;
     let query = Query {
         keyword_weight: Query::KEYWORD_WEIGHT,
-        deadline: Some(Instant::now() + PATIENCE),
-        ..Query::text(words, Target::Image, RESULTS)
+        deadline: Some(Instant::now() + TIMEOUT),
+        ..Query::text(text, Target::Image, RESULTS)
     };
     let search = app.engine.queries().search(query);
-    tokio::time::timeout(PATIENCE, search).await.unwrap_or(Err(EngineError::TimedOut)).map(Some)
+    tokio::time::timeout(TIMEOUT, search).await.unwrap_or(Err(EngineError::TimedOut)).map(Some)
 }
 
-fn listed(answer: &Answer, words: &str) -> String {
-    let mut html = String::new();
-    let (shown, total) = (answer.results.len(), answer.total);
-    let _ = write!(html, "<h2>Pictures for “{}”</h2>", Escaped(words));
-    if answer.no_confident_match {
-        html +=
-            &notice("Nothing here looks like this", "No match is probably right; what follows is only the nearest.");
+fn results(answer: &Answer, text: &str) -> Markup {
+    html! {
+        h2 { "Images for “" (text) "”" }
+        @if answer.no_confident_match {
+            (notice("No confident match", "Probably none of these images is relevant; they are only the nearest."))
+        }
+        p.notice { "The best " (answer.results.len()) " of " (answer.total) }
+        ol.plates {
+            @for hit in &answer.results { (result(hit)) }
+        }
     }
-    let _ = write!(html, "<p class=\"notice\">The best {shown} of {total}</p><ol class=\"plates\">");
-    for found in &answer.results {
-        plate(&mut html, found);
-    }
-    html + "</ol>"
 }
 
-fn plate(html: &mut String, found: &Hit) {
-    let item = &found.item;
+fn result(hit: &Hit) -> Markup {
+    let item = &hit.item;
     let path = item_path(&item.id);
-    let caption = item.captions.first().map_or("", |caption| caption.text.as_str());
-    let name = if caption.is_empty() { &item.id } else { caption };
-    let size = match (item.width, item.height) {
-        (Some(width), Some(height)) => format!(" width=\"{width}\" height=\"{height}\""),
-        _ => String::new(),
-    };
-    let _ = write!(
-        html,
-        "<li class=\"plate\"><a href=\"{path}/image\"><span class=\"mat\"><img class=\"there\" src=\"{path}/thumbnail?w={THUMBNAIL_SIDE}\" \
-         alt=\"\" loading=\"lazy\"{size}></span><span class=\"plate-caption\" dir=\"auto\">{}</span></a><p class=\"meta\">\
-         <span class=\"number\">{}</span><span class=\"tags\">",
-        Escaped(name),
-        found.rank,
-    );
-    for label in &item.labels {
-        let _ = write!(html, "<span class=\"tag\" dir=\"auto\">{}</span>", Escaped(label));
-    }
-    let _ = write!(html, "</span><span class=\"score\">{:.0}\u{a0}%</span></p></li>", found.relevance * 100.0);
-}
-
-fn notice(title: &str, detail: &str) -> String {
-    format!(
-        "<section class=\"notice\"><h3 class=\"notice-title\">{}</h3><p class=\"notice-detail\">{}</p></section>",
-        Escaped(title),
-        Escaped(detail)
-    )
-}
-
-/// Text as it may stand in an element or between the quotes of an attribute.
-struct Escaped<'t>(&'t str);
-
-impl std::fmt::Display for Escaped<'_> {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        for char in self.0.chars() {
-            match char {
-                '&' => out.write_str("&amp;")?,
-                '<' => out.write_str("&lt;")?,
-                '>' => out.write_str("&gt;")?,
-                '"' => out.write_str("&quot;")?,
-                '\'' => out.write_str("&#39;")?,
-                other => out.write_char(other)?,
+    let caption = item.captions.first().map(|caption| caption.text.as_str()).filter(|caption| !caption.is_empty());
+    let relevance = format!("{:.0}\u{a0}%", hit.relevance * 100.0);
+    html! {
+        li.plate {
+            a href={ (path) "/image" } {
+                span.mat {
+                    img.there src={ (path) "/thumbnail?w=" (THUMBNAIL_SIDE) } alt="" loading="lazy"
+                        width=[item.width] height=[item.height];
+                }
+                span.plate-caption dir="auto" { (caption.unwrap_or(&item.id)) }
+            }
+            p.meta {
+                span.number { (hit.rank) }
+                span.tags {
+                    @for label in &item.labels { span.tag dir="auto" { (label) } }
+                }
+                span.score { (relevance) }
             }
         }
-        Ok(())
+    }
+}
+
+fn notice(title: &str, detail: &str) -> Markup {
+    html! {
+        section.notice {
+            h3.notice-title { (title) }
+            p.notice-detail { (detail) }
+        }
     }
 }
 
@@ -147,9 +128,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn markup_in_words_stays_words() {
+    fn markup_in_texts_is_escaped() {
         let hostile = "\"><img src=x onerror='alert(1)'>&";
-        assert_eq!(Escaped(hostile).to_string(), "&quot;&gt;&lt;img src=x onerror=&#39;alert(1)&#39;&gt;&amp;");
-        assert!(notice(hostile, hostile).matches('<').count() == 6);
+        let page = format!("{FIELD}>{}{}", NOSCRIPT.0, NOSCRIPT.1);
+        let rendered = with_form(&page, hostile);
+        assert!(
+            !rendered.contains("<img") && rendered.contains("&lt;img") && rendered.contains("&quot;&gt;"),
+            "{rendered}"
+        );
+        assert_eq!(notice(hostile, hostile).0.matches('<').count(), 6);
     }
 }

@@ -1,11 +1,12 @@
-//! The document of the API (OpenAPI 3.1). Handlers say what they take and give; what all of them share is put in here: who may
-//! ask, and what can go wrong.
+//! The OpenAPI document (3.1). Handlers describe their operations; this adds what all of them share: the scope they
+//! need and the errors they can return.
 
 use axum::{
     body::Bytes,
     http::{Method, header},
     response::{IntoResponse, Response},
 };
+use serde_json::{Value, json};
 use utoipa::{
     OpenApi, PartialSchema, ToSchema,
     openapi::{
@@ -16,57 +17,61 @@ use utoipa::{
     },
 };
 
-use serde_json::{Value, json};
-
-use crate::server::{
-    error::{Code, ProblemView},
-    middleware::auth,
+use super::{
+    error::{Code, ProblemBody},
+    route_policy::RoutePolicy,
+    routes::Routes,
 };
 
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "diptych", description = "Post words and get pictures, post a picture and get captions."),
+    info(
+        title = "diptych",
+        description = "Cross-modal retrieval: search images by text and captions by image. Errors are described at \
+                       `/problems/{code}`."
+    ),
     tags(
-        (name = "search", description = "Words find pictures, pictures find captions. Scope `search`."),
-        (name = "items", description = "What the collection holds. Reading needs the scope `search`, changing `ingest`."),
-        (name = "admin", description = "Models, long work, keys. Scope `admin`."),
-        (name = "info", description = "Open to everyone."),
+        (name = "search", description = "Search, classify and embed. Scope `search`."),
+        (name = "items", description = "Items of the collection. Reading needs the scope `search`, writing `ingest`."),
+        (name = "admin", description = "Models, tasks, keys and data quality. Scope `admin`."),
+        (name = "info", description = "State of the service. Open to everyone."),
     ),
 )]
 struct Document;
 
-/// The name of the way to show a key.
-const KEY: &str = "key";
+/// Name of the security scheme.
+const SECURITY_SCHEME: &str = "key";
 
-/// The name of the answer to all that goes wrong.
+/// Name of the response for errors, and of its schema.
 const PROBLEM: &str = "Problem";
 
-/// The document of all these routes, with what they share.
-pub(crate) fn completed(routes: impl IntoIterator<Item = openapi::OpenApi>) -> openapi::OpenApi {
+/// The document of these routes, with everything that they share.
+pub(crate) fn complete(routes: &Routes) -> openapi::OpenApi {
     let mut document = Document::openapi();
-    routes.into_iter().for_each(|operations| document.merge(operations));
+    document.merge(routes.operations().clone());
     for (route, item) in &mut document.paths.paths {
         for (method, operation) in operations_of(item) {
-            complete(route, &method, operation);
+            add_errors(route, routes.policies().find(route, &method), operation);
         }
     }
     let components = document.components.get_or_insert_with(Components::default);
     let scheme = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)
         .bearer_format("dpt_<id>_<secret>")
-        .description(Some("Until the first key is made, none is needed."))
+        .description(Some("Not required until the first key is created."))
         .build();
-    components.add_security_scheme(KEY, SecurityScheme::Http(scheme));
-    components.schemas.insert(PROBLEM.into(), ProblemView::schema());
-    let content = ContentBuilder::new().schema(Some(RefOr::Ref(Ref::from_schema_name(ProblemView::name()))));
+    components.add_security_scheme(SECURITY_SCHEME, SecurityScheme::Http(scheme));
+    components.schemas.insert(PROBLEM.into(), ProblemBody::schema());
+    let content = ContentBuilder::new().schema(Some(RefOr::Ref(Ref::from_schema_name(ProblemBody::name()))));
     let problem = ResponseBuilder::new()
-        .description("What went wrong, with a stable code")
+        .description("An error with a stable code")
         .content("application/problem+json", content.build())
         .build();
     components.responses.insert(PROBLEM.into(), problem.into());
-    let codes = Code::ALL.iter().map(|code| code.row());
-    let errors: Vec<Value> =
-        codes.map(|(code, status, title)| json!({ "code": code, "status": status.as_u16(), "title": title })).collect();
+    let errors = Code::ALL.iter().map(|code| code.info());
+    let errors: Vec<Value> = errors
+        .map(|error| json!({ "code": error.code, "status": error.status.as_u16(), "title": error.title }))
+        .collect();
     document.extensions = Some(ExtensionsBuilder::new().add("x-errors", errors).build());
     document
 }
@@ -83,30 +88,31 @@ fn operations_of(item: &mut PathItem) -> impl Iterator<Item = (Method, &mut Oper
     .filter_map(|(method, operation)| Some((method, operation.as_mut()?)))
 }
 
-fn complete(route: &str, method: &Method, operation: &mut Operation) {
-    let mut wrong = vec!["400", "500", "503", "504"];
-    if let Some(scope) = auth::needed(method, route) {
-        operation.security = Some(vec![SecurityRequirement::new(KEY, [scope.name()])]);
-        wrong.extend(["401", "403"]);
+/// Adds the operation's scope and the errors that it can return.
+fn add_errors(route: &str, policy: RoutePolicy, operation: &mut Operation) {
+    let mut errors = vec!["400", "500", "503", "504"];
+    if let Some(scope) = policy.scope {
+        operation.security = Some(vec![SecurityRequirement::new(SECURITY_SCHEME, [scope.name()])]);
+        errors.extend(["401", "403"]);
     }
     if route.contains('{') {
-        wrong.push("404");
+        errors.push("404");
     }
     if operation.request_body.is_some() {
-        wrong.extend(["413", "415"]);
+        errors.extend(["413", "415"]);
     }
     let problem = || RefOr::Ref(Ref::from_response_name(PROBLEM));
     let mut responses = ResponsesBuilder::from(std::mem::take(&mut operation.responses));
-    for status in wrong {
+    for status in errors {
         responses = responses.response(status, problem());
     }
-    // What is particular to an operation has one of the codes as well.
+    // Errors that only this operation can return have the same form.
     operation.responses = responses.response("default", problem()).build();
 }
 
-/// The document as it is sent.
-pub(crate) fn response_body(document: &openapi::OpenApi) -> Bytes {
-    // It is made of texts, numbers and lists alone.
+/// The document in JSON.
+pub(crate) fn to_json(document: &openapi::OpenApi) -> Bytes {
+    // Serialization cannot fail: the document consists of strings, numbers and lists.
     document.to_pretty_json().unwrap_or_default().into()
 }
 

@@ -38,8 +38,8 @@ impl Caller<'_> {
 /// the pages, counted in the source: a new one cannot be forgotten.
 fn routes() -> Vec<(Method, String)> {
     let source = include_str!("../../src/server/router.rs");
-    let pages: Vec<&str> = source.split(".route(\"").skip(1).map(|part| part.split('"').next().unwrap_or("")).collect();
-    assert_eq!(pages, ["/", "/admin", "/docs", "/static/{*path}", "/openapi.json"]);
+    let pages: Vec<&str> = source.split(".page(\"").skip(1).map(|part| part.split('"').next().unwrap_or("")).collect();
+    assert_eq!(pages, ["/", "/admin", "/docs", "/static/{*path}", "/openapi.json", "/problems/{code}"]);
     let document = serde_json::to_value(diptych::server::document()).expect("JSON");
     let mut routes: Vec<(Method, String)> = pages.iter().map(|path| (Method::GET, (*path).to_owned())).collect();
     for (path, item) in document["paths"].as_object().expect("paths") {
@@ -48,7 +48,9 @@ fn routes() -> Vec<(Method, String)> {
         }
     }
     assert!(routes.len() > 40, "{routes:?}");
-    routes.iter_mut().for_each(|(_, path)| *path = path.replace("{id}", "1").replace("{*path}", "search/index.js"));
+    routes.iter_mut().for_each(|(_, path)| {
+        *path = path.replace("{id}", "1").replace("{*path}", "search/index.js").replace("{code}", "internal")
+    });
     routes
 }
 

@@ -201,6 +201,10 @@ async fn every_bad_request_gets_its_problem() {
     problem(words(r#"{"query": 7}"#), 400, "malformed_request").await;
     let detail = problem(words(r#"{"query": "x", "colour": "red"}"#), 400, "malformed_request").await;
     assert!(detail["detail"].as_str().expect("text").contains("colour"), "{detail}");
+    let detail = problem(words(r#"{"q": "x"}"#), 400, "malformed_request").await;
+    assert!(detail["detail"].as_str().expect("text").contains("did you mean `query`?"), "{detail}");
+    assert_eq!(detail["errors"][0]["pointer"], "/q", "{detail}");
+    problem(words(r#"["x"]"#), 400, "malformed_request").await;
     problem(words(r#"{"query": ""}"#), 422, "invalid_query").await;
     problem(words(r#"{"query": " \n "}"#), 422, "invalid_query").await;
     problem(words(&format!(r#"{{"query": "{}"}}"#, "a".repeat(500_000))), 422, "invalid_query").await;

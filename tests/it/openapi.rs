@@ -32,6 +32,15 @@ fn references(value: &Value, found: &mut BTreeSet<String>) {
     }
 }
 
+/// Whether a body, or the schema that it refers to, has an example.
+fn has_example(document: &Value, content: &Value) -> bool {
+    let schema = &content["schema"];
+    let referenced = schema["oneOf"].as_array().and_then(|any| any.iter().find(|one| one["$ref"].is_string()));
+    let reference = referenced.unwrap_or(schema)["$ref"].as_str().unwrap_or_default();
+    let referenced = document.pointer(reference.trim_start_matches('#')).unwrap_or(&Value::Null);
+    ["example", "examples"].iter().any(|name| !content[name].is_null() || !referenced[name].is_null())
+}
+
 #[test]
 fn everything_that_is_named_is_there_and_says_what_it_is() {
     let document = document();
@@ -41,12 +50,20 @@ fn everything_that_is_named_is_there_and_says_what_it_is() {
     for name in &named {
         assert!(document.pointer(name.trim_start_matches('#')).is_some(), "{name} is nowhere");
     }
+    let mut ids = BTreeSet::new();
     for (path, item) in document["paths"].as_object().expect("paths") {
         for (method, operation) in item.as_object().expect("operations") {
             let at = format!("{method} {path}");
             assert!(operation["summary"].as_str().is_some_and(|text| text.len() > 5), "{at} has no summary");
             assert!(operation["responses"]["default"].is_object(), "{at} does not say what can go wrong");
             assert_eq!(operation["tags"].as_array().map(Vec::len), Some(1), "{at}");
+            let id = operation["operationId"].as_str().expect("an operation id");
+            assert!(ids.insert(id.to_owned()), "{at}: the operation id {id} is not unique");
+            for (media_type, content) in operation["requestBody"]["content"].as_object().into_iter().flatten() {
+                if media_type.starts_with("application/json") {
+                    assert!(has_example(&document, content), "{at} has no example of {media_type}");
+                }
+            }
         }
     }
 }
@@ -59,4 +76,21 @@ async fn the_service_sends_its_document_and_a_page_of_it() {
     let page = reqwest::get(format!("{base}/docs")).await.expect("an answer");
     assert!(page.headers()["content-security-policy"].to_str().expect("text").contains("default-src 'self'"));
     assert!(page.text().await.expect("a page").contains("/static/docs/index.js"));
+}
+
+#[tokio::test]
+async fn each_error_code_has_a_page_that_explains_it() {
+    let Some(base) = shared_server().await else { return };
+    let document = document();
+    for error in document["x-errors"].as_array().expect("errors") {
+        let (code, title) = (error["code"].as_str().expect("a code"), error["title"].as_str().expect("a title"));
+        let page = reqwest::get(format!("{base}/problems/{code}")).await.expect("an answer");
+        assert_eq!(
+            (page.status().as_u16(), &page.headers()["content-type"]),
+            (200, &"text/html; charset=utf-8".parse().expect("a value"))
+        );
+        let page = page.text().await.expect("a page");
+        assert!(page.contains(title) && page.contains("What to do"), "{page}");
+    }
+    assert_eq!(reqwest::get(format!("{base}/problems/nonsense")).await.expect("an answer").status(), 404);
 }

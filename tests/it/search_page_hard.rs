@@ -122,7 +122,7 @@ async fn without_scripts_nobody_can_show_a_key() {
     let server = Server::start(data.path()).await;
     let page =
         reqwest::get(format!("{}/?q=bird&plain=1", server.base)).await.expect("the page").text().await.expect("text");
-    assert!(page.contains("This needs a key") && !page.contains("thumbnail?"), "no results without a key");
+    assert!(page.contains("An API key is required") && !page.contains("thumbnail?"), "no results without a key");
 }
 
 #[tokio::test]

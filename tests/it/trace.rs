@@ -49,7 +49,7 @@ async fn each_line_says_for_which_request_it_is_and_an_owners_for_whose_key() {
     })
     .await;
     assert_eq!(ask(Method::POST, "/v1/admin/reindex", "owner-1").await.status(), 202);
-    let audit = line(data.path(), "an owner's request", "owner-1").await;
+    let audit = line(data.path(), "admin request", "owner-1").await;
     let fields = &audit["fields"];
     assert_eq!(fields["key"].as_str(), key.split('_').nth(1), "{audit}");
     assert_eq!((&fields["method"], &fields["path"]), (&"POST".into(), &"/v1/admin/reindex".into()), "{audit}");

@@ -1,237 +1,295 @@
-//! Filters in JSON: `{"must": […], "should": […], "must_not": […]}`, each a list of conditions or of filters.
-//!
-//! Read by hand and not by serde, so that an error says where it is, what was found and what is allowed.
+//! Filters: `{"must": […], "should": […], "must_not": […]}`, each a list of conditions and nested filters.
 
-use serde_json::{Map, Value, json};
-use utoipa::{
-    PartialSchema, ToSchema,
-    openapi::{RefOr, Schema},
-};
+use serde::Deserialize;
+use serde_json::Value;
+use utoipa::ToSchema;
 
-use crate::server::{
-    error::{Code, Outcome, Problem},
-    extract::search_params::schema_of,
-};
+use super::json::Object;
 use crate::{
     catalog::{Bound, Clause, Field, Filter, Predicate, Scalar},
-    util::json::kind,
+    server::error::{ApiResult, Code, Problem},
 };
 
-/// How much a filter may ask.
+/// Limits on the size of a filter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FilterLimits {
-    /// Filters within filters.
+    /// Nested filters.
     pub depth: usize,
-    /// Conditions of a filter, those of filters within it included.
+    /// Conditions of a filter, including those of nested filters.
     pub conditions: usize,
 }
 
 /// Values that a field is compared with at once.
-const MAX_VALUES: usize = 1000;
+pub(crate) const MAX_VALUES: usize = 1000;
 
-const RANGE: [(&str, Bound); 4] = [("gt", Bound::Gt), ("gte", Bound::Gte), ("lt", Bound::Lt), ("lte", Bound::Lte)];
+/// Which items count. `/v1/info` has the maximum number of conditions and the maximum depth.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Filter, example = json!({"must": [
+    {"key": "label", "match": {"any": ["bird"]}},
+    {"key": "meta.year", "range": {"gte": 1990}},
+]}))]
+pub(crate) struct FilterRequest {
+    /// All of these hold.
+    #[serde(default)]
+    #[schema(no_recursion)]
+    must: Vec<ClauseRequest>,
+    /// At least one of these holds, if there are any.
+    #[serde(default)]
+    #[schema(no_recursion)]
+    should: Vec<ClauseRequest>,
+    /// None of these holds.
+    #[serde(default)]
+    #[schema(no_recursion)]
+    must_not: Vec<ClauseRequest>,
+}
 
-/// The schema of a filter.
-pub(crate) struct FilterSchema;
+/// A condition or a nested filter.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(untagged, try_from = "Object<ClauseFields>")]
+#[schema(as = Clause)]
+enum ClauseRequest {
+    Condition(ConditionRequest),
+    #[schema(no_recursion)]
+    Nested(FilterRequest),
+}
 
-impl PartialSchema for FilterSchema {
-    fn schema() -> RefOr<Schema> {
-        let clauses = |says: &str| {
-            json!({ "type": "array", "description": says, "items": { "oneOf": [
-                { "$ref": "#/components/schemas/ConditionSchema" }, { "$ref": "#/components/schemas/FilterSchema" },
-            ] } })
-        };
-        schema_of(json!({
-            "type": "object",
-            "description": "Which items count. `/v1/info` says how many conditions it may have, and how deep it may be.",
-            "properties": {
-                "must": clauses("All of these hold."),
-                "should": clauses("At least one of these holds, if there are any."),
-                "must_not": clauses("None of these holds."),
-            },
-            "additionalProperties": false,
-        }))
+/// Compares a field of the item: with some values (`match`) or, for fields of meta, with bounds (`range`).
+#[derive(Debug, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Condition, min_properties = 2, max_properties = 2)]
+struct ConditionRequest {
+    /// `label`, `id`, `has` (`image` or `text`), or `meta.NAME` for a field of meta that some item has.
+    #[schema(pattern = r"^(label|id|has|meta\..+)$")]
+    key: String,
+    #[serde(rename = "match")]
+    #[schema(nullable = false)]
+    matches: Option<MatchRequest>,
+    #[schema(nullable = false)]
+    range: Option<RangeRequest>,
+}
+
+/// The field has one of some values.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Match, min_properties = 1, max_properties = 1)]
+struct MatchRequest {
+    #[schema(max_items = 1000, nullable = false)]
+    any: Option<Vec<ScalarRequest>>,
+    #[schema(nullable = false)]
+    value: Option<ScalarRequest>,
+}
+
+/// The field is between bounds.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Range, min_properties = 1)]
+struct RangeRequest {
+    #[schema(nullable = false)]
+    gt: Option<BoundRequest>,
+    #[schema(nullable = false)]
+    gte: Option<BoundRequest>,
+    #[schema(nullable = false)]
+    lt: Option<BoundRequest>,
+    #[schema(nullable = false)]
+    lte: Option<BoundRequest>,
+}
+
+/// A string, a number, true or false.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(untagged, try_from = "Value")]
+#[schema(as = Scalar)]
+enum ScalarRequest {
+    Text(String),
+    Number(f64),
+    Bool(bool),
+}
+
+/// A string or a number.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(untagged, try_from = "Value")]
+#[schema(as = Bound)]
+enum BoundRequest {
+    Text(String),
+    Number(f64),
+}
+
+/// The fields of a condition and of a filter.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ClauseFields {
+    key: Option<String>,
+    r#match: Option<Object<MatchRequest>>,
+    range: Option<Object<RangeRequest>>,
+    must: Option<Vec<ClauseRequest>>,
+    should: Option<Vec<ClauseRequest>>,
+    must_not: Option<Vec<ClauseRequest>>,
+}
+
+impl TryFrom<Object<ClauseFields>> for ClauseRequest {
+    type Error = &'static str;
+
+    fn try_from(Object(fields): Object<ClauseFields>) -> Result<Self, Self::Error> {
+        let ClauseFields { key, r#match, range, must, should, must_not } = fields;
+        let is_filter = must.is_some() || should.is_some() || must_not.is_some();
+        match key {
+            Some(_) if is_filter => Err("a condition (key) and a filter (must, should, must_not) are mixed"),
+            Some(key) => Ok(Self::Condition(ConditionRequest {
+                key,
+                matches: r#match.map(Object::into_inner),
+                range: range.map(Object::into_inner),
+            })),
+            None if r#match.is_some() || range.is_some() => Err("a condition needs a key"),
+            None => Ok(Self::Nested(FilterRequest {
+                must: must.unwrap_or_default(),
+                should: should.unwrap_or_default(),
+                must_not: must_not.unwrap_or_default(),
+            })),
+        }
     }
 }
 
-impl ToSchema for FilterSchema {
-    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
-        schemas.push((ConditionSchema::name().into_owned(), ConditionSchema::schema()));
+impl TryFrom<Value> for ScalarRequest {
+    type Error = &'static str;
+
+    fn try_from(value: Value) -> Result<Self, Self::Error> {
+        match value {
+            Value::String(text) => Ok(Self::Text(text)),
+            Value::Number(number) => number.as_f64().map(Self::Number).ok_or("the number is out of range"),
+            Value::Bool(value) => Ok(Self::Bool(value)),
+            Value::Null | Value::Array(_) | Value::Object(_) => Err("expected a string, a number, true or false"),
+        }
     }
 }
 
-/// The schema of a condition of a filter.
-struct ConditionSchema;
+impl TryFrom<Value> for BoundRequest {
+    type Error = &'static str;
 
-impl PartialSchema for ConditionSchema {
-    fn schema() -> RefOr<Schema> {
-        let scalar = json!({ "type": ["string", "number", "boolean"] });
-        let bound = json!({ "type": ["string", "number"] });
-        let values = json!({ "type": "array", "items": scalar, "maxItems": MAX_VALUES });
-        schema_of(json!({
-            "type": "object",
-            "description": "What a field holds: one of some values (`match`), or, for fields of meta, what lies between bounds (`range`).",
-            "properties": {
-                "key": {
-                    "type": "string",
-                    "description": "label, id, has (image or text), or meta.NAME, which some item has to have.",
-                    "pattern": "^(label|id|has|meta\\..+)$",
-                },
-                "match": {
-                    "type": "object",
-                    "properties": { "any": values, "value": scalar },
-                    "minProperties": 1, "maxProperties": 1, "additionalProperties": false,
-                },
-                "range": {
-                    "type": "object",
-                    "properties": { "gt": bound, "gte": bound, "lt": bound, "lte": bound },
-                    "minProperties": 1, "additionalProperties": false,
-                },
-            },
-            "required": ["key"],
-            "minProperties": 2, "maxProperties": 2, "additionalProperties": false,
-        }))
+    fn try_from(value: Value) -> Result<Self, Self::Error> {
+        match ScalarRequest::try_from(value) {
+            Ok(ScalarRequest::Text(text)) => Ok(Self::Text(text)),
+            Ok(ScalarRequest::Number(number)) => Ok(Self::Number(number)),
+            Ok(ScalarRequest::Bool(_)) | Err(_) => Err("expected a string or a number"),
+        }
     }
 }
 
-impl ToSchema for ConditionSchema {}
-
-/// Reads a filter that lies at `/filter` of a request.
-pub(crate) fn parse(value: &Value, limits: FilterLimits) -> Outcome<Filter> {
-    filter(value, "/filter", limits.depth, &mut Left { conditions: limits.conditions, limits })
+/// Checks the filter at `/filter` of a request. Without one, all items count.
+pub(crate) fn resolve(filter: Option<Object<FilterRequest>>, limits: FilterLimits) -> ApiResult<Filter> {
+    let mut resolver = Resolver { conditions_left: limits.conditions, limits };
+    match filter {
+        Some(Object(filter)) => resolver.filter(filter, "/filter", limits.depth),
+        None => Ok(Filter::default()),
+    }
 }
 
-/// What a filter may still ask.
-struct Left {
-    conditions: usize,
+/// Turns a filter into the catalog's, and counts its conditions.
+struct Resolver {
+    conditions_left: usize,
     limits: FilterLimits,
 }
 
-fn filter(value: &Value, at: &str, depth: usize, left: &mut Left) -> Outcome<Filter> {
-    let fields = object(value, at, "a filter with must, should or must_not")?;
-    if depth == 0 {
-        return Err(bad(at, format!("filters lie within each other more than {} deep", left.limits.depth)));
-    }
-    let mut read = Filter::default();
-    for (name, value) in fields {
-        let at = format!("{at}/{name}");
-        let clauses = match name.as_str() {
-            "must" => &mut read.must,
-            "should" => &mut read.should,
-            "must_not" => &mut read.must_not,
-            _ => return Err(bad(&at, "is unknown; a filter has must, should and must_not".into())),
-        };
-        let Value::Array(list) = value else { return Err(bad(&at, format!("is {}; a list is expected", kind(value)))) };
-        for (place, value) in list.iter().enumerate() {
-            left.conditions = left
-                .conditions
-                .checked_sub(1)
-                .ok_or_else(|| bad(&at, format!("a filter has at most {} conditions", left.limits.conditions)))?;
-            clauses.push(clause(value, &format!("{at}/{place}"), depth, left)?);
+impl Resolver {
+    fn filter(&mut self, filter: FilterRequest, pointer: &str, depth: usize) -> ApiResult<Filter> {
+        if depth == 0 {
+            return Err(invalid(pointer, format!("the filter is nested more than {} deep", self.limits.depth)));
         }
+        Ok(Filter {
+            must: self.clauses(filter.must, &format!("{pointer}/must"), depth)?,
+            should: self.clauses(filter.should, &format!("{pointer}/should"), depth)?,
+            must_not: self.clauses(filter.must_not, &format!("{pointer}/must_not"), depth)?,
+        })
     }
-    Ok(read)
+
+    fn clauses(&mut self, clauses: Vec<ClauseRequest>, pointer: &str, depth: usize) -> ApiResult<Vec<Clause>> {
+        let mut resolved = Vec::with_capacity(clauses.len());
+        for (index, clause) in clauses.into_iter().enumerate() {
+            self.conditions_left = self.conditions_left.checked_sub(1).ok_or_else(|| {
+                invalid(pointer, format!("a filter has at most {} conditions", self.limits.conditions))
+            })?;
+            let pointer = format!("{pointer}/{index}");
+            resolved.push(match clause {
+                ClauseRequest::Condition(condition) => self::condition(condition, &pointer)?,
+                ClauseRequest::Nested(filter) => Clause::Nested(self.filter(filter, &pointer, depth - 1)?),
+            });
+        }
+        Ok(resolved)
+    }
 }
 
-fn clause(value: &Value, at: &str, depth: usize, left: &mut Left) -> Outcome<Clause> {
-    let fields = object(value, at, "a condition with a key, or a filter")?;
-    let Some(key) = fields.get("key") else {
-        return Ok(Clause::Nested(filter(value, at, depth - 1, left)?));
+fn condition(ConditionRequest { key, matches, range }: ConditionRequest, pointer: &str) -> ApiResult<Clause> {
+    let field = field(&key).ok_or_else(|| {
+        let detail = format!("{key:?} is not a field to filter by; allowed are label, id, has and meta.NAME");
+        invalid(&format!("{pointer}/key"), detail)
+    })?;
+    let test = match (matches, range) {
+        (Some(matches), None) => any_of(matches, &field, &format!("{pointer}/match"))?,
+        (None, Some(range)) if matches!(field, Field::Meta(_)) => bounds(range, &format!("{pointer}/range"))?,
+        (None, Some(_)) => {
+            let detail = format!("range is not supported for {key}; only for meta.NAME");
+            return Err(invalid(&format!("{pointer}/range"), detail));
+        }
+        (Some(_), Some(_)) | (None, None) => {
+            return Err(invalid(pointer, "a condition has exactly one of match and range"));
+        }
     };
-    let key = key.as_str().ok_or_else(|| bad(&format!("{at}/key"), format!("is {}; a text is expected", kind(key))))?;
-    let field = match key.split_once('.') {
-        None if key == "label" => Field::Label,
-        None if key == "id" => Field::Id,
-        None if key == "has" => Field::Has,
+    Ok(Clause::Condition(field, test))
+}
+
+fn field(key: &str) -> Option<Field> {
+    match key.split_once('.') {
+        None if key == "label" => Some(Field::Label),
+        None if key == "id" => Some(Field::Id),
+        None if key == "has" => Some(Field::Has),
         Some(("meta", path)) if path.split('.').all(|name| !name.is_empty()) && !path.contains(['"', '\\', '\0']) => {
-            Field::Meta(path.split('.').map(str::to_owned).collect())
+            Some(Field::Meta(path.split('.').map(str::to_owned).collect()))
         }
-        _ => {
-            let allowed = "is no field to filter by; allowed are label, id, has and meta.NAME";
-            return Err(bad(&format!("{at}/key"), format!("{key:?} {allowed}")));
-        }
-    };
-    let (mut test, ranges) = (None, matches!(field, Field::Meta(_)));
-    for (name, value) in fields {
-        let at = format!("{at}/{name}");
-        match name.as_str() {
-            "key" => {}
-            "match" => test = Some(any(value, &at, &field)?),
-            "range" if ranges => test = Some(range(value, &at)?),
-            _ => {
-                let allowed = if ranges { "match and range" } else { "match" };
-                return Err(bad(&at, format!("cannot be asked of {key}; allowed: {allowed}")));
-            }
-        }
-    }
-    let given = fields.len() - 1;
-    let test = test.filter(|_| given == 1);
-    test.map(|test| Clause::Condition(field, test))
-        .ok_or_else(|| bad(at, format!("{given} comparisons are given; a condition has one, match or range")))
-}
-
-/// `{"any": […]}` or `{"value": …}`
-fn any(value: &Value, at: &str, field: &Field) -> Outcome<Predicate> {
-    let fields = object(value, at, "{\"any\": […]} or {\"value\": …}")?;
-    let values = match (fields.get("any"), fields.get("value"), fields.len()) {
-        (Some(Value::Array(values)), None, 1) => values.as_slice(),
-        (None, Some(value), 1) => std::slice::from_ref(value),
-        _ => return Err(bad(at, "{\"any\": […]} or {\"value\": …} is expected".into())),
-    };
-    if values.len() > MAX_VALUES {
-        return Err(bad(at, format!("has {} values; at most {MAX_VALUES} are allowed", values.len())));
-    }
-    let read = |value: &Value| {
-        let scalar = scalar(value)
-            .ok_or_else(|| bad(at, format!("holds {}; texts, numbers, true and false are allowed", kind(value))))?;
-        match (field, &scalar) {
-            (Field::Meta(_), _) => {}
-            (Field::Has, Scalar::Text(what)) if !["image", "text"].contains(&what.as_str()) => {
-                return Err(bad(at, format!("asks for {what:?}; an item has \"image\" or \"text\"")));
-            }
-            (_, Scalar::Text(_)) => {}
-            _ => return Err(bad(at, format!("holds {}; this field is a text", kind(value)))),
-        }
-        Ok(scalar)
-    };
-    Ok(Predicate::Any(values.iter().map(read).collect::<Outcome<_>>()?))
-}
-
-/// `{"gte": …, "lt": …}`
-fn range(value: &Value, at: &str) -> Outcome<Predicate> {
-    let fields = object(value, at, "bounds")?;
-    let mut bounds = Vec::new();
-    for (name, value) in fields {
-        let at = format!("{at}/{name}");
-        let bound = RANGE.iter().find(|(known, _)| known == name).map(|(_, bound)| *bound);
-        let bound = bound.ok_or_else(|| bad(&at, "is no bound; allowed are gt, gte, lt and lte".into()))?;
-        let limit = scalar(value).filter(|limit| !matches!(limit, Scalar::Bool(_)));
-        bounds.push((
-            bound,
-            limit.ok_or_else(|| bad(&at, format!("is {}; a number or a text is expected", kind(value))))?,
-        ));
-    }
-    if bounds.is_empty() {
-        return Err(bad(at, "has no bound; allowed are gt, gte, lt and lte".into()));
-    }
-    Ok(Predicate::Range(bounds))
-}
-
-fn scalar(value: &Value) -> Option<Scalar> {
-    match value {
-        Value::String(text) => Some(Scalar::Text(text.clone())),
-        Value::Number(number) => number.as_f64().filter(|n| n.is_finite()).map(Scalar::Number),
-        Value::Bool(yes) => Some(Scalar::Bool(*yes)),
         _ => None,
     }
 }
 
-fn object<'v>(value: &'v Value, at: &str, expected: &str) -> Outcome<&'v Map<String, Value>> {
-    value.as_object().ok_or_else(|| bad(at, format!("is {}; {expected} is expected", kind(value))))
+fn any_of(matches: MatchRequest, field: &Field, pointer: &str) -> ApiResult<Predicate> {
+    let values = match (matches.any, matches.value) {
+        (Some(values), None) => values,
+        (None, Some(value)) => vec![value],
+        _ => return Err(invalid(pointer, "exactly one of any and value is expected")),
+    };
+    if values.len() > MAX_VALUES {
+        let detail = format!("{} values are given; at most {MAX_VALUES} are allowed", values.len());
+        return Err(invalid(pointer, detail));
+    }
+    let value = |value: ScalarRequest| match (field, value) {
+        (Field::Has, ScalarRequest::Text(kind)) if !["image", "text"].contains(&kind.as_str()) => {
+            Err(invalid(pointer, format!("{kind:?} is not allowed; an item has \"image\" or \"text\"")))
+        }
+        (_, ScalarRequest::Text(text)) => Ok(Scalar::Text(text)),
+        (Field::Meta(_), ScalarRequest::Number(number)) => Ok(Scalar::Number(number)),
+        (Field::Meta(_), ScalarRequest::Bool(value)) => Ok(Scalar::Bool(value)),
+        _ => Err(invalid(pointer, "this field is compared with strings only")),
+    };
+    Ok(Predicate::Any(values.into_iter().map(value).collect::<ApiResult<_>>()?))
 }
 
-fn bad(at: &str, reason: String) -> Problem {
-    Problem::new(Code::InvalidFilter, format!("{at} {reason}")).at(at)
+fn bounds(RangeRequest { gt, gte, lt, lte }: RangeRequest, pointer: &str) -> ApiResult<Predicate> {
+    let bounds = [(Bound::Gt, gt), (Bound::Gte, gte), (Bound::Lt, lt), (Bound::Lte, lte)];
+    let bounds: Vec<_> = bounds
+        .into_iter()
+        .filter_map(|(bound, value)| {
+            let value = match value? {
+                BoundRequest::Text(text) => Scalar::Text(text),
+                BoundRequest::Number(number) => Scalar::Number(number),
+            };
+            Some((bound, value))
+        })
+        .collect();
+    if bounds.is_empty() {
+        return Err(invalid(pointer, "a range has at least one of gt, gte, lt and lte"));
+    }
+    Ok(Predicate::Range(bounds))
+}
+
+fn invalid(pointer: &str, reason: impl Into<String>) -> Problem {
+    Problem::new(Code::InvalidFilter, format!("{pointer}: {}", reason.into())).with_pointer(pointer)
 }
 
 #[cfg(test)]
@@ -239,15 +297,28 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::server::extract::json::from_value;
 
     const LIMITS: FilterLimits = FilterLimits { depth: 8, conditions: 100 };
 
+    #[derive(Debug, Deserialize)]
+    struct Request {
+        filter: Option<Object<FilterRequest>>,
+    }
+
+    fn parse(filter: &Value) -> ApiResult<Filter> {
+        resolve(from_value::<Request>(json!({ "filter": filter }))?.filter, LIMITS)
+    }
+
     #[test]
-    fn filters_are_read() {
-        let read = parse(&json!({
-            "must": [{"key": "label", "match": {"any": ["a", "b"]}}, {"key": "meta.year", "range": {"gte": 1990, "lt": 2000.5}}],
+    fn filters_are_parsed() {
+        let parsed = parse(&json!({
+            "must": [
+                {"key": "label", "match": {"any": ["a", "b"]}},
+                {"key": "meta.year", "range": {"gte": 1990, "lt": 2000.5}},
+            ],
             "should": [{"must_not": [{"key": "has", "match": {"value": "image"}}]}],
-        }), LIMITS)
+        }))
         .expect("a filter");
         let text = |text: &str| Scalar::Text(text.into());
         let year = Predicate::Range(vec![(Bound::Gte, Scalar::Number(1990.0)), (Bound::Lt, Scalar::Number(2000.5))]);
@@ -255,35 +326,48 @@ mod tests {
             must_not: vec![Clause::Condition(Field::Has, Predicate::Any(vec![text("image")]))],
             ..Filter::default()
         };
-        assert_eq!(read.must[0], Clause::Condition(Field::Label, Predicate::Any(vec![text("a"), text("b")])));
-        assert_eq!(read.must[1], Clause::Condition(Field::Meta(vec!["year".into()]), year));
-        assert_eq!(read.should, [Clause::Nested(inner)]);
+        assert_eq!(parsed.must[0], Clause::Condition(Field::Label, Predicate::Any(vec![text("a"), text("b")])));
+        assert_eq!(parsed.must[1], Clause::Condition(Field::Meta(vec!["year".into()]), year));
+        assert_eq!(parsed.should, [Clause::Nested(inner)]);
+        assert!(parse(&Value::Null).expect("no filter").is_empty());
     }
 
     #[test]
-    fn what_is_no_filter_is_named_with_its_place() {
-        let mut deep = json!({"key": "id", "match": {"value": "x"}});
-        for _ in 0..100 {
-            deep = json!({"must": [deep]});
-        }
-        for (value, place) in [
-            (json!([]), "/filter is a list"),
-            (json!({"all": []}), "/filter/all is unknown"),
-            (json!({"must": {}}), "/filter/must is an object"),
-            (json!({"must": [{"key": "colour", "match": {"value": 1}}]}), "/filter/must/0/key \"colour\""),
-            (json!({"must": [{"key": "meta.", "match": {"value": 1}}]}), "/filter/must/0/key \"meta.\""),
-            (json!({"must": [{"key": "label"}]}), "/filter/must/0 0 comparisons"),
-            (json!({"must": [{"key": "label", "range": {"gt": 1}}]}), "/filter/must/0/range cannot be asked of label"),
-            (json!({"must": [{"key": "label", "match": {"any": [1]}}]}), "/filter/must/0/match holds a number"),
+    fn invalid_filters_are_refused_with_their_place() {
+        let condition = json!({"key": "id", "match": {"value": "x"}});
+        let deep = (0..20).fold(condition.clone(), |inner, _| json!({ "must": [inner] }));
+        for (filter, expected) in [
+            (json!([]), "/filter: invalid type: sequence, expected an object"),
+            (json!({"all": []}), "/filter/all: unknown field `all`"),
+            (json!({"must": {}}), "/filter/must: invalid type: map"),
+            (json!({"must": [["label"]]}), "/filter/must/0: invalid type: sequence"),
+            (json!({"must": [{"key": "colour", "match": {"value": 1}}]}), "/filter/must/0/key: \"colour\""),
+            (json!({"must": [{"key": "meta.", "match": {"value": 1}}]}), "/filter/must/0/key: \"meta.\""),
+            (json!({"must": [{"key": "label"}]}), "/filter/must/0: a condition has exactly one"),
+            (json!({"must": [{"match": {"value": "x"}}]}), "/filter/must/0: a condition needs a key"),
+            (json!({"must": [{"key": "id", "must": []}]}), "/filter/must/0: a condition (key) and a filter"),
+            (json!({"must": [{"key": "label", "range": {"gt": 1}}]}), "/filter/must/0/range: range is not supported"),
+            (json!({"must": [{"key": "label", "prefix": "x"}]}), "/filter/must/0/prefix: unknown field"),
+            (
+                json!({"must": [{"key": "label", "match": {"any": [1]}}]}),
+                "/filter/must/0/match: this field is compared",
+            ),
+            (
+                json!({"must": [{"key": "meta.a", "match": {"any": [[]]}}]}),
+                "/filter/must/0/match/any/0: expected a string",
+            ),
             (json!({"must": [{"key": "has", "match": {"value": "sound"}}]}), "\"sound\""),
-            (json!({"must": [{"key": "meta.a", "range": {"from": 1}}]}), "/filter/must/0/range/from is no bound"),
-            (json!({"must": [{"key": "meta.a", "range": {"gt": [1]}}]}), "/filter/must/0/range/gt is a list"),
-            (json!({"must": vec![json!({"key": "id", "match": {"value": "x"}}); 101]}), "at most 100 conditions"),
+            (json!({"must": [{"key": "meta.a", "range": {"from": 1}}]}), "/filter/must/0/range/from: unknown field"),
+            (json!({"must": [{"key": "meta.a", "range": {"gt": [1]}}]}), "/filter/must/0/range/gt: expected a string"),
+            (json!({"must": [{"key": "meta.a", "range": {"gt": true}}]}), "/filter/must/0/range/gt: expected a string"),
+            (json!({"must": [{"key": "meta.a", "range": {}}]}), "/filter/must/0/range: a range has at least one"),
+            (json!({"must": vec![condition; 101]}), "at most 100 conditions"),
             (json!({"must": [{"key": "id", "match": {"any": vec!["x"; 1001]}}]}), "1001 values"),
             (deep, "more than 8 deep"),
         ] {
-            let problem = parse(&value, LIMITS).expect_err(place);
-            assert!(problem.detail().contains(place), "{}", problem.detail());
+            let problem = parse(&filter).expect_err(expected);
+            assert_eq!(problem.code(), Code::InvalidFilter, "{filter}");
+            assert!(problem.detail().contains(expected), "{} lacks {expected}", problem.detail());
         }
     }
 }

@@ -1,44 +1,29 @@
-//! Forms that carry a picture.
+//! Forms with an image.
 
 use axum::{
     body::Bytes,
     extract::{FromRequest, Multipart, Request},
-    http::StatusCode,
 };
 
-use crate::server::{
-    error::{Code, Outcome, Problem},
-    state::App,
-};
+use super::body::BodyLimit;
+use crate::server::error::{ApiResult, Problem};
 
-impl App {
-    /// The fields of a form that has these two, either of which may be missing, and no other.
-    pub(crate) async fn form(&self, request: Request, names: [&str; 2]) -> Outcome<[Option<Bytes>; 2]> {
-        let malformed = |detail: String| Problem::new(Code::MalformedRequest, detail);
-        let mut form = Multipart::from_request(request, &()).await.map_err(|e| malformed(e.body_text()))?;
-        let mut fields = [None, None];
-        while let Some(field) = form.next_field().await.map_err(|e| self.body_problem(&e.body_text(), e.status()))? {
-            let name = field.name().unwrap_or_default().to_owned();
-            let Some(place) = names.iter().position(|known| *known == name) else {
-                let detail = format!("field {name:?} is unknown; the form has {:?} and {:?}", names[0], names[1]);
-                return Err(malformed(detail));
-            };
-            if fields[place].is_some() {
-                return Err(malformed(format!("field {name:?} is given twice")));
-            }
-            let bytes = field.bytes().await.map_err(|e| self.body_problem(&e.body_text(), e.status()))?;
-            fields[place] = Some(bytes);
+/// The fields of a form that has these two, either of which may be missing, and no others.
+pub(crate) async fn read_form(request: Request, names: [&str; 2]) -> ApiResult<[Option<Bytes>; 2]> {
+    let limit = BodyLimit::of(&request);
+    let mut form = Multipart::from_request(request, &()).await.map_err(|e| Problem::malformed(e.body_text()))?;
+    let mut fields = [None, None];
+    while let Some(field) = form.next_field().await.map_err(|e| limit.problem(e.status(), &e.body_text()))? {
+        let name = field.name().unwrap_or_default().to_owned();
+        let Some(position) = names.iter().position(|known| *known == name) else {
+            let detail = format!("unknown field {name:?}; the form has the fields {:?} and {:?}", names[0], names[1]);
+            return Err(Problem::malformed(detail));
+        };
+        if fields[position].is_some() {
+            return Err(Problem::malformed(format!("the field {name:?} is given twice")));
         }
-        Ok(fields)
+        let bytes = field.bytes().await.map_err(|e| limit.problem(e.status(), &e.body_text()))?;
+        fields[position] = Some(bytes);
     }
-
-    /// The problem with a body that could not be read to its end.
-    pub(crate) fn body_problem(&self, detail: &str, status: StatusCode) -> Problem {
-        if status == StatusCode::PAYLOAD_TOO_LARGE {
-            let most = self.limits.picture_bytes;
-            Problem::new(Code::BodyTooLarge, format!("a picture may have at most {most} bytes"))
-        } else {
-            Problem::new(Code::MalformedRequest, detail)
-        }
-    }
+    Ok(fields)
 }

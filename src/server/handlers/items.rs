@@ -1,409 +1,207 @@
-//! Items that come, change and go.
-
-use std::ops::Range;
+//! Items: list, create, get, replace, change and delete.
 
 use axum::{
     Extension, Json,
-    body::Bytes,
-    extract::{
-        FromRequest, Path, Request, State,
-        rejection::{JsonRejection, PathRejection},
-    },
+    extract::State,
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use serde_json::{Map, Value, json};
-use utoipa::ToSchema;
+use serde::Deserialize;
+use utoipa::IntoParams;
+use utoipa_axum::routes;
 
-use crate::server::{
-    error::{Code, Outcome, Problem},
-    extract::filter,
-    extract::filter::FilterSchema,
-    extract::search_params::{AddressParameters, FilterParameter, as_json, few_values, read, whole},
-    handlers::item_images::with_tag,
-    handlers::search::{decoded, media_type},
-    middleware::idempotency::Once,
-    responses::{Accepted, ItemList, ItemView, TaskView, item_path},
-    state::App,
-};
 use crate::{
-    catalog::WriteCondition,
-    engine::{BulkLine, ItemChange, ItemDraft},
+    catalog::{Item, WriteCondition},
+    engine::ItemDraft,
+    server::{
+        conditional::{if_match, is_cached, not_modified},
+        error::{ApiResult, Code, Problem},
+        extract::{
+            filter::{self, FilterRequest},
+            item::{ItemForm, ItemPatch, ItemRequest},
+            json::{Object, integer},
+            path::Path,
+            query::JsonQuery,
+            search_request::FILTER_EXAMPLE,
+        },
+        middleware::idempotency::IdempotencyKey,
+        responses::item::{ItemList, ItemResponse, etag, item_path},
+        route_policy::RoutePolicy,
+        routes::Routes,
+        state::App,
+    },
 };
 
-/// Items of a list, unless it says otherwise.
-const LISTED: usize = 20;
+/// Items of a page, unless the request says otherwise.
+const DEFAULT_LIMIT: usize = 20;
 
-/// An item without its picture.
-#[derive(Debug, Default, Deserialize, ToSchema)]
+/// Parameters of `GET /v1/items`.
+#[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
-struct ItemBody {
-    /// What its owner calls it; without one it gets one.
-    #[schema(min_length = 1, max_length = 1024)]
-    id: Option<String>,
-    /// Sentences that describe it. It has a picture or a caption.
-    #[serde(default)]
-    #[schema(max_items = 100)]
-    captions: Vec<String>,
-    /// Its classes.
-    #[serde(default)]
-    #[schema(max_items = 100)]
-    labels: Vec<String>,
-    /// Whatever else there is to say of it.
-    #[serde(default)]
-    #[schema(value_type = Object)]
-    meta: Map<String, Value>,
-}
-
-/// What is to change of an item; what is not named stays.
-#[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct ChangeBody {
-    /// All its sentences from now on.
-    #[schema(max_items = 100)]
-    captions: Option<Vec<String>>,
-    /// All its classes from now on.
-    #[schema(max_items = 100)]
-    labels: Option<Vec<String>>,
-    /// Fields of its `meta`; null takes one away (RFC 7396).
-    #[serde(default)]
-    #[schema(value_type = Object)]
-    meta: Map<String, Value>,
-}
-
-/// The schema of the form of an item.
-#[derive(ToSchema)]
-#[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "the form is read field by field; this says what it has")]
-struct ItemForm {
-    /// A picture's file.
-    #[schema(value_type = Option<String>, format = Binary)]
-    image: Option<Vec<u8>>,
-    item: Option<ItemBody>,
-}
-
-/// The schema of the form of a change.
-#[derive(ToSchema)]
-#[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "as ItemForm")]
-struct ChangeForm {
-    /// The file of another picture.
-    #[schema(value_type = Option<String>, format = Binary)]
-    image: Option<Vec<u8>>,
-    item: Option<ChangeBody>,
-}
-
-/// Which items are to go: those that are named, or those that a filter lets through.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct DeleteBody {
-    #[schema(max_items = 1000)]
-    ids: Option<Vec<String>>,
-    #[schema(value_type = Option<FilterSchema>)]
-    filter: Option<Value>,
-    /// Count them and leave them.
-    #[serde(default)]
-    dry_run: bool,
-}
-
-/// The parameters of `GET /v1/items`.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ListOptions {
-    filter: Option<Value>,
-    #[serde(default, deserialize_with = "whole")]
+#[into_params(parameter_in = Query)]
+struct ListParams {
+    /// Which items to list, as JSON (see the schema `Filter`).
+    #[param(value_type = Option<String>, nullable = false, example = json!(FILTER_EXAMPLE))]
+    filter: Option<Object<FilterRequest>>,
+    /// Items of a page.
+    #[serde(default, deserialize_with = "integer")]
+    #[param(minimum = 1, maximum = 100, default = 20, nullable = false)]
     limit: Option<usize>,
+    /// The `next_cursor` of a page: fetches the next one.
+    #[param(nullable = false)]
     cursor: Option<String>,
 }
 
-/// What became of a batch.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct BatchView {
-    taken: usize,
-    refused: usize,
-    /// In the order of the lines.
-    items: Vec<LineView>,
-}
-
-/// What became of a line of a batch.
-#[derive(Serialize, ToSchema)]
-struct LineView {
-    /// From 1.
-    line: usize,
-    /// As the item by itself would have got: 201, 200, or an error's.
-    status: u16,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    id: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<LineError>,
-}
-
-/// Why a line was refused.
-#[derive(Serialize, ToSchema)]
-struct LineError {
-    code: String,
-    detail: String,
-}
-
-/// What became of a deletion.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct DeletedView {
-    matched: u64,
-    deleted: u64,
-    dry_run: bool,
-}
-
-/// Take an item
-///
-/// It is on disk and found by the next query when this is answered.
-#[utoipa::path(post, path = "/v1/items", tag = "items",
-    request_body(content((ItemForm = "multipart/form-data"), (ItemBody = "application/json"))),
-    responses((status = 201, description = "It was taken", body = ItemView,
-        headers(("Location", description = "Where it is"), ("ETag", description = "For If-Match")))))]
-pub(crate) async fn create(State(app): State<App>, request: Request) -> Outcome<Response> {
-    let once = request.extensions().get::<Once>().cloned();
-    let (item, image) = form(&app, request).await?;
-    let mut draft = draft(item, image);
-    // A run of the service that ended before it could answer may have taken it.
-    let put =
-        if once.as_ref().is_some_and(|once| once.again) { WriteCondition::Always } else { WriteCondition::IfAbsent };
-    draft.id = draft.id.or_else(|| once.map(|once| once.item_id(0)));
-    answer(&app, draft, put).await
-}
-
-/// Put an item under an id
-///
-/// Whatever was there; with `If-Match` only what the tag says.
-#[utoipa::path(put, path = "/v1/items/{id}", tag = "items",
-    params(("id" = String, Path), ("If-Match" = Option<String>, Header, description = "Tags that the item may have")),
-    request_body(content((ItemForm = "multipart/form-data"), (ItemBody = "application/json"))),
-    responses(
-        (status = 200, description = "It was replaced", body = ItemView, headers(("ETag", description = "For If-Match"))),
-        (status = 201, description = "It was taken", body = ItemView, headers(("ETag", description = "For If-Match")))))]
-pub(crate) async fn replace(
-    State(app): State<App>,
-    id: Result<Path<String>, PathRejection>,
-    request: Request,
-) -> Outcome<Response> {
-    let Path(id) = id?;
-    let put = tags(request.headers())?.map_or(WriteCondition::Always, WriteCondition::IfMatch);
-    let (item, image) = form(&app, request).await?;
-    let mut draft = draft(item, image);
-    if draft.id.as_ref().is_some_and(|other| *other != id) {
-        let detail = format!("the item's id is {:?}, but the address names {id:?}", draft.id.unwrap_or_default());
-        return Err(Problem::new(Code::InvalidItem, detail));
-    }
-    draft.id = Some(id);
-    answer(&app, draft, put).await
-}
-
-/// Change an item
-///
-/// What the body names changes, the rest stays.
-#[utoipa::path(patch, path = "/v1/items/{id}", tag = "items",
-    params(("id" = String, Path), ("If-Match" = Option<String>, Header, description = "Tags that the item may have")),
-    request_body(content(
-        (ChangeBody = "application/json"),
-        (ChangeBody = "application/merge-patch+json"),
-        (ChangeForm = "multipart/form-data"),
-    )),
-    responses((status = 200, description = "As it is now", body = ItemView, headers(("ETag", description = "For If-Match")))))]
-pub(crate) async fn change(
-    State(app): State<App>,
-    id: Result<Path<String>, PathRejection>,
-    request: Request,
-) -> Outcome<Response> {
-    let Path(id) = id?;
-    let tags = tags(request.headers())?;
-    let (ChangeBody { captions, labels, meta }, image) = form(&app, request).await?;
-    let change = ItemChange { image, captions, labels, meta };
-    let item = app.engine.items().patch(&id, change, tags).await?;
-    Ok(with_tag(item, StatusCode::OK, Some(app.engine.serving().live().is_some())))
-}
-
-/// Delete an item
-#[utoipa::path(delete, path = "/v1/items/{id}", tag = "items",
-    params(("id" = String, Path), ("If-Match" = Option<String>, Header, description = "Tags that the item may have")),
-    responses((status = 204, description = "It is gone")))]
-pub(crate) async fn delete(
-    State(app): State<App>,
-    id: Result<Path<String>, PathRejection>,
-    headers: HeaderMap,
-) -> Outcome<StatusCode> {
-    let Path(id) = id?;
-    let tags = tags(&headers)?;
-    if app.engine.items().delete(&id, tags.as_deref()).await? {
-        return Ok(StatusCode::NO_CONTENT);
-    }
-    Err(Problem::item_not_found(&id))
+pub(crate) fn routes() -> Routes {
+    Routes::new()
+        .route(RoutePolicy::SEARCH, routes!(list_items))
+        .route(RoutePolicy::INGEST.with_images().idempotent(), routes!(create_item))
+        .route(RoutePolicy::SEARCH, routes!(get_item))
+        .route(RoutePolicy::INGEST.with_images(), routes!(replace_item, update_item, delete_item))
 }
 
 /// List items
 ///
-/// In the order in which they came.
-#[utoipa::path(get, path = "/v1/items", tag = "items",
-    params(FilterParameter,
-        ("limit" = Option<usize>, Query, nullable = false, minimum = 1, maximum = 100, description = "Items of a page; 20 unless said otherwise"),
-        ("cursor" = Option<String>, Query, nullable = false, description = "The next_cursor of a page leads to the next one")),
-    responses((status = 200, description = "A page of them", body = ItemList)))]
-pub(crate) async fn list(State(app): State<App>, parameters: AddressParameters) -> Outcome<Json<ItemList>> {
-    let ListOptions { filter, limit, cursor } = read(Value::Object(as_json(parameters)?))?;
-    let filter =
-        filter.as_ref().map(|filter| filter::parse(filter, app.limits.filter)).transpose()?.unwrap_or_default();
-    let limit = limit.unwrap_or(LISTED);
-    let most = app.engine.limits().results;
-    if !(1..=most).contains(&limit) {
-        return Err(Problem::out_of_range("limit", limit, &(1..=most)));
+/// In the order in which they were added.
+#[utoipa::path(get, path = "/v1/items", tag = "items", params(ListParams),
+    responses((status = 200, description = "A page of items", body = ItemList)))]
+async fn list_items(
+    State(app): State<App>,
+    JsonQuery(ListParams { filter, limit, cursor }): JsonQuery<ListParams>,
+) -> ApiResult<Json<ItemList>> {
+    let filter = filter::resolve(filter, app.limits.filter)?;
+    let limit = limit.unwrap_or(DEFAULT_LIMIT);
+    let max = app.engine.limits().results;
+    if !(1..=max).contains(&limit) {
+        return Err(Problem::out_of_range("limit", limit, &(1..=max)));
     }
     let after = match cursor {
         Some(cursor) => i64::from_str_radix(&cursor, 16).ok().filter(|key| *key >= 0),
         None => Some(0),
     };
     let after = after.ok_or_else(|| {
-        Problem::new(Code::InvalidQuery, "cursor: it is none that a list gave as next_cursor").at("/cursor")
+        let reason = "not a valid cursor; pass the next_cursor of a previous response";
+        Problem::invalid_field(Code::InvalidQuery, "cursor", reason)
     })?;
     let (items, next) = app.engine.items().list(&filter, after, limit).await?;
-    let items = items.into_iter().map(|item| ItemView::of(item, None)).collect();
+    let items = items.into_iter().map(|item| ItemResponse::new(item, None)).collect();
     Ok(Json(ItemList { items, next_cursor: next.map(|key| format!("{key:x}")) }))
 }
 
-/// Take many items
+/// Create item
 ///
-/// A line of JSON for each item, its picture as `image_base64`. Each is taken or refused by itself, in order; one whose id is
-/// known is replaced. More than 200 lines are a task, whose result lists the lines that were refused.
-#[utoipa::path(post, path = "/v1/items/batch", tag = "items",
-    request_body(content((String = "application/jsonl"), (String = "text/plain"))),
-    responses(
-        (status = 200, description = "What became of each", body = BatchView),
-        (status = 202, description = "A task takes them", body = TaskView, headers(("Location", description = "The task")))))]
-pub(crate) async fn batch(State(app): State<App>, once: Option<Extension<Once>>, body: Bytes) -> Outcome<Response> {
-    let text = std::str::from_utf8(&body).map_err(|e| {
-        Problem::new(Code::MalformedRequest, format!("the body is no UTF-8 behind byte {}", e.valid_up_to()))
-    })?;
-    let mut end = 0;
-    let places = text.split_inclusive('\n').map(|line| {
-        end += line.len();
-        end - line.len()..end
-    });
-    let lines: Vec<(usize, Range<usize>)> =
-        (1..).zip(places).filter(|(_, line)| !text[line.clone()].trim().is_empty()).collect();
-    if lines.is_empty() {
-        return Err(Problem::new(Code::InvalidBatch, "a batch has a line of JSON for each item; there are none"));
-    }
-    // Each is read when its turn comes, for they may hold many pictures.
-    let lines = lines.into_iter().map(|(number, line)| (number, of_line(&text[line], number, once.as_deref())));
-    if lines.len() > app.limits.batch {
-        let lines = lines.map(|(number, draft)| BulkLine { number, draft: draft.map_err(|p| refusal(&p)) });
-        let task = app.engine.tasks().bulk_ingest(lines.collect(), |error| refusal(&Problem::from(error))).await?;
-        return Ok(Accepted::from(task).into_response());
-    }
-    let lines = lines.map(|(number, draft)| BulkLine { number, draft });
-    let (mut said, mut taken) = (Vec::new(), 0);
-    for (number, done) in app.engine.items().ingest_lines(lines, Problem::from).await {
-        match done {
-            Ok((id, created)) => {
-                taken += 1;
-                let status = if created { StatusCode::CREATED } else { StatusCode::OK };
-                said.push(LineView { line: number, status: status.as_u16(), id: Some(id), error: None });
-            }
-            Err(problem) => {
-                let (code, detail) = refusal(&problem);
-                let (status, error) = (problem.code().1, LineError { code, detail });
-                said.push(LineView { line: number, status: status.as_u16(), id: None, error: Some(error) });
-            }
-        }
-    }
-    Ok(Json(BatchView { taken, refused: said.len() - taken, items: said }).into_response())
-}
-
-/// An error's code and sentence.
-fn refusal(problem: &Problem) -> (String, String) {
-    (problem.code().0.to_owned(), problem.detail().to_owned())
-}
-
-fn of_line(line: &str, number: usize, once: Option<&Once>) -> Outcome<ItemDraft> {
-    let malformed = |detail: String| Problem::new(Code::MalformedRequest, detail);
-    few_values(line.as_bytes())?;
-    let mut fields: Map<String, Value> = serde_json::from_str(line).map_err(|e| malformed(e.to_string()))?;
-    let image = fields.remove("image_base64").map(|picture| decoded(picture, "/image_base64")).transpose()?;
-    let mut draft = draft(read(Value::Object(fields))?, image);
-    draft.id = draft.id.or_else(|| once.map(|once| once.item_id(number)));
-    Ok(draft)
-}
-
-/// Delete many items
-///
-/// Those that are named, or those that a filter lets through; with `dry_run` they are only counted.
-#[utoipa::path(post, path = "/v1/items/delete", tag = "items", request_body = DeleteBody,
-    responses((status = 200, description = "How many", body = DeletedView)))]
-pub(crate) async fn delete_many(
+/// When the response arrives, the item is on disk and the next search finds it.
+#[utoipa::path(post, path = "/v1/items", tag = "items",
+    request_body(content((ItemForm<ItemRequest> = "multipart/form-data"), (ItemRequest = "application/json"))),
+    responses((status = 201, description = "The item was created", body = ItemResponse,
+        headers(("Location", description = "Path of the item"), ("ETag", description = "For If-Match")))))]
+async fn create_item(
     State(app): State<App>,
-    body: Result<Json<DeleteBody>, JsonRejection>,
-) -> Outcome<Json<DeletedView>> {
-    let Json(DeleteBody { ids, filter, dry_run }) = body?;
-    let filter = match (ids, filter) {
-        (Some(ids), None) => json!({ "must": [{ "key": "id", "match": { "any": ids } }] }),
-        (None, Some(filter)) => filter,
-        _ => return Err(Problem::new(Code::InvalidFilter, "the body has either \"ids\" or \"filter\"")),
-    };
-    let filter = filter::parse(&filter, app.limits.filter)?;
-    if filter.is_empty() {
-        let detail = "the filter lets everything through; to delete all items, say so: {\"must_not\": [{\"key\": \"id\", \"match\": \
-                      {\"any\": []}}]}";
-        return Err(Problem::new(Code::InvalidFilter, detail).at("/filter"));
-    }
-    let count = app.engine.items().delete_matching(&filter, dry_run).await?;
-    Ok(Json(DeletedView { matched: count, deleted: if dry_run { 0 } else { count }, dry_run }))
+    key: Option<Extension<IdempotencyKey>>,
+    form: ItemForm<ItemRequest>,
+) -> ApiResult<Response> {
+    let mut draft = ItemDraft::from(form);
+    // An earlier attempt, cut off before it was answered, may have created the item.
+    let condition =
+        if key.as_ref().is_some_and(|key| key.retried) { WriteCondition::Always } else { WriteCondition::IfAbsent };
+    draft.id = draft.id.or_else(|| key.map(|key| key.item_id(0)));
+    save(&app, draft, condition).await
 }
 
-async fn answer(app: &App, draft: ItemDraft, put: WriteCondition) -> Outcome<Response> {
-    let (item, created) = app.engine.items().put(draft, put).await?;
+/// Get item
+#[utoipa::path(get, path = "/v1/items/{id}", tag = "items",
+    params(("id" = String, Path, description = "Id of the item")),
+    responses(
+        (status = 200, description = "The item", body = ItemResponse, headers(("ETag", description = "For If-Match"))),
+        (status = 304, description = "The item has the ETag of If-None-Match")))]
+async fn get_item(State(app): State<App>, Path(id): Path<String>, headers: HeaderMap) -> ApiResult<Response> {
+    let item = find_item(&app, &id).await?;
+    let etag = etag(&item);
+    if is_cached(&headers, &etag) {
+        return Ok(not_modified(etag));
+    }
+    Ok(with_etag(item, StatusCode::OK, None))
+}
+
+/// Replace item
+///
+/// Creates the item if there is none with this id. With `If-Match`, replaces only an item with one of these ETags.
+#[utoipa::path(put, path = "/v1/items/{id}", tag = "items",
+    params(("id" = String, Path, description = "Id of the item"),
+        ("If-Match" = Option<String>, Header, description = "ETags that the item may have")),
+    request_body(content((ItemForm<ItemRequest> = "multipart/form-data"), (ItemRequest = "application/json"))),
+    responses(
+        (status = 200, description = "The item was replaced", body = ItemResponse,
+            headers(("ETag", description = "For If-Match"))),
+        (status = 201, description = "The item was created", body = ItemResponse,
+            headers(("ETag", description = "For If-Match")))))]
+async fn replace_item(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    form: ItemForm<ItemRequest>,
+) -> ApiResult<Response> {
+    let condition = if_match(&headers)?.map_or(WriteCondition::Always, WriteCondition::IfMatch);
+    let mut draft = ItemDraft::from(form);
+    if draft.id.as_ref().is_some_and(|other| *other != id) {
+        let reason = format!("it is {:?}, but the path names {id:?}", draft.id.unwrap_or_default());
+        return Err(Problem::invalid_field(Code::InvalidItem, "id", reason));
+    }
+    draft.id = Some(id);
+    save(&app, draft, condition).await
+}
+
+/// Update item
+///
+/// Changes the fields in the body and leaves the others as they are.
+#[utoipa::path(patch, path = "/v1/items/{id}", tag = "items",
+    params(("id" = String, Path, description = "Id of the item"),
+        ("If-Match" = Option<String>, Header, description = "ETags that the item may have")),
+    request_body(content(
+        (ItemPatch = "application/json"),
+        (ItemPatch = "application/merge-patch+json"),
+        (ItemForm<ItemPatch> = "multipart/form-data"),
+    )),
+    responses((status = 200, description = "The item after the change", body = ItemResponse,
+        headers(("ETag", description = "For If-Match")))))]
+async fn update_item(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    form: ItemForm<ItemPatch>,
+) -> ApiResult<Response> {
+    let item = app.engine.items().patch(&id, form.into(), if_match(&headers)?).await?;
+    Ok(with_etag(item, StatusCode::OK, Some(app.engine.serving().live().is_some())))
+}
+
+/// Delete item
+#[utoipa::path(delete, path = "/v1/items/{id}", tag = "items",
+    params(("id" = String, Path, description = "Id of the item"),
+        ("If-Match" = Option<String>, Header, description = "ETags that the item may have")),
+    responses((status = 204, description = "The item was deleted")))]
+async fn delete_item(State(app): State<App>, Path(id): Path<String>, headers: HeaderMap) -> ApiResult<StatusCode> {
+    let etags = if_match(&headers)?;
+    if app.engine.items().delete(&id, etags.as_deref()).await? {
+        return Ok(StatusCode::NO_CONTENT);
+    }
+    Err(Problem::item_not_found(&id))
+}
+
+/// The item with an id, or a 404.
+pub(crate) async fn find_item(app: &App, id: &str) -> ApiResult<Item> {
+    let item = app.engine.collection().catalog.item(id).await?;
+    item.ok_or_else(|| Problem::item_not_found(id))
+}
+
+async fn save(app: &App, draft: ItemDraft, condition: WriteCondition) -> ApiResult<Response> {
+    let (item, created) = app.engine.items().put(draft, condition).await?;
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };
     let location = [(header::LOCATION, item_path(&item.id))];
-    Ok((location, with_tag(item, status, Some(app.engine.serving().live().is_some()))).into_response())
+    Ok((location, with_etag(item, status, Some(app.engine.serving().live().is_some()))).into_response())
 }
 
-/// The tags of If-Match, without their quotes.
-fn tags(headers: &HeaderMap) -> Outcome<Option<Vec<String>>> {
-    let mut tags = Vec::new();
-    for value in headers.get_all(header::IF_MATCH) {
-        let text =
-            value.to_str().map_err(|_| Problem::new(Code::MalformedRequest, "If-Match holds other than ASCII"))?;
-        tags.extend(text.split(',').map(|tag| tag.trim().trim_matches('"').to_owned()));
-    }
-    Ok((!tags.is_empty()).then_some(tags))
-}
-
-/// The form's fields: `image`, a file, and `item`, JSON. Either may be missing. A body of JSON is an item without a picture.
-async fn form<T: DeserializeOwned + Default>(app: &App, request: Request) -> Outcome<(T, Option<Vec<u8>>)> {
-    let media_type = media_type(&request);
-    if media_type == "application/json" || media_type == "application/merge-patch+json" {
-        let body = Bytes::from_request(request, &()).await.map_err(|e| app.body_problem(&e.body_text(), e.status()))?;
-        few_values(&body)?;
-        let item: Map<String, Value> =
-            serde_json::from_slice(&body).map_err(|e| Problem::new(Code::MalformedRequest, e.to_string()))?;
-        return Ok((read(Value::Object(item))?, None));
-    }
-    if media_type != "multipart/form-data" {
-        let detail = "this route reads multipart/form-data with a file \"image\" and a field \"item\" (JSON), or \
-                      application/json with the item alone";
-        return Err(Problem::new(Code::UnsupportedMediaType, detail));
-    }
-    let [image, item] = app.form(request, ["image", "item"]).await?;
-    let item = match item {
-        Some(item) => {
-            few_values(&item)?;
-            // Of an object, for serde would take a list for its fields in order.
-            let item: Option<Map<String, Value>> = serde_json::from_slice(&item)
-                .map_err(|e| Problem::new(Code::MalformedRequest, format!("field \"item\": {e}")))?;
-            read(Value::Object(item.unwrap_or_default()))?
-        }
-        None => T::default(),
-    };
-    Ok((item, image.map(|image| image.to_vec())))
-}
-
-fn draft(ItemBody { id, captions, labels, meta }: ItemBody, image: Option<Vec<u8>>) -> ItemDraft {
-    ItemDraft { id, image, captions, labels, meta }
+/// The item with its ETag. `searchable` is for items that were just created or changed.
+fn with_etag(item: Item, status: StatusCode, searchable: Option<bool>) -> Response {
+    let etag = [(header::ETAG, etag(&item))];
+    (status, etag, Json(ItemResponse::new(item, searchable))).into_response()
 }

@@ -1,128 +1,93 @@
-//! Keys: `GET` and `POST /v1/admin/keys`, `DELETE /v1/admin/keys/{id}`.
+//! API keys: list, create and revoke.
 
-use axum::{
-    Json,
-    extract::{
-        Path, State,
-        rejection::{JsonRejection, PathRejection},
-    },
-    http::StatusCode,
-    response::IntoResponse,
-};
-use serde::{Deserialize, Serialize};
+use axum::{Json, extract::State, http::StatusCode};
+use serde::Deserialize;
 use utoipa::ToSchema;
+use utoipa_axum::routes;
 
-use crate::catalog::{ApiKey, Scope};
-use crate::server::{
-    error::{Code, Outcome, Problem},
-    extract::search_params::whole,
-    responses::timestamp,
-    state::App,
+use crate::{
+    catalog,
+    server::{
+        error::{ApiResult, Code, Problem},
+        extract::{
+            json::{self, integer},
+            path::Path,
+        },
+        responses::key::{CreatedKey, KeyList, KeyResponse, Scope},
+        route_policy::RoutePolicy,
+        routes::Routes,
+        state::App,
+    },
 };
 
 const MAX_NAME_CHARS: usize = 100;
 const MAX_DAYS: u32 = 3650;
 
-/// A key to be made.
+/// A key to create.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct KeyBody {
-    /// What to call it.
+#[schema(example = json!({"name": "website", "scopes": ["search"], "expires_in_days": 365}))]
+struct CreateKeyRequest {
+    /// Name for people.
     #[serde(default)]
     #[schema(max_length = 100)]
     name: String,
     #[schema(min_items = 1)]
     scopes: Vec<Scope>,
-    /// Days after which it no longer counts; never, unless this says so.
-    #[serde(default, deserialize_with = "whole")]
+    /// Days until the key expires. Without it, the key does not expire.
+    #[serde(default, deserialize_with = "integer")]
     #[schema(minimum = 1, maximum = 3650)]
     expires_in_days: Option<u32>,
 }
 
-/// A key without its secret.
-#[derive(Serialize, ToSchema)]
-struct KeyView {
-    id: String,
-    name: String,
-    scopes: Vec<Scope>,
-    #[schema(format = DateTime)]
-    created_at: String,
-    #[schema(format = DateTime)]
-    expires_at: Option<String>,
-    #[schema(format = DateTime)]
-    revoked_at: Option<String>,
-    /// To a minute.
-    #[schema(format = DateTime)]
-    last_used_at: Option<String>,
+pub(crate) fn routes() -> Routes {
+    Routes::new()
+        .route(RoutePolicy::ADMIN, routes!(list_keys))
+        .route(RoutePolicy::ADMIN.idempotent(), routes!(create_key))
+        .route(RoutePolicy::ADMIN, routes!(revoke_key))
 }
 
-/// All keys.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct KeyList {
-    keys: Vec<KeyView>,
-}
-
-/// A key that was made.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct NewKey {
-    #[serde(flatten)]
-    view: KeyView,
-    /// What its holder shows, `dpt_…`; it is said this once.
-    key: String,
-}
-
-/// All keys, without their secrets
+/// List keys
 #[utoipa::path(get, path = "/v1/admin/keys", tag = "admin",
-    responses((status = 200, description = "Those that count and those that do not", body = KeyList)))]
-pub(crate) async fn list(State(app): State<App>) -> Outcome<Json<KeyList>> {
+    responses((status = 200, description = "All keys, also expired and revoked ones, without their secrets",
+        body = KeyList)))]
+async fn list_keys(State(app): State<App>) -> ApiResult<Json<KeyList>> {
     let keys = app.engine.collection().catalog.keys().await?;
-    Ok(Json(KeyList { keys: keys.into_iter().map(view).collect() }))
+    Ok(Json(KeyList { keys: keys.into_iter().map(KeyResponse::from).collect() }))
 }
 
-/// Make a key
-#[utoipa::path(post, path = "/v1/admin/keys", tag = "admin", request_body = KeyBody,
-    responses((status = 201, description = "The key, this once", body = NewKey)))]
-pub(crate) async fn create(
+/// Create key
+#[utoipa::path(post, path = "/v1/admin/keys", tag = "admin", request_body = CreateKeyRequest,
+    responses((status = 201, description = "The key with its secret, which is shown only here", body = CreatedKey)))]
+async fn create_key(
     State(app): State<App>,
-    body: Result<Json<KeyBody>, JsonRejection>,
-) -> Outcome<impl IntoResponse> {
-    let Json(KeyBody { name, scopes, expires_in_days }) = body?;
-    let refuse = |field: &str, reason: String| {
-        Problem::new(Code::InvalidKeyRequest, format!("{field}: {reason}")).at(&format!("/{field}"))
-    };
+    json::Json(CreateKeyRequest { name, scopes, expires_in_days }): json::Json<CreateKeyRequest>,
+) -> ApiResult<(StatusCode, Json<CreatedKey>)> {
+    let invalid = |field: &str, reason: String| Problem::invalid_field(Code::InvalidKeyRequest, field, reason);
     if scopes.is_empty() {
-        return Err(refuse("scopes", "at least one of search, ingest and admin is needed".into()));
+        return Err(invalid("scopes", "at least one of search, ingest and admin is needed".into()));
     }
     if name.chars().count() > MAX_NAME_CHARS || name.chars().any(char::is_control) {
-        return Err(refuse("name", format!("it has at most {MAX_NAME_CHARS} characters, none a control character")));
+        let reason = format!("at most {MAX_NAME_CHARS} characters are allowed, and no control characters");
+        return Err(invalid("name", reason));
     }
     if let Some(days) = expires_in_days.filter(|days| !(1..=MAX_DAYS).contains(days)) {
-        return Err(refuse("expires_in_days", format!("it is {days}; allowed are 1 to {MAX_DAYS}")));
+        return Err(invalid("expires_in_days", format!("{days} is out of range; allowed are 1 to {MAX_DAYS}")));
     }
-    let made = app.engine.collection().catalog.create_key(&name, &scopes, expires_in_days).await;
-    let (key, text) = made?;
-    Ok((StatusCode::CREATED, Json(NewKey { view: view(key), key: text })))
+    let scopes: Vec<_> = scopes.into_iter().map(catalog::Scope::from).collect();
+    let (info, key) = app.engine.collection().catalog.create_key(&name, &scopes, expires_in_days).await?;
+    Ok((StatusCode::CREATED, Json(CreatedKey { info: info.into(), key })))
 }
 
-/// Make a key count no longer
-#[utoipa::path(delete, path = "/v1/admin/keys/{id}", tag = "admin", params(("id" = String, Path)),
-    responses((status = 204, description = "It is revoked")))]
-pub(crate) async fn revoke(State(app): State<App>, id: Result<Path<String>, PathRejection>) -> Outcome<StatusCode> {
-    let Path(id) = id?;
+/// Revoke key
+///
+/// Takes effect immediately.
+#[utoipa::path(delete, path = "/v1/admin/keys/{id}", tag = "admin",
+    params(("id" = String, Path, description = "Id of the key")),
+    responses((status = 204, description = "The key was revoked")))]
+async fn revoke_key(State(app): State<App>, Path(id): Path<String>) -> ApiResult<StatusCode> {
     if app.engine.collection().catalog.revoke_key(&id).await? {
         return Ok(StatusCode::NO_CONTENT);
     }
-    Err(Problem::new(Code::NotFound, format!("there is no key {id:?} that counts")))
-}
-
-fn view(key: ApiKey) -> KeyView {
-    KeyView {
-        id: key.id,
-        name: key.name,
-        scopes: key.scopes,
-        created_at: timestamp(key.created_at),
-        expires_at: key.expires_at.map(timestamp),
-        revoked_at: key.revoked_at.map(timestamp),
-        last_used_at: key.last_used_at.map(timestamp),
-    }
+    Err(Problem::new(Code::NotFound, format!("there is no valid key with the id {id:?}")))
 }

@@ -1,216 +1,226 @@
-//! How far long work is: one task, all of them, their events as they come, and how to stop one.
+//! Tasks: list, get, cancel, and their events.
 
 use std::{collections::VecDeque, convert::Infallible, time::Duration};
 
 use axum::{
     Json,
-    extract::{Path, Query, State, rejection::PathRejection, rejection::QueryRejection},
+    extract::State,
     http::HeaderMap,
     response::sse::{Event, KeepAlive, Sse},
 };
 use futures_util::{Stream, stream};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::routes;
 
-use crate::server::{
-    error::{Code, Outcome, Problem},
-    responses::{self, ProgressView, TaskList, TaskView},
-    state::App,
-};
 use crate::{
-    catalog::{Catalog, Task, TaskStatus},
-    engine::EngineError,
+    catalog::{Catalog, CatalogError, Task},
+    server::{
+        error::{ApiResult, Code, Problem},
+        extract::{path::Path, query::Query},
+        responses::task::{TaskList, TaskProgress, TaskResponse, TaskStatus},
+        route_policy::RoutePolicy,
+        routes::Routes,
+        state::App,
+    },
 };
 
-/// How often a task is looked at for events, and while somebody waits for its end.
-const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// How often a task is polled for events and for its end.
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
-/// The longest that a request waits for a task's end, in seconds.
+/// Maximum of `wait`, in seconds.
 const MAX_WAIT: u64 = 25;
 
-/// Tasks of a list, unless it says otherwise, and at most.
-const LISTED: u32 = 50;
-const MAX_LISTED: u32 = 500;
+/// Tasks of a page, by default and at most.
+const DEFAULT_LIMIT: u32 = 50;
+const MAX_LIMIT: u32 = 500;
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(crate) struct ListOptions {
+struct ListParams {
     #[param(inline, nullable = false)]
     status: Option<TaskStatus>,
-    /// Such as `train`.
+    /// Kind of the tasks, such as `train`.
     #[param(nullable = false)]
     r#type: Option<String>,
-    /// Those with a smaller number.
+    /// Lists only tasks with a smaller id.
     #[param(nullable = false)]
     before: Option<i64>,
-    #[param(minimum = 1, maximum = 500, nullable = false)]
+    /// Tasks of a page.
+    #[param(minimum = 1, maximum = 500, default = 50, nullable = false)]
     limit: Option<u32>,
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(crate) struct WaitOptions {
-    /// Seconds to wait for its end.
-    #[param(minimum = 0, maximum = 25, nullable = false)]
+struct WaitParams {
+    /// Seconds to wait for the end of the task.
+    #[param(minimum = 0, maximum = 25, default = 0, nullable = false)]
     wait: Option<u64>,
 }
 
-/// What an event `progress` tells.
+/// Data of an event `progress`.
 #[derive(Debug, PartialEq, Serialize, ToSchema)]
 struct ProgressEvent {
     status: TaskStatus,
-    progress: ProgressView,
+    progress: TaskProgress,
 }
 
-/// Tasks, newest first
-#[utoipa::path(get, path = "/v1/tasks", tag = "admin", params(ListOptions),
-    responses((status = 200, description = "A page of them", body = TaskList)))]
-pub(crate) async fn list(
+pub(crate) fn routes() -> Routes {
+    Routes::new()
+        .route(RoutePolicy::ADMIN, routes!(list_tasks))
+        .route(RoutePolicy::ADMIN, routes!(get_task))
+        .route(RoutePolicy::ADMIN.idempotent(), routes!(cancel_task))
+        .route(RoutePolicy::ADMIN, routes!(stream_task_events))
+}
+
+/// List tasks
+#[utoipa::path(get, path = "/v1/tasks", tag = "admin", params(ListParams),
+    responses((status = 200, description = "A page of tasks, newest first", body = TaskList)))]
+async fn list_tasks(
     State(app): State<App>,
-    options: Result<Query<ListOptions>, QueryRejection>,
-) -> Outcome<Json<TaskList>> {
-    let Query(ListOptions { status, r#type, before, limit }) = options?;
-    let limit = limit.unwrap_or(LISTED);
-    if !(1..=MAX_LISTED).contains(&limit) {
-        return Err(Problem::out_of_range("limit", limit, &(1..=MAX_LISTED)));
+    Query(ListParams { status, r#type, before, limit }): Query<ListParams>,
+) -> ApiResult<Json<TaskList>> {
+    let limit = limit.unwrap_or(DEFAULT_LIMIT);
+    if !(1..=MAX_LIMIT).contains(&limit) {
+        return Err(Problem::out_of_range("limit", limit, &(1..=MAX_LIMIT)));
     }
     let catalog = &app.engine.collection().catalog;
     let before = before.unwrap_or(i64::MAX);
-    let tasks = catalog.tasks(status, r#type.as_deref(), before, limit).await?;
+    let tasks = catalog.tasks(status.map(Into::into), r#type.as_deref(), before, limit).await?;
     let next_before = tasks.last().filter(|_| tasks.len() == limit as usize).map(|task| task.id);
-    let tasks = tasks.iter().map(|task| TaskView::new(task, None)).collect();
+    let tasks = tasks.iter().map(|task| TaskResponse::new(task, None)).collect();
     Ok(Json(TaskList { tasks, next_before }))
 }
 
-/// A task
+/// Get task
 ///
-/// As it is or, with `wait`, as it is when it has ended or the time is over.
-#[utoipa::path(get, path = "/v1/tasks/{id}", tag = "admin", params(("id" = i64, Path), WaitOptions),
-    responses((status = 200, description = "The task", body = TaskView)))]
-pub(crate) async fn one(
+/// With `wait`, the response is sent when the task ends or the time is over.
+#[utoipa::path(get, path = "/v1/tasks/{id}", tag = "admin",
+    params(("id" = i64, Path, description = "Id of the task"), WaitParams),
+    responses((status = 200, description = "The task", body = TaskResponse)))]
+async fn get_task(
     State(app): State<App>,
-    id: Result<Path<i64>, PathRejection>,
-    options: Result<Query<WaitOptions>, QueryRejection>,
-) -> Outcome<Json<TaskView>> {
-    let (Path(id), Query(WaitOptions { wait })) = (id?, options?);
+    Path(id): Path<i64>,
+    Query(WaitParams { wait }): Query<WaitParams>,
+) -> ApiResult<Json<TaskResponse>> {
     let wait = wait.unwrap_or(0);
     if wait > MAX_WAIT {
         return Err(Problem::out_of_range("wait", wait, &(0..=MAX_WAIT)));
     }
     let catalog = &app.engine.collection().catalog;
-    // In time for the answer, however little time a request has here.
-    let patience = Duration::from_secs(wait).min(app.limits.request * 4 / 5);
-    let until = tokio::time::Instant::now() + patience;
+    // Ends before the request's own time limit, however short that is.
+    let wait = Duration::from_secs(wait).min(app.limits.request * 4 / 5);
+    let deadline = tokio::time::Instant::now() + wait;
     let task = loop {
-        let task = find(catalog, id).await?;
-        if has_ended(&task) || tokio::time::Instant::now() >= until {
+        let task = find_task(catalog, id).await?;
+        if TaskStatus::from(task.status).has_ended() || tokio::time::Instant::now() >= deadline {
             break task;
         }
-        tokio::time::sleep(LOOK_EVERY).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     };
-    let last = catalog.task_metrics(id, 0).await?.pop();
-    Ok(Json(TaskView::new(&task, last.map(|(_, metric)| metric))))
+    let latest = catalog.task_metrics(id, 0).await?.pop();
+    Ok(Json(TaskResponse::new(&task, latest.map(|(_, metrics)| metrics))))
 }
 
-/// Stop a task
-#[utoipa::path(post, path = "/v1/tasks/{id}/cancel", tag = "admin", params(("id" = i64, Path)),
-    responses((status = 200, description = "It was asked to stop", body = TaskView)))]
-pub(crate) async fn cancel(State(app): State<App>, id: Result<Path<i64>, PathRejection>) -> Outcome<Json<TaskView>> {
-    let Path(id) = id?;
-    let task = find(&app.engine.collection().catalog, id).await?;
-    if has_ended(&task) || !app.engine.tasks().cancel(id) {
-        let detail = format!("task {id} is not at work: it is {}", responses::status(task.status));
+/// Cancel task
+#[utoipa::path(post, path = "/v1/tasks/{id}/cancel", tag = "admin",
+    params(("id" = i64, Path, description = "Id of the task")),
+    responses((status = 200, description = "The task, which stops within a second", body = TaskResponse)))]
+async fn cancel_task(State(app): State<App>, Path(id): Path<i64>) -> ApiResult<Json<TaskResponse>> {
+    let task = find_task(&app.engine.collection().catalog, id).await?;
+    let status = TaskStatus::from(task.status);
+    if status.has_ended() || !app.engine.tasks().cancel(id) {
+        let detail = format!("task {id} is not running; its status is {}", status.name());
         return Err(Problem::new(Code::TaskEnded, detail));
     }
-    Ok(Json(TaskView::new(&task, None)))
+    Ok(Json(TaskResponse::new(&task, None)))
 }
 
-/// A task's events as they come
+/// Stream task events
 ///
-/// Server-sent events: `metric`, `progress` and at the end `status`. A client that comes back with `Last-Event-ID` hears the
-/// metrics that it missed.
+/// Server-sent events: `metric`, `progress` and, at the end, `status`. A client that reconnects with `Last-Event-ID`
+/// gets the metrics that it missed.
 #[utoipa::path(get, path = "/v1/tasks/{id}/events", tag = "admin",
-    params(("id" = i64, Path), ("Last-Event-ID" = Option<String>, Header, description = "The id of the last event that was heard")),
-    responses((status = 200, description = "Events", content(("text/event-stream")))))]
-pub(crate) async fn events(
+    params(("id" = i64, Path, description = "Id of the task"),
+        ("Last-Event-ID" = Option<String>, Header, description = "Id of the last event that the client received")),
+    responses((status = 200, description = "Stream of events", content(("text/event-stream")))))]
+async fn stream_task_events(
     State(app): State<App>,
-    id: Result<Path<i64>, PathRejection>,
+    Path(id): Path<i64>,
     headers: HeaderMap,
-) -> Outcome<Sse<impl Stream<Item = Result<Event, Infallible>>>> {
-    let Path(id) = id?;
+) -> ApiResult<Sse<impl Stream<Item = Result<Event, Infallible>>>> {
     let catalog = app.engine.collection().catalog.clone();
-    find(&catalog, id).await?;
+    find_task(&catalog, id).await?;
     let last = headers.get("last-event-id").and_then(|v| v.to_str().ok()).and_then(|v| v.parse().ok()).unwrap_or(0);
-    let watch = Watch { catalog, task: id, heard: last, shown: None, waiting: VecDeque::new(), ended: false };
-    Ok(Sse::new(stream::unfold(watch, Watch::next)).keep_alive(KeepAlive::new().interval(Duration::from_secs(15))))
+    let events =
+        EventStream { catalog, task: id, last_metric: last, progress: None, queue: VecDeque::new(), ended: false };
+    let events = stream::unfold(events, EventStream::next);
+    Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(Duration::from_secs(15))))
 }
 
-/// A client that hears of a task.
-struct Watch {
+/// Events of a task for one client.
+struct EventStream {
     catalog: Catalog,
     task: i64,
-    /// The last metric that was told.
-    heard: i64,
-    /// The progress that was told last.
-    shown: Option<ProgressEvent>,
-    waiting: VecDeque<Event>,
+    /// Number of the last metric that was sent.
+    last_metric: i64,
+    /// The last progress that was sent.
+    progress: Option<ProgressEvent>,
+    queue: VecDeque<Event>,
     ended: bool,
 }
 
-impl Watch {
+impl EventStream {
     async fn next(mut self) -> Option<(Result<Event, Infallible>, Self)> {
         loop {
-            if let Some(event) = self.waiting.pop_front() {
+            if let Some(event) = self.queue.pop_front() {
                 return Some((Ok(event), self));
             }
             if self.ended {
                 return None;
             }
-            if self.shown.is_some() {
-                tokio::time::sleep(LOOK_EVERY).await;
+            if self.progress.is_some() {
+                tokio::time::sleep(POLL_INTERVAL).await;
             }
-            // Where the catalog fails there is nothing more to tell; the client asks again.
-            self.look().await.ok()?;
+            // An error of the catalog ends the stream; the client reconnects.
+            self.poll().await.ok()?;
         }
     }
 
-    async fn look(&mut self) -> Result<(), EngineError> {
-        // The task before its metrics: what has ended has told all of them.
+    async fn poll(&mut self) -> Result<(), CatalogError> {
+        // The task is read before its metrics, so that a task that has ended has no later ones.
         let Some(task) = self.catalog.task(self.task).await? else {
             self.ended = true;
             return Ok(());
         };
-        for (number, metric) in self.catalog.task_metrics(self.task, self.heard).await? {
-            self.heard = number;
-            self.tell("metric", &metric);
+        for (number, metric) in self.catalog.task_metrics(self.task, self.last_metric).await? {
+            self.last_metric = number;
+            self.push("metric", &metric);
         }
-        let whole = TaskView::new(&task, None);
-        let progress = ProgressEvent { status: whole.status, progress: whole.progress.clone() };
-        if self.shown.as_ref() != Some(&progress) {
-            self.tell("progress", &progress);
-            self.shown = Some(progress);
+        let response = TaskResponse::new(&task, None);
+        let progress = ProgressEvent { status: response.status, progress: response.progress.clone() };
+        if self.progress.as_ref() != Some(&progress) {
+            self.push("progress", &progress);
+            self.progress = Some(progress);
         }
-        if has_ended(&task) {
-            self.tell("status", &whole);
+        if response.status.has_ended() {
+            self.push("status", &response);
             self.ended = true;
         }
         Ok(())
     }
 
-    fn tell(&mut self, kind: &str, data: &impl Serialize) {
-        // What is told has text keys and finite numbers alone.
-        let event = Event::default().event(kind).id(self.heard.to_string()).json_data(data).unwrap_or_default();
-        self.waiting.push_back(event);
+    fn push(&mut self, kind: &str, data: &impl Serialize) {
+        // Serialization cannot fail: all keys are strings and all numbers finite.
+        let event = Event::default().event(kind).id(self.last_metric.to_string()).json_data(data).unwrap_or_default();
+        self.queue.push_back(event);
     }
 }
 
-async fn find(catalog: &Catalog, id: i64) -> Outcome<Task> {
+async fn find_task(catalog: &Catalog, id: i64) -> ApiResult<Task> {
     let task = catalog.task(id).await?;
-    task.ok_or_else(|| Problem::new(Code::NotFound, format!("there is no task {id}")))
-}
-
-fn has_ended(task: &Task) -> bool {
-    !matches!(task.status, TaskStatus::Enqueued | TaskStatus::Running)
+    task.ok_or_else(|| Problem::new(Code::NotFound, format!("there is no task with the id {id}")))
 }

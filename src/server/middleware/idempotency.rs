@@ -1,62 +1,63 @@
-//! Requests that change something and may be sent twice: with an `Idempotency-Key` they are done once, and whoever asks again
-//! hears what the first one heard.
+//! `Idempotency-Key`: a write that is sent again with the same key runs only once, and every repetition gets the stored
+//! response.
 
 use std::collections::BTreeMap;
 
 use axum::{
     body::{Body, Bytes, to_bytes},
-    extract::{MatchedPath, Request, State},
-    http::{HeaderMap, HeaderName, Method, StatusCode, header},
+    extract::{Request, State},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 
-use crate::server::{
-    error::{Code, Outcome, Problem},
-    middleware::auth::{self, Caller},
-    state::App,
-};
+use super::auth::AuthenticatedKey;
 use crate::{
     catalog::{Claim, StoredResponse},
     engine::EngineError,
+    server::{
+        error::{ApiResult, Code, Problem},
+        route_policy::RoutePolicy,
+        state::App,
+    },
 };
 
 const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
-/// Set on an answer that is given again.
+/// Set on a response that is sent again.
 const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
-/// Characters of a key.
+/// Maximum length of a key.
 const MAX_CHARS: usize = 255;
 
-/// Headers that belong to an answer.
-const KEPT: [HeaderName; 3] = [header::CONTENT_TYPE, header::LOCATION, header::ETAG];
+/// Headers that are stored with a response.
+const STORED_HEADERS: [HeaderName; 3] = [header::CONTENT_TYPE, header::LOCATION, header::ETAG];
 
-/// The key of a request, among its extensions.
+/// The key of a request; in its extensions.
 #[derive(Debug, Clone)]
-pub(crate) struct Once {
+pub(crate) struct IdempotencyKey {
+    /// The key with the id of its caller.
     name: String,
-    /// Whether some of what it asks may be done already.
-    pub(crate) again: bool,
+    /// Whether an earlier attempt may have done part of the work.
+    pub(crate) retried: bool,
 }
 
-impl Once {
-    /// The id of the nth item that the request brings without one: the same each time.
+impl IdempotencyKey {
+    /// An id for the nth item that the request adds without one: the same on every attempt.
     pub(crate) fn item_id(&self, nth: usize) -> String {
         let hash = blake3::hash(format!("{nth} {}", self.name).as_bytes());
         hash.to_hex()[..16].to_owned()
     }
 }
 
-/// Does what a request asks once for each key.
-pub(crate) async fn once(State(app): State<App>, request: Request, next: Next) -> Response {
-    let route = request.extensions().get::<MatchedPath>().map(|route| route.as_str().to_owned());
-    let changes = *request.method() == Method::POST && route.is_some_and(|route| auth::changes(&route));
+/// Runs a request once per key.
+pub(crate) async fn run_once(State(app): State<App>, request: Request, next: Next) -> Response {
+    let idempotent = request.extensions().get::<RoutePolicy>().is_some_and(|policy| policy.idempotent);
     match request.headers().get(KEY) {
-        Some(key) if changes => match key.to_str().ok().filter(|key| is_sane(key)).map(str::to_owned) {
-            Some(key) => answer(&app, key, request, next).await.unwrap_or_else(Problem::into_response),
+        Some(key) if idempotent => match key.to_str().ok().filter(|key| is_valid(key)).map(str::to_owned) {
+            Some(key) => run_or_replay(&app, key, request, next).await.unwrap_or_else(Problem::into_response),
             None => {
-                let detail = format!("Idempotency-Key: it has 1 to {MAX_CHARS} visible characters of ASCII");
+                let detail = format!("Idempotency-Key: 1 to {MAX_CHARS} visible ASCII characters are expected");
                 Problem::new(Code::MalformedRequest, detail).into_response()
             }
         },
@@ -64,47 +65,45 @@ pub(crate) async fn once(State(app): State<App>, request: Request, next: Next) -
     }
 }
 
-fn is_sane(key: &str) -> bool {
+fn is_valid(key: &str) -> bool {
     (1..=MAX_CHARS).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
-async fn answer(app: &App, key: String, request: Request, next: Next) -> Outcome<Response> {
+async fn run_or_replay(app: &App, key: String, request: Request, next: Next) -> ApiResult<Response> {
     let catalog = app.engine.collection().catalog.clone();
-    let caller = request.extensions().get::<Caller>().and_then(|caller| caller.0.clone()).unwrap_or_default();
+    let caller = request.extensions().get::<AuthenticatedKey>().and_then(|key| key.0.clone()).unwrap_or_default();
     let (mut parts, body) = request.into_parts();
     let body = to_bytes(body, app.limits.picture_bytes).await.map_err(|_| {
         let detail = format!("the body breaks off, or has more than {} bytes", app.limits.picture_bytes);
         Problem::new(Code::BodyTooLarge, detail)
     })?;
-    let said = fingerprint(&parts.method, &parts.uri.to_string(), &parts.headers, &body);
-    match catalog.claim_request(&caller, &key, &said, &app.run).await? {
+    let fingerprint = fingerprint(&parts.method, &parts.uri.to_string(), &parts.headers, &body);
+    match catalog.claim_request(&caller, &key, &fingerprint, &app.run).await? {
         Claim::Conflict => {
-            let detail =
-                "another request carried this Idempotency-Key within the last day; a new request needs a new key";
+            let detail = "a different request used this Idempotency-Key within the last 24 hours; use a new key";
             Err(Problem::new(Code::IdempotencyKeyReused, detail))
         }
         Claim::InProgress => {
-            let detail = "the request that first carried this Idempotency-Key is at work; ask again in a moment";
+            let detail = "the first request with this Idempotency-Key is still running; retry in a moment";
             Err(Problem::new(Code::IdempotencyInProgress, detail))
         }
-        Claim::Replay(kept) => Ok(replayed(kept)),
-        begun @ (Claim::New | Claim::Retry) => {
-            parts.extensions.insert(Once { name: format!("{caller} {key}"), again: begun == Claim::Retry });
+        Claim::Replay(stored) => Ok(replay(stored)),
+        claim @ (Claim::New | Claim::Retry) => {
+            parts.extensions.insert(IdempotencyKey { name: format!("{caller} {key}"), retried: claim == Claim::Retry });
             let request = Request::from_parts(parts, Body::from(body));
-            // In a task of its own: a client that goes away leaves no key behind that is at work for ever.
-            let done = tokio::spawn(async move {
-                let response = next.run(request).await;
-                let (response, kept) = kept(response).await;
-                catalog.complete_request(&caller, &key, kept.as_ref()).await?;
+            // In a task of its own, so that the key is released even if the client disconnects.
+            let task = tokio::spawn(async move {
+                let (response, stored) = store_response(next.run(request).await).await;
+                catalog.complete_request(&caller, &key, stored.as_ref()).await?;
                 Ok(response)
             });
-            done.await.map_err(|e| EngineError::internal(e.to_string()))?
+            task.await.map_err(|e| EngineError::internal(e.to_string()))?
         }
     }
 }
 
-/// Splits off what is given again. What went wrong changed nothing, so the request may simply be sent again.
-async fn kept(response: Response) -> (Response, Option<StoredResponse>) {
+/// Copies what a replay needs. A failed request changed nothing and may simply be sent again, so it is not stored.
+async fn store_response(response: Response) -> (Response, Option<StoredResponse>) {
     if !response.status().is_success() {
         return (response, None);
     }
@@ -112,24 +111,25 @@ async fn kept(response: Response) -> (Response, Option<StoredResponse>) {
     let Ok(body) = to_bytes(body, usize::MAX).await else {
         return (StatusCode::INTERNAL_SERVER_ERROR.into_response(), None);
     };
-    let of = |name: &HeaderName| Some((name.to_string(), parts.headers.get(name)?.to_str().ok()?.to_owned()));
-    let headers: BTreeMap<String, String> = KEPT.iter().filter_map(of).collect();
-    let answer = StoredResponse { status: parts.status.as_u16(), headers, body: body.to_vec() };
-    (Response::from_parts(parts, Body::from(body)), Some(answer))
+    let header = |name: &HeaderName| Some((name.to_string(), parts.headers.get(name)?.to_str().ok()?.to_owned()));
+    let headers: BTreeMap<String, String> = STORED_HEADERS.iter().filter_map(header).collect();
+    let stored = StoredResponse { status: parts.status.as_u16(), headers, body: body.to_vec() };
+    (Response::from_parts(parts, Body::from(body)), Some(stored))
 }
 
-fn replayed(StoredResponse { status, headers, body }: StoredResponse) -> Response {
+fn replay(StoredResponse { status, headers, body }: StoredResponse) -> Response {
     let mut response = (StatusCode::from_u16(status).unwrap_or_default(), body).into_response();
     for (name, value) in headers {
         if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), value.try_into()) {
             response.headers_mut().insert(name, value);
         }
     }
-    response.headers_mut().insert(REPLAYED, header::HeaderValue::from_static("true"));
+    response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
     response
 }
 
-/// All that a request says. The boundary of a form is chosen anew each time it is sent, so it does not count.
+/// Hash of everything that distinguishes a request. A client chooses the boundary of a form anew for each attempt, so
+/// the boundary is left out.
 fn fingerprint(method: &Method, address: &str, headers: &HeaderMap, body: &Bytes) -> Vec<u8> {
     let media_type = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
     let (kind, boundary) = media_type.split_once("boundary=").unwrap_or((media_type, ""));
@@ -143,12 +143,12 @@ fn fingerprint(method: &Method, address: &str, headers: &HeaderMap, body: &Bytes
         hash.update(body);
         return hash.finalize().as_bytes().to_vec();
     }
-    let mut begin = 0;
+    let mut start = 0;
     for at in memchr::memmem::find_iter(body, boundary) {
-        hash.update(&body[begin..at]).update(b"--");
-        begin = at + boundary.len();
+        hash.update(&body[start..at]).update(b"--");
+        start = at + boundary.len();
     }
-    hash.update(&body[begin..]).finalize().as_bytes().to_vec()
+    hash.update(&body[start..]).finalize().as_bytes().to_vec()
 }
 
 #[cfg(test)]
@@ -156,7 +156,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_form_that_is_sent_again_says_the_same() {
+    fn fingerprint_of_a_form_ignores_the_boundary() {
         let form = |boundary: &str, text: &str| {
             let mut headers = HeaderMap::new();
             let media_type = format!("multipart/form-data; boundary={boundary}");

@@ -1,11 +1,14 @@
-//! How answers look in JSON: a type for each, so that the document of the API says what is sent.
+//! What does each response look like in JSON?
 
-mod answer;
-mod item;
-mod task;
+pub(crate) mod data_quality;
+pub(crate) mod inference;
+pub(crate) mod info;
+pub(crate) mod item;
+pub(crate) mod key;
+pub(crate) mod label;
+pub(crate) mod label_issue;
+pub(crate) mod model;
+pub(crate) mod projection;
+pub(crate) mod search;
+pub(crate) mod task;
 mod timestamp;
-
-pub(crate) use answer::{AnswerView, FacetsView, LabelCounts};
-pub(crate) use item::{ItemList, ItemView, content_name, item_path};
-pub(crate) use task::{Accepted, ProgressView, TaskList, TaskView, status};
-pub(crate) use timestamp::timestamp;

@@ -1,25 +1,25 @@
-//! A task.
+//! Responses with tasks.
 
 use axum::{
     Json,
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
-use serde::Serialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::{IntoResponses, ToSchema};
 
 use super::timestamp::timestamp;
 use crate::{
-    catalog::{Step, Task, TaskStatus, now_ms},
+    catalog::{self, Step, Task, now_ms},
     engine,
 };
 
-/// Long work.
+/// A task.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
-pub(crate) struct TaskView {
+pub(crate) struct TaskResponse {
     pub(crate) id: i64,
-    /// What kind of work it is.
+    /// Kind of the task.
     r#type: String,
     pub(crate) status: TaskStatus,
     #[schema(format = DateTime)]
@@ -28,24 +28,54 @@ pub(crate) struct TaskView {
     started_at: Option<String>,
     #[schema(format = DateTime)]
     finished_at: Option<String>,
-    pub(crate) progress: ProgressView,
-    /// What was measured last, such as the losses of an epoch.
+    pub(crate) progress: TaskProgress,
+    /// The latest measurement, such as the losses of an epoch.
     #[schema(value_type = Option<Object>)]
     metrics: Option<Value>,
-    /// What it made, once it has succeeded.
+    /// Result of a task that succeeded.
     #[schema(value_type = Option<Object>)]
     result: Option<Value>,
     error: Option<TaskError>,
 }
 
-/// How far a task is.
+/// Status of a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum TaskStatus {
+    /// Accepted, not yet started.
+    Enqueued,
+    /// Running.
+    Running,
+    /// Finished without an error.
+    Succeeded,
+    /// Ended by an error.
+    Failed,
+    /// Ended by a cancellation.
+    Cancelled,
+    /// Ended by the end of the service.
+    Interrupted,
+}
+
+/// Progress of a task.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
-pub(crate) struct ProgressView {
+pub(crate) struct TaskProgress {
     /// From 0 to 100.
     percent: f64,
-    /// An estimate; null where there is none.
+    /// Estimated time to the end; null if unknown.
     eta_seconds: Option<f64>,
-    steps: Vec<Step>,
+    steps: Vec<TaskStep>,
+}
+
+/// Progress of a step of a task.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+struct TaskStep {
+    name: String,
+    /// Units that are done.
+    done: u64,
+    /// Units in all.
+    total: u64,
+    /// What is counted.
+    unit: String,
 }
 
 /// Why a task failed.
@@ -54,36 +84,36 @@ struct TaskError {
     detail: String,
 }
 
-/// Tasks, newest first.
+/// A page of tasks, newest first.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct TaskList {
-    pub(crate) tasks: Vec<TaskView>,
-    /// What `before` has to be for the next page; null on the last.
+    pub(crate) tasks: Vec<TaskResponse>,
+    /// Value of `before` for the next page; null on the last page.
     pub(crate) next_before: Option<i64>,
 }
 
-impl TaskView {
-    /// As `GET /v1/tasks/{id}` shows it.
+impl TaskResponse {
+    /// `metrics` is the latest measurement.
     pub(crate) fn new(task: &Task, metrics: Option<Value>) -> Self {
-        // Steps weigh the same; what a step's amount is was known only when it began.
-        let part = |done: u64, total: u64| if total == 0 { 1.0 } else { done.min(total) as f64 / total as f64 };
+        // All steps count the same: their totals are known only once they start.
+        let fraction = |done: u64, total: u64| if total == 0 { 1.0 } else { done.min(total) as f64 / total as f64 };
         let planned = engine::planned_steps(&task.kind).max(task.steps.len());
-        let percent = task.steps.iter().map(|s| part(s.done, s.total)).sum::<f64>() / planned as f64 * 100.0;
-        let percent = if task.status == TaskStatus::Succeeded { 100.0 } else { percent };
-        let running = task.started_at.filter(|_| task.status == TaskStatus::Running && percent >= 1.0);
-        let eta = running.map(|began| ((now_ms() - began) as f64 / 1000.0 * (100.0 - percent) / percent).round());
+        let percent = task.steps.iter().map(|s| fraction(s.done, s.total)).sum::<f64>() / planned as f64 * 100.0;
+        let percent = if task.status == catalog::TaskStatus::Succeeded { 100.0 } else { percent };
+        let running = task.started_at.filter(|_| task.status == catalog::TaskStatus::Running && percent >= 1.0);
+        let eta = running.map(|started| ((now_ms() - started) as f64 / 1000.0 * (100.0 - percent) / percent).round());
         Self {
             id: task.id,
             r#type: task.kind.clone(),
-            status: task.status,
+            status: TaskStatus::from(task.status),
             created_at: timestamp(task.created_at),
             started_at: task.started_at.map(timestamp),
             finished_at: task.finished_at.map(timestamp),
-            progress: ProgressView {
-                // The sum of nothing is -0.
+            progress: TaskProgress {
+                // The sum of no steps is -0.
                 percent: (percent * 10.0).round() / 10.0 + 0.0,
                 eta_seconds: eta,
-                steps: task.steps.clone(),
+                steps: task.steps.iter().map(TaskStep::from).collect(),
             },
             metrics,
             result: task.result.clone(),
@@ -92,23 +122,69 @@ impl TaskView {
     }
 }
 
-/// A status as JSON has it.
-pub(crate) fn status(status: TaskStatus) -> String {
-    json!(status).as_str().unwrap_or_default().to_owned()
-}
+impl TaskStatus {
+    pub(crate) fn has_ended(self) -> bool {
+        !matches!(self, Self::Enqueued | Self::Running)
+    }
 
-/// The answer to something that was accepted and is at work: 202 and where to look.
-#[derive(IntoResponses)]
-#[response(status = 202, description = "The task", headers(("Location", description = "The task")))]
-pub(crate) struct Accepted(TaskView);
-
-impl From<Task> for Accepted {
-    fn from(task: Task) -> Self {
-        Self(TaskView::new(&task, None))
+    /// Name of the status, as in JSON.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Enqueued => "enqueued",
+            Self::Running => "running",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+            Self::Interrupted => "interrupted",
+        }
     }
 }
 
-impl IntoResponse for Accepted {
+impl From<catalog::TaskStatus> for TaskStatus {
+    fn from(status: catalog::TaskStatus) -> Self {
+        match status {
+            catalog::TaskStatus::Enqueued => Self::Enqueued,
+            catalog::TaskStatus::Running => Self::Running,
+            catalog::TaskStatus::Succeeded => Self::Succeeded,
+            catalog::TaskStatus::Failed => Self::Failed,
+            catalog::TaskStatus::Cancelled => Self::Cancelled,
+            catalog::TaskStatus::Interrupted => Self::Interrupted,
+        }
+    }
+}
+
+impl From<TaskStatus> for catalog::TaskStatus {
+    fn from(status: TaskStatus) -> Self {
+        match status {
+            TaskStatus::Enqueued => Self::Enqueued,
+            TaskStatus::Running => Self::Running,
+            TaskStatus::Succeeded => Self::Succeeded,
+            TaskStatus::Failed => Self::Failed,
+            TaskStatus::Cancelled => Self::Cancelled,
+            TaskStatus::Interrupted => Self::Interrupted,
+        }
+    }
+}
+
+impl From<&Step> for TaskStep {
+    fn from(Step { name, done, total, unit }: &Step) -> Self {
+        Self { name: name.clone(), done: *done, total: *total, unit: unit.clone() }
+    }
+}
+
+/// A task was started: 202, with the path of the task.
+#[derive(IntoResponses)]
+#[response(status = 202, description = "The task that was started",
+    headers(("Location", description = "Path of the task")))]
+pub(crate) struct TaskAccepted(TaskResponse);
+
+impl From<Task> for TaskAccepted {
+    fn from(task: Task) -> Self {
+        Self(TaskResponse::new(&task, None))
+    }
+}
+
+impl IntoResponse for TaskAccepted {
     fn into_response(self) -> Response {
         let location = [(header::LOCATION, format!("/v1/tasks/{}", self.0.id))];
         (StatusCode::ACCEPTED, location, Json(self.0)).into_response()

@@ -1,0 +1,85 @@
+//! Responses with API keys.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::timestamp::timestamp;
+use crate::catalog::{self, ApiKey};
+
+/// What the holder of a key may do.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Scope {
+    /// Search, and read items.
+    Search,
+    /// Create, change and delete items.
+    Ingest,
+    /// Everything, including models, tasks and keys.
+    Admin,
+}
+
+/// An API key without its secret.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct KeyResponse {
+    id: String,
+    name: String,
+    scopes: Vec<Scope>,
+    #[schema(format = DateTime)]
+    created_at: String,
+    #[schema(format = DateTime)]
+    expires_at: Option<String>,
+    #[schema(format = DateTime)]
+    revoked_at: Option<String>,
+    /// To the minute.
+    #[schema(format = DateTime)]
+    last_used_at: Option<String>,
+}
+
+/// All API keys.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct KeyList {
+    pub(crate) keys: Vec<KeyResponse>,
+}
+
+/// A new API key.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct CreatedKey {
+    #[serde(flatten)]
+    pub(crate) info: KeyResponse,
+    /// The key with its secret, `dpt_…`. It cannot be retrieved again.
+    pub(crate) key: String,
+}
+
+impl From<ApiKey> for KeyResponse {
+    fn from(key: ApiKey) -> Self {
+        Self {
+            id: key.id,
+            name: key.name,
+            scopes: key.scopes.into_iter().map(Scope::from).collect(),
+            created_at: timestamp(key.created_at),
+            expires_at: key.expires_at.map(timestamp),
+            revoked_at: key.revoked_at.map(timestamp),
+            last_used_at: key.last_used_at.map(timestamp),
+        }
+    }
+}
+
+impl From<catalog::Scope> for Scope {
+    fn from(scope: catalog::Scope) -> Self {
+        match scope {
+            catalog::Scope::Search => Self::Search,
+            catalog::Scope::Ingest => Self::Ingest,
+            catalog::Scope::Admin => Self::Admin,
+        }
+    }
+}
+
+impl From<Scope> for catalog::Scope {
+    fn from(scope: Scope) -> Self {
+        match scope {
+            Scope::Search => Self::Search,
+            Scope::Ingest => Self::Ingest,
+            Scope::Admin => Self::Admin,
+        }
+    }
+}
