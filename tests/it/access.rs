@@ -3,7 +3,7 @@
 use reqwest::{Client, Method, Response};
 use serde_json::{Value, json};
 
-use crate::support::{Server, diptych, own_copy, succeed, trained_collection};
+use crate::common::{Server, diptych, own_copy, succeed, trained_collection};
 
 struct Caller<'a> {
     base: &'a str,

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::{
     axe,
     browser::{Browser, Driver},
-    support::{Server, count, damage, diptych, own_copy, succeed, trained_collection},
+    common::{Server, count, damage, diptych, own_copy, succeed, trained_collection},
 };
 
 /// A text that would be a script if anything took it for markup.

@@ -4,7 +4,7 @@ use std::{fs, path::PathBuf, process::Command, sync::OnceLock};
 
 use serde_json::Value;
 
-use crate::{browser::Browser, support::cache};
+use crate::{browser::Browser, common::cache};
 
 const PACKAGE: &str = "axe-core@4.14.1";
 

@@ -21,7 +21,7 @@ use reqwest::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{
+use crate::common::{
     Server, count, diptych, found, own_copy, said, set_property, succeed, trained_collection, wait_for,
 };
 

@@ -16,7 +16,7 @@ use fantoccini::{Client, ClientBuilder, Locator, elements::Element, key::Key};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Map, Value, json};
 
-use crate::support::{shared_server, wait_for};
+use crate::common::{shared_server, wait_for};
 
 /// Encoding a picture on a machine that runs other tests beside this one takes its time.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);

@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::{
+    common::{Server, diptych, models, succeed, wait_for},
     settings::bare,
-    support::{Server, diptych, models, succeed, wait_for},
 };
 
 /// Where the fixture was made. Its catalog names pictures by their absolute paths.

@@ -1,6 +1,6 @@
 //! The main job: from nothing to a searchable collection with one command.
 
-use crate::support::{Server, demo_output, diptych, own_copy, succeed, trained_collection};
+use crate::common::{Server, demo_output, diptych, own_copy, succeed, trained_collection};
 
 #[test]
 fn the_demo_ends_with_its_table() {
@@ -23,7 +23,7 @@ fn curation_rules_yield_the_pinned_collection() {
         ("tuxpaint-stamps-default", "a3bcbb2b8a4103fd6393d65384fef6638a3297662ae4735aafe31cae8caaea63"),
     ];
     let Some(_) = trained_collection() else { return };
-    let folder = crate::support::cache().join("demo-packages");
+    let folder = crate::common::cache().join("demo-packages");
     for (package, expected) in PACKAGES {
         let changelog = folder.join("usr/share/doc").join(package).join("changelog.Debian.gz");
         let found = std::fs::read(changelog).map(|bytes| blake3::hash(&bytes).to_hex());
@@ -50,7 +50,7 @@ fn curation_rules_yield_the_pinned_collection() {
 async fn a_second_start_encodes_nothing_and_trains_nothing() {
     let Some(collection) = trained_collection() else { return };
     let data = own_copy(collection);
-    let said = succeed(diptych(data.path()).args(["demo", "--no-serve", "--per-class", crate::support::PER_CLASS]));
+    let said = succeed(diptych(data.path()).args(["demo", "--no-serve", "--per-class", crate::common::PER_CLASS]));
     assert!(said.contains("mAP"), "the table comes again:\n{said}");
     for work in ["encode pictures", "encode captions", "epoch"] {
         assert!(!said.contains(work), "{work:?} was done again:\n{said}");

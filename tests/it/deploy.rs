@@ -8,9 +8,9 @@ use std::{
 };
 
 use crate::{
-    clients::has,
+    common::{Server, has_apt, models, own_copy, said, succeed, trained_collection},
+    readme_clients::has,
     settings::bare,
-    support::{Server, has_apt, models, own_copy, said, succeed, trained_collection},
 };
 
 fn root() -> &'static Path {
@@ -78,7 +78,7 @@ async fn the_units_commands_do_what_it_says() {
     // A port of its own, in the file that the working folder has.
     fs::write(folder.path().join("diptych.toml"), "listen = \"127.0.0.1:0\"\n").expect("a file");
     let server = Server::of(command(serve), data.path());
-    let healthy = crate::support::wait_for("health", std::time::Duration::from_secs(60), async || {
+    let healthy = crate::common::wait_for("health", std::time::Duration::from_secs(60), async || {
         let address = server.base.strip_prefix("http://").expect("an address");
         bare(folder.path()).args(["health", "--listen", address]).output().ok().filter(|output| output.status.success())
     })
@@ -351,7 +351,7 @@ async fn the_images_commands_are_understood_and_its_health_check_tells() {
         asking.env("DIPTYCH_LISTEN", format!("0.0.0.0:{port}"));
         asking.output().expect("it starts")
     };
-    crate::support::wait_for("health", std::time::Duration::from_secs(60), async || {
+    crate::common::wait_for("health", std::time::Duration::from_secs(60), async || {
         ask(&port).status.success().then_some(())
     })
     .await;

@@ -11,9 +11,9 @@ use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
 
 use crate::{
+    common::{Server, count, damage, found, own_copy, shared_server, trained_collection, wait_for},
     search::drawn_picture,
-    slow::{at_work, pending},
-    support::{Server, count, damage, found, own_copy, shared_server, trained_collection, wait_for},
+    slow_clients::{at_work, pending},
 };
 
 /// Codes that answers were checked for.

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 use diptych::index::GenerationStore;
 use serde_json::{Value, json};
 
-use crate::support::{diptych, found, own_copy, set_property, succeed, trained_collection};
+use crate::common::{diptych, found, own_copy, set_property, succeed, trained_collection};
 
 /// What a tuning keeps.
 const KEPT: &str = "select value from facts where name = 'index_parameters'";

@@ -6,8 +6,8 @@ use reqwest::{Client, Method, Response};
 use serde_json::{Value, json};
 
 use crate::{
+    common::{Server, own_copy, trained_collection},
     search::drawn_picture,
-    support::{Server, own_copy, trained_collection},
 };
 
 struct Service<'a>(&'a str);

@@ -4,9 +4,9 @@ use reqwest::{Client, RequestBuilder, Response};
 use serde_json::{Value, json};
 
 use crate::{
+    common::{Server, diptych, own_copy, succeed, trained_collection},
     errors::problem,
-    slow::Line,
-    support::{Server, diptych, own_copy, succeed, trained_collection},
+    slow_clients::Line,
 };
 
 const FLAGS: &[&str] = &[

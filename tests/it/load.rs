@@ -11,8 +11,8 @@ use reqwest::{Client, Response};
 use serde_json::{Value, json};
 
 use crate::{
+    common::{Server, own_copy, trained_collection, wait_for},
     search::drawn_picture,
-    support::{Server, own_copy, trained_collection, wait_for},
 };
 
 /// A text as long as the encoder reads, which no other number gives.

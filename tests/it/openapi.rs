@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::support::shared_server;
+use crate::common::shared_server;
 
 fn document() -> Value {
     serde_json::to_value(diptych::server::document()).expect("JSON")

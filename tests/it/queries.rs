@@ -8,8 +8,8 @@ use reqwest::{Client, Method, multipart::Form};
 use serde_json::{Value, json};
 
 use crate::{
+    common::{Server, own_copy, shared_server, trained_collection, wait_for},
     search::drawn_picture,
-    support::{Server, own_copy, shared_server, trained_collection, wait_for},
 };
 
 /// Sends JSON, or nothing, and insists on success.

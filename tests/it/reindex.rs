@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{Server, diptych, own_copy, succeed, trained_collection, wait_for};
+use crate::common::{Server, diptych, own_copy, succeed, trained_collection, wait_for};
 
 #[tokio::test]
 async fn under_twenty_queries_a_second_a_reindex_ends_and_no_query_fails() {

@@ -4,7 +4,7 @@ use reqwest::{Client, Method};
 use serde_json::{Value, json};
 
 use crate::{
-    support::{Server, damage, found, own_copy, trained_collection},
+    common::{Server, damage, found, own_copy, trained_collection},
     tasks::{ask, ended, start},
 };
 

@@ -3,7 +3,7 @@
 
 use std::{path::PathBuf, process::Command};
 
-use crate::support::{Server, cache, diptych, own_copy, said, succeed, trained_collection};
+use crate::common::{Server, cache, diptych, own_copy, said, succeed, trained_collection};
 
 /// The version whose checks are known to hold.
 const VERSION: &str = "4.32.5";

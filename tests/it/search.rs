@@ -3,7 +3,7 @@
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 
-use crate::support::shared_server;
+use crate::common::shared_server;
 
 /// A small picture that nobody else has: a red disc on white, as an uncompressed BMP.
 pub(crate) fn drawn_picture() -> Vec<u8> {

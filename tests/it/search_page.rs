@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::{
     axe,
     browser::{Browser, Driver, console_stays_silent},
-    support::shared_server,
+    common::shared_server,
 };
 
 const WORDS: &str = "a bird on a branch";

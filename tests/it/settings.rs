@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path, process::Command};
 
-use crate::support::{Server, count, diptych, models, own_copy, said, succeed, trained_collection};
+use crate::common::{Server, count, diptych, models, own_copy, said, succeed, trained_collection};
 
 /// The binary in a folder, without settings of the tests' own.
 pub(crate) fn bare(folder: &Path) -> Command {

@@ -13,7 +13,7 @@ use std::{
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 
-use crate::support::{Server, count, own_copy, trained_collection};
+use crate::common::{Server, count, own_copy, trained_collection};
 
 /// How long queries, inserts and deletes go on, at least.
 const MINUTE: Duration = Duration::from_secs(60);

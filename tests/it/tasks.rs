@@ -6,8 +6,8 @@ use reqwest::{Client, Method};
 use serde_json::{Value, json};
 
 use crate::{
+    common::{Server, own_copy, trained_collection},
     search::drawn_picture,
-    support::{Server, own_copy, trained_collection},
 };
 
 pub(crate) async fn ask(method: Method, address: &str, body: Option<Value>) -> (u16, Value) {
@@ -136,7 +136,7 @@ async fn a_task_stops_when_it_is_asked_to_and_all_are_listed() {
     let task = start(base, "/v1/admin/train", Some(json!({"settings": short(100_000)}))).await;
     let (status, problem) = ask(Method::POST, &format!("{base}/v1/admin/train"), None).await;
     assert_eq!((status, &problem["code"]), (409, &json!("task_at_work")), "one training at a time");
-    crate::support::wait_for("the first epoch", Duration::from_secs(60), async || {
+    crate::common::wait_for("the first epoch", Duration::from_secs(60), async || {
         ask(Method::GET, &task, None).await.1["metrics"]["epoch"].as_u64()
     })
     .await;

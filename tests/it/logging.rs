@@ -5,7 +5,7 @@ use std::{fs, path::Path, time::Duration};
 use reqwest::{Client, Method};
 use serde_json::Value;
 
-use crate::support::{Server, diptych, own_copy, succeed, trained_collection, wait_for};
+use crate::common::{Server, diptych, own_copy, succeed, trained_collection, wait_for};
 
 const FLAGS: [&str; 4] = ["--log-format", "json", "--log", "error,diptych=debug"];
 

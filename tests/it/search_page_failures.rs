@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::{
     axe,
     browser::{Browser, Driver},
-    support::{Server, diptych, own_copy, shared_server, succeed, trained_collection, wait_for},
+    common::{Server, diptych, own_copy, shared_server, succeed, trained_collection, wait_for},
 };
 
 #[tokio::test]

@@ -10,9 +10,9 @@ use tokio::{
 };
 
 use crate::{
+    common::{Server, own_copy, trained_collection, wait_for},
     errors::problem,
     limits::black,
-    support::{Server, own_copy, trained_collection, wait_for},
 };
 
 /// A connection whose every byte the test decides.

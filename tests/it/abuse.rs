@@ -9,7 +9,7 @@ use std::{
 use reqwest::{Client, RequestBuilder};
 use serde_json::{Value, json};
 
-use crate::support::{Server, own_copy, trained_collection};
+use crate::common::{Server, own_copy, trained_collection};
 
 /// Sends bytes as they are and reads until the service closes, or an answer is whole, or twenty seconds have passed.
 fn raw(base: &str, request: &[u8]) -> String {

@@ -15,7 +15,7 @@ use diptych::{
 };
 use npyz::WriterBuilder;
 
-use crate::support::{Server, cache, diptych, models, own_copy, said, succeed, trained_collection};
+use crate::common::{Server, cache, diptych, models, own_copy, said, succeed, trained_collection};
 
 /// A collection that is not part of the repository. Says so where it is not there.
 fn beside(name: &str) -> Option<PathBuf> {

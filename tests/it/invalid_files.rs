@@ -3,8 +3,8 @@
 use std::{fs, path::Path};
 
 use crate::{
+    common::{count, diptych, said, succeed},
     search::drawn_picture,
-    support::{count, diptych, said, succeed},
 };
 
 fn write(path: &Path, bytes: &[u8]) {

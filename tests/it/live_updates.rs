@@ -8,7 +8,7 @@ use rand_chacha::ChaCha8Rng;
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 
-use crate::support::{Server, own_copy, set_property, trained_collection, wait_for};
+use crate::common::{Server, own_copy, set_property, trained_collection, wait_for};
 
 /// A picture that no other seed paints.
 fn picture(seed: u32) -> Vec<u8> {

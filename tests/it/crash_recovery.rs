@@ -11,7 +11,7 @@ use std::{
 use image::{Rgb, RgbImage};
 use serde_json::{Value, json};
 
-use crate::support::{Server, count, diptych, own_copy, succeed, trained_collection, wait_for};
+use crate::common::{Server, count, diptych, own_copy, succeed, trained_collection, wait_for};
 
 const CLASSES: [(&str, [u8; 3]); 4] =
     [("red", [210, 40, 30]), ("green", [40, 180, 60]), ("blue", [30, 60, 220]), ("grey", [130, 130, 130])];

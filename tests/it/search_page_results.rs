@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::{
     axe,
     browser::{Browser, Driver, PATIENCE, console_stays_silent},
-    support::{Server, own_copy, trained_collection, wait_for},
+    common::{Server, own_copy, trained_collection, wait_for},
 };
 
 const WORDS: &str = "a bird on a branch";

@@ -10,7 +10,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::json;
 
-use crate::support::{diptych, models, own_copy, set_property, succeed, trained_collection};
+use crate::common::{diptych, models, own_copy, set_property, succeed, trained_collection};
 
 /// Damages of one file, each tried in the hands of a child process.
 const TRIALS: usize = 520;
@@ -58,7 +58,7 @@ async fn child() {
 fn ask(folders: &[PathBuf]) -> Vec<String> {
     let list = folders.iter().map(|f| f.display().to_string()).collect::<Vec<_>>().join(":");
     let output = Command::new(std::env::current_exe().expect("this test"))
-        .args(["--exact", "damaged::child", "--nocapture"])
+        .args(["--exact", "corrupt_index::child", "--nocapture"])
         .env("DIPTYCH_DAMAGED", list)
         .output()
         .expect("it starts");

@@ -9,8 +9,8 @@ use std::{
 use serde_json::Value;
 
 use crate::{
+    common::{Server, cache, own_copy, said, succeed, trained_collection},
     limits::black,
-    support::{Server, cache, own_copy, said, succeed, trained_collection},
 };
 
 /// The code in this language under the heading, for a service at this address.
