@@ -1,58 +1,73 @@
-//! Who may import whom: the table of rooms, held by reading every `use crate::`.
+//! The rules that keep the source tree navigable, each a test of its own.
+//!
+//! Where a rule does not hold yet, its exceptions are listed. A list may only shrink: an exception that is no longer
+//! needed fails its test as well.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
+    sync::LazyLock,
 };
 
-/// Each room and the rooms that it may import.
-const TABLE: &[(&str, &[&str])] = &[
+use exceptions::{
+    CIRCULAR, LONG_FILES, REMAINING_FILES, REMAINING_NAMES, REMAINING_TYPES, UPWARD, WIDE_FILES, WITHOUT_QUESTION,
+};
+use source::{Crate, circles};
+
+mod exceptions;
+mod source;
+mod source_tests;
+
+/// Each top-level folder, lowest first, and the folders that it may import: only ones above it in this table.
+const LAYERS: &[(&str, &[&str])] = &[
     ("util", &[]),
-    ("config", &[]),
+    ("core", &["util"]),
+    ("compute", &["util", "core"]),
+    ("config", &["util"]),
     ("telemetry", &["config"]),
-    ("compute", &[]),
-    ("core", &[]),
-    ("dataset", &["core"]),
-    ("encoders", &["compute", "core"]),
-    ("model", &["dataset", "encoders", "evaluation", "core"]),
-    ("evaluation", &["core"]),
-    ("index", &["compute", "core"]),
-    ("catalog", &[]),
-    ("archive", &[]),
-    ("collection", &["archive", "catalog", "core", "dataset", "model", "encoders", "index"]),
-    ("training", &["collection", "catalog", "compute", "core", "dataset", "model", "encoders", "evaluation"]),
-    ("maintenance", &["collection", "training", "archive", "catalog", "compute", "dataset", "index"]),
+    ("dataset", &["util", "core"]),
+    ("catalog", &["util"]),
+    ("evaluation", &["util", "core"]),
+    ("index", &["util", "core", "compute"]),
+    ("archive", &["util"]),
+    ("encoders", &["util", "core", "compute"]),
+    ("model", &["util", "core", "dataset", "evaluation", "encoders"]),
+    ("collection", &["util", "core", "dataset", "catalog", "index", "archive", "encoders", "model"]),
+    ("training", &["util", "core", "compute", "dataset", "catalog", "evaluation", "encoders", "model", "collection"]),
+    ("maintenance", &["util", "compute", "dataset", "catalog", "index", "archive", "collection", "training"]),
     (
         "engine",
         &[
+            "util",
+            "core",
+            "compute",
+            "dataset",
+            "catalog",
+            "evaluation",
+            "index",
+            "encoders",
+            "model",
             "collection",
             "training",
             "maintenance",
-            "compute",
-            "core",
-            "dataset",
-            "encoders",
-            "model",
-            "evaluation",
-            "index",
-            "catalog",
         ],
     ),
-    ("server", &["engine", "collection", "config", "telemetry", "catalog", "index"]),
+    ("server", &["util", "config", "telemetry", "catalog", "index", "collection", "engine"]),
     (
         "cli",
         &[
+            "util",
+            "core",
+            "compute",
             "config",
             "telemetry",
-            "compute",
-            "core",
             "dataset",
-            "encoders",
-            "evaluation",
-            "model",
-            "index",
             "catalog",
+            "evaluation",
+            "index",
+            "encoders",
+            "model",
             "collection",
             "training",
             "maintenance",
@@ -62,8 +77,8 @@ const TABLE: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// Crates that some rooms alone may use.
-const ALONE: &[(&[&str], &[&str])] = &[
+/// Crates that only some folders may use.
+const CONFINED: &[(&[&str], &[&str])] = &[
     (&["config"], &["clap"]),
     (&["dataset"], &["image", "resvg", "csv"]),
     (&["encoders"], &["tokenizers", "candle_transformers"]),
@@ -76,98 +91,308 @@ const ALONE: &[(&[&str], &[&str])] = &[
     (&["cli"], &["indicatif"]),
 ];
 
-fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).expect("src can be read") {
-        let path = entry.expect("an entry").path();
-        if path.is_dir() {
-            sources(&path, found);
-        } else if path.extension().is_some_and(|e| e == "rs") {
-            found.push(path);
+/// The longest source file, in lines.
+const MAX_LINES: usize = 400;
+
+/// The widest line, in characters.
+const MAX_COLUMNS: usize = 120;
+
+/// Names of files and folders that said nothing to a newcomer. They stay gone.
+const RETIRED_FILES: &[&str] = &[
+    "asked.rs",
+    "ask.rs",
+    "bars.rs",
+    "commit.rs",
+    "course.rs",
+    "crowd.rs",
+    "cut.rs",
+    "everyday.rs",
+    "examine.rs",
+    "given.rs",
+    "kept.rs",
+    "linger.rs",
+    "once.rs",
+    "options.rs",
+    "plain.rs",
+    "probe.rs",
+    "put.rs",
+    "shown.rs",
+    "texts.rs",
+    "twins.rs",
+    "walk.rs",
+    "workplace.rs",
+    "src/search",
+    "intake.js",
+    "key.js",
+    "map.js",
+    "map-classes.js",
+    "map-hand.js",
+    "question.js",
+    "sheet.js",
+    "shelf.js",
+    "words.js",
+];
+
+/// Names of types that said nothing to a newcomer. They stay gone.
+const RETIRED_TYPES: &[&str] = &[
+    "Alone",
+    "Asked",
+    "Bars",
+    "Commits",
+    "Course",
+    "Cut",
+    "Cutter",
+    "Everyday",
+    "Examination",
+    "GivenFeatures",
+    "Gone",
+    "House",
+    "Kept",
+    "Library",
+    "Once",
+    "Options",
+    "PictureRow",
+    "Probe",
+    "Put",
+    "Reach",
+    "Run",
+    "Shown",
+    "TextNetwork",
+    "Texts",
+    "Twin",
+    "Twins",
+    "Wishes",
+    "WordRow",
+    "Workplace",
+];
+
+/// Names of functions and fields that said nothing to a newcomer. They stay gone.
+const RETIRED_NAMES: &[&str] = &["came_to", "take_over", "take_up"];
+
+static CRATE: LazyLock<Crate> = LazyLock::new(|| {
+    Crate::read(Path::new("src/lib.rs"), &|path| {
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).ok()
+    })
+});
+
+/// All files below a folder with one of these endings, relative to the repository's root.
+fn files(folder: &str, endings: &[&str]) -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut found = Vec::new();
+    let mut folders = vec![root.join(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|ending| endings.iter().any(|known| ending == *known)) {
+                found.push(path.strip_prefix(root).expect("below the root").to_owned());
+            }
         }
     }
-}
-
-/// The room of a file: its first folder below `src`, or its own name.
-fn room(src: &Path, file: &Path) -> String {
-    let first = file.strip_prefix(src).expect("below src").components().next().expect("a name");
-    first.as_os_str().to_string_lossy().trim_end_matches(".rs").to_owned()
-}
-
-/// Every name that stands directly behind `crate::`, alone or in braces.
-fn imports(code: &str) -> BTreeSet<String> {
-    let name = |text: &str| text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
-    let mut found = BTreeSet::new();
-    for (at, _) in code.match_indices("crate::") {
-        let rest = &code[at + "crate::".len()..];
-        if !rest.starts_with('{') {
-            found.insert(name(rest));
-            continue;
-        }
-        let mut depth = 0;
-        let mut begins = false;
-        for (i, c) in rest.char_indices() {
-            match c {
-                '{' => depth += 1,
-                '}' => depth -= 1,
-                _ => (),
-            }
-            if depth == 0 {
-                break;
-            }
-            if depth == 1 && begins && !c.is_whitespace() {
-                found.insert(name(&rest[i..]));
-                begins = false;
-            }
-            if depth == 1 && (c == '{' || c == ',') {
-                begins = true;
-            }
-        }
-    }
-    found.remove("");
+    found.sort();
     found
 }
 
-#[test]
-fn imports_are_found_in_every_form() {
-    let code = "use crate::{\n    catalog::{Item, Task},\n    index,\n};\nuse crate::vector::dot; let x = crate::compute::cores();";
-    let found: Vec<String> = imports(code).into_iter().collect();
-    assert_eq!(found, ["catalog", "compute", "index", "vector"]);
+fn text(file: &Path) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).expect("a source file")
+}
+
+fn shown(file: &Path) -> String {
+    file.to_string_lossy().into_owned()
+}
+
+/// What a rule finds, against the exceptions that it has.
+fn check(rule: &str, found: BTreeMap<String, String>, exceptions: &[&str]) -> Result<(), String> {
+    let exceptions: BTreeSet<&str> = exceptions.iter().copied().collect();
+    let new = found.iter().filter(|(key, _)| !exceptions.contains(key.as_str()));
+    let new = new.map(|(key, detail)| format!("  {key}: {detail}"));
+    let gone = exceptions.iter().filter(|key| !found.contains_key(**key)).map(|key| format!("  \"{key}\","));
+    let (new, gone): (Vec<String>, Vec<String>) = (new.collect(), gone.collect());
+    if !exceptions.is_empty() {
+        eprintln!("{rule}: {} exceptions: {exceptions:?}", exceptions.len());
+    }
+    let mut faults = Vec::new();
+    if !new.is_empty() {
+        faults.push(format!("{rule}, but:\n{}", new.join("\n")));
+    }
+    if !gone.is_empty() {
+        faults.push(format!("{rule}: these exceptions are no longer needed, remove them:\n{}", gone.join("\n")));
+    }
+    if faults.is_empty() { Ok(()) } else { Err(faults.join("\n")) }
+}
+
+fn hold(rule: &str, found: BTreeMap<String, String>, exceptions: &[&str]) {
+    check(rule, found, exceptions).unwrap_or_else(|faults| panic!("{faults}"));
 }
 
 #[test]
-fn no_room_reaches_past_its_doors() {
-    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut files = Vec::new();
-    sources(&src, &mut files);
-    let mut faults = Vec::new();
-    for file in files {
-        let room = room(&src, &file);
-        if ["main", "lib", "build"].contains(&room.as_str()) {
-            continue;
+fn layers_are_listed_in_order() {
+    for (n, (folder, imports)) in LAYERS.iter().enumerate() {
+        for import in *imports {
+            assert!(
+                LAYERS[..n].iter().any(|(lower, _)| lower == import),
+                "{folder} may import {import}, which is not below"
+            );
         }
-        let code = fs::read_to_string(&file).expect("a source file");
-        // Documentation may point anywhere.
-        let code: String = code.lines().filter(|l| !l.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
-        let Some((_, allowed)) = TABLE.iter().find(|(name, _)| *name == room) else {
-            faults.push(format!("{} belongs to no room of the table", file.display()));
-            continue;
-        };
-        for import in imports(&code) {
-            if import != room && import != "util" && !allowed.contains(&import.as_str()) {
-                faults.push(format!("{} imports crate::{import}", file.display()));
-            }
-        }
-        for (owners, crates) in ALONE.iter().filter(|(owners, _)| !owners.contains(&room.as_str())) {
-            for name in *crates {
-                let used = [format!("{name}::"), format!("use {name};")].iter().any(|form| {
-                    code.match_indices(form.as_str())
-                        .any(|(at, _)| !code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':'))
-                });
-                if used {
-                    faults.push(format!("{} uses {name}, which is for {} alone", file.display(), owners.join(", ")));
-                }
+    }
+    let there = &CRATE.modules[&Vec::new()].children;
+    let unknown: Vec<_> = there.iter().filter(|folder| !LAYERS.iter().any(|(known, _)| known == folder)).collect();
+    assert!(unknown.is_empty(), "not in the table of layers: {unknown:?}");
+}
+
+#[test]
+fn no_import_runs_up() {
+    let mut found = BTreeMap::new();
+    for (path, module) in CRATE.modules.iter().filter(|(path, _)| !path.is_empty()) {
+        let folder = path[0].as_str();
+        let (_, allowed) = LAYERS.iter().find(|(known, _)| *known == folder).expect("a folder of the table");
+        for import in CRATE.folders_named(path) {
+            if import != folder && !allowed.contains(&import.as_str()) {
+                found.insert(
+                    format!("{} → {import}", shown(&module.file)),
+                    "is not allowed by the table of layers".into(),
+                );
             }
         }
     }
-    assert!(faults.is_empty(), "{}", faults.join("\n"));
+    hold("Folders import only folders of lower layers", found, UPWARD);
+}
+
+#[test]
+fn crates_are_used_only_where_they_belong() {
+    let mut found = BTreeMap::new();
+    for (path, module) in CRATE.modules.iter().filter(|(path, _)| !path.is_empty()) {
+        let used = CRATE.externals_named(path);
+        for (owners, crates) in CONFINED.iter().filter(|(owners, _)| !owners.contains(&path[0].as_str())) {
+            for name in crates.iter().filter(|name| used.contains(**name)) {
+                found
+                    .insert(format!("{} uses {name}", shown(&module.file)), format!("it is for {}", owners.join(", ")));
+            }
+        }
+    }
+    hold("Some crates are confined to folders", found, &[]);
+}
+
+#[test]
+fn files_do_not_depend_on_each_other_in_circles() {
+    let mut found = BTreeMap::new();
+    for circle in circles(&CRATE.dependencies()) {
+        let way = circle.iter().map(|file| shown(file)).collect::<Vec<_>>().join(" → ");
+        found.extend(circle.iter().map(|file| (shown(file), way.clone())));
+    }
+    hold("No file depends on itself through others", found, CIRCULAR);
+}
+
+#[test]
+fn source_files_are_short() {
+    let mut found = BTreeMap::new();
+    for file in files("src", &["rs"]).into_iter().filter(|file| !file.ends_with("tests.rs")) {
+        let lines = text(&file).lines().count();
+        if lines > MAX_LINES {
+            found.insert(shown(&file), format!("has {lines} lines, the maximum is {MAX_LINES}"));
+        }
+    }
+    hold("Source files are short", found, LONG_FILES);
+}
+
+#[test]
+fn lines_are_narrow() {
+    let mut found = BTreeMap::new();
+    for file in ["src", "tests", "benches"].iter().flat_map(|folder| files(folder, &["rs"])) {
+        let text = text(&file);
+        let wide: Vec<String> = (1..)
+            .zip(text.lines())
+            .filter(|(_, line)| line.chars().count() > MAX_COLUMNS)
+            .map(|(n, _)| n.to_string())
+            .collect();
+        if !wide.is_empty() {
+            found.insert(shown(&file), format!("is wider than {MAX_COLUMNS} columns in lines {}", wide.join(", ")));
+        }
+    }
+    hold("No line is too wide", found, WIDE_FILES);
+}
+
+/// Whether the documentation of a module opens with a question.
+fn opens_with_question(text: &str) -> bool {
+    let comment = text.lines().map_while(|line| line.strip_prefix("//!")).map(str::trim);
+    let comment = comment.take_while(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
+    let end = comment.char_indices().find(|(at, sign)| {
+        matches!(sign, '.' | '?' | '!') && comment[at + 1..].chars().next().is_none_or(char::is_whitespace)
+    });
+    end.is_some_and(|(_, sign)| sign == '?')
+}
+
+#[test]
+fn every_folder_opens_with_its_question() {
+    let mut folders: BTreeMap<PathBuf, Vec<PathBuf>> = BTreeMap::new();
+    for file in files("src", &["rs"]) {
+        folders.entry(file.parent().expect("a folder").to_owned()).or_default().push(file);
+    }
+    folders.remove(Path::new("src"));
+    // Next to `name.rs`, a folder `name` may hold its tests.
+    folders.retain(|_, files| files.iter().any(|file| !file.ends_with("tests.rs")));
+    let mut found = BTreeMap::new();
+    for folder in folders.keys() {
+        let file = folder.join("mod.rs");
+        if !Path::new(env!("CARGO_MANIFEST_DIR")).join(&file).exists() {
+            found.insert(shown(folder), "has no mod.rs".into());
+        } else if !opens_with_question(&text(&file)) {
+            found.insert(shown(folder), "its mod.rs does not open with a question".into());
+        }
+    }
+    hold("Every folder opens with its question", found, WITHOUT_QUESTION);
+}
+
+#[test]
+fn retired_file_names_are_gone() {
+    let mut found = BTreeMap::new();
+    for file in [files("src", &["rs"]), files("static", &["js"])].concat() {
+        for name in RETIRED_FILES.iter().filter(|name| match name.contains('/') {
+            true => file.starts_with(name),
+            false => file.ends_with(name),
+        }) {
+            found.insert(shown(&file), format!("{name} is a retired name"));
+        }
+    }
+    hold("Retired names of files are gone", found, REMAINING_FILES);
+}
+
+#[test]
+fn retired_type_names_are_gone() {
+    let mut found = BTreeMap::new();
+    for module in CRATE.modules.values() {
+        for name in module.types.iter().filter(|name| RETIRED_TYPES.contains(&name.as_str())) {
+            found.insert(format!("{} {name}", shown(&module.file)), "is a retired name".into());
+        }
+    }
+    hold("Retired names of types are gone", found, REMAINING_TYPES);
+}
+
+#[test]
+fn retired_function_names_are_gone() {
+    let mut found = BTreeMap::new();
+    for module in CRATE.modules.values() {
+        for name in module.identifiers.iter().filter(|name| RETIRED_NAMES.contains(&name.as_str())) {
+            found.insert(format!("{} {name}", shown(&module.file)), "is a retired name".into());
+        }
+    }
+    hold("Retired names of functions are gone", found, REMAINING_NAMES);
+}
+
+#[test]
+fn exceptions_fail_when_they_are_missing_or_no_longer_needed() {
+    let found = || BTreeMap::from([("a.rs".to_owned(), "is wrong".to_owned())]);
+    assert!(check("rule", found(), &["a.rs"]).is_ok() && check("rule", BTreeMap::new(), &[]).is_ok());
+    assert_eq!(check("rule", found(), &[]).expect_err("a fault"), "rule, but:\n  a.rs: is wrong");
+    assert!(check("rule", found(), &["a.rs", "b.rs"]).expect_err("a fault").contains("no longer needed"));
+}
+
+#[test]
+fn only_a_first_sentence_with_a_question_mark_is_a_question() {
+    assert!(opens_with_question("//! Which points are near this one? Exactly, or by\n//! a graph.\n"));
+    assert!(opens_with_question("//! Which points are\n//! near this one?\n\nmod a;\n"));
+    for text in ["//! Points (near?).\n", "mod a;\n", "//! Near points.\n//!\n//! Which?\n", "// Which?\n", ""] {
+        assert!(!opens_with_question(text), "{text}");
+    }
 }
