@@ -9,7 +9,7 @@ use std::{
 
 use crate::{
     common::{Server, has_apt, models, own_copy, said, succeed, trained_collection},
-    readme_clients::has,
+    examples::has,
     settings::bare,
 };
 

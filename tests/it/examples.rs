@@ -1,4 +1,4 @@
-//! README's clients, as they stand there: taken out of it and run against a real service.
+//! The programs in `examples/`, run against a real service and a real collection.
 
 use std::{
     fs,
@@ -13,19 +13,11 @@ use crate::{
     limits::black,
 };
 
-/// The code in this language under the heading, for a service at this address.
-fn code(language: &str, base: &str) -> String {
-    let readme = include_str!("../../README.md");
-    let section = readme.split("\n## ").find(|section| section.starts_with("Clients\n")).expect("a section Clients");
-    let fence = format!("\n```{language}\n");
-    let mut blocks = section.split(&fence).skip(1);
-    let block = blocks.next().unwrap_or_else(|| panic!("no {language} in it")).split("\n```").next().expect("its end");
-    assert!(blocks.next().is_none(), "one block of {language} is expected");
-    assert!(block.contains("http://127.0.0.1:7700"), "{block}");
-    block.replace("http://127.0.0.1:7700", base)
+fn example(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(name)
 }
 
-/// Whether a tool is here. Says that the test skips where it is not; on CI it has to be.
+/// Whether a tool is installed. Prints that the test is skipped where it is not; on CI it must be.
 pub(crate) fn has(tool: &str, version: &[&str]) -> bool {
     let found = Command::new(tool).args(version).output().is_ok_and(|output| output.status.success());
     if !found {
@@ -35,7 +27,7 @@ pub(crate) fn has(tool: &str, version: &[&str]) -> bool {
     found
 }
 
-/// A Python that has `requests`, made once.
+/// A Python with `requests`, installed once.
 fn python() -> Option<PathBuf> {
     let home = cache().join("clients-python");
     let python = home.join("bin/python");
@@ -58,16 +50,16 @@ async fn service() -> Option<(Server, tempfile::TempDir, tempfile::TempDir)> {
     Some((server, data, folder))
 }
 
-/// What a program prints that is run in a folder.
-fn run(program: &Path, file: &str, code: &str, folder: &Path) -> String {
-    fs::write(folder.join(file), code).expect("a file");
-    let output = Command::new(program).arg(file).current_dir(folder).output().expect("the program starts");
+/// Output of an example that runs in a folder, with the address of the service as its argument.
+fn run(program: &Path, name: &str, server: &Server, folder: &Path) -> String {
+    let output = Command::new(program).arg(example(name)).arg(&server.base).current_dir(folder).output();
+    let output = output.expect("the program starts");
     assert!(output.status.success(), "{}", said(&output));
     String::from_utf8(output.stdout).expect("UTF-8")
 }
 
-/// Three pictures with thumbnails, three captions, and the new item's id, a line each.
-async fn printed_and_there(printed: &str, id: &str, server: &Server) {
+/// Checks what a client prints: three pictures with thumbnails, three captions and the new item's id, a line each.
+async fn check_output(printed: &str, id: &str, server: &Server) {
     let lines: Vec<&str> = printed.lines().collect();
     assert_eq!(lines.len(), 7, "{printed}");
     for (at, line) in lines[..6].iter().enumerate() {
@@ -84,10 +76,10 @@ async fn printed_and_there(printed: &str, id: &str, server: &Server) {
         }
     }
     assert_eq!(lines[6], id);
-    is_there(id, server).await;
+    check_item(id, server).await;
 }
 
-async fn is_there(id: &str, server: &Server) {
+async fn check_item(id: &str, server: &Server) {
     let item = reqwest::get(format!("{}/v1/items/{id}", server.base)).await.expect("an answer");
     let item: Value = item.json().await.expect("JSON");
     assert_eq!(
@@ -97,12 +89,12 @@ async fn is_there(id: &str, server: &Server) {
 }
 
 #[tokio::test]
-async fn curl_does_what_readme_says() {
+async fn client_in_shell_searches_and_creates_an_item() {
     if !has("curl", &["--version"]) {
         return;
     }
     let Some((server, _data, folder)) = service().await else { return };
-    let printed = run(Path::new("sh"), "client.sh", &format!("set -e\n{}", code("sh", &server.base)), folder.path());
+    let printed = run(Path::new("sh"), "client.sh", &server, folder.path());
     let answers: Vec<Value> =
         serde_json::Deserializer::from_str(&printed).into_iter().collect::<Result<_, _>>().expect("three times JSON");
     let [words, picture, item] = answers.as_slice() else { panic!("{printed}") };
@@ -111,23 +103,41 @@ async fn curl_does_what_readme_says() {
         assert!(results.len() == 3 && results.iter().all(|result| result["kind"] == kind), "{answer}");
     }
     assert_eq!(item["id"], "from-curl");
-    is_there("from-curl", &server).await;
+    check_item("from-curl", &server).await;
 }
 
 #[tokio::test]
-async fn python_does_what_readme_says() {
+async fn client_in_python_searches_and_creates_an_item() {
     let Some(python) = python() else { return };
     let Some((server, _data, folder)) = service().await else { return };
-    let printed = run(&python, "client.py", &code("python", &server.base), folder.path());
-    printed_and_there(&printed, "from-python", &server).await;
+    let printed = run(&python, "client.py", &server, folder.path());
+    check_output(&printed, "from-python", &server).await;
 }
 
 #[tokio::test]
-async fn javascript_does_what_readme_says() {
+async fn client_in_javascript_searches_and_creates_an_item() {
     if !has("node", &["-e", "if (!(parseInt(process.versions.node) >= 18)) process.exit(1)"]) {
         return;
     }
     let Some((server, _data, folder)) = service().await else { return };
-    let printed = run(Path::new("node"), "client.mjs", &code("javascript", &server.base), folder.path());
-    printed_and_there(&printed, "from-javascript", &server).await;
+    let printed = run(Path::new("node"), "client.mjs", &server, folder.path());
+    check_output(&printed, "from-javascript", &server).await;
+}
+
+#[test]
+fn calls_in_readme_are_those_of_the_shell_client() {
+    let client = fs::read_to_string(example("client.sh")).expect("the client");
+    let readme = include_str!("../../README.md");
+    let calls: Vec<String> = readme
+        .lines()
+        .filter(|line| line.starts_with("curl ") && line.contains("localhost:7700/v1/"))
+        .map(|line| line.replace("curl -s ", "curl -fsS ").replace("localhost:7700", "$base"))
+        .collect();
+    assert_eq!(calls.len(), 3, "{calls:?}");
+    for call in calls {
+        assert!(
+            client.lines().any(|line| line.replace('"', "'") == call.replace('"', "'")),
+            "not in client.sh: {call}"
+        );
+    }
 }
