@@ -1,8 +1,9 @@
-//! A pass over the training split against PyTorch with the authors' loss; and time and memory as a collection grows.
+//! One pass over the training split compared with PyTorch and the authors' loss; and time and memory by size of the
+//! collection.
 //!
-//! `cargo bench --profile dev --bench training` prints the first as a table in Markdown; it needs Linux, `python3` with `venv`,
-//! and at the first run a package index and some gigabytes of disk for PyTorch. `-- --scale` prints the second and needs Linux
-//! alone. Features are random: what they say does not change what a step costs.
+//! `cargo bench --profile dev --bench training` prints the comparison as a Markdown table. It needs Linux and `python3`
+//! with `venv`; the first run needs a package index and some gigabytes of disk for PyTorch. `-- --scale` prints the
+//! second table and needs Linux only. Features are random, which does not change the cost of a step.
 
 mod peers;
 
@@ -17,18 +18,18 @@ use std::{
 use cpu_time::ProcessTime;
 use diptych::{
     dataset::Split,
-    model::{self, Event, FeatureMatrix, Objective, Part, Schedule, TrainSettings, TrainingData},
+    model::{self, Event, FeatureMatrix, Head, Objective, Schedule, TrainSettings, TrainingData},
 };
 use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
 
 use peers::{Peer, median};
 
-/// What the program allocates with.
+/// The allocator of the diptych binary.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// The form of UCM-Captions' training split: 1680 pictures with five captions each.
+/// Shape of UCM-Captions' training split: 1680 images with five captions each.
 const PAIRS: usize = 8400;
 const IMAGE: usize = 1280;
 const TEXT: usize = 384;
@@ -41,11 +42,11 @@ type Outcome<T> = Result<T, Box<dyn Error>>;
 fn main() -> Outcome<()> {
     let arguments: Vec<String> = std::env::args().collect();
     match arguments.iter().position(|a| a == "--pairs").map(|at| arguments[at + 1].parse::<usize>()) {
-        Some(pairs) => return grow(pairs?),
+        Some(pairs) => return measure_size(pairs?),
         None if arguments.iter().any(|a| a == "--scale") => return scale(),
         None => {}
     }
-    // The thread pools of rayon and of candle's matrix product read this before their first use.
+    // The thread pools of rayon and of candle's matrix product read this variable once.
     let Ok(threads) = std::env::var("RAYON_NUM_THREADS") else {
         println!("| threads | diptych, s of wall; CPU | PyTorch, Adam | ratio | PyTorch, fused Adam | ratio |");
         println!("|---|---|---|---|---|---|");
@@ -60,26 +61,26 @@ fn main() -> Outcome<()> {
     compare(&threads)
 }
 
-/// Seconds of wall and CPU of an epoch here, of PyTorch's Adam and of its fused Adam.
+/// Wall and CPU seconds of an epoch: diptych, PyTorch's Adam, PyTorch's fused Adam.
 type Round = [(f64, f64); 3];
 
-/// Interleaved rounds of an epoch here and there.
+/// Compares epochs of diptych and PyTorch in interleaved rounds.
 fn compare(threads: &str) -> Outcome<()> {
     let settings = authors();
-    let course = &settings.class.course;
+    let optimizer = &settings.class.optimizer;
     let venv = Path::new(env!("CARGO_TARGET_TMPDIR")).join("torch-venv");
     let mut peers = Vec::new();
     for fused in [false, true] {
         let mut peer = Peer::start("torch_dscmr.py", &[&venv, Path::new(threads)])?;
         peer.ask(&json!({
             "op": "data", "pairs": PAIRS, "image": IMAGE, "text": TEXT, "classes": CLASSES,
-            "hidden": course.hidden, "dims": course.dims, "batch": course.batch, "fused": fused,
+            "hidden": optimizer.hidden, "dims": optimizer.dims, "batch": optimizer.batch, "fused": fused,
         }))?;
         peers.push(peer);
     }
     let data = synthetic(PAIRS);
     let mut rounds: Vec<Round> = Vec::new();
-    // The first round warms up.
+    // The first round is a warm-up.
     for _ in 0..=ROUNDS {
         let ours = epochs(&data, &settings)?[0];
         let mut theirs = |at: usize| -> Outcome<(f64, f64)> {
@@ -91,26 +92,27 @@ fn compare(threads: &str) -> Outcome<()> {
     }
     let middle = |of: &dyn Fn(&Round) -> f64| median(rounds[1..].iter().map(of).collect());
     let cell = |at: usize| format!("{:.2}; {:.2}", middle(&|r| r[at].0), middle(&|r| r[at].1));
-    // Of each round by itself, so that what else the machine does weighs on both.
+    // The ratio within each round, so that other load on the machine affects both sides.
     let ratio = |at: usize| format!("{:.2}", middle(&|r| r[0].1 / r[at].1));
     println!("| {threads} | {} | {} | {} | {} | {} |", cell(0), cell(1), ratio(1), cell(2), ratio(2));
     Ok(())
 }
 
-/// The authors' settings: one epoch of the paper's objective in batches of 100, nothing left out, nothing added.
+/// The authors' settings: one epoch of the paper's objective in batches of 100, without dropout and noise.
 fn authors() -> TrainSettings {
     let mut settings = TrainSettings::of(Objective::Dscmr);
-    let course = &mut settings.class.course;
-    (course.batch, course.max_epochs) = (100, Some(1));
-    (course.dropout, course.noise) = (0.0, 0.0);
-    (course.learning_rate, course.beta1, course.schedule) = (1e-4, 0.5, Schedule::Constant);
+    let optimizer = &mut settings.class.optimizer;
+    (optimizer.batch, optimizer.max_epochs) = (100, Some(1));
+    (optimizer.dropout, optimizer.noise) = (0.0, 0.0);
+    (optimizer.learning_rate, optimizer.beta1, optimizer.schedule) = (1e-4, 0.5, Schedule::Constant);
     settings
 }
 
-/// Grows a collection, each size in a process of its own, because memory is told of a process as a whole.
+/// Measures collections of several sizes, each in its own process, because peak memory is a property of a process.
 fn scale() -> Outcome<()> {
     println!(
-        "| pairs | features, MB | class part, s an epoch | pair part, s an epoch | most memory, MB | beyond the features, MB |"
+        "| pairs | features, MB | class head, s per epoch | pair head, s per epoch | peak memory, MB | \
+         without features, MB |"
     );
     println!("|---|---|---|---|---|---|");
     for pairs in ["1000", "10000", "100000"] {
@@ -122,46 +124,47 @@ fn scale() -> Outcome<()> {
     Ok(())
 }
 
-fn grow(pairs: usize) -> Outcome<()> {
+fn measure_size(pairs: usize) -> Outcome<()> {
     let data = synthetic(pairs);
     let mut settings = TrainSettings::default();
-    settings.class.course.max_epochs = Some(1);
-    settings.pair.course.max_epochs = Some(1);
+    settings.class.optimizer.max_epochs = Some(1);
+    settings.pair.optimizer.max_epochs = Some(1);
     let measured = epochs(&data, &settings)?;
-    let of = |part| measured.iter().find(|epoch| epoch.part == part).map_or(0.0, |epoch| epoch.wall.as_secs_f64());
+    let of = |head| measured.iter().find(|epoch| epoch.head == head).map_or(0.0, |epoch| epoch.wall.as_secs_f64());
     let features = ((data.images.values().len() + data.texts.values().len()) * 4) as f64 / 1e6;
     let status = std::fs::read_to_string("/proc/self/status")?;
-    let most =
+    let peak =
         status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse::<f64>().ok());
-    let most = most.ok_or("this system does not tell how much memory was taken")? * 1024.0 / 1e6;
-    let (class, pair) = (of(Part::Class), of(Part::Pair));
-    println!("| {pairs} | {features:.0} | {class:.1} | {pair:.1} | {most:.0} | {:.0} |", most - features);
+    let peak = peak.ok_or("this system does not report peak memory")? * 1024.0 / 1e6;
+    let (class, pair) = (of(Head::Class), of(Head::Pair));
+    println!("| {pairs} | {features:.0} | {class:.1} | {pair:.1} | {peak:.0} | {:.0} |", peak - features);
     Ok(())
 }
 
 #[derive(Clone, Copy)]
-struct Measured {
-    part: Part,
+struct EpochTime {
+    head: Head,
     wall: Duration,
     cpu: Duration,
 }
 
-/// Trains, and says how long each epoch took.
-fn epochs(data: &TrainingData, settings: &TrainSettings) -> Outcome<Vec<Measured>> {
+/// Trains and returns the duration of each epoch.
+fn epochs(data: &TrainingData, settings: &TrainSettings) -> Outcome<Vec<EpochTime>> {
     let mut found = Vec::new();
     let (mut wall, mut cpu) = (Instant::now(), ProcessTime::now());
     let encoders = ("random".to_owned(), "random".to_owned());
     model::train(data, settings, &encoders, None, &AtomicBool::new(false), &mut |event| match event {
-        Event::Part { .. } => (wall, cpu) = (Instant::now(), ProcessTime::now()),
+        Event::HeadStarted { .. } => (wall, cpu) = (Instant::now(), ProcessTime::now()),
         Event::Epoch(epoch) => {
-            found.push(Measured { part: epoch.part, wall: wall.elapsed(), cpu: cpu.elapsed() });
+            found.push(EpochTime { head: epoch.head, wall: wall.elapsed(), cpu: cpu.elapsed() });
             (wall, cpu) = (Instant::now(), ProcessTime::now());
         }
     })?;
     Ok(found)
 }
 
-/// So many training pairs, and a tenth as many for validation, 100 at most so that it hardly counts; five captions an item.
+/// A collection with this many training pairs, five captions per item. The validation split has a tenth as many pairs,
+/// and at most 100, so that it hardly affects the time.
 fn synthetic(pairs: usize) -> TrainingData {
     let (training, validation) = (pairs.div_ceil(5), pairs.div_ceil(50).min(20));
     let items = training + validation;

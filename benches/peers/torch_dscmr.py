@@ -1,15 +1,15 @@
-"""PyTorch as the peer of benches/training.rs: the paper's network and loss as the authors' code computes them, with Adam.
+"""PyTorch peer of benches/training.rs: the paper's network and loss as in the authors' code, with Adam.
 
     python3 torch_dscmr.py VENV THREADS
 
-makes the virtual environment VENV at first (torch and numpy from the package index, some gigabytes), and then answers each line
-of JSON with one:
+creates the virtual environment VENV on the first run (torch and numpy from the package index, some gigabytes), then answers
+each line of JSON with one line of JSON:
 
     {"op": "data", "pairs": N, "image": D, "text": D, "classes": C, "hidden": H, "dims": Z, "batch": B, "fused": false}
     {"op": "epoch"}
 
-The first draws random features of that form and builds the network; the second takes one pass over all pairs in a random order
-and answers with {"wall": SECONDS, "cpu": SECONDS, "loss": MEAN}.
+"data" draws random features of these dimensions and builds the network. "epoch" takes one pass over all pairs in random
+order and answers with {"wall": SECONDS, "cpu": SECONDS, "loss": MEAN}.
 """
 
 import json
@@ -40,24 +40,24 @@ class Network(nn.Module):
         return u, v, self.labels(u), self.labels(v)
 
 
-def row_norms(x):
+def mean_row_norm(x):
     return (x**2).sum(1).sqrt().mean()
 
 
 def half_cosines(a, b):
-    lengths = (a**2).sum(1, keepdim=True).sqrt() @ (b**2).sum(1, keepdim=True).sqrt().t()
-    return a @ b.t() / lengths / 2
+    norms = (a**2).sum(1, keepdim=True).sqrt() @ (b**2).sum(1, keepdim=True).sqrt().t()
+    return a @ b.t() / norms / 2
 
 
-def likelihood(theta, shared):
+def negative_log_likelihood(theta, shared):
     return ((1 + theta.exp()).log() - shared * theta).mean()
 
 
 def loss_of(u, v, u_labels, v_labels, y, weight2=1e-3, weight3=1e-1):
-    first = row_norms(u_labels - y) + row_norms(v_labels - y)
+    first = mean_row_norm(u_labels - y) + mean_row_norm(v_labels - y)
     shared = (y @ y.t() > 0).float()
-    second = sum(likelihood(half_cosines(a, b), shared) for a, b in [(u, v), (u, u), (v, v)])
-    return first + weight2 * second + weight3 * row_norms(u - v)
+    second = sum(negative_log_likelihood(half_cosines(a, b), shared) for a, b in [(u, v), (u, u), (v, v)])
+    return first + weight2 * second + weight3 * mean_row_norm(u - v)
 
 
 class Training:

@@ -15,13 +15,13 @@ pub(super) async fn run(shared: &Shared, verb: ModelsVerb) -> anyhow::Result<Exi
         ModelsVerb::List => {
             let active = collection.catalog.active_model().await?.map(|model| model.version);
             println!(
-                "| model | answers | validation mAP | test mAP picture → text, text → picture | mR | s | at the gate |"
+                "| model | answers | validation mAP | test mAP image → text, text → image | mR | s | at the gate |"
             );
             println!("|---|---|---|---|---|---|---|");
             for model in collection.catalog.models().await? {
                 let verdict: Option<PromotionDecision> = serde_json::from_value(model.promotion.clone()).ok();
                 let report: Option<Report> = serde_json::from_value(model.report.clone()).ok();
-                let validation = verdict.as_ref().map(|v| format!("{:.3}", v.validation.quality.map()));
+                let validation = verdict.as_ref().map(|v| format!("{:.3}", v.validation.quality.mean_map()));
                 let test = report.map(|r| {
                     (
                         format!("{:.3}, {:.3}", r.map_image_to_text, r.map_text_to_image),

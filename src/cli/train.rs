@@ -85,9 +85,9 @@ pub(super) async fn ablation(shared: &Shared, mut args: TrainArgs) -> anyhow::Re
     }
     let rows = ablate(&collection, &encoders, settings, shared.progress(), shared.stop.flag()).await;
     let Some(rows) = shared.finished(rows)? else { return Ok(stopped("an ablation begins anew")) };
-    println!("| objective | mAP picture → text | mAP text → picture | mean |\n|---|---|---|---|");
+    println!("| objective | mAP image → text | mAP text → image | mean |\n|---|---|---|---|");
     for (name, report) in &rows {
-        let (there, back, mean) = (report.map_image_to_text, report.map_text_to_image, report.map());
+        let (there, back, mean) = (report.map_image_to_text, report.map_text_to_image, report.mean_map());
         println!("| {name} | {there:.3} | {back:.3} | {mean:.3} |");
     }
     collection.catalog.close().await;
@@ -114,10 +114,10 @@ pub(super) fn settings(args: &TrainArgs) -> anyhow::Result<TrainSettings> {
         (&["class", "eta"], args.eta.map(Into::into)),
         (&["class", "norm"], args.norm.clone().map(Into::into)),
         (&["class", "discrimination"], args.discrimination.clone().map(Into::into)),
-        (&["class", "course", "max_epochs"], args.epochs.map(count)),
-        (&["pair", "course", "max_epochs"], args.epochs.map(count)),
-        (&["class", "course", "patience"], args.patience.map(count)),
-        (&["pair", "course", "patience"], args.patience.map(count)),
+        (&["class", "optimizer", "max_epochs"], args.epochs.map(count)),
+        (&["pair", "optimizer", "max_epochs"], args.epochs.map(count)),
+        (&["class", "optimizer", "patience"], args.patience.map(count)),
+        (&["pair", "optimizer", "patience"], args.patience.map(count)),
     ];
     let mut given = vec![file];
     for (path, value) in flags {

@@ -8,7 +8,7 @@ use crate::{
     dataset::{DatasetError, PictureError},
     encoders::EncoderError,
     index::IndexError,
-    model::DscmrError,
+    model::ModelError,
 };
 
 /// Why a collection could not be read or changed.
@@ -75,7 +75,7 @@ pub enum CollectionError {
     Encoder(Box<EncoderError>),
     /// Training or a model failed.
     #[error(transparent)]
-    Model(DscmrError),
+    Model(ModelError),
     /// The index on disk cannot be used or written.
     #[error("{0}")]
     IndexOnDisk(String),
@@ -104,11 +104,11 @@ impl From<EncoderError> for CollectionError {
     }
 }
 
-impl From<DscmrError> for CollectionError {
-    fn from(error: DscmrError) -> Self {
+impl From<ModelError> for CollectionError {
+    fn from(error: ModelError) -> Self {
         match error {
-            DscmrError::Stopped => Self::Cancelled,
-            DscmrError::Settings(_) => Self::Settings(error.to_string()),
+            ModelError::Stopped => Self::Cancelled,
+            ModelError::Settings(_) => Self::Settings(error.to_string()),
             other => Self::Model(other),
         }
     }

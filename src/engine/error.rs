@@ -9,7 +9,7 @@ use crate::{
     dataset::{DatasetError, PictureError},
     encoders::EncoderError,
     index::IndexError,
-    model::DscmrError,
+    model::ModelError,
 };
 
 /// Why a query could not be answered, or an item not be written.
@@ -113,4 +113,4 @@ macro_rules! from_below {
     )*};
 }
 
-from_below!(CatalogError, DatasetError, PictureError, EncoderError, DscmrError, IndexError);
+from_below!(CatalogError, DatasetError, PictureError, EncoderError, ModelError, IndexError);

@@ -16,7 +16,7 @@ use crate::{
     catalog::{Catalog, Sample},
     collection::blocking,
     core::UnitVector,
-    evaluation::layout,
+    evaluation::tsne,
     index::VectorIndex,
 };
 
@@ -130,7 +130,7 @@ fn places(points: &[&UnitVector]) -> Vec<[f32; 2]> {
     // The sample is in random order, so every nth of it is a sample as well.
     let every = points.len().div_ceil(LANDMARKS).max(1);
     let landmarks: Vec<UnitVector> = points.iter().step_by(every).map(|point| (*point).clone()).collect();
-    let laid = layout(&landmarks);
+    let laid = tsne(&landmarks);
     let place = |(at, point): (usize, &&UnitVector)| {
         if at % every == 0 {
             return laid[at / every];

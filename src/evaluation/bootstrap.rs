@@ -1,4 +1,4 @@
-//! How sure a mean is.
+//! Confidence interval of a mean.
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -6,12 +6,11 @@ use rayon::prelude::*;
 
 use super::retrieval_metrics::mean;
 
-/// Means that are drawn.
+/// Number of bootstrap samples.
 const RESAMPLES: u64 = 1000;
 
-/// Where the mean of `values` lies with 95 % probability, by the percentile bootstrap (Efron 1979): the middle of the means
-/// of a thousand samples drawn with replacement, always the same ones. Both ends are the mean where there are fewer than two
-/// values.
+/// 95 % confidence interval of the mean of `values` by the percentile bootstrap (Efron 1979) with a thousand samples.
+/// The samples are seeded, so the result is reproducible. With fewer than two values, both ends are the mean.
 pub fn bootstrap_interval(values: &[f64]) -> [f64; 2] {
     let count = values.len();
     if count < 2 {
@@ -23,8 +22,8 @@ pub fn bootstrap_interval(values: &[f64]) -> [f64; 2] {
     };
     let mut means: Vec<f64> = (0..RESAMPLES).into_par_iter().map(resampled).collect();
     means.sort_by(f64::total_cmp);
-    let at = |part: f64| means[((means.len() - 1) as f64 * part).round() as usize];
-    [at(0.025), at(0.975)]
+    let percentile = |p: f64| means[((means.len() - 1) as f64 * p).round() as usize];
+    [percentile(0.025), percentile(0.975)]
 }
 
 #[cfg(test)]
@@ -32,8 +31,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_interval_is_that_of_the_normal_distribution_where_it_holds() {
-        // A fair coin, 400 throws: the mean's deviation is 0.025, and 1.96 of it lie on either side.
+    fn interval_agrees_with_the_normal_approximation() {
+        // A fair coin, 400 throws: the mean has a standard deviation of 0.025, of which the interval covers ±1.96.
         let coin: Vec<f64> = (0..400).map(|n| f64::from(n % 2)).collect();
         let [low, high] = bootstrap_interval(&coin);
         assert!((low - 0.451).abs() < 0.01 && (high - 0.549).abs() < 0.01, "{low} {high}");

@@ -1,97 +1,97 @@
-//! All that a close look at a common space finds, for the page that people read.
+//! Data of the report about a model.
 
-use super::{RECALL_LEVELS, ReliabilityBin, Report, Suspect};
+use super::{LabelIssue, RECALL_LEVELS, ReliabilityBin, Report};
 
-/// A picture or a caption, by its position in what was examined.
+/// An image or a caption, by its row in the evaluated data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Place {
-    /// The picture of an item.
-    Picture(usize),
+pub enum EntryRef {
+    /// The image of an item.
+    Image(usize),
     /// A caption.
     Caption(usize),
 }
 
-/// A close look at a common space.
+/// Diagnostics of a model on a collection.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Examination {
-    /// Name of the split that queries and gallery are from.
+pub struct Diagnostics {
+    /// Name of the split from which queries and gallery are.
     pub split: &'static str,
-    /// The numbers in short.
+    /// The main metrics.
     pub report: Report,
     /// Class names.
     pub classes: Vec<String>,
-    /// Pictures by true class (row) and the class that the label layer names (column); a picture of several classes counts
-    /// for the named one if it bears it, else for its first.
+    /// Number of images by true class (row) and predicted class (column). An image of several classes counts for the
+    /// predicted one if it has it, else for its first.
     pub confusion: Vec<Vec<usize>>,
-    /// Precision at recalls 0, 1/20, … 1: pictures ask for captions, and words for pictures.
+    /// Precision at recalls 0, 1/20, … 1, of images as queries for captions and of captions as queries for images.
     pub precision_at_recall: [[f64; RECALL_LEVELS]; 2],
-    /// Promised relevance against what was found, by what is compared with what.
+    /// Predicted relevance and observed frequency, with the name of the pairs that were compared.
     pub reliability: Vec<(&'static str, [ReliabilityBin; 10])>,
-    /// How the training went, part by part.
+    /// Training of each head.
     pub training: Vec<TrainingCurve>,
-    /// Pictures and captions on a sheet.
-    pub map: Vec<MapPoint>,
-    /// Queries that fared worst, worst first.
+    /// Projection of images and captions to two dimensions.
+    pub projection: Vec<ProjectedEntry>,
+    /// Queries with the lowest average precision, worst first.
     pub worst: Vec<WorstQuery>,
-    /// Items of all splits that seem to bear a wrong label.
-    pub suspects: Vec<Suspect>,
-    /// Pictures and captions of one item, of all splits, that lie farthest apart.
+    /// Items of all splits whose label may be wrong, most likely first.
+    pub label_issues: Vec<LabelIssue>,
+    /// Captions of all splits that are farthest from their item's image, farthest first.
     pub mismatches: Vec<Mismatch>,
 }
 
-/// How one part of the space was learned.
+/// Training of one head.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TrainingCurve {
-    /// Its name.
-    pub part: String,
-    /// The epoch that was kept, from 1.
+    /// Name of the head.
+    pub head: String,
+    /// Epoch whose weights are used, from 1.
     pub best_epoch: usize,
-    /// Lines of the loss, by name, a number for each epoch.
+    /// Losses by name, one value per epoch.
     pub losses: Vec<(&'static str, Vec<f64>)>,
-    /// Lines of the validation scores, by name, a number for each epoch.
+    /// Validation scores by name, one value per epoch.
     pub validation: Vec<(&'static str, Vec<f64>)>,
 }
 
-/// A point of the map.
+/// A point of the projection.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct MapPoint {
-    /// What it is.
-    pub place: Place,
+pub struct ProjectedEntry {
+    /// The image or caption.
+    pub entry: EntryRef,
     /// Its first class.
     pub class: u32,
-    /// Where it lies, in [-1, 1]².
-    pub at: [f32; 2],
+    /// Coordinates in [-1, 1]².
+    pub position: [f32; 2],
 }
 
-/// A query that fared badly.
+/// A query with a low average precision.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WorstQuery {
-    /// What asked.
-    pub query: Place,
+    /// The query.
+    pub query: EntryRef,
     /// Average precision over the whole gallery.
     pub average_precision: f64,
     /// The first results.
-    pub found: Vec<Found>,
+    pub results: Vec<RankedEntry>,
 }
 
-/// A result.
+/// A result of a query.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Found {
-    /// What was found.
-    pub place: Place,
-    /// Its cosine with the query.
+pub struct RankedEntry {
+    /// The image or caption.
+    pub entry: EntryRef,
+    /// Cosine with the query.
     pub cosine: f32,
     /// Whether it shares a class with the query.
     pub relevant: bool,
 }
 
-/// A picture and a caption of one item that lie far apart.
+/// A caption that is far from its item's image.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Mismatch {
-    /// The item.
+    /// Row of the item.
     pub item: usize,
-    /// The caption.
+    /// Row of the caption.
     pub caption: usize,
-    /// Distance of their points, ‖u − v‖, in [0, 2].
+    /// Distance of the embeddings, ‖u − v‖, in [0, 2].
     pub distance: f32,
 }

@@ -1,5 +1,7 @@
-//! How good is it? Pure functions from points and relevance to numbers, and from numbers to a page; nothing here knows where
-//! they come from.
+//! How good is a model?
+//!
+//! Functions from embeddings and ground truth to metrics, and from metrics to a report. They know neither the model nor
+//! the collection.
 
 mod bootstrap;
 mod calibration;
@@ -10,22 +12,19 @@ mod html_report;
 mod label_issues;
 mod report;
 mod retrieval_metrics;
+mod sampling;
 mod tsne;
 
 pub use bootstrap::bootstrap_interval;
-pub use calibration::{Logistic, ReliabilityBin, expected_calibration_error, reliability};
+pub use calibration::{Logistic, ReliabilityBin, expected_calibration_error, reliability_bins};
 pub use collapse::Spread;
 pub use curves::{Curves, PrecisionAtRecall, Reliability};
-pub use diagnostics::{Examination, Found, MapPoint, Mismatch, Place, TrainingCurve, WorstQuery};
-pub use html_report::{LISTED, Page, Shown, page};
-pub use label_issues::{Suspect, suspects};
+pub use diagnostics::{Diagnostics, EntryRef, Mismatch, ProjectedEntry, RankedEntry, TrainingCurve, WorstQuery};
+pub use html_report::{EntryCard, HtmlReport, MAX_LISTED, render};
+pub use label_issues::{LabelIssue, find_label_issues};
 pub use report::{ClassPrecision, Direction, Recall, Report};
 pub use retrieval_metrics::{
-    RECALL_LEVELS, Retrieval, average_precision, chance_average_precision, rank_of_first, retrieve,
+    RECALL_LEVELS, RetrievalMetrics, average_precision, chance_average_precision, evaluate_retrieval, rank_of_first,
 };
-pub use tsne::layout;
-
-/// Some of many, `most` at most, at equal distances.
-pub fn spread_out<T>(all: &[T], most: usize) -> impl Iterator<Item = &T> {
-    all.iter().step_by(all.len().div_ceil(most.max(1)).max(1))
-}
+pub use sampling::evenly_spaced;
+pub use tsne::tsne;

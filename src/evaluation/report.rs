@@ -1,24 +1,24 @@
-//! What an evaluation found, for the catalog and for the terminal.
+//! Main metrics of an evaluation. The JSON keys are those of reports stored in catalogs.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// From which modality to which.
+/// Modality of the query and of the results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
-    /// A picture asks for captions.
+    /// Image query, captions as results.
     ImageToText,
-    /// Words ask for pictures.
+    /// Text query, images as results.
     TextToImage,
-    /// A picture asks for pictures.
+    /// Image query, images as results.
     ImageToImage,
-    /// Words ask for captions.
+    /// Text query, captions as results.
     TextToText,
 }
 
-/// Instance recall: how often one's own counterpart is among the first K.
+/// Instance recall: fraction of queries with a counterpart among the first K.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Recall {
     /// K = 1, in [0, 1].
@@ -38,72 +38,74 @@ impl Recall {
 /// Mean average precision of the queries of one class.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ClassPrecision {
-    /// The class.
+    /// Name of the class.
     pub label: String,
-    /// Pictures of it in the split.
-    pub pictures: usize,
-    /// Pictures ask for captions.
+    /// Images of the class in the split.
+    #[serde(rename = "pictures")]
+    pub images: usize,
+    /// Images as queries for captions.
     pub image_to_text: f64,
-    /// Words ask for pictures.
+    /// Captions as queries for images.
     pub text_to_image: f64,
-    /// Where the former lies with 95 % probability.
+    /// 95 % confidence interval of `image_to_text`.
     #[serde(default)]
     pub interval_image_to_text: [f64; 2],
-    /// Where the latter does.
+    /// 95 % confidence interval of `text_to_image`.
     #[serde(default)]
     pub interval_text_to_image: [f64; 2],
 }
 
-/// How good a common space is on one split.
+/// Metrics of a model on one split.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Report {
-    /// Pictures of the split.
-    pub pictures: usize,
+    /// Images of the split.
+    #[serde(rename = "pictures")]
+    pub images: usize,
     /// Captions of the split.
     pub captions: usize,
     /// Classes of the collection.
     pub classes: usize,
-    /// Class mAP, pictures ask for captions.
+    /// Class mAP with images as queries for captions.
     pub map_image_to_text: f64,
-    /// Class mAP, words ask for pictures.
+    /// Class mAP with captions as queries for images.
     pub map_text_to_image: f64,
-    /// Where the former lies with 95 % probability, over other queries of the same kind.
+    /// 95 % confidence interval of `map_image_to_text`, over queries of the same kind.
     #[serde(default)]
     pub interval_image_to_text: [f64; 2],
-    /// Where the latter does.
+    /// 95 % confidence interval of `map_text_to_image`.
     #[serde(default)]
     pub interval_text_to_image: [f64; 2],
-    /// Class mAP of a random order, pictures ask for captions.
+    /// Class mAP of a random ranking with images as queries for captions.
     pub chance_image_to_text: f64,
-    /// Class mAP of a random order, words ask for pictures.
+    /// Class mAP of a random ranking with captions as queries for images.
     pub chance_text_to_image: f64,
-    /// Instance recall, pictures ask for captions.
+    /// Instance recall with images as queries for captions.
     pub recall_image_to_text: Recall,
-    /// Instance recall, words ask for pictures.
+    /// Instance recall with captions as queries for images.
     pub recall_text_to_image: Recall,
-    /// Instance recall where a caption that reads the same as one's own is one's own, pictures ask for captions.
+    /// Instance recall with images as queries, counting captions with the same text as a counterpart.
     pub duplicate_aware_image_to_text: Recall,
-    /// The same, words ask for pictures.
+    /// The same with captions as queries for images.
     pub duplicate_aware_text_to_image: Recall,
-    /// How often the label layer names a class that a picture bears.
+    /// Fraction of images for which the label layer predicts one of their classes.
     pub label_accuracy_image: f64,
-    /// How often the label layer names a class that a caption's item bears.
+    /// Fraction of captions for which the label layer predicts one of their item's classes.
     pub label_accuracy_text: f64,
-    /// Expected calibration error of the relevance, pictures ask for captions.
+    /// Expected calibration error of the relevance with images as queries for captions.
     pub calibration_error_image_to_text: f64,
-    /// Expected calibration error of the relevance, words ask for pictures.
+    /// Expected calibration error of the relevance with captions as queries for images.
     pub calibration_error_text_to_image: f64,
     /// Mean average precision of each class.
     pub per_class: Vec<ClassPrecision>,
 }
 
 impl Report {
-    /// Mean of both directions' class mAP.
-    pub fn map(&self) -> f64 {
+    /// Mean of the class mAP of both directions.
+    pub fn mean_map(&self) -> f64 {
         f64::midpoint(self.map_image_to_text, self.map_text_to_image)
     }
 
-    /// mR: mean of the six recalls, in percent.
+    /// mR, the mean of the six recalls, in percent.
     pub fn mean_recall(&self) -> f64 {
         f64::midpoint(self.recall_image_to_text.mean(), self.recall_text_to_image.mean()) * 100.0
     }
@@ -111,8 +113,8 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { pictures, captions, classes, .. } = self;
-        writeln!(f, "{pictures} pictures, {captions} captions, {classes} classes\n")?;
+        let Self { images, captions, classes, .. } = self;
+        writeln!(f, "{images} images, {captions} captions, {classes} classes\n")?;
         writeln!(f, "| | mAP | chance | R@1 | R@5 | R@10 | label accuracy | calibration error |")?;
         writeln!(f, "|---|---|---|---|---|---|---|---|")?;
         let row = |f: &mut fmt::Formatter<'_>, name, map, chance, recall: Recall, accuracy, error| {
@@ -125,7 +127,7 @@ impl fmt::Display for Report {
         };
         row(
             f,
-            "picture → text",
+            "image → text",
             self.map_image_to_text,
             self.chance_image_to_text,
             self.recall_image_to_text,
@@ -134,13 +136,13 @@ impl fmt::Display for Report {
         )?;
         row(
             f,
-            "text → picture",
+            "text → image",
             self.map_text_to_image,
             self.chance_text_to_image,
             self.recall_text_to_image,
             self.label_accuracy_text,
             self.calibration_error_text_to_image,
         )?;
-        write!(f, "\nmean mAP {:.3}, mR {:.2}", self.map(), self.mean_recall())
+        write!(f, "\nmean mAP {:.3}, mR {:.2}", self.mean_map(), self.mean_recall())
     }
 }

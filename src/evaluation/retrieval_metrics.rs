@@ -1,36 +1,37 @@
-//! Rankings and what they are worth.
+//! Metrics of a ranked gallery: average precision, recall, precision at a recall.
 //!
-//! Class mAP as in the paper: AP over the full ranking is the sum of the precision at each hit divided by the number of
-//! relevant gallery entries; a query with nothing relevant counts 0; equal scores rank by gallery order. Instance
-//! recall@K: whether any of the query's own counterparts is among the first K.
+//! Class mAP follows the paper: the average precision of a query is the sum of the precisions at each relevant entry of
+//! the full ranking, divided by the number of relevant entries. A query without relevant entries counts as 0, and
+//! entries with equal scores keep their order in the gallery. Instance recall@K is the fraction of queries with one of
+//! their own counterparts (the captions of an image, the image of a caption) among the first K.
 
 use rayon::prelude::*;
 
 use crate::core::UnitVector;
 
-/// Points of a precision–recall curve.
+/// Points of a precision-recall curve.
 pub const RECALL_LEVELS: usize = 21;
 
-/// How one set of queries fared against one gallery.
+/// Metrics of a set of queries against one gallery.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Retrieval {
-    /// Average precision of each query, in order.
+pub struct RetrievalMetrics {
+    /// Average precision of each query.
     pub average_precision: Vec<f64>,
-    /// Rank (from 1) of each query's first own counterpart; `None` if it has none.
+    /// Rank (from 1) of the first counterpart of each query; `None` if it has none.
     pub own_rank: Vec<Option<usize>>,
-    /// Rank (from 1) of the first entry that is the query's own or reads the same as one; `None` if there is none.
+    /// Rank (from 1) of the first entry that is a counterpart or has the same text as one; `None` if there is none.
     pub duplicate_aware_rank: Vec<Option<usize>>,
-    /// The best precision at recalls of 0, 1/20, … 1 or above, mean over queries.
+    /// Interpolated precision at recalls 0, 1/20, … 1, mean over queries.
     pub precision_at_recall: [f64; RECALL_LEVELS],
 }
 
-impl Retrieval {
+impl RetrievalMetrics {
     /// Mean average precision; 0 without queries.
     pub fn mean_average_precision(&self) -> f64 {
         mean(self.average_precision.iter().copied())
     }
 
-    /// The part of the queries whose own counterpart is among the first `k`.
+    /// Fraction of the queries with a counterpart among the first `k`.
     pub fn recall(&self, k: usize) -> f64 {
         recall(&self.own_rank, k)
     }
@@ -40,7 +41,7 @@ impl Retrieval {
         mean([1, 5, 10].map(|k| self.recall(k)).into_iter())
     }
 
-    /// As [`Self::recall`], where an entry that reads the same as one's own counts as one's own.
+    /// As [`Self::recall`], where an entry with the same text as a counterpart counts as one.
     pub fn duplicate_aware_recall(&self, k: usize) -> f64 {
         recall(&self.duplicate_aware_rank, k)
     }
@@ -50,24 +51,24 @@ fn recall(ranks: &[Option<usize>], k: usize) -> f64 {
     mean(ranks.iter().map(|rank| f64::from(u8::from(rank.is_some_and(|r| r <= k)))))
 }
 
-/// Mean of some numbers; 0 without any.
+/// Mean; 0 if there are no values.
 pub(super) fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
     let count = values.len();
     if count == 0 { 0.0 } else { values.sum::<f64>() / count as f64 }
 }
 
-/// Ranks the whole gallery for each query by cosine. Each closure is told the query's and the entry's position:
-/// `relevant` whether they share a class, `own` whether they belong to one item, `same` whether the entry is the query's
-/// own or reads the same as one that is.
+/// Ranks the whole gallery by cosine for each query. The closures take the positions of query and entry: `relevant`
+/// says whether they share a class, `counterpart` whether they belong to one item, and `same_text` whether the entry is
+/// a counterpart or has the same text as one.
 ///
-/// One query's scores at a time on each thread: memory grows with the gallery, never with queries × gallery.
-pub fn retrieve(
+/// Each thread ranks one query at a time, so memory grows with the gallery and not with queries × gallery.
+pub fn evaluate_retrieval(
     queries: &[UnitVector],
     gallery: &[UnitVector],
     relevant: impl Fn(usize, usize) -> bool + Sync,
-    own: impl Fn(usize, usize) -> bool + Sync,
-    same: impl Fn(usize, usize) -> bool + Sync,
-) -> Retrieval {
+    counterpart: impl Fn(usize, usize) -> bool + Sync,
+    same_text: impl Fn(usize, usize) -> bool + Sync,
+) -> RetrievalMetrics {
     let rows: Vec<_> = queries
         .par_iter()
         .enumerate()
@@ -76,14 +77,14 @@ pub fn retrieve(
             let ranking = ranking(&scores);
             (
                 precision_of(&ranking, |entry| relevant(query, entry)),
-                first_of(&ranking, |entry| own(query, entry)),
-                first_of(&ranking, |entry| same(query, entry)),
+                first_of(&ranking, |entry| counterpart(query, entry)),
+                first_of(&ranking, |entry| same_text(query, entry)),
                 interpolated(&ranking, |entry| relevant(query, entry)),
             )
         })
         .collect();
     let level = |at: usize| mean(rows.iter().map(|row| row.3[at]));
-    Retrieval {
+    RetrievalMetrics {
         precision_at_recall: std::array::from_fn(level),
         average_precision: rows.iter().map(|row| row.0).collect(),
         own_rank: rows.iter().map(|row| row.1).collect(),
@@ -91,17 +92,17 @@ pub fn retrieve(
     }
 }
 
-/// Average precision of the ranking that `scores` makes of a gallery, over its whole length.
+/// Average precision of the full ranking of a gallery by `scores`.
 pub fn average_precision(scores: &[f32], relevant: impl Fn(usize) -> bool) -> f64 {
     precision_of(&ranking(scores), relevant)
 }
 
-/// Rank (from 1) of the first gallery entry that is the query's own.
-pub fn rank_of_first(scores: &[f32], own: impl Fn(usize) -> bool) -> Option<usize> {
-    first_of(&ranking(scores), own)
+/// Rank (from 1) of the query's first counterpart.
+pub fn rank_of_first(scores: &[f32], counterpart: impl Fn(usize) -> bool) -> Option<usize> {
+    first_of(&ranking(scores), counterpart)
 }
 
-/// Gallery positions by score from high to low; equal scores keep the gallery's order.
+/// Gallery positions in descending order of score; equal scores keep their order.
 fn ranking(scores: &[f32]) -> Vec<u32> {
     let mut order: Vec<u32> = (0..scores.len() as u32).collect();
     order.sort_by(|&a, &b| scores[b as usize].total_cmp(&scores[a as usize]));
@@ -120,7 +121,7 @@ fn precision_of(ranking: &[u32], relevant: impl Fn(usize) -> bool) -> f64 {
     if hits == 0 { 0.0 } else { sum / hits as f64 }
 }
 
-/// The best precision at each recall level or above (interpolated precision: Manning, Raghavan and Schütze 2008, 8.4).
+/// Interpolated precision: the best precision at each recall level or above (Manning, Raghavan and Schütze 2008, 8.4).
 fn interpolated(ranking: &[u32], relevant: impl Fn(usize) -> bool) -> [f64; RECALL_LEVELS] {
     let mut hits: Vec<usize> = Vec::new();
     for (&entry, rank) in ranking.iter().zip(1usize..) {
@@ -132,7 +133,7 @@ fn interpolated(ranking: &[u32], relevant: impl Fn(usize) -> bool) -> [f64; RECA
     let mut levels = [0.0; RECALL_LEVELS];
     let mut level = RECALL_LEVELS;
     for (found, &rank) in (1..=hits.len()).rev().zip(hits.iter().rev()) {
-        // Levels above the recall of the first `found` hits are settled by those that come later in the ranking.
+        // Levels above the recall of the first `found` hits are set by later hits.
         while level > 0 && (level - 1) * hits.len() > (RECALL_LEVELS - 1) * found {
             level -= 1;
             levels[level] = best;
@@ -143,13 +144,13 @@ fn interpolated(ranking: &[u32], relevant: impl Fn(usize) -> bool) -> [f64; RECA
     levels
 }
 
-fn first_of(ranking: &[u32], own: impl Fn(usize) -> bool) -> Option<usize> {
-    ranking.iter().position(|&entry| own(entry as usize)).map(|position| position + 1)
+fn first_of(ranking: &[u32], matches: impl Fn(usize) -> bool) -> Option<usize> {
+    ranking.iter().position(|&entry| matches(entry as usize)).map(|position| position + 1)
 }
 
-/// Expected average precision of a random order of `gallery` entries of which `relevant` are relevant.
+/// Expected average precision of a random ranking of `gallery` entries, `relevant` of which are relevant.
 ///
-/// An entry at rank k is relevant with probability R/N, and then each of the k-1 before it with (R-1)/(N-1); so
+/// The entry at rank k is relevant with probability R/N, and then each of the k-1 before it with (R-1)/(N-1), so
 /// E\[AP\] = 1/N · Σₖ (1 + (k-1)(R-1)/(N-1)) / k.
 pub fn chance_average_precision(relevant: usize, gallery: usize) -> f64 {
     if relevant == 0 || gallery == 0 {
@@ -180,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn agrees_with_another_implementation() {
+    fn metrics_agree_with_reference_values() {
         let text = include_str!("../../tests/fixtures/dscmr-golden.json");
         let Golden { retrieval: case } = serde_json::from_str(text).expect("the fixture parses");
         let precision = case
@@ -191,7 +192,7 @@ mod tests {
         assert!((mean(precision) - case.map_all).abs() < 1e-9);
         let ranks: Vec<Option<usize>> =
             case.scores.iter().zip(&case.own).map(|(scores, own)| rank_of_first(scores, |e| e == *own)).collect();
-        // The fixture counts ranks from 0 or from 1; recall@1 decides which.
+        // Whether the fixture counts ranks from 0 or from 1 follows from recall@1.
         let first = usize::from(case.ranks.iter().filter(|&&r| r == 1).count() as f64 / 9.0 == case.recall["1"]);
         for (rank, golden) in ranks.iter().zip(&case.ranks) {
             assert_eq!(*rank, Some(golden + 1 - first));
@@ -202,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn equal_scores_rank_by_gallery_order_and_nothing_relevant_is_zero() {
+    fn equal_scores_keep_gallery_order_and_precision_without_relevant_entries_is_zero() {
         assert!((average_precision(&[0.5, 0.5, 0.5], |e| e == 2) - 1.0 / 3.0).abs() < 1e-12);
         assert!((average_precision(&[0.5, 0.5, 0.5], |e| e == 0) - 1.0).abs() < 1e-12);
         assert_eq!(average_precision(&[0.5, 0.1], |_| false), 0.0);
@@ -210,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn precision_at_a_recall_is_the_best_at_it_or_above() {
+    fn interpolated_precision_is_the_best_at_the_recall_or_above() {
         // Relevant at ranks 2, 3 and 6: precisions 1/2, 2/3, 1/2 at recalls 1/3, 2/3, 1.
         let levels = interpolated(&[9, 0, 1, 8, 7, 2], |entry| entry < 3);
         assert!(levels[..=13].iter().all(|p| (p - 2.0 / 3.0).abs() < 1e-12), "{levels:?}");
@@ -219,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn chance_is_the_mean_over_all_orders() {
+    fn chance_average_precision_is_the_mean_over_all_orders() {
         // All 4! orders of 2 relevant among 4.
         let mut sum = 0.0;
         let mut orders = 0;

@@ -1,46 +1,46 @@
-//! Why there is no common space.
+//! Errors of training, evaluating and loading a model.
 
 use std::path::{Path, PathBuf};
 
-/// Why learning or a learned space failed.
+/// Reason why a training, an embedding or the loading of a model failed.
 #[derive(Debug, thiserror::Error)]
-pub enum DscmrError {
-    /// The collection is too small or too uniform to learn from.
+pub enum ModelError {
+    /// The collection is too small or too uniform to train on.
     #[error("{0}")]
     NotEnough(String),
-    /// A setting cannot be used.
-    #[error("the settings of the training: {0}")]
+    /// A training setting is unknown or out of range.
+    #[error("training settings: {0}")]
     Settings(String),
-    /// A GPU was asked for and cannot be used.
+    /// The requested GPU cannot be used.
     #[error("training on a GPU: {0}")]
     Device(String),
     /// A feature is NaN or infinite.
     #[error("{what} features, row {row}: a value is not finite")]
     NotFinite {
-        /// `picture` or `sentence`.
+        /// `image` or `text`.
         what: &'static str,
         /// Row of the feature matrix, from 0.
         row: usize,
     },
-    /// Features have another length than the model learned from.
-    #[error("{what} features have {found} dimensions, but the model learned from {expected}")]
+    /// Features do not have the number of dimensions that the model was trained on.
+    #[error("{what} features have {found} dimensions, but the model was trained on {expected}")]
     WrongDims {
-        /// `picture` or `sentence`.
+        /// `image` or `text`.
         what: &'static str,
-        /// What the model learned from.
+        /// Dimensions that the model was trained on.
         expected: usize,
-        /// What was given.
+        /// Dimensions of the given features.
         found: usize,
     },
-    /// Somebody asked the training to stop. A checkpoint was written, if there is a place for one.
+    /// The training was cancelled. A checkpoint was written if a checkpoint folder was given.
     #[error("the training was stopped")]
     Stopped,
-    /// A file of a model is missing, torn or of another version.
+    /// A file of a model is missing, damaged or of another format version.
     #[error("{}: {reason}", path.display())]
     BadFile {
         /// The file.
         path: PathBuf,
-        /// What is wrong, with the tensor's name where it is one.
+        /// What is wrong, with the name of the tensor if it concerns one.
         reason: String,
     },
     /// A tensor operation failed.
@@ -48,8 +48,8 @@ pub enum DscmrError {
     Network(#[from] candle_core::Error),
 }
 
-impl DscmrError {
-    /// A fault of a file.
+impl ModelError {
+    /// A [`Self::BadFile`].
     pub(crate) fn file(path: &Path, reason: impl ToString) -> Self {
         Self::BadFile { path: path.to_owned(), reason: reason.to_string() }
     }

@@ -1,25 +1,35 @@
-//! How is the common space learned?
+//! How is the common space trained, and how are features embedded in it?
 //!
-//! Deep Supervised Cross-modal Retrieval: Liangli Zhen, Peng Hu, Xu Wang, Dezhong Peng, CVPR 2019. Features of pictures and
-//! of sentences each pass a subnetwork; the last layer is shared, and so is the label layer behind it:
+//! The method is Deep Supervised Cross-modal Retrieval (DSCMR): Liangli Zhen, Peng Hu, Xu Wang, Dezhong Peng, CVPR
+//! 2019. Image features and text features each pass through a subnetwork; its last layer is shared by both modalities,
+//! and so is the label layer on top of it:
 //!
 //! ```text
-//! picture features ─ standardise ─ FC 2048 ─ ReLU ─┐                 ┌─ u ─┐
-//!                                                  ├─ shared FC 1024 ┤     ├─ label layer P ─ classes
-//! sentence features ─ standardise ─ FC 2048 ─ ReLU ┘                 └─ v ─┘
+//! image features ─ normalize ─ FC 2048 ─ ReLU ─┐                 ┌─ u ─┐
+//!                                              ├─ shared FC 1024 ┤     ├─ label layer P ─ classes
+//! text features  ─ normalize ─ FC 2048 ─ ReLU ─┘                 └─ v ─┘
 //! ```
 //!
-//! That is the class part: what shares a class lies together, and a picture's very own captions lie anywhere among those of
-//! its class. Beside it stands the pair part, another such network without labels that learns by contrast to tell the own
-//! captions from all others. A point is both parts' unit vectors in one, each scaled by its weight, so that one cosine
-//! answers for class and pair; [`Objective::Dscmr`] leaves the pair part out and is the paper to the letter.
+//! This is the class head: items of one class are close to each other, and an image's own captions are anywhere among
+//! the captions of its class. The pair head is a second network of the same shape without the label layer, trained with
+//! a contrastive loss to tell an image's own captions from all others. An embedding concatenates the unit vectors of
+//! both heads, each scaled by the square root of its weight, so that one cosine covers class and pair.
+//! [`Objective::Dscmr`] trains the class head alone, which is the paper's method.
 //!
-//! Where sentences come as tokens (`--text-encoder sentence-cnn`), the paper's sentence CNN reads them and is learned with the
-//! rest (`text_cnn.rs`); each part has its own.
+//! With token features (`--text-encoder sentence-cnn`) the paper's text CNN replaces the text encoder. It is trained
+//! together with the head, and each head has its own.
 //!
-//! `dscmr/loss.rs` has the three terms of J = J1 + λJ2 + ηJ3 and `pair/info_nce.rs` the loss of the pair part, `dscmr/network.rs` a step of
-//! either, `train/epoch_loop.rs` the way through the epochs, [`train()`] the whole; [`Model`] is what comes out.
+//! | To change | open |
+//! |---|---|
+//! | the loss J = J1 + λJ2 + ηJ3 | `dscmr/loss.rs` |
+//! | the loss of the pair head | `pair/info_nce.rs` |
+//! | layers, initial values | `dscmr/network.rs` |
+//! | forward and backward pass of a training step | `train/step.rs` |
+//! | epochs, early stopping, checkpoints | `train/epoch_loop.rs`, `train/checkpoint.rs` |
+//! | a hyperparameter or its default | `train/settings.rs` |
+//! | the whole training, in 30 lines | `train/trainer.rs` |
 
+mod description;
 mod dscmr;
 mod error;
 mod evaluate;
@@ -27,28 +37,34 @@ mod heads;
 mod io;
 mod normalizer;
 mod pair;
+mod query_embedding;
 mod query_encoder;
+mod tensors;
 mod text_cnn;
 mod train;
 mod trained_model;
 mod training_data;
 
-pub use crate::evaluation::Direction;
-pub use dscmr::loss::Terms;
-pub use error::DscmrError;
+pub use description::Calibration;
+pub use dscmr::loss::LossTerms;
+pub use error::ModelError;
 pub use evaluate::{
-    diagnostics::{examine, mislabelled},
-    split_embeddings::Quality,
+    diagnostics::{diagnose, label_issues},
+    quality::Quality,
     split_evaluation::{Validation, evaluate, validate},
 };
-pub use heads::Part;
-pub use query_encoder::{Asked, TextNetwork};
+pub use heads::Head;
+pub use query_embedding::QueryEmbedding;
+pub use query_encoder::QueryEncoder;
 pub use train::{
     device::Device,
-    settings::{ClassPart, Course, Discrimination, Norm, Objective, PairPart, Schedule, TrainSettings},
-    trainer::{Epoch, Event, train},
+    events::{Epoch, Event},
+    settings::{
+        ClassSettings, Discrimination, Hyperparameters, Norm, Objective, PairSettings, Schedule, TrainSettings,
+    },
+    trainer::train,
 };
-pub use trained_model::{Calibration, Model};
+pub use trained_model::Model;
 pub use training_data::{FeatureMatrix, TrainingData};
 
 #[cfg(test)]

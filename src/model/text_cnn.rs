@@ -1,54 +1,72 @@
-//! The sentence CNN of the paper's text subnetwork (Kim, "Convolutional Neural Networks for Sentence Classification", EMNLP
-//! 2014): embeddings of the tokens, filters over three, four and five of them, ReLU, and of each filter its largest answer.
+//! Text CNN of the paper's text subnetwork (Kim, "Convolutional Neural Networks for Sentence Classification", EMNLP
+//! 2014): token embeddings, filters over three, four and five tokens, ReLU, and the maximum of each filter over the
+//! text.
 //!
-//! It is trained with the rest, embeddings included. Its backward pass is candle's autograd: unlike the dense layers, it is a
-//! small part of a step.
+//! It is trained together with a head, token embeddings included. Its backward pass uses candle's autograd, because it
+//! is a small part of a step, unlike that of the dense layers.
 
 use std::collections::BTreeSet;
 
 use candle_core::{Device, Result, Tensor, Var};
 use serde::{Deserialize, Serialize};
 
-use super::{FeatureMatrix, dscmr::network::Weights};
+use super::{FeatureMatrix, tensors::Weights};
 use crate::encoders::{TokenEmbeddings, token_ids};
 
 /// Filters of each width.
-pub(crate) const FILTERS: usize = 100;
+const FILTERS: usize = 100;
 
-/// Tokens that a filter sees, with the names of its variables: `[width · FILTERS, embedding]`, the filters' weights of the
-/// first token above those of the second, and so on; and `[1, FILTERS]`.
-pub(crate) const WIDTHS: [(usize, &str, &str); 3] = [
+/// Width of the filters in tokens, with the names of weight and bias. A weight is `[width · FILTERS, embedding]`: the
+/// rows of all filters for the first token of the window, then those for the second, and so on. A bias is `[1,
+/// FILTERS]`.
+const WIDTHS: [(usize, &str, &str); 3] = [
     (3, "filters3.weight", "filters3.bias"),
     (4, "filters4.weight", "filters4.bias"),
     (5, "filters5.weight", "filters5.bias"),
 ];
 
-/// The embeddings of the known tokens, `[tokens, embedding]`.
+/// Name of the embeddings of the known tokens, `[tokens, embedding]`.
 pub(crate) const EMBEDDING: &str = "embedding.weight";
 
-/// Lengths that make the CNN's shape.
+/// Dimensions of a text CNN.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct SentenceShape {
-    /// Length of a sentence's features, which are tokens.
+pub(crate) struct TextCnnShape {
+    /// Length of a text's token features.
     pub(crate) features: usize,
-    /// Tokens that are known.
+    /// Known tokens.
     pub(crate) tokens: usize,
-    /// Length of a token's embedding.
+    /// Length of a token embedding.
     pub(crate) embedding: usize,
 }
 
-impl SentenceShape {
-    /// Numbers that the CNN makes of a sentence.
+impl TextCnnShape {
+    /// Length of the CNN's output.
     pub(crate) const OUTPUTS: usize = WIDTHS.len() * FILTERS;
+
+    /// Rows and columns of a variable. `None` if the CNN has no variable of this name.
+    pub(crate) fn of(&self, name: &str) -> Option<(usize, usize)> {
+        if name == EMBEDDING {
+            return Some((self.tokens, self.embedding));
+        }
+        let (width, weight, _) = WIDTHS.iter().find(|(_, weight, bias)| [*weight, *bias].contains(&name))?;
+        Some(if *weight == name { (width * FILTERS, self.embedding) } else { (1, FILTERS) })
+    }
+
+    /// Inputs of the filters or the table that a variable belongs to. `None` if the CNN has no variable of this name.
+    pub(crate) fn fan_in(&self, name: &str) -> Option<usize> {
+        self.of(name)?;
+        let width = WIDTHS.iter().find(|(_, weight, bias)| [*weight, *bias].contains(&name)).map(|(width, ..)| *width);
+        Some(width.unwrap_or(1) * self.embedding)
+    }
 }
 
-/// Ids of the tokens that are known, ascending: those of the training split's captions.
+/// Ids of the known tokens, ascending. They occur in the captions of the training split.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Vocabulary(Vec<u32>);
 
 impl Vocabulary {
-    /// The tokens of some rows that have an embedding to begin with; and these embeddings, `[tokens, dims]`.
-    pub(crate) fn of(features: &FeatureMatrix, rows: &[usize], embeddings: &TokenEmbeddings) -> (Self, Vec<f32>) {
+    /// Tokens of the given rows that have an initial embedding, and these embeddings, `[tokens, dims]`.
+    pub(crate) fn new(features: &FeatureMatrix, rows: &[usize], embeddings: &TokenEmbeddings) -> (Self, Vec<f32>) {
         let ids: BTreeSet<u32> = rows.iter().flat_map(|&row| token_ids(features.row(row))).collect();
         let ids: Vec<u32> = ids.into_iter().filter(|&id| embeddings.row(id).is_some()).collect();
         let table = ids.iter().flat_map(|&id| embeddings.row(id).unwrap_or_default()).copied().collect();
@@ -59,8 +77,8 @@ impl Vocabulary {
         self.0.len()
     }
 
-    /// The part of a sentence's tokens that are not known, in [0, 1].
-    pub(crate) fn unknown(&self, features: &[f32]) -> f32 {
+    /// Fraction of a text's tokens that are unknown, in [0, 1].
+    pub(crate) fn unknown_ratio(&self, features: &[f32]) -> f32 {
         let (mut all, mut unknown) = (0u32, 0u32);
         for id in token_ids(features) {
             all += 1;
@@ -70,82 +88,84 @@ impl Vocabulary {
     }
 }
 
-/// Some sentences as the CNN takes them. What it makes of one does not depend on the others.
-pub(crate) struct Sentences {
-    /// The row of each token's embedding, `[n, length]`; 0 behind the last.
-    places: Tensor,
-    /// 1 where there is a known token, else 0, `[n, length, 1]`.
-    known: Tensor,
-    /// For each of [`WIDTHS`], 1 where a filter begins within the sentence, `[n, length - width + 1, 1]`.
-    windows: Vec<Tensor>,
+/// A batch of texts as input of the CNN. The output for one text does not depend on the others.
+pub(crate) struct TokenBatch {
+    /// Row of each token in the embedding table, `[n, length]`; 0 for unknown tokens and padding.
+    token_rows: Tensor,
+    /// 1 for a known token, else 0, `[n, length, 1]`.
+    token_mask: Tensor,
+    /// For each of [`WIDTHS`], 1 where a window starts within the text, `[n, length - width + 1, 1]`.
+    window_masks: Vec<Tensor>,
 }
 
-impl Sentences {
-    /// Rows of tokens, each `length` features.
+impl TokenBatch {
+    /// A batch of texts, each with `length` token features.
     pub(crate) fn new(features: &[f32], length: usize, vocabulary: &Vocabulary, device: &Device) -> Result<Self> {
-        let rows: Vec<Vec<Option<u32>>> = features
+        let texts: Vec<Vec<Option<u32>>> = features
             .chunks_exact(length)
-            .map(|row| token_ids(row).map(|id| vocabulary.0.binary_search(&id).ok().map(|at| at as u32)).collect())
+            .map(|row| token_ids(row).map(|id| vocabulary.0.binary_search(&id).ok().map(|row| row as u32)).collect())
             .collect();
         let widest = WIDTHS.iter().map(|(width, ..)| *width).max().unwrap_or(1);
-        let longest = rows.iter().map(Vec::len).max().unwrap_or(0).max(widest);
-        let (mut places, mut known) = (Vec::new(), Vec::new());
-        for row in &rows {
-            for at in 0..longest {
-                let place = row.get(at).copied().flatten();
-                places.push(place.unwrap_or(0));
-                known.push(f32::from(u8::from(place.is_some())));
+        let longest = texts.iter().map(Vec::len).max().unwrap_or(0).max(widest);
+        let (mut token_rows, mut token_mask) = (Vec::new(), Vec::new());
+        for text in &texts {
+            for position in 0..longest {
+                let row = text.get(position).copied().flatten();
+                token_rows.push(row.unwrap_or(0));
+                token_mask.push(f32::from(u8::from(row.is_some())));
             }
         }
-        let mask = |values: Vec<f32>, length| Tensor::from_vec(values, (rows.len(), length, 1), device);
-        let windows = |(width, ..): &(usize, &str, &str)| {
-            let begins = longest - width + 1;
-            // A sentence shorter than the filter is seen once, with nothing behind it.
-            let within =
-                |row: &Vec<Option<u32>>| if row.is_empty() { 0 } else { row.len().saturating_sub(width - 1).max(1) };
-            let inside = |row| (0..begins).map(move |at| f32::from(u8::from(at < within(row))));
-            mask(rows.iter().flat_map(inside).collect(), begins)
+        let mask = |values: Vec<f32>, length| Tensor::from_vec(values, (texts.len(), length, 1), device);
+        let window_mask = |(width, ..): &(usize, &str, &str)| {
+            let windows = longest - width + 1;
+            // A text shorter than the filter has one window, padded with zeros.
+            let of_text = |text: &Vec<Option<u32>>| match text.len() {
+                0 => 0,
+                tokens => tokens.saturating_sub(width - 1).max(1),
+            };
+            let row = |text| (0..windows).map(move |start| f32::from(u8::from(start < of_text(text))));
+            mask(texts.iter().flat_map(row).collect(), windows)
         };
         Ok(Self {
-            places: Tensor::from_vec(places, (rows.len(), longest), device)?,
-            windows: WIDTHS.iter().map(windows).collect::<Result<_>>()?,
-            known: mask(known, longest)?,
+            token_rows: Tensor::from_vec(token_rows, (texts.len(), longest), device)?,
+            window_masks: WIDTHS.iter().map(window_mask).collect::<Result<_>>()?,
+            token_mask: mask(token_mask, longest)?,
         })
     }
 
-    /// What the CNN makes of them, `[n, 300]`.
+    /// Output of the CNN, `[n, 300]`.
     pub(crate) fn features(&self, weights: &Weights) -> Result<Tensor> {
-        let (n, length) = self.places.dims2()?;
+        let (n, length) = self.token_rows.dims2()?;
         let table = &weights[EMBEDDING];
         let embedding = table.dim(1)?;
-        // An empty table has no row to take, and then no token is known either.
+        // `index_select` needs a row; without any there is no known token either.
         let tokens = match table.dim(0)? {
             0 => Tensor::zeros((n, length, embedding), table.dtype(), table.device())?,
-            _ => table.index_select(&self.places.flatten_all()?, 0)?.reshape((n, length, embedding))?,
+            _ => table.index_select(&self.token_rows.flatten_all()?, 0)?.reshape((n, length, embedding))?,
         };
-        let tokens = tokens.broadcast_mul(&self.known)?;
-        let mut largest = Vec::new();
-        for ((width, weight, bias), inside) in WIDTHS.iter().zip(&self.windows) {
-            let begins = length - width + 1;
-            let mut answers: Option<Tensor> = None;
-            for at in 0..*width {
-                let seen = tokens.narrow(1, at, begins)?.contiguous()?.reshape((n * begins, embedding))?;
-                let answer = seen.matmul(&weights[weight].narrow(0, at * FILTERS, FILTERS)?.t()?)?;
-                answers = Some(match answers {
-                    Some(sum) => (sum + answer)?,
-                    None => answer,
+        let tokens = tokens.broadcast_mul(&self.token_mask)?;
+        let mut maxima = Vec::new();
+        for ((width, weight, bias), window_mask) in WIDTHS.iter().zip(&self.window_masks) {
+            let windows = length - width + 1;
+            let mut responses: Option<Tensor> = None;
+            for offset in 0..*width {
+                let rows = tokens.narrow(1, offset, windows)?.contiguous()?.reshape((n * windows, embedding))?;
+                let response = rows.matmul(&weights[weight].narrow(0, offset * FILTERS, FILTERS)?.t()?)?;
+                responses = Some(match responses {
+                    Some(sum) => (sum + response)?,
+                    None => response,
                 });
             }
-            let answers = answers.ok_or_else(|| candle_core::Error::Msg("a filter sees at least one token".into()))?;
-            // After ReLU nothing is below 0, so a 0 in the place of what lies outside never is the largest without need.
-            let answers = answers.broadcast_add(&weights[bias])?.relu()?.reshape((n, begins, FILTERS))?;
-            largest.push(answers.broadcast_mul(inside)?.max(1)?);
+            let responses = responses.ok_or_else(|| candle_core::Error::Msg("a filter has no tokens".into()))?;
+            // ReLU leaves nothing below 0, so zeros outside the text do not change the maximum.
+            let responses = responses.broadcast_add(&weights[bias])?.relu()?.reshape((n, windows, FILTERS))?;
+            maxima.push(responses.broadcast_mul(window_mask)?.max(1)?);
         }
-        Tensor::cat(&largest, 1)
+        Tensor::cat(&maxima, 1)
     }
 
-    /// Reads them so that [`Read::backward`] knows the way back.
-    pub(crate) fn read(&self, weights: &Weights) -> Result<Read> {
+    /// Computes [`Self::features`] so that gradients can be computed afterwards.
+    pub(crate) fn forward(&self, weights: &Weights) -> Result<ForwardPass> {
         let mut vars = Vec::new();
         let mut own = Weights::new();
         for name in names() {
@@ -153,27 +173,27 @@ impl Sentences {
             own.insert(name, var.as_tensor().clone());
             vars.push((name, var));
         }
-        Ok(Read { features: self.features(&own)?, vars })
+        Ok(ForwardPass { features: self.features(&own)?, vars })
     }
 }
 
-/// Sentences that were read.
-pub(crate) struct Read {
+/// A forward pass with autograd's graph.
+pub(crate) struct ForwardPass {
     features: Tensor,
     vars: Vec<(&'static str, Var)>,
 }
 
-impl Read {
-    /// What was made of them, `[n, 300]`, without its history.
+impl ForwardPass {
+    /// Output of the CNN, `[n, 300]`, detached from the graph.
     pub(crate) fn features(&self) -> Tensor {
         self.features.detach()
     }
 
-    /// Gradients by the CNN's variables, from that by [`Self::features`].
+    /// Gradients by the CNN's variables, from the gradient by [`Self::features`].
     pub(crate) fn backward(&self, by_features: &Tensor) -> Result<Vec<(&'static str, Tensor)>> {
-        let along = (&self.features * by_features)?.sum_all()?.backward()?;
+        let gradients = (&self.features * by_features)?.sum_all()?.backward()?;
         let of = |(name, var): &(&'static str, Var)| {
-            let gradient = along.get(var).cloned().map_or_else(|| var.zeros_like(), Ok)?;
+            let gradient = gradients.get(var).cloned().map_or_else(|| var.zeros_like(), Ok)?;
             Ok((*name, gradient))
         };
         self.vars.iter().map(of).collect()
@@ -187,19 +207,21 @@ pub(crate) fn names() -> impl Iterator<Item = &'static str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{
-        super::dscmr::network::{Shape, initial, tensor},
-        *,
-    };
+    use rand::RngExt;
 
-    fn shape() -> Shape {
-        let sentence = SentenceShape { features: 16, tokens: 4, embedding: 6 };
-        Shape { image: 3, text: SentenceShape::OUTPUTS, hidden: 4, dims: 2, classes: 0, sentence: Some(sentence) }
-    }
+    use super::*;
+    use crate::model::tensors::{generator, tensor};
+
+    const SHAPE: TextCnnShape = TextCnnShape { features: 16, tokens: 4, embedding: 6 };
 
     fn weights() -> Weights {
-        let shape = shape();
-        names().map(|name| (name, tensor(initial(&shape, "test", name, 3), shape.of(name)).expect("weights"))).collect()
+        let weight = |name| {
+            let (rows, cols) = SHAPE.of(name).expect("a variable of the CNN");
+            let mut rng = generator(3, name);
+            let values = (0..rows * cols).map(|_| rng.random_range(-0.3f32..0.3)).collect();
+            (name, tensor(values, (rows, cols)).expect("weights"))
+        };
+        names().map(weight).collect()
     }
 
     fn row(ids: &[u32]) -> Vec<f32> {
@@ -208,64 +230,64 @@ mod tests {
         row
     }
 
-    fn read(rows: &[&[u32]]) -> Vec<Vec<f32>> {
-        let features: Vec<f32> = rows.iter().flat_map(|ids| row(ids)).collect();
+    fn computed(texts: &[&[u32]]) -> Vec<Vec<f32>> {
+        let features: Vec<f32> = texts.iter().flat_map(|ids| row(ids)).collect();
         let vocabulary = Vocabulary(vec![3, 5, 7, 9]);
-        let sentences = Sentences::new(&features, 16, &vocabulary, &Device::Cpu).expect("sentences");
-        sentences.features(&weights()).and_then(|f| f.to_vec2()).expect("features")
+        let batch = TokenBatch::new(&features, 16, &vocabulary, &Device::Cpu).expect("a batch");
+        batch.features(&weights()).and_then(|f| f.to_vec2()).expect("features")
     }
 
-    /// The definition, word by word: max over t of ReLU(b + Σ_i w_i · e_{t+i}).
+    /// The definition: max over t of ReLU(b + Σ_i w_i · e_{t+i}).
     fn defined(ids: &[u32]) -> Vec<f32> {
         let weights = weights();
         let values = |name: &str| weights[name].to_vec2::<f32>().expect("values");
         let table = values(EMBEDDING);
         let embed = |at: usize| ids.get(at).and_then(|id| [3, 5, 7, 9].iter().position(|k| k == id)).map(|p| &table[p]);
-        let mut made = Vec::new();
+        let mut maxima = Vec::new();
         for (width, weight, bias) in WIDTHS {
             let (weight, bias) = (values(weight), values(bias));
             for filter in 0..FILTERS {
-                let begins = if ids.is_empty() { 0 } else { ids.len().saturating_sub(width - 1).max(1) };
-                let answer = |t: usize| {
-                    let part = |i: usize| -> f32 {
+                let windows = if ids.is_empty() { 0 } else { ids.len().saturating_sub(width - 1).max(1) };
+                let response = |t: usize| {
+                    let term = |i: usize| -> f32 {
                         embed(t + i)
                             .map_or(0.0, |e| e.iter().zip(&weight[i * FILTERS + filter]).map(|(x, w)| x * w).sum())
                     };
-                    bias[0][filter] + (0..width).map(part).sum::<f32>()
+                    bias[0][filter] + (0..width).map(term).sum::<f32>()
                 };
-                made.push((0..begins).map(answer).fold(0.0, f32::max));
+                maxima.push((0..windows).map(response).fold(0.0, f32::max));
             }
         }
-        made
+        maxima
     }
 
     #[test]
-    fn each_sentence_gets_what_is_defined_whatever_else_is_in_the_batch() {
-        let sentences: [&[u32]; 5] = [&[3, 5, 7, 9, 3, 5, 9], &[7], &[], &[9, 4, 3, 7], &[4, 6]];
-        for (ids, together) in sentences.iter().zip(read(&sentences)) {
-            let alone = read(&[ids]);
-            for ((together, alone), expected) in together.iter().zip(&alone[0]).zip(defined(ids)) {
-                assert!((together - expected).abs() < 1e-5, "{ids:?}: {together} and {expected}");
+    fn features_follow_the_definition_alone_and_in_a_batch() {
+        let texts: [&[u32]; 5] = [&[3, 5, 7, 9, 3, 5, 9], &[7], &[], &[9, 4, 3, 7], &[4, 6]];
+        for (ids, in_batch) in texts.iter().zip(computed(&texts)) {
+            let alone = computed(&[ids]);
+            for ((in_batch, alone), expected) in in_batch.iter().zip(&alone[0]).zip(defined(ids)) {
+                assert!((in_batch - expected).abs() < 1e-5, "{ids:?}: {in_batch} and {expected}");
                 assert!((alone - expected).abs() < 1e-5, "{ids:?} alone: {alone} and {expected}");
             }
         }
     }
 
     #[test]
-    fn gradients_are_the_slopes_of_the_answers() {
+    fn gradients_agree_with_finite_differences() {
         let features: Vec<f32> = [[3u32, 5, 7, 9, 5], [9, 9, 3, 5, 7]].iter().flat_map(|ids| row(ids)).collect();
-        let sentences = Sentences::new(&features, 16, &Vocabulary(vec![3, 5, 7, 9]), &Device::Cpu).expect("sentences");
+        let batch = TokenBatch::new(&features, 16, &Vocabulary(vec![3, 5, 7, 9]), &Device::Cpu).expect("a batch");
         let weights = weights();
-        let towards =
+        let by_features =
             tensor((0..600).map(|i| ((i * 37 % 19) as f32 - 9.0) / 9.0).collect(), (2, 300)).expect("a matrix");
         let value = |weights: &Weights| {
-            let product = (sentences.features(weights).expect("features") * &towards).expect("a product");
+            let product = (batch.features(weights).expect("features") * &by_features).expect("a product");
             f64::from(product.sum_all().and_then(|s| s.to_scalar::<f32>()).expect("a number"))
         };
-        let gradients = sentences.read(&weights).and_then(|read| read.backward(&towards)).expect("gradients");
+        let gradients = batch.forward(&weights).and_then(|pass| pass.backward(&by_features)).expect("gradients");
         assert_eq!(gradients.len(), 7);
         for (name, gradient) in gradients {
-            // Along the gradient itself the slope is its squared length.
+            // In the direction of the gradient, the slope is its squared length.
             let moved = |by: f64| {
                 let mut moved = weights.clone();
                 moved.insert(name, (&weights[name] + (&gradient * by).expect("scaled")).expect("moved"));
@@ -279,11 +301,11 @@ mod tests {
     }
 
     #[test]
-    fn the_vocabulary_is_what_the_rows_say_and_somebody_knows() {
+    fn vocabulary_contains_the_tokens_of_the_rows_that_have_an_embedding() {
         let features = FeatureMatrix::new(16, [row(&[5, 3]), row(&[9]), row(&[3, 11])].concat()).expect("rows");
         let embeddings = TokenEmbeddings { dims: 1, values: (0..10).map(|x| x as f32).collect() };
-        let (vocabulary, table) = Vocabulary::of(&features, &[0, 2], &embeddings);
+        let (vocabulary, table) = Vocabulary::new(&features, &[0, 2], &embeddings);
         assert_eq!((vocabulary, table), (Vocabulary(vec![3, 5]), vec![3.0, 5.0]));
-        assert_eq!(Vocabulary(vec![3, 5]).unknown(&row(&[3, 9, 9, 5])), 0.5);
+        assert_eq!(Vocabulary(vec![3, 5]).unknown_ratio(&row(&[3, 9, 9, 5])), 0.5);
     }
 }

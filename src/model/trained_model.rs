@@ -1,118 +1,75 @@
-//! A trained common space: features in, points and classes out.
+//! A trained model: features in, embeddings and class probabilities out.
 
 use candle_core::{Device, Tensor};
-use serde::{Deserialize, Serialize};
 
 use super::{
-    Asked, Direction, DscmrError, Epoch, FeatureMatrix, TrainSettings,
-    dscmr::network::{Shape, Weights, hidden, linear, tensor},
-    heads::{Learned, Part, side_by_side},
-    normalizer::Standardisation,
-    text_cnn::{Sentences, Vocabulary},
+    Calibration, Epoch, FeatureMatrix, Head, ModelError, QueryEmbedding, TrainSettings,
+    description::{Description, FORMAT, HeadDescription},
+    dscmr::network::{Shape, hidden},
+    heads::concat_weighted,
+    normalizer::Normalizer,
+    query_embedding::softmax,
+    tensors::{Weights, linear, tensor},
+    text_cnn::{TokenBatch, Vocabulary},
 };
-use crate::{core::UnitVector, evaluation::Logistic};
+use crate::core::UnitVector;
 
-/// Sentences that the CNN reads at once: what it makes of each token takes memory.
-const READ_AT_ONCE: usize = 256;
+/// Texts that the CNN embeds at once; its intermediate tensors grow with their tokens.
+const CNN_BATCH: usize = 256;
 
-/// Version of the two files' form.
-pub(crate) const FORMAT: u32 = 3;
-
-/// Which probability a cosine stands for, by direction.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-pub struct Calibration {
-    pub(crate) image_to_text: Option<Logistic>,
-    pub(crate) text_to_image: Option<Logistic>,
-    pub(crate) image_to_image: Option<Logistic>,
-    pub(crate) text_to_text: Option<Logistic>,
+/// A trained common space. Can be shared between threads.
+#[derive(Debug, Clone)]
+pub struct Model {
+    pub(crate) description: Description,
+    /// Weights of each head, in the order of the description. The class head comes first.
+    pub(crate) weights: Vec<Weights>,
+    pub(crate) images: Normalizer,
+    pub(crate) texts: Normalizer,
 }
 
-impl Calibration {
-    /// The probability that a result with this cosine is relevant, in [0, 1]: that it shares a class with the query,
-    /// for queries and collections like the validation split. Where validation could not tell, the cosine itself,
-    /// clamped.
-    pub fn relevance(&self, direction: Direction, cosine: f32) -> f32 {
-        let map = match direction {
-            Direction::ImageToText => self.image_to_text,
-            Direction::TextToImage => self.text_to_image,
-            Direction::ImageToImage => self.image_to_image,
-            Direction::TextToText => self.text_to_text,
-        };
-        map.map_or(cosine.clamp(0.0, 1.0), |map| map.probability(f64::from(cosine)) as f32)
-    }
-}
-
-/// What `model.json` holds.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Description {
-    pub(crate) format: u32,
-    pub(crate) parts: Vec<PartDescription>,
-    pub(crate) classes: Vec<String>,
-    pub(crate) image_encoder: String,
-    pub(crate) text_encoder: String,
-    pub(crate) settings: TrainSettings,
-    pub(crate) calibration: Calibration,
-    /// The scale that turns outputs of the label layer into probabilities.
-    pub(crate) sharpness: f64,
-    /// The tokens that the sentence CNN knows, if there is one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) vocabulary: Option<Vocabulary>,
-    /// blake3 of the weights' file.
-    pub(crate) weights_hash: String,
-}
-
-/// What `model.json` holds of a part.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct PartDescription {
-    pub(crate) part: Part,
+/// A head after its training.
+#[derive(Debug, Clone)]
+pub(crate) struct TrainedHead {
+    pub(crate) head: Head,
     pub(crate) shape: Shape,
-    /// Its weight in a cosine; those of all parts sum to 1.
+    /// Weight in a cosine; the weights of all heads sum to 1.
     pub(crate) weight: f64,
-    /// The epoch whose weights these are.
+    pub(crate) weights: Weights,
+    /// Epoch with the best validation score, from which the weights are.
     pub(crate) best_epoch: usize,
     pub(crate) epochs: Vec<Epoch>,
 }
 
-/// A common space. Cheap to share, safe to use from many threads.
-#[derive(Debug, Clone)]
-pub struct Model {
-    pub(crate) description: Description,
-    /// Those of each part, in the order of the description. The first is the class part.
-    pub(crate) weights: Vec<Weights>,
-    pub(crate) images: Standardisation,
-    pub(crate) texts: Standardisation,
-}
-
-/// What all parts of a space came from.
+/// What all heads of a model have in common.
 pub(crate) struct Origin {
     pub(crate) classes: Vec<String>,
     pub(crate) encoders: (String, String),
     pub(crate) settings: TrainSettings,
-    pub(crate) images: Standardisation,
-    pub(crate) texts: Standardisation,
+    pub(crate) images: Normalizer,
+    pub(crate) texts: Normalizer,
     pub(crate) vocabulary: Option<Vocabulary>,
 }
 
 impl Model {
-    /// A model without calibration.
-    pub(crate) fn new(origin: Origin, parts: Vec<Learned>) -> Self {
+    /// A model that is not calibrated yet.
+    pub(crate) fn new(origin: Origin, heads: Vec<TrainedHead>) -> Self {
         let (image_encoder, text_encoder) = origin.encoders;
-        let (parts, weights) = parts
+        let (heads, weights) = heads
             .into_iter()
-            .map(|Learned { part, shape, weight, weights, best_epoch, epochs }| {
-                (PartDescription { part, shape, weight, best_epoch, epochs }, weights)
+            .map(|TrainedHead { head, shape, weight, weights, best_epoch, epochs }| {
+                (HeadDescription { head, shape, weight, best_epoch, epochs }, weights)
             })
             .unzip();
         Self {
             description: Description {
                 format: FORMAT,
-                parts,
+                heads,
                 classes: origin.classes,
                 image_encoder,
                 text_encoder,
                 settings: origin.settings,
                 calibration: Calibration::default(),
-                sharpness: 1.0,
+                softmax_scale: 1.0,
                 vocabulary: origin.vocabulary,
                 weights_hash: String::new(),
             },
@@ -122,34 +79,35 @@ impl Model {
         }
     }
 
-    pub(crate) fn calibrate(&mut self, calibration: Calibration, sharpness: f64) {
+    pub(crate) fn calibrate(&mut self, calibration: Calibration, softmax_scale: f64) {
         self.description.calibration = calibration;
-        self.description.sharpness = sharpness;
+        self.description.softmax_scale = softmax_scale;
     }
 
     /// Dimensions of the common space.
     pub fn dims(&self) -> usize {
-        self.description.parts.iter().map(|part| part.shape.dims).sum()
+        self.description.heads.iter().map(|head| head.shape.dims).sum()
     }
 
-    /// Length of the picture features that it learned from.
-    pub fn image_features(&self) -> usize {
+    /// Dimensions of the image features that it was trained on.
+    pub fn image_feature_dims(&self) -> usize {
         self.images.mean.len()
     }
 
-    /// Length of the sentence features that it learned from.
-    pub fn text_features(&self) -> usize {
+    /// Dimensions of the text features that it was trained on.
+    pub fn text_feature_dims(&self) -> usize {
         self.texts.mean.len()
     }
 
-    /// Whether it reads the tokens of sentences itself, and not features that an encoder made of them.
+    /// Whether text features are token ids, which the model's own CNN embeds.
     pub fn reads_tokens(&self) -> bool {
         self.description.vocabulary.is_some()
     }
 
-    /// The part of a sentence's tokens that it never saw in training, in [0, 1]. `None` where that is for the encoder to say.
+    /// Fraction of a text's tokens that did not occur in training, in [0, 1]. `None` if the model does not read tokens;
+    /// then the encoder knows the ratio.
     pub fn unknown_token_ratio(&self, features: &[f32]) -> Option<f32> {
-        self.description.vocabulary.as_ref().map(|vocabulary| vocabulary.unknown(features))
+        self.description.vocabulary.as_ref().map(|vocabulary| vocabulary.unknown_ratio(features))
     }
 
     /// Class names, in the order of probabilities.
@@ -157,172 +115,164 @@ impl Model {
         &self.description.classes
     }
 
-    /// Which probability a cosine stands for.
+    /// Maps a cosine to the probability of relevance.
     pub fn calibration(&self) -> &Calibration {
         &self.description.calibration
     }
 
-    /// The settings of its training.
+    /// Settings of its training.
     pub fn settings(&self) -> &TrainSettings {
         &self.description.settings
     }
 
-    /// Ids of the encoders whose features of pictures and of sentences it learned from.
+    /// Ids of the image encoder and the text encoder whose features it was trained on.
     pub fn encoders(&self) -> (&str, &str) {
         (&self.description.image_encoder, &self.description.text_encoder)
     }
 
-    /// The parts of the space with the weight of each in a cosine, for people.
-    pub fn parts_in_words(&self) -> String {
-        let parts: Vec<String> = self.parts().map(|(part, weight)| format!("{} {weight:.2}", part.name())).collect();
-        parts.join(", ")
+    /// The heads with their weights as text, such as `class 0.55, pair 0.45`.
+    pub fn describe_heads(&self) -> String {
+        let heads: Vec<String> = self.heads().map(|(head, weight)| format!("{} {weight:.2}", head.name())).collect();
+        heads.join(", ")
     }
 
-    /// The parts of the space with the weight of each in a cosine, which sum to 1.
-    pub fn parts(&self) -> impl Iterator<Item = (Part, f64)> {
-        self.description.parts.iter().map(|part| (part.part, part.weight))
+    /// The heads with their weights in a cosine, which sum to 1.
+    pub fn heads(&self) -> impl Iterator<Item = (Head, f64)> {
+        self.description.heads.iter().map(|head| (head.head, head.weight))
     }
 
-    /// The epoch whose weights a part has, from 1.
-    pub fn best_epoch(&self, part: Part) -> Option<usize> {
-        self.description.parts.iter().find(|description| description.part == part).map(|part| part.best_epoch)
+    /// Epoch from which the weights of a head are, from 1.
+    pub fn best_epoch(&self, head: Head) -> Option<usize> {
+        self.description.heads.iter().find(|description| description.head == head).map(|head| head.best_epoch)
     }
 
-    /// The course of the training, part by part.
+    /// Epochs of the training, head by head.
     pub fn epochs(&self) -> impl Iterator<Item = &Epoch> {
-        self.description.parts.iter().flat_map(|part| &part.epochs)
+        self.description.heads.iter().flat_map(|head| &head.epochs)
     }
 
-    /// Points of pictures, one for each row of `[n, d_image]` features.
+    /// Embeds images, one for each row of `[n, d_image]` features.
     ///
     /// # Errors
-    /// [`DscmrError::WrongDims`], [`DscmrError::NotFinite`].
-    pub fn embed_images(&self, features: &FeatureMatrix) -> Result<Vec<UnitVector>, DscmrError> {
-        self.embed(View::Image, features)
+    /// [`ModelError::WrongDims`], [`ModelError::NotFinite`].
+    pub fn embed_images(&self, features: &FeatureMatrix) -> Result<Vec<UnitVector>, ModelError> {
+        self.embed(Modality::Image, features)
     }
 
-    /// Points of sentences, one for each row of `[n, d_text]` features.
+    /// Embeds texts, one for each row of `[n, d_text]` features.
     ///
     /// # Errors
-    /// [`DscmrError::WrongDims`], [`DscmrError::NotFinite`].
-    pub fn embed_texts(&self, features: &FeatureMatrix) -> Result<Vec<UnitVector>, DscmrError> {
-        self.embed(View::Text, features)
+    /// [`ModelError::WrongDims`], [`ModelError::NotFinite`].
+    pub fn embed_texts(&self, features: &FeatureMatrix) -> Result<Vec<UnitVector>, ModelError> {
+        self.embed(Modality::Text, features)
     }
 
-    /// What a service wants to know of each picture. The label layer is a regression to 0 and 1; its outputs become
-    /// probabilities by a softmax whose sharpness was fitted on validation.
+    /// Embeds images and predicts their classes. The label layer is a regression to 0 and 1; a softmax with the scale
+    /// that was fitted on the validation split turns its outputs into probabilities.
     ///
     /// # Errors
     /// As [`Self::embed_images`].
-    pub fn ask_images(&self, features: &FeatureMatrix) -> Result<Vec<Asked>, DscmrError> {
-        let points = self.points(View::Image, features)?;
+    pub fn embed_image_queries(&self, features: &FeatureMatrix) -> Result<Vec<QueryEmbedding>, ModelError> {
+        let outputs = self.head_outputs(Modality::Image, features)?;
         let class = &self.weights[0];
-        let labels = linear(&points[0], &class["labels.weight"], &class["labels.bias"])?.to_vec2::<f32>()?;
-        let asked = |(point, labels): (UnitVector, Vec<f32>)| {
-            let probabilities = softmax(&labels, self.description.sharpness);
-            Asked { point, probabilities, unknown: None }
+        let labels = linear(&outputs[0], &class["labels.weight"], &class["labels.bias"])?.to_vec2::<f32>()?;
+        let query = |(point, labels): (UnitVector, Vec<f32>)| {
+            let probabilities = softmax(&labels, self.description.softmax_scale);
+            QueryEmbedding { point, probabilities, unknown_token_ratio: None }
         };
-        Ok(self.units(View::Image, &points)?.into_iter().zip(labels).map(asked).collect())
+        Ok(self.combine(Modality::Image, &outputs)?.into_iter().zip(labels).map(query).collect())
     }
 
-    fn rows(&self, view: View, features: &FeatureMatrix) -> Result<Rows, DscmrError> {
-        let scale = match view {
-            View::Image => &self.images,
-            View::Text => &self.texts,
+    fn embed(&self, modality: Modality, features: &FeatureMatrix) -> Result<Vec<UnitVector>, ModelError> {
+        self.combine(modality, &self.head_outputs(modality, features)?)
+    }
+
+    /// Outputs of each head, `[n, dims]`, not normalized.
+    fn head_outputs(&self, modality: Modality, features: &FeatureMatrix) -> Result<Vec<Tensor>, ModelError> {
+        let input = self.network_input(modality, features)?;
+        self.weights.iter().map(|weights| forward(weights, modality, &input)).collect()
+    }
+
+    /// Embeddings from the outputs of all heads.
+    fn combine(&self, modality: Modality, outputs: &[Tensor]) -> Result<Vec<UnitVector>, ModelError> {
+        let not_finite = |row| ModelError::NotFinite { what: modality.name(), row };
+        let unit_vectors = |(head, outputs): (&HeadDescription, &Tensor)| -> Result<_, ModelError> {
+            let unit = |(row, values)| UnitVector::new(values, head.shape.dims).map_err(|_| not_finite(row));
+            let outputs = outputs.to_vec2()?.into_iter();
+            Ok((head.weight, outputs.enumerate().map(unit).collect::<Result<Vec<_>, _>>()?))
         };
-        if features.cols() != scale.mean.len() {
-            let (what, expected, found) = (view.what(), scale.mean.len(), features.cols());
-            return Err(DscmrError::WrongDims { what, expected, found });
+        let heads: Vec<(f64, Vec<UnitVector>)> =
+            self.description.heads.iter().zip(outputs).map(unit_vectors).collect::<Result<_, _>>()?;
+        let heads: Vec<(f64, &[UnitVector])> =
+            heads.iter().map(|(weight, units)| (*weight, units.as_slice())).collect();
+        Ok(concat_weighted(&heads))
+    }
+
+    /// Outputs of the label layer, `[n][classes]`.
+    pub(crate) fn label_outputs(
+        &self,
+        modality: Modality,
+        features: &FeatureMatrix,
+    ) -> Result<Vec<Vec<f32>>, ModelError> {
+        let class = &self.weights[0];
+        let outputs = forward(class, modality, &self.network_input(modality, features)?)?;
+        Ok(linear(&outputs, &class["labels.weight"], &class["labels.bias"])?.to_vec2()?)
+    }
+
+    fn network_input(&self, modality: Modality, features: &FeatureMatrix) -> Result<NetworkInput, ModelError> {
+        let normalizer = match modality {
+            Modality::Image => &self.images,
+            Modality::Text => &self.texts,
+        };
+        if features.cols() != normalizer.mean.len() {
+            let (what, expected, found) = (modality.name(), normalizer.mean.len(), features.cols());
+            return Err(ModelError::WrongDims { what, expected, found });
         }
-        if let (View::Text, Some(vocabulary)) = (view, &self.description.vocabulary) {
+        if let (Modality::Text, Some(vocabulary)) = (modality, &self.description.vocabulary) {
             let cols = features.cols();
-            let read = |some: &[f32]| Sentences::new(some, cols, vocabulary, &Device::Cpu);
-            return Ok(Rows::Tokens(
-                features.values().chunks(READ_AT_ONCE * cols).map(read).collect::<Result<_, _>>()?,
+            let batch = |rows: &[f32]| TokenBatch::new(rows, cols, vocabulary, &Device::Cpu);
+            return Ok(NetworkInput::Tokens(
+                features.values().chunks(CNN_BATCH * cols).map(batch).collect::<Result<_, _>>()?,
             ));
         }
-        Ok(Rows::Features(tensor(scale.apply(features, 0..features.rows()), (features.rows(), features.cols()))?))
-    }
-
-    fn embed(&self, view: View, features: &FeatureMatrix) -> Result<Vec<UnitVector>, DscmrError> {
-        self.units(view, &self.points(view, features)?)
-    }
-
-    /// Points of each part, `[n, dims]` each.
-    fn points(&self, view: View, features: &FeatureMatrix) -> Result<Vec<Tensor>, DscmrError> {
-        let rows = self.rows(view, features)?;
-        self.weights.iter().map(|weights| points(weights, view, &rows)).collect()
-    }
-
-    /// The parts' points in one.
-    fn units(&self, view: View, points: &[Tensor]) -> Result<Vec<UnitVector>, DscmrError> {
-        let not_finite = |row| DscmrError::NotFinite { what: view.what(), row };
-        let unit_vectors = |(part, points): (&PartDescription, &Tensor)| -> Result<_, DscmrError> {
-            let unit = |(row, values)| UnitVector::new(values, part.shape.dims).map_err(|_| not_finite(row));
-            let points = points.to_vec2()?.into_iter();
-            Ok((part.weight, points.enumerate().map(unit).collect::<Result<Vec<_>, _>>()?))
-        };
-        let parts: Vec<(f64, Vec<UnitVector>)> =
-            self.description.parts.iter().zip(points).map(unit_vectors).collect::<Result<_, _>>()?;
-        let parts: Vec<(f64, &[UnitVector])> =
-            parts.iter().map(|(weight, units)| (*weight, units.as_slice())).collect();
-        Ok(side_by_side(&parts))
-    }
-
-    /// Raw outputs of the label layer, `[n][classes]`.
-    pub(crate) fn label_outputs(&self, view: View, features: &FeatureMatrix) -> Result<Vec<Vec<f32>>, DscmrError> {
-        let class = &self.weights[0];
-        let points = points(class, view, &self.rows(view, features)?)?;
-        Ok(linear(&points, &class["labels.weight"], &class["labels.bias"])?.to_vec2()?)
+        let rows = normalizer.apply(features, 0..features.rows());
+        Ok(NetworkInput::Features(tensor(rows, (features.rows(), features.cols()))?))
     }
 }
 
-/// Which subnetwork.
+/// Selects one of the two subnetworks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum View {
+pub(crate) enum Modality {
     Image,
     Text,
 }
 
-impl View {
-    /// What goes in.
-    fn what(self) -> &'static str {
+impl Modality {
+    fn name(self) -> &'static str {
         match self {
-            Self::Image => "picture",
-            Self::Text => "sentence",
+            Self::Image => "image",
+            Self::Text => "text",
         }
     }
 }
 
-/// Features as subnetworks take them.
-enum Rows {
-    /// Standardised, `[n, d]`.
+/// Input of a subnetwork.
+enum NetworkInput {
+    /// Normalized features, `[n, d]`.
     Features(Tensor),
-    /// For the sentence CNN, some at a time.
-    Tokens(Vec<Sentences>),
+    /// Token ids for the text CNN, in batches.
+    Tokens(Vec<TokenBatch>),
 }
 
-/// Features through a network, `[n, dims]`.
-fn points(weights: &Weights, view: View, rows: &Rows) -> Result<Tensor, DscmrError> {
-    let name = match view {
-        View::Image => "image",
-        View::Text => "text",
-    };
-    let rows = match rows {
-        Rows::Features(rows) => rows.clone(),
-        Rows::Tokens(some) => {
-            let read: Vec<Tensor> =
-                some.iter().map(|sentences| sentences.features(weights)).collect::<Result<_, _>>()?;
-            Tensor::cat(&read, 0)?
+/// Output of a head's network, `[n, dims]`.
+fn forward(weights: &Weights, modality: Modality, input: &NetworkInput) -> Result<Tensor, ModelError> {
+    let rows = match input {
+        NetworkInput::Features(rows) => rows.clone(),
+        NetworkInput::Tokens(batches) => {
+            let features: Vec<Tensor> =
+                batches.iter().map(|batch| batch.features(weights)).collect::<Result<_, _>>()?;
+            Tensor::cat(&features, 0)?
         }
     };
-    Ok(linear(&hidden(weights, name, &rows)?, &weights["shared.weight"], &weights["shared.bias"])?)
-}
-
-/// exp(sharpness · x) scaled to sum 1.
-pub(crate) fn softmax(outputs: &[f32], sharpness: f64) -> Vec<f32> {
-    let most = outputs.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let powers: Vec<f64> = outputs.iter().map(|&x| (sharpness * f64::from(x - most)).exp()).collect();
-    let sum: f64 = powers.iter().sum();
-    powers.into_iter().map(|p| (p / sum) as f32).collect()
+    Ok(linear(&hidden(weights, modality.name(), &rows)?, &weights["shared.weight"], &weights["shared.bias"])?)
 }

@@ -1,4 +1,4 @@
-//! What the trainer learns from: features of pictures and sentences, who describes whom, and what they show.
+//! Input of a training: features of images and captions, labels, splits, and which caption belongs to which item.
 
 use std::{borrow::Cow, collections::HashMap};
 
@@ -7,7 +7,7 @@ use crate::{
     encoders::{TokenEmbeddings, token_ids},
 };
 
-/// A row-major matrix of finite numbers, one feature vector a row.
+/// Row-major matrix with one feature vector per row.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FeatureMatrix {
     cols: usize,
@@ -15,7 +15,7 @@ pub struct FeatureMatrix {
 }
 
 impl FeatureMatrix {
-    /// Takes `[rows, cols]` values, row by row. `None` if `cols` is 0 or does not divide the number of values.
+    /// A matrix of `[rows, cols]` values in row-major order. `None` if `cols` is 0 or does not divide their number.
     pub fn new(cols: usize, values: Vec<f32>) -> Option<Self> {
         (cols > 0 && values.len().is_multiple_of(cols)).then_some(Self { cols, values })
     }
@@ -35,7 +35,7 @@ impl FeatureMatrix {
         &self.values[row * self.cols..(row + 1) * self.cols]
     }
 
-    /// Some rows, in the order given.
+    /// Copies the given rows, in their order.
     pub fn select(&self, rows: &[usize]) -> Self {
         Self { cols: self.cols, values: rows.iter().flat_map(|&row| self.row(row).iter().copied()).collect() }
     }
@@ -46,28 +46,28 @@ impl FeatureMatrix {
     }
 }
 
-/// A labelled collection of pictures with sentences, as features. Row `i` of `images`, `labels` and `splits` is item `i`.
+/// Features of a labelled collection. Row `i` of `images`, `labels` and `splits` is item `i`.
 #[derive(Debug, Clone)]
 pub struct TrainingData {
-    /// Picture features, `[items, d_image]`.
+    /// Image features, `[items, d_image]`.
     pub images: FeatureMatrix,
-    /// Sentence features, `[captions, d_text]`.
+    /// Caption features, `[captions, d_text]`.
     pub texts: FeatureMatrix,
-    /// For each caption the item that it describes, `[captions]`.
+    /// Item of each caption, `[captions]`.
     pub text_items: Vec<u32>,
-    /// For each item its classes, as positions in `classes`. One without any is of the training split, and only the pair part
-    /// learns from it.
+    /// Classes of each item, as positions in `classes`. Items without a class belong to the training split, and only
+    /// the pair head is trained on them.
     pub labels: Vec<Vec<u32>>,
-    /// For each item its part in learning.
+    /// Split of each item.
     pub splits: Vec<Split>,
     /// Class names.
     pub classes: Vec<String>,
-    /// Where `texts` are tokens: what these mean before anything is learned.
+    /// Initial embeddings of the tokens, if `texts` are token ids.
     pub token_embeddings: Option<TokenEmbeddings>,
 }
 
 impl TrainingData {
-    /// blake3 of what the items are: classes, labels, splits and who describes whom.
+    /// blake3 of classes, labels, splits and the items of the captions.
     pub fn labels_hash(&self) -> String {
         let mut hasher = Hasher::default();
         hasher.json(&serde_json::json!([self.classes, self.labels]));
@@ -88,8 +88,9 @@ impl TrainingData {
         hasher.finish()
     }
 
-    /// What a caption says without anything learned: its features, or the sum of what its tokens mean.
-    pub(crate) fn plain_text(&self, text: usize) -> Cow<'_, [f32]> {
+    /// Features of a caption that do not depend on a training: its encoder features, or the sum of its tokens' initial
+    /// embeddings.
+    pub(crate) fn untrained_text_features(&self, text: usize) -> Cow<'_, [f32]> {
         let row = self.texts.row(text);
         let Some(embeddings) = &self.token_embeddings else { return Cow::Borrowed(row) };
         let mut sum = vec![0f32; embeddings.dims];
@@ -99,25 +100,25 @@ impl TrainingData {
         Cow::Owned(sum)
     }
 
-    /// A number for what each caption reads: captions with equal features read the same.
-    pub(crate) fn reads(&self, texts: impl Iterator<Item = usize>) -> Vec<u32> {
-        let mut known = HashMap::new();
-        let read = |text| {
-            // A hash, because all sentences' features once more would be much memory.
+    /// Numbers the groups of captions with equal text, from 0. Captions with equal features have equal text.
+    pub(crate) fn text_groups(&self, texts: impl Iterator<Item = usize>) -> Vec<u32> {
+        let mut groups = HashMap::new();
+        let group = |text| {
+            // Hashes as keys, because a second copy of all features would take much memory.
             let bits = blake3::hash(bytemuck::cast_slice(self.texts.row(text)));
-            let next = known.len() as u32;
-            *known.entry(bits).or_insert(next)
+            let next = groups.len() as u32;
+            *groups.entry(bits).or_insert(next)
         };
-        texts.map(read).collect()
+        texts.map(group).collect()
     }
 }
 
-/// A hash of several things in order.
+/// Hash of a sequence of values.
 #[derive(Default)]
 pub(crate) struct Hasher(blake3::Hasher);
 
 impl Hasher {
-    /// Adds a value, with its length, so that no two lists of values read the same.
+    /// Adds a value with its length, so that different sequences never have the same input.
     pub(crate) fn json(&mut self, value: &serde_json::Value) {
         let text = value.to_string();
         self.0.update(&(text.len() as u64).to_le_bytes()).update(text.as_bytes());

@@ -65,7 +65,7 @@ pub(super) async fn decide(
     // An active model that cannot be loaded, or needs other features, has its recorded value.
     let measured = blocking(move || {
         let live = folder.and_then(|folder| Model::load(&folder).ok()).and_then(|live| validate(&live, &data).ok());
-        live.map(|live| live.quality.map())
+        live.map(|live| live.quality.mean_map())
     })
     .await?;
     let live_map = measured.or_else(|| live.as_ref().and_then(recorded));
@@ -83,12 +83,12 @@ pub(super) async fn decide(
 /// Validation mAP of a model as recorded when it was trained.
 fn recorded(record: &ModelRecord) -> Option<f64> {
     let verdict: PromotionDecision = serde_json::from_value(record.promotion.clone()).ok()?;
-    Some(verdict.validation.quality.map())
+    Some(verdict.validation.quality.mean_map())
 }
 
 fn objections(found: Validation, classes: usize, live: Option<f64>, margin: f64) -> Vec<String> {
     let mut objections = Vec::new();
-    let map = found.quality.map();
+    let map = found.quality.mean_map();
     if let Some(live) = live.filter(|live| map < live - margin) {
         objections
             .push(format!("its validation mAP {map:.3} is more than {margin} below the {live:.3} of the active model"));

@@ -1,4 +1,4 @@
-//! The page that shows people what a model knows: the examination of the common space, with the collection's own pictures
+//! The page that shows people what a model knows: the diagnostics of the common space, with the collection's own pictures
 //! and captions.
 
 use std::{
@@ -12,7 +12,7 @@ use crate::{
     catalog::{Issue, Item, ModelRecord},
     collection::{Collection, CollectionError, Encoders, blocking},
     dataset::{self, Split},
-    evaluation::{Curves, Examination, LISTED, Page, Place, Report, Shown, page},
+    evaluation::{Curves, Diagnostics, EntryCard, EntryRef, HtmlReport, MAX_LISTED, Report, render},
     model::{self, Model, TrainingData},
     training::{
         activation::load_model,
@@ -52,37 +52,37 @@ pub async fn report_page(
         load_training_set(collection, encoders, seed).await?;
     let model = load_model(collection, encoders, record).await?;
     let facts = facts(record, &model);
-    let (data, examination) = blocking(move || {
-        let examination = model::examine(&model, &data, Split::Test)?;
-        Ok::<_, CollectionError>((data, examination))
+    let (data, diagnostics) = blocking(move || {
+        let diagnostics = model::diagnose(&model, &data, Split::Test)?;
+        Ok::<_, CollectionError>((data, diagnostics))
     })
     .await??;
-    let judged = examination.suspects.iter().map(|suspect| labels_of(&data, suspect.item)).collect::<Vec<_>>();
-    let key_of = move |place: Place| item_keys[item_of(&data, place)];
-    let doubted = examination.suspects.iter().map(|suspect| suspect.item);
-    let doubted = doubted.chain(examination.mismatches.iter().map(|mismatch| mismatch.item)).map(Place::Picture);
-    let keys: BTreeSet<i64> = places(&examination).chain(doubted).map(&key_of).collect();
+    let judged = diagnostics.label_issues.iter().map(|issue| labels_of(&data, issue.item)).collect::<Vec<_>>();
+    let key_of = move |entry: EntryRef| item_keys[item_of(&data, entry)];
+    let doubted = diagnostics.label_issues.iter().map(|issue| issue.item);
+    let doubted = doubted.chain(diagnostics.mismatches.iter().map(|mismatch| mismatch.item)).map(EntryRef::Image);
+    let keys: BTreeSet<i64> = places(&diagnostics).chain(doubted).map(&key_of).collect();
     let items = collection.catalog.items_by_key(&keys.into_iter().collect::<Vec<i64>>()).await?;
-    let doubts = doubts(&examination, &judged, &key_of, &caption_keys, &items);
+    let doubts = doubts(&diagnostics, &judged, &key_of, &caption_keys, &items);
     let (collection, version) = (collection.clone(), record.version.clone());
     blocking(move || {
-        let pictured: BTreeSet<i64> = pictured(&examination).map(&key_of).collect();
+        let pictured: BTreeSet<i64> = pictured(&diagnostics).map(&key_of).collect();
         let pictures: HashMap<i64, String> =
             pictured.into_iter().filter_map(|key| Some((key, small(&collection, items.get(&key)?)?))).collect();
-        let shown = |place: Place| {
-            let Some(item) = items.get(&key_of(place)) else { return Shown::default() };
-            let caption = match place {
-                Place::Picture(_) => item.captions.first(),
-                Place::Caption(text) => item.captions.iter().find(|caption| caption.key == caption_keys[text]),
+        let shown = |entry: EntryRef| {
+            let Some(item) = items.get(&key_of(entry)) else { return EntryCard::default() };
+            let caption = match entry {
+                EntryRef::Image(_) => item.captions.first(),
+                EntryRef::Caption(text) => item.captions.iter().find(|caption| caption.key == caption_keys[text]),
             };
-            Shown {
+            EntryCard {
                 id: item.id.clone(),
                 text: caption.map(|caption| caption.text.clone()).unwrap_or_default(),
                 labels: item.labels.join(", "),
-                picture: pictures.get(&item.key).cloned(),
+                image: pictures.get(&item.key).cloned(),
             }
         };
-        Ok(ReportPage { doubts, ..finish(&version, &facts, examination, &shown)? })
+        Ok(ReportPage { doubts, ..finish(&version, &facts, diagnostics, &shown)? })
     })
     .await?
 }
@@ -117,15 +117,15 @@ pub async fn report_page_of_features(folder: &Path, model: &Path) -> Result<Repo
     let model = blocking(move || Model::load(&path)).await??;
     let data = train_from_features::load_features(folder, model.settings().seed).await?;
     blocking(move || {
-        let examination = model::examine(&model, &data, Split::Test)?;
-        let facts = vec![("parts in a cosine", model.parts_in_words())];
-        let shown = |place: Place| {
-            let row = item_of(&data, place);
+        let diagnostics = model::diagnose(&model, &data, Split::Test)?;
+        let facts = vec![("weights of the heads", model.describe_heads())];
+        let shown = |entry: EntryRef| {
+            let row = item_of(&data, entry);
             let labels: Vec<&str> =
                 data.labels[row].iter().map(|&class| data.classes[class as usize].as_str()).collect();
-            Shown { id: format!("row {row}"), text: format!("row {row}"), labels: labels.join(", "), picture: None }
+            EntryCard { id: format!("row {row}"), text: format!("row {row}"), labels: labels.join(", "), image: None }
         };
-        finish(&name, &facts, examination, &shown)
+        finish(&name, &facts, diagnostics, &shown)
     })
     .await?
 }
@@ -133,11 +133,12 @@ pub async fn report_page_of_features(folder: &Path, model: &Path) -> Result<Repo
 fn finish(
     model: &str,
     facts: &[(&str, String)],
-    examination: Examination,
-    shown: &dyn Fn(Place) -> Shown,
+    diagnostics: Diagnostics,
+    shown: &dyn Fn(EntryRef) -> EntryCard,
 ) -> Result<ReportPage, CollectionError> {
-    let html = page(&Page { model, facts, examination: &examination }, shown).map_err(CollectionError::Internal)?;
-    Ok(ReportPage { curves: Curves::from(&examination), report: examination.report, doubts: Vec::new(), html })
+    let html =
+        render(&HtmlReport { model, facts, diagnostics: &diagnostics }, shown).map_err(CollectionError::Internal)?;
+    Ok(ReportPage { curves: Curves::from(&diagnostics), report: diagnostics.report, doubts: Vec::new(), html })
 }
 
 /// The names of an item's classes, in alphabetical order.
@@ -147,50 +148,50 @@ fn labels_of(data: &TrainingData, item: usize) -> Vec<String> {
     labels
 }
 
-/// What the examination doubts, by key of the item. `judged` are the labels that each suspect had then.
+/// What the diagnostics doubts, by key of the item. `judged` are the labels that each issue had then.
 fn doubts(
-    examination: &Examination,
+    diagnostics: &Diagnostics,
     judged: &[Vec<String>],
-    key_of: &dyn Fn(Place) -> i64,
+    key_of: &dyn Fn(EntryRef) -> i64,
     caption_keys: &[i64],
     items: &HashMap<i64, Item>,
 ) -> Vec<(i64, Issue)> {
-    let labels = examination.suspects.iter().zip(judged).filter_map(|(suspect, judged)| {
-        let key = key_of(Place::Picture(suspect.item));
-        let suggested = examination.classes[suspect.suggested as usize].clone();
+    let labels = diagnostics.label_issues.iter().zip(judged).filter_map(|(issue, judged)| {
+        let key = key_of(EntryRef::Image(issue.item));
+        let suggested = diagnostics.classes[issue.suggested as usize].clone();
         // Somebody may have seen to it meanwhile.
         let labels = items.get(&key).map(|item| item.labels.clone()).filter(|labels| labels == judged)?;
-        Some((key, Issue::Label { labels, suggested, margin: suspect.lead }))
+        Some((key, Issue::Label { labels, suggested, margin: issue.margin }))
     });
-    let captions = examination.mismatches.iter().filter_map(|mismatch| {
-        let key = key_of(Place::Picture(mismatch.item));
+    let captions = diagnostics.mismatches.iter().filter_map(|mismatch| {
+        let key = key_of(EntryRef::Image(mismatch.item));
         let caption = items.get(&key)?.captions.iter().find(|caption| caption.key == caption_keys[mismatch.caption])?;
         Some((key, Issue::Caption { text: caption.text.clone(), distance: mismatch.distance.into() }))
     });
     labels.chain(captions).collect()
 }
 
-fn item_of(data: &TrainingData, place: Place) -> usize {
-    match place {
-        Place::Picture(item) => item,
-        Place::Caption(text) => data.text_items[text] as usize,
+fn item_of(data: &TrainingData, entry: EntryRef) -> usize {
+    match entry {
+        EntryRef::Image(item) => item,
+        EntryRef::Caption(text) => data.text_items[text] as usize,
     }
 }
 
 /// All that the page names.
-fn places(examination: &Examination) -> impl Iterator<Item = Place> {
-    examination.map.iter().map(|point| point.place).chain(pictured(examination))
+fn places(diagnostics: &Diagnostics) -> impl Iterator<Item = EntryRef> {
+    diagnostics.projection.iter().map(|point| point.entry).chain(pictured(diagnostics))
 }
 
 /// All whose pictures the page shows.
-fn pictured(examination: &Examination) -> impl Iterator<Item = Place> {
-    let worst = examination
+fn pictured(diagnostics: &Diagnostics) -> impl Iterator<Item = EntryRef> {
+    let worst = diagnostics
         .worst
         .iter()
-        .flat_map(|worst| std::iter::once(worst.query).chain(worst.found.iter().map(|found| found.place)));
-    let suspects = examination.suspects.iter().take(LISTED).map(|suspect| suspect.item);
-    let mismatches = examination.mismatches.iter().take(LISTED).map(|mismatch| mismatch.item);
-    worst.chain(suspects.chain(mismatches).map(Place::Picture))
+        .flat_map(|worst| std::iter::once(worst.query).chain(worst.results.iter().map(|result| result.entry)));
+    let issues = diagnostics.label_issues.iter().take(MAX_LISTED).map(|issue| issue.item);
+    let mismatches = diagnostics.mismatches.iter().take(MAX_LISTED).map(|mismatch| mismatch.item);
+    worst.chain(issues.chain(mismatches).map(EntryRef::Image))
 }
 
 /// A small copy of an item's picture as a `data:` address; `None` if it can no longer be read.
@@ -206,9 +207,9 @@ fn facts(record: &ModelRecord, model: &Model) -> Vec<(&'static str, String)> {
     let day = time::OffsetDateTime::from_unix_timestamp(record.created_at / 1000).map(|at| at.date().to_string());
     vec![
         ("trained", format!("{}, {:.0} s", day.unwrap_or_default(), record.seconds)),
-        ("encoder of pictures", record.image_encoder.clone()),
-        ("encoder of sentences", record.text_encoder.clone()),
-        ("parts in a cosine", model.parts_in_words()),
+        ("image encoder", record.image_encoder.clone()),
+        ("text encoder", record.text_encoder.clone()),
+        ("weights of the heads", model.describe_heads()),
         ("dimensions", model.dims().to_string()),
         ("seed", record.settings["seed"].to_string()),
     ]

@@ -78,7 +78,7 @@ pub async fn train(
         promotion: json!(verdict),
         version,
     };
-    let (parts, report) = (trained.model.parts_in_words(), trained.report.clone());
+    let (parts, report) = (trained.model.describe_heads(), trained.report.clone());
     let (folder, unnamed) = (collection.data_dir.model(&record.version), collection.data_dir.finishing());
     let seconds = record.seconds;
     // A run that was killed before it wrote its row left a folder of this name; it is replaced.

@@ -80,7 +80,7 @@ pub async fn train_on_features(
         let seconds = began.elapsed().as_secs_f64();
         trained.save(&data, seconds, &beside(&out, "finishing"), &out)?;
         remove(&training)?;
-        Ok(TrainedOnFeatures { parts: trained.model.parts_in_words(), report: trained.report, seconds })
+        Ok(TrainedOnFeatures { parts: trained.model.describe_heads(), report: trained.report, seconds })
     })
     .await?
 }

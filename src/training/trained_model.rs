@@ -8,7 +8,7 @@ use crate::{
     collection::{CollectionError, Progress},
     dataset::Split,
     evaluation::Report,
-    model::{self, Epoch, Event, Model, Terms, TrainSettings, TrainingData, Validation},
+    model::{self, Epoch, Event, Model, TrainSettings, TrainingData, Validation},
     util::fs::{remove_dir_if_exists, write_atomic},
 };
 
@@ -90,9 +90,9 @@ pub(crate) fn remove(folder: &Path) -> Result<(), CollectionError> {
 /// Reports the events of a training as progress.
 fn progress_callback(progress: &dyn Progress) -> impl FnMut(Event<'_>) {
     move |event| match event {
-        Event::Part { part, done, most } => {
-            progress.begin(&format!("learn the {} part", part.name()), "epoch", Some(most as u64));
-            progress.advance(done as u64);
+        Event::HeadStarted { head, epochs_done, max_epochs } => {
+            progress.begin(&format!("learn the {} part", head.name()), "epoch", Some(max_epochs as u64));
+            progress.advance(epochs_done as u64);
         }
         Event::Epoch(epoch) => {
             progress.advance(epoch.epoch as u64);
@@ -104,13 +104,11 @@ fn progress_callback(progress: &dyn Progress) -> impl FnMut(Event<'_>) {
 
 /// An epoch as a metric of a task.
 fn metric(epoch: &Epoch) -> serde_json::Value {
-    let mut loss = json!({ "total": epoch.total });
-    if let Some(Terms { j1, j2, j3 }) = epoch.terms {
-        loss = json!({ "total": epoch.total, "j1": j1, "j2": j2, "j3": j3 });
-    }
+    let mut loss = epoch.terms.map_or_else(|| json!({}), |terms| json!(terms));
+    loss["total"] = json!(epoch.loss);
     let quality = epoch.validation;
     json!({
-        "part": epoch.part,
+        "part": epoch.head,
         "epoch": epoch.epoch,
         "loss": loss,
         "validation_map": { "image_to_text": quality.map_image_to_text, "text_to_image": quality.map_text_to_image },

@@ -18,18 +18,18 @@ import { followTask } from './task-events.js';
  * @type {Setting[]}
  */
 const SETTINGS = [
-  ['class.course.max_epochs', 'admin.set-class-epochs', { min: 1, step: 1 }],
-  ['pair.course.max_epochs', 'admin.set-pair-epochs', { min: 1, step: 1 }],
+  ['class.optimizer.max_epochs', 'admin.set-class-epochs', { min: 1, step: 1 }],
+  ['pair.optimizer.max_epochs', 'admin.set-pair-epochs', { min: 1, step: 1 }],
   ['seed', 'admin.set-seed', { min: 0, step: 1 }],
 ];
 /** @type {Setting[]} */
 const ADVANCED_SETTINGS = [
-  ['class.course.learning_rate', 'admin.set-class-rate', { min: 0, step: 'any' }],
-  ['pair.course.learning_rate', 'admin.set-pair-rate', { min: 0, step: 'any' }],
-  ['class.course.batch', 'admin.set-class-batch', { min: 1, step: 1 }],
-  ['pair.course.batch', 'admin.set-pair-batch', { min: 1, step: 1 }],
-  ['class.course.hidden', 'admin.set-class-hidden', { min: 1, step: 1 }],
-  ['pair.course.hidden', 'admin.set-pair-hidden', { min: 1, step: 1 }],
+  ['class.optimizer.learning_rate', 'admin.set-class-rate', { min: 0, step: 'any' }],
+  ['pair.optimizer.learning_rate', 'admin.set-pair-rate', { min: 0, step: 'any' }],
+  ['class.optimizer.batch', 'admin.set-class-batch', { min: 1, step: 1 }],
+  ['pair.optimizer.batch', 'admin.set-pair-batch', { min: 1, step: 1 }],
+  ['class.optimizer.hidden', 'admin.set-class-hidden', { min: 1, step: 1 }],
+  ['pair.optimizer.hidden', 'admin.set-pair-hidden', { min: 1, step: 1 }],
   ['class.lambda', 'admin.set-lambda', { min: 0, step: 'any' }],
   ['class.eta', 'admin.set-eta', { min: 0, step: 'any' }],
 ];

@@ -254,7 +254,7 @@ async fn a_lasso_and_a_class_say_what_they_hold(browser: &Browser) {
 async fn short(browser: &Browser, epochs: &str) {
     go(browser, "train").await;
     for part in ["class", "pair"] {
-        fill(browser, &format!("#set-{part}-course-max_epochs"), epochs).await;
+        fill(browser, &format!("#set-{part}-optimizer-max_epochs"), epochs).await;
     }
 }
 

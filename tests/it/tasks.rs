@@ -41,8 +41,8 @@ pub(crate) async fn ended(address: &str) -> Value {
 
 /// A training of few steps.
 fn short(epochs: usize) -> Value {
-    let course = json!({"course": {"max_epochs": epochs, "patience": epochs, "hidden": 64}});
-    json!({"class": course, "pair": course})
+    let head = json!({"optimizer": {"max_epochs": epochs, "patience": epochs, "hidden": 64}});
+    json!({"class": head, "pair": head})
 }
 
 /// Asks all the while, and gives the answers.

@@ -28,7 +28,7 @@ fn beside(name: &str) -> Option<PathBuf> {
 
 /// Both directions' mAP of a printed table.
 fn mean_average_precision(said: &str) -> [f64; 2] {
-    ["| picture → text |", "| text → picture |"].map(|row| {
+    ["| image → text |", "| text → image |"].map(|row| {
         let line = said.lines().find(|line| line.starts_with(row)).unwrap_or_else(|| panic!("no {row} in:\n{said}"));
         line.split('|').nth(2).and_then(|cell| cell.trim().parse().ok()).expect("a number")
     })
@@ -138,7 +138,7 @@ fn trained_ucm() -> Option<&'static Path> {
 async fn promises_are_kept_and_what_is_not_there_is_not_found() {
     let Some(folder) = trained_ucm() else { return };
     let said = std::fs::read_to_string(folder.join("said")).expect("it was trained");
-    for row in said.lines().filter(|line| line.starts_with("| picture →") || line.starts_with("| text →")) {
+    for row in said.lines().filter(|line| line.starts_with("| image →") || line.starts_with("| text →")) {
         let error: f64 = row.split('|').nth(8).and_then(|cell| cell.trim().parse().ok()).expect("a number");
         assert!(error <= 0.05, "{said}");
     }
@@ -193,8 +193,8 @@ async fn wrong_labels_are_found() {
         let classes = data.classes.len() as u32;
         data.labels[item] = vec![(data.labels[item][0] + 1 + turn % (classes - 1)) % classes];
     }
-    let found = model::mislabelled(&data, 0.5);
-    let right = found.iter().take(50).filter(|suspect| wrong.contains(&suspect.item)).count();
+    let found = model::label_issues(&data, 0.5);
+    let right = found.iter().take(50).filter(|issue| wrong.contains(&issue.item)).count();
     eprintln!("{} of {} wrong labels are among the first 50 of the list", right, wrong.len());
     assert!(right >= 35, "{right} of the first 50 bear a wrong label");
 }

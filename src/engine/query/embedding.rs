@@ -6,7 +6,7 @@ use crate::{
     core::UnitVector,
     engine::{error::EngineError, serving::ServingSnapshot},
     index::VectorIndex,
-    model::Asked,
+    model::QueryEmbedding,
 };
 
 /// Where an embedded query comes from.
@@ -25,20 +25,22 @@ impl Origin {
 }
 
 /// The vector of an item: that of its picture if it has one, else that of its first caption.
-pub(super) fn embed_item(snapshot: &ServingSnapshot, item: &Item) -> Result<(Asked, Origin), EngineError> {
+pub(super) fn embed_item(snapshot: &ServingSnapshot, item: &Item) -> Result<(QueryEmbedding, Origin), EngineError> {
     let picture = snapshot.images.get(item.key.cast_unsigned()).map(|point| (Kind::Image, point));
     let captions = item.captions.iter().filter_map(|caption| snapshot.texts.get(caption.key.cast_unsigned()));
     let (source, point) = picture.or_else(|| captions.map(|point| (Kind::Text, point)).next()).ok_or_else(|| {
         let reason = format!("{:?} has no vector in the common space yet, so nothing can be similar to it", item.id);
         bad_query("item", reason)
     })?;
-    let embedding = Asked { point, probabilities: Vec::new(), unknown: None };
+    let embedding = QueryEmbedding { point, probabilities: Vec::new(), unknown_token_ratio: None };
     Ok((embedding, Origin { source, own_item: Some(item.key) }))
 }
 
 /// One embedding for several terms: the normalised sum of `weight × vector`. Classes and origin are those of the term
 /// with the largest weight, which has to be positive.
-pub(super) fn weighted_sum(terms: Vec<((Asked, Origin), f32)>) -> Result<(Asked, Origin), EngineError> {
+pub(super) fn weighted_sum(
+    terms: Vec<((QueryEmbedding, Origin), f32)>,
+) -> Result<(QueryEmbedding, Origin), EngineError> {
     let refuse = |reason: &str| bad_query("terms", reason.into());
     let heaviest = terms.iter().max_by(|a, b| a.1.total_cmp(&b.1)).filter(|(_, weight)| *weight > 0.0);
     let ((heaviest, origin), _) = heaviest.ok_or_else(|| refuse("at least one weight has to be above 0"))?;
@@ -47,12 +49,16 @@ pub(super) fn weighted_sum(terms: Vec<((Asked, Origin), f32)>) -> Result<(Asked,
         sum.iter_mut().zip(term.point.as_slice()).for_each(|(sum, x)| *sum += weight * x);
     }
     let point = UnitVector::new(sum, heaviest.point.dims()).map_err(|_| refuse("the terms cancel each other out"))?;
-    let unknown = terms.iter().filter_map(|((term, _), _)| term.unknown).reduce(f32::max);
-    Ok((Asked { point, probabilities: heaviest.probabilities.clone(), unknown }, *origin))
+    let unknown = terms.iter().filter_map(|((term, _), _)| term.unknown_token_ratio).reduce(f32::max);
+    Ok((QueryEmbedding { point, probabilities: heaviest.probabilities.clone(), unknown_token_ratio: unknown }, *origin))
 }
 
 /// The classes of an embedding, most probable first, at most `count`. Empty for an item, whose classes are known.
-pub(super) fn predicted_labels(snapshot: &ServingSnapshot, embedding: &Asked, count: usize) -> Vec<PredictedLabel> {
+pub(super) fn predicted_labels(
+    snapshot: &ServingSnapshot,
+    embedding: &QueryEmbedding,
+    count: usize,
+) -> Vec<PredictedLabel> {
     let mut labels: Vec<(&String, f32)> =
         snapshot.model.classes().iter().zip(embedding.probabilities.iter().copied()).collect();
     labels.sort_by(|a, b| b.1.total_cmp(&a.1));

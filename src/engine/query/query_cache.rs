@@ -5,7 +5,7 @@ use std::sync::Arc;
 use metrics::counter;
 use parking_lot::Mutex;
 
-use crate::{model::Asked, util::lru::WeightedLru};
+use crate::{model::QueryEmbedding, util::lru::WeightedLru};
 
 /// Bytes of an entry in addition to its numbers: links, hash, reference counts, roughly.
 const ENTRY_OVERHEAD: usize = 200;
@@ -17,7 +17,7 @@ pub(in crate::engine) struct QueryCache(Mutex<State>);
 #[derive(Debug)]
 struct State {
     model: String,
-    entries: WeightedLru<Box<[u32]>, Arc<Asked>>,
+    entries: WeightedLru<Box<[u32]>, Arc<QueryEmbedding>>,
 }
 
 impl QueryCache {
@@ -37,7 +37,7 @@ impl QueryCache {
     }
 
     /// The embedding by this model of the text with these token ids.
-    pub(super) fn get(&self, model: &str, ids: &[u32]) -> Option<Arc<Asked>> {
+    pub(super) fn get(&self, model: &str, ids: &[u32]) -> Option<Arc<QueryEmbedding>> {
         let mut state = self.0.lock();
         let found = if state.model == model { state.entries.get(ids).cloned() } else { None };
         drop(state);
@@ -49,7 +49,7 @@ impl QueryCache {
     }
 
     /// Caches an embedding, unless its model is not the current one.
-    pub(super) fn insert(&self, model: &str, ids: Box<[u32]>, embedding: &Arc<Asked>) {
+    pub(super) fn insert(&self, model: &str, ids: Box<[u32]>, embedding: &Arc<QueryEmbedding>) {
         let mut state = self.0.lock();
         if state.model != model {
             return;
@@ -66,7 +66,7 @@ impl QueryCache {
 }
 
 /// Bytes of an entry.
-fn bytes(ids: &[u32], embedding: &Asked) -> usize {
+fn bytes(ids: &[u32], embedding: &QueryEmbedding) -> usize {
     4 * (ids.len() + embedding.point.dims() + embedding.probabilities.len()) + ENTRY_OVERHEAD
 }
 
@@ -75,9 +75,9 @@ mod tests {
     use super::*;
     use crate::core::UnitVector;
 
-    fn asked(x: f32) -> Arc<Asked> {
+    fn asked(x: f32) -> Arc<QueryEmbedding> {
         let point = UnitVector::new(vec![x, 1.0], 2).expect("a point");
-        Arc::new(Asked { point, probabilities: vec![1.0], unknown: None })
+        Arc::new(QueryEmbedding { point, probabilities: vec![1.0], unknown_token_ratio: None })
     }
 
     fn ids(id: u32) -> Box<[u32]> {

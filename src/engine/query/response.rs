@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::request::{Kind, Target};
 use crate::{catalog::Item, index::Strategy};
 
-pub use crate::model::Direction;
+pub use crate::evaluation::Direction;
 
 /// A class that a query seems to belong to.
 #[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]

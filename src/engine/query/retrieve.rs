@@ -12,7 +12,7 @@ use crate::{
     catalog::{Catalog, Filter},
     engine::{error::EngineError, serving::ServingSnapshot},
     index::{Neighbours, Strategy, VectorIndex},
-    model::Asked,
+    model::QueryEmbedding,
 };
 
 /// The maximum number of candidates that keywords bring in.
@@ -43,7 +43,7 @@ pub(super) async fn retrieve(
     search: &VectorSearch,
     catalog: &Catalog,
     snapshot: &Arc<ServingSnapshot>,
-    (embedding, origin): (&Asked, Origin),
+    (embedding, origin): (&QueryEmbedding, Origin),
     query: &Query,
     keywords: Option<&str>,
 ) -> Result<(Vec<Candidate>, Strategy), EngineError> {

@@ -39,7 +39,7 @@ use crate::{
         metrics,
         serving::{Serving, ServingSnapshot},
     },
-    model::{Asked, FeatureMatrix},
+    model::{FeatureMatrix, QueryEmbedding},
 };
 
 /// Inputs of a batch that are encoded at the same time: some for the encoder to take together, and few enough that
@@ -185,7 +185,7 @@ impl QueryService {
         snapshot: &Arc<ServingSnapshot>,
         terms: Vec<(Term, f32)>,
         deadline: Option<Instant>,
-    ) -> Result<(Asked, Origin, Duration), EngineError> {
+    ) -> Result<(QueryEmbedding, Origin, Duration), EngineError> {
         let weights: Vec<f32> = terms.iter().map(|(_, weight)| *weight).collect();
         let embedded = terms.into_iter().map(|(term, _)| self.embed_term(snapshot, term, deadline));
         let mut embedded = try_join_all(embedded).await?;
@@ -206,7 +206,7 @@ impl QueryService {
         snapshot: &Arc<ServingSnapshot>,
         term: Term,
         deadline: Option<Instant>,
-    ) -> Result<(Asked, Origin, Duration), EngineError> {
+    ) -> Result<(QueryEmbedding, Origin, Duration), EngineError> {
         match term {
             Term::Item(id) => {
                 let item = self.catalog.item(&id).await?.ok_or(EngineError::NoSuchItem(id))?;
@@ -230,17 +230,17 @@ impl QueryService {
         snapshot: &Arc<ServingSnapshot>,
         bytes: Vec<u8>,
         deadline: Option<Instant>,
-    ) -> Result<(Asked, Duration), EngineError> {
+    ) -> Result<(QueryEmbedding, Duration), EngineError> {
         let limits = self.picture_limits;
         // The header alone decides most refusals, without a place in the encoder's queue.
         dataset::inspect(&bytes, &limits)?;
         let (encoder, snapshot) = (Arc::clone(&self.image_encoder), Arc::clone(snapshot));
-        let embed = move || -> Result<Asked, EngineError> {
+        let embed = move || -> Result<QueryEmbedding, EngineError> {
             let picture = dataset::decode(&bytes, &limits)?.picture;
             let features = encode_one(encoder.as_ref(), picture)?;
             let row = FeatureMatrix::new(features.len(), features);
             let row = row.ok_or_else(|| EngineError::internal("a picture has no features"))?;
-            let embedding = snapshot.model.ask_images(&row)?.pop();
+            let embedding = snapshot.model.embed_image_queries(&row)?.pop();
             embedding.ok_or_else(|| EngineError::internal("the model gave no embedding for a picture"))
         };
         let done = self.image_workers.run(deadline, embed).await?;
@@ -251,7 +251,7 @@ impl QueryService {
     async fn rank(
         &self,
         snapshot: &Arc<ServingSnapshot>,
-        (embedding, origin): (Asked, Origin),
+        (embedding, origin): (QueryEmbedding, Origin),
         query: &Query,
         keywords: Option<&str>,
         applied: Watermark,
@@ -276,7 +276,7 @@ impl QueryService {
             generation: snapshot.number,
             source: origin.source,
             target: query.target,
-            unknown_token_ratio: embedding.unknown.unwrap_or(0.0),
+            unknown_token_ratio: embedding.unknown_token_ratio.unwrap_or(0.0),
             predicted_labels: predicted_labels(snapshot, &embedding, PREDICTED_LABELS),
             results: Vec::new(),
             total: candidates.len(),

@@ -15,7 +15,7 @@ use crate::{
     compute::{self, BatchLimits, Batcher, Done},
     encoders::TextEncoder,
     engine::{error::EngineError, serving::ServingSnapshot},
-    model::{Asked, FeatureMatrix},
+    model::{FeatureMatrix, QueryEmbedding},
 };
 
 /// The maximum number of texts of a batch.
@@ -41,7 +41,7 @@ struct QueueEntry {
 /// The text encoder of a collection with its queue, its workers and the query cache.
 pub(super) struct BatchedTextEncoder {
     encoder: Arc<dyn TextEncoder>,
-    queue: Batcher<QueueEntry, Result<Asked, EngineError>>,
+    queue: Batcher<QueueEntry, Result<QueryEmbedding, EngineError>>,
     cache: Arc<QueryCache>,
 }
 
@@ -65,7 +65,7 @@ impl BatchedTextEncoder {
         text: &str,
         snapshot: &Arc<ServingSnapshot>,
         deadline: Option<Instant>,
-    ) -> Result<(Asked, Duration), EngineError> {
+    ) -> Result<(QueryEmbedding, Duration), EngineError> {
         let model = &snapshot.record.version;
         let tokens = if text.len() <= SHORT {
             self.encoder.tokenize(text)?
@@ -73,9 +73,9 @@ impl BatchedTextEncoder {
             let (encoder, text) = (Arc::clone(&self.encoder), text.to_owned());
             blocking(move || encoder.tokenize(&text)).await??
         };
-        let with_unknown = |embedding: &Asked| {
-            let unknown = Some(embedding.unknown.unwrap_or(tokens.unknown_ratio));
-            Asked { unknown, ..embedding.clone() }
+        let with_unknown = |embedding: &QueryEmbedding| {
+            let unknown = Some(embedding.unknown_token_ratio.unwrap_or(tokens.unknown_ratio));
+            QueryEmbedding { unknown_token_ratio: unknown, ..embedding.clone() }
         };
         if let Some(embedding) = self.cache.get(model, &tokens.ids) {
             return Ok((with_unknown(&embedding), Duration::ZERO));
@@ -105,7 +105,7 @@ impl std::fmt::Debug for BatchedTextEncoder {
 
 /// Encodes texts together, then embeds them by the model of their snapshot: one model, unless another snapshot was
 /// published a moment ago.
-fn run_batch(encoder: &dyn TextEncoder, entries: &[QueueEntry]) -> Vec<Result<Asked, EngineError>> {
+fn run_batch(encoder: &dyn TextEncoder, entries: &[QueueEntry]) -> Vec<Result<QueryEmbedding, EngineError>> {
     ::metrics::histogram!("diptych_query_batch_texts").record(entries.len() as f64);
     let features = encoder.encode_tokens(&entries.iter().map(|entry| &*entry.ids).collect::<Vec<_>>());
     let mut embeddings = Vec::with_capacity(entries.len());
@@ -129,8 +129,8 @@ fn embed_group(
     snapshot: &ServingSnapshot,
     features: Vec<f32>,
     dims: usize,
-) -> Result<Vec<Result<Asked, EngineError>>, EngineError> {
+) -> Result<Vec<Result<QueryEmbedding, EngineError>>, EngineError> {
     let rows = FeatureMatrix::new(dims, features);
     let rows = rows.ok_or_else(|| EngineError::internal("an encoder gave features of length 0"))?;
-    Ok(snapshot.text_network.ask(&rows)?.into_iter().map(|embedding| Ok(embedding?)).collect())
+    Ok(snapshot.text_network.encode(&rows)?.into_iter().map(|embedding| Ok(embedding?)).collect())
 }

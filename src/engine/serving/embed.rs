@@ -22,14 +22,14 @@ pub(super) type Keyed = Vec<(u64, UnitVector)>;
 
 /// Vectors of the pictures with these features.
 pub(super) fn embed_new_images(model: &Model, rows: Vec<(i64, Vec<f32>)>) -> Result<Keyed, CollectionError> {
-    embed_fixed_batches(rows, FIXED_BATCH, model.image_features(), |features| Ok(model.embed_images(features)?))
+    embed_fixed_batches(rows, FIXED_BATCH, model.image_feature_dims(), |features| Ok(model.embed_images(features)?))
 }
 
 /// Vectors of the captions with these features.
 pub(super) fn embed_new_texts(model: &Model, rows: Vec<(i64, Vec<f32>)>) -> Result<Keyed, CollectionError> {
     // The matrices of a network that reads tokens are as long as the longest sentence of a batch.
     let batch = if model.reads_tokens() { 1 } else { FIXED_BATCH };
-    embed_fixed_batches(rows, batch, model.text_features(), |features| Ok(model.embed_texts(features)?))
+    embed_fixed_batches(rows, batch, model.text_feature_dims(), |features| Ok(model.embed_texts(features)?))
 }
 
 fn embed_fixed_batches(

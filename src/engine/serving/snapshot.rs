@@ -23,7 +23,7 @@ use crate::{
         Change, FoldLimits, GenerationError, IndexError, IndexParameters, LiveIndex, SelfTest, Space, StaticIndex,
         VectorIndex,
     },
-    model::{Model, TextNetwork},
+    model::{Model, QueryEncoder},
     training::load_model,
 };
 
@@ -56,7 +56,7 @@ pub struct ServingSnapshot {
     /// The model.
     pub model: Arc<Model>,
     /// The text network of the model, laid out for single queries.
-    pub(in crate::engine) text_network: TextNetwork,
+    pub(in crate::engine) text_network: QueryEncoder,
     /// All pictures, by the keys of their items.
     pub images: Arc<LiveIndex>,
     /// All captions, by their keys.
@@ -121,7 +121,7 @@ impl ServingSnapshot {
                 IndexMode::InMemoryScan => IndexParameters { exact_up_to: usize::MAX, ..IndexParameters::default() },
             };
             let builder = IndexBuilder { model: &model, parameters, progress: progress.as_ref(), stop: &stop };
-            let (image_dims, text_dims) = (model.image_features(), model.text_features());
+            let (image_dims, text_dims) = (model.image_feature_dims(), model.text_feature_dims());
             let images = builder.build(PICTURES, features.images, image_dims, |m, f| Ok(m.embed_images(f)?))?;
             let texts = builder.build(CAPTIONS, features.texts, text_dims, |m, f| Ok(m.embed_texts(f)?))?;
             let number = match mode {
@@ -150,7 +150,7 @@ impl ServingSnapshot {
         Ok(Self {
             number,
             record,
-            text_network: TextNetwork::of(&model)?,
+            text_network: QueryEncoder::new(&model)?,
             model: Arc::new(model),
             images,
             texts,

@@ -1,171 +1,172 @@
-//! A close look at a model: everything that the page for people shows.
+//! Diagnostics of a model: everything that the HTML report shows.
 
-use super::{split_embeddings::Points, split_evaluation::Measured};
+use super::{split_embeddings::SplitEmbeddings, split_evaluation::SplitEvaluation};
 use crate::{
     core::UnitVector,
     dataset::Split,
     evaluation::{
-        Examination, Found, MapPoint, Mismatch, Place, Retrieval, Suspect, TrainingCurve, WorstQuery, layout,
-        spread_out, suspects,
+        Diagnostics, Direction, EntryRef, LabelIssue, Mismatch, ProjectedEntry, RankedEntry, RetrievalMetrics,
+        TrainingCurve, WorstQuery, evenly_spaced, find_label_issues, tsne,
     },
-    model::{Direction, DscmrError, Epoch, FeatureMatrix, Model, TrainingData, normalizer::Standardisation},
+    model::{Epoch, FeatureMatrix, Model, ModelError, TrainingData, normalizer::Normalizer},
 };
 
-/// Points on the map, at most, of each modality; beyond, they are taken at equal distances.
-const ON_THE_MAP: usize = 1500;
+/// Maximum number of entries of each modality in the projection; of more, evenly spaced ones are taken.
+const MAX_PROJECTED: usize = 1500;
 
 /// Worst queries of each modality.
-const WORST: usize = 8;
+const WORST_QUERIES: usize = 8;
 
-/// Results that are shown of a query.
-const SHOWN: usize = 6;
+/// Results of a worst query.
+const RESULTS: usize = 6;
 
-/// Items of the lists of what may be wrong: more than anybody looks at at once, for some of them were called right before.
-const LISTED: usize = 1000;
+/// Maximum number of label issues and of mismatches. More than the report lists, because those that were dismissed
+/// before are left out there.
+const MAX_ISSUES: usize = 1000;
 
-/// Captions that go through a subnetwork at once.
-const ROWS: usize = 1024;
+/// Pairs that are embedded at once.
+const BATCH: usize = 1024;
 
-/// Looks closely at `model`: the numbers of [`crate::model::evaluate()`] on a split, the curves behind them, the queries that fared
-/// worst, a map; and, over all splits, items that seem to bear a wrong label and captions that seem to belong elsewhere.
+/// Diagnoses `model`: on a split, the report of [`crate::model::evaluate()`], its curves, the worst queries, and a
+/// projection; over all splits, items whose label may be wrong, and captions that may belong to another item.
 ///
 /// # Errors
 /// As [`crate::model::evaluate()`].
-pub fn examine(model: &Model, data: &TrainingData, split: Split) -> Result<Examination, DscmrError> {
-    let measured = Measured::of(model, data, split)?;
-    let mut found = mislabelled(data, model.settings().image_power);
-    found.truncate(LISTED);
-    Ok(Examination {
+pub fn diagnose(model: &Model, data: &TrainingData, split: Split) -> Result<Diagnostics, ModelError> {
+    let evaluation = SplitEvaluation::new(model, data, split)?;
+    let mut issues = label_issues(data, model.settings().image_power);
+    issues.truncate(MAX_ISSUES);
+    Ok(Diagnostics {
         split: split.name(),
-        report: measured.report(model),
+        report: evaluation.report(model),
         classes: data.classes.clone(),
-        confusion: confusion(&measured),
-        precision_at_recall: [&measured.image_to_text, &measured.text_to_image].map(|way| way.precision_at_recall),
-        // Cosines of pictures with captions are those of captions with pictures.
+        confusion: confusion(&evaluation),
+        precision_at_recall: [&evaluation.image_to_text, &evaluation.text_to_image].map(|way| way.precision_at_recall),
+        // A cosine is the same in both directions, so image and text need one line.
         reliability: [
             ("picture and text", Direction::TextToImage),
             ("picture and picture", Direction::ImageToImage),
             ("text and text", Direction::TextToText),
         ]
-        .map(|(name, direction)| (name, measured.reliability(model, direction)))
+        .map(|(name, direction)| (name, evaluation.reliability(model, direction)))
         .to_vec(),
-        training: training(model),
-        map: map(&measured.points),
-        worst: worst(&measured),
-        suspects: found,
+        training: training_curves(model),
+        projection: projection(&evaluation.embeddings),
+        worst: worst_queries(&evaluation),
+        label_issues: issues,
         mismatches: mismatches(model, data)?,
     })
 }
 
-/// Items of all splits that seem to bear a wrong label, likeliest first: see [`suspects`]. An item's captions count as one
-/// view, by the mean of their features.
-pub fn mislabelled(data: &TrainingData, image_power: f64) -> Vec<Suspect> {
+/// Items of all splits whose label may be wrong, most likely first; see [`find_label_issues`]. The captions of an item
+/// are one view, the mean of their features.
+pub fn label_issues(data: &TrainingData, image_power: f64) -> Vec<LabelIssue> {
     let items: Vec<usize> = (0..data.splits.len()).collect();
     let cols = data.token_embeddings.as_ref().map_or(data.texts.cols(), |embeddings| embeddings.dims);
     let mut sums = vec![0f32; items.len() * cols];
     for (text, &item) in data.text_items.iter().enumerate() {
         let sum = &mut sums[item as usize * cols..][..cols];
-        sum.iter_mut().zip(data.plain_text(text).as_ref()).for_each(|(sum, x)| *sum += x);
+        sum.iter_mut().zip(data.untrained_text_features(text).as_ref()).for_each(|(sum, x)| *sum += x);
     }
     let Some(texts) = FeatureMatrix::new(cols, sums) else { return Vec::new() };
     let view = |matrix: &FeatureMatrix, power| -> Option<Vec<UnitVector>> {
-        let scale = Standardisation::measure(matrix, &items, power);
-        // One row at a time: a second copy of all features would be the largest thing in memory.
+        let normalizer = Normalizer::fit(matrix, &items, power);
+        // One row at a time, because a second copy of all features would take much memory.
         items
             .iter()
-            .map(|&item| UnitVector::new(scale.apply(matrix, std::iter::once(item)), matrix.cols()).ok())
+            .map(|&item| UnitVector::new(normalizer.apply(matrix, std::iter::once(item)), matrix.cols()).ok())
             .collect()
     };
     match (view(&data.images, image_power), view(&texts, 1.0)) {
-        (Some(pictures), Some(texts)) => suspects(&[&pictures, &texts], &data.labels, data.classes.len()),
-        // An item exactly in the middle of all has no direction, and then nobody is near it.
+        (Some(images), Some(texts)) => find_label_issues(&[&images, &texts], &data.labels, data.classes.len()),
+        // An item exactly at the mean of all has no direction and thus no neighbours.
         _ => Vec::new(),
     }
 }
 
-fn confusion(measured: &Measured<'_>) -> Vec<Vec<usize>> {
-    let data = measured.points.data;
+fn confusion(evaluation: &SplitEvaluation<'_>) -> Vec<Vec<usize>> {
+    let data = evaluation.embeddings.data;
     let mut counts = vec![vec![0; data.classes.len()]; data.classes.len()];
-    for (&item, &named) in measured.points.items.iter().zip(&measured.named) {
+    for (&item, &predicted) in evaluation.embeddings.items.iter().zip(&evaluation.predicted) {
         let labels = &data.labels[item];
-        let truth = if labels.contains(&named) { Some(&named) } else { labels.first() };
+        let truth = if labels.contains(&predicted) { Some(&predicted) } else { labels.first() };
         if let Some(&truth) = truth {
-            counts[truth as usize][named as usize] += 1;
+            counts[truth as usize][predicted as usize] += 1;
         }
     }
     counts
 }
 
-fn training(model: &Model) -> Vec<TrainingCurve> {
-    let of_part = |(part, _)| {
-        let epochs: Vec<&Epoch> = model.epochs().filter(|epoch| epoch.part == part).collect();
+fn training_curves(model: &Model) -> Vec<TrainingCurve> {
+    let of_head = |(head, _)| {
+        let epochs: Vec<&Epoch> = model.epochs().filter(|epoch| epoch.head == head).collect();
         let line = |value: &dyn Fn(&Epoch) -> f64| epochs.iter().map(|epoch| value(epoch)).collect::<Vec<f64>>();
-        let terms = epochs.iter().all(|epoch| epoch.terms.is_some());
-        let losses = if terms {
-            vec![
-                ("J", line(&|e| e.total)),
-                ("J1", line(&|e| e.terms.map_or(0.0, |t| t.j1))),
-                ("J2", line(&|e| e.terms.map_or(0.0, |t| t.j2))),
-                ("J3", line(&|e| e.terms.map_or(0.0, |t| t.j3))),
-            ]
-        } else {
-            vec![("contrast", line(&|e| e.total))]
+        let terms: Option<Vec<_>> = epochs.iter().map(|epoch| epoch.terms.map(|terms| terms.named())).collect();
+        let losses = match terms {
+            Some(terms) => {
+                let of_term = |n: usize, name| (name, terms.iter().map(|named| named[n].1).collect());
+                let names = terms.first().into_iter().flatten().enumerate();
+                let total = std::iter::once(("J", line(&|e| e.loss)));
+                total.chain(names.map(|(n, (name, _))| of_term(n, *name))).collect()
+            }
+            None => vec![("InfoNCE", line(&|e| e.loss))],
         };
         let validation = vec![
-            ("mAP picture → text", line(&|e| e.validation.map_image_to_text)),
-            ("mAP text → picture", line(&|e| e.validation.map_text_to_image)),
+            ("mAP image → text", line(&|e| e.validation.map_image_to_text)),
+            ("mAP text → image", line(&|e| e.validation.map_text_to_image)),
             ("mR / 100", line(&|e| e.validation.mean_recall / 100.0)),
         ];
-        let best_epoch = model.best_epoch(part).unwrap_or(0);
-        TrainingCurve { part: part.name().to_owned(), best_epoch, losses, validation }
+        let best_epoch = model.best_epoch(head).unwrap_or(0);
+        TrainingCurve { head: head.name().to_owned(), best_epoch, losses, validation }
     };
-    model.parts().map(of_part).collect()
+    model.heads().map(of_head).collect()
 }
 
-fn map(points: &Points<'_>) -> Vec<MapPoint> {
-    let all: Vec<_> = points.all().collect();
-    let (images, texts) = all.split_at(points.items.len());
-    let taken: Vec<_> = spread_out(images, ON_THE_MAP).chain(spread_out(texts, ON_THE_MAP)).collect();
-    let places = layout(&taken.iter().map(|(_, _, point)| (*point).clone()).collect::<Vec<_>>());
-    let on_the_map = |((place, item, _), at): (&&(Place, usize, &UnitVector), [f32; 2])| MapPoint {
-        place: *place,
-        class: points.data.labels[*item].first().copied().unwrap_or(0),
-        at,
+fn projection(embeddings: &SplitEmbeddings<'_>) -> Vec<ProjectedEntry> {
+    let all: Vec<_> = embeddings.entries().collect();
+    let (images, texts) = all.split_at(embeddings.items.len());
+    let sample: Vec<_> = evenly_spaced(images, MAX_PROJECTED).chain(evenly_spaced(texts, MAX_PROJECTED)).collect();
+    let positions = tsne(&sample.iter().map(|(_, _, point)| (*point).clone()).collect::<Vec<_>>());
+    let projected = |((entry, item, _), position): (&&(EntryRef, usize, &UnitVector), [f32; 2])| ProjectedEntry {
+        entry: *entry,
+        class: embeddings.data.labels[*item].first().copied().unwrap_or(0),
+        position,
     };
-    taken.iter().zip(places).map(on_the_map).collect()
+    sample.iter().zip(positions).map(projected).collect()
 }
 
-fn worst(measured: &Measured<'_>) -> Vec<WorstQuery> {
-    let Measured { points, image_to_text, text_to_image, .. } = measured;
-    let all: Vec<_> = points.all().collect();
-    let (images, texts) = all.split_at(points.items.len());
-    let first =
-        |queries: &[(Place, usize, &UnitVector)], gallery: &[(Place, usize, &UnitVector)], fared: &Retrieval| {
-            let mut order: Vec<usize> = (0..queries.len()).collect();
-            order.sort_by(|&a, &b| fared.average_precision[a].total_cmp(&fared.average_precision[b]).then(a.cmp(&b)));
-            let query = |&at: &usize| {
-                let (place, item, point) = queries[at];
-                let mut found: Vec<(f32, usize)> =
-                    (0..).zip(gallery).map(|(n, entry)| (point.cosine(entry.2), n)).collect();
-                found.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-                let result = |&(cosine, n): &(f32, usize)| Found {
-                    place: gallery[n].0,
-                    cosine,
-                    relevant: points.share(item, gallery[n].1),
-                };
-                let found = found.iter().take(SHOWN).map(result).collect();
-                WorstQuery { query: place, average_precision: fared.average_precision[at], found }
+fn worst_queries(evaluation: &SplitEvaluation<'_>) -> Vec<WorstQuery> {
+    let SplitEvaluation { embeddings, image_to_text, text_to_image, .. } = evaluation;
+    let all: Vec<_> = embeddings.entries().collect();
+    let (images, texts) = all.split_at(embeddings.items.len());
+    type Entries<'e> = [(EntryRef, usize, &'e UnitVector)];
+    let worst = |queries: &Entries<'_>, gallery: &Entries<'_>, metrics: &RetrievalMetrics| {
+        let precision = &metrics.average_precision;
+        let mut order: Vec<usize> = (0..queries.len()).collect();
+        order.sort_by(|&a, &b| precision[a].total_cmp(&precision[b]).then(a.cmp(&b)));
+        let query = |&at: &usize| {
+            let (entry, item, point) = queries[at];
+            let mut ranking: Vec<(f32, usize)> =
+                (0..).zip(gallery).map(|(n, entry)| (point.cosine(entry.2), n)).collect();
+            ranking.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+            let result = |&(cosine, n): &(f32, usize)| RankedEntry {
+                entry: gallery[n].0,
+                cosine,
+                relevant: embeddings.share_label(item, gallery[n].1),
             };
-            order.iter().take(WORST).map(query).collect::<Vec<_>>()
+            let results = ranking.iter().take(RESULTS).map(result).collect();
+            WorstQuery { query: entry, average_precision: precision[at], results }
         };
-    [first(images, texts, image_to_text), first(texts, images, text_to_image)].concat()
+        order.iter().take(WORST_QUERIES).map(query).collect::<Vec<_>>()
+    };
+    [worst(images, texts, image_to_text), worst(texts, images, text_to_image)].concat()
 }
 
-/// The pairs of all splits whose points lie farthest apart, at most one of an item.
-fn mismatches(model: &Model, data: &TrainingData) -> Result<Vec<Mismatch>, DscmrError> {
+/// Pairs of all splits with the largest distance between image and caption, at most one per item.
+fn mismatches(model: &Model, data: &TrainingData) -> Result<Vec<Mismatch>, ModelError> {
     let mut farthest: Vec<Option<Mismatch>> = vec![None; data.splits.len()];
     let texts: Vec<usize> = (0..data.texts.rows()).collect();
-    for texts in texts.chunks(ROWS) {
+    for texts in texts.chunks(BATCH) {
         let items: Vec<usize> = texts.iter().map(|&text| data.text_items[text] as usize).collect();
         let (u, v) = (model.embed_images(&data.images.select(&items))?, model.embed_texts(&data.texts.select(texts))?);
         for ((&item, &caption), (u, v)) in items.iter().zip(texts).zip(u.iter().zip(&v)) {
@@ -177,6 +178,6 @@ fn mismatches(model: &Model, data: &TrainingData) -> Result<Vec<Mismatch>, Dscmr
     }
     let mut found: Vec<Mismatch> = farthest.into_iter().flatten().collect();
     found.sort_by(|a, b| b.distance.total_cmp(&a.distance).then(a.item.cmp(&b.item)));
-    found.truncate(LISTED);
+    found.truncate(MAX_ISSUES);
     Ok(found)
 }

@@ -1,91 +1,72 @@
-//! A split's points, and which of them belong together.
+//! Embeddings of a split, with the ground truth that metrics compare them with.
 
 use std::collections::HashMap;
 
-use serde::{Deserialize, Serialize};
-
+use super::quality::Quality;
 use crate::{
     core::UnitVector,
     dataset::Split,
-    evaluation::{Place, Retrieval, retrieve, spread_out},
-    model::{Direction, DscmrError, Model, TrainingData, heads::side_by_side},
+    evaluation::{Direction, EntryRef, RetrievalMetrics, evaluate_retrieval, evenly_spaced},
+    model::{Model, ModelError, TrainingData, heads::concat_weighted},
 };
 
-/// Pairs that a calibration is fitted to or measured on, at most; beyond, they are taken at equal distances.
-const PAIRS: usize = 400_000;
+/// Maximum number of pairs for fitting or measuring a calibration; of more, evenly spaced ones are taken.
+const MAX_PAIRS: usize = 400_000;
 
-/// Pictures of the validation split that judge, at most; beyond, they are taken at equal distances.
-const JUDGING: usize = 2000;
+/// Maximum number of validation images for selecting epochs and weights; of more, evenly spaced ones are taken.
+const MAX_SELECTION_IMAGES: usize = 2000;
 
-/// How good a space is on a split, in short.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Quality {
-    /// Class mAP, pictures ask for captions.
-    pub map_image_to_text: f64,
-    /// Class mAP, words ask for pictures.
-    pub map_text_to_image: f64,
-    /// mR: the mean of the six recalls, in percent.
-    pub mean_recall: f64,
-}
-
-impl Quality {
-    /// Mean of both directions' class mAP.
-    pub fn map(&self) -> f64 {
-        f64::midpoint(self.map_image_to_text, self.map_text_to_image)
-    }
-}
-
-/// A split's points with all that tells which of them belong together.
-pub(crate) struct Points<'a> {
+/// Embeddings of the images and captions of a split.
+pub(crate) struct SplitEmbeddings<'a> {
     pub(crate) data: &'a TrainingData,
-    /// Rows of the split's pictures.
+    /// Rows of the images.
     pub(crate) items: Vec<usize>,
-    /// Rows of its captions.
+    /// Rows of the captions.
     pub(crate) texts: Vec<usize>,
     pub(crate) image_points: Vec<UnitVector>,
     pub(crate) text_points: Vec<UnitVector>,
-    /// Sentences with equal features read the same; a number for each different one.
-    reads: Vec<u32>,
+    /// Group of each caption; captions of a group have the same text.
+    text_groups: Vec<u32>,
 }
 
-impl<'a> Points<'a> {
-    /// All points of a split.
-    pub(crate) fn of(model: &Model, data: &'a TrainingData, split: Split) -> Result<Self, DscmrError> {
-        Self::at_most(model, data, split, usize::MAX)
+impl<'a> SplitEmbeddings<'a> {
+    /// Embeds a whole split.
+    pub(crate) fn new(model: &Model, data: &'a TrainingData, split: Split) -> Result<Self, ModelError> {
+        Self::of_at_most(model, data, split, usize::MAX)
     }
 
-    /// Those of the validation split by which choices are made: of a large one some, because all of them against all would
-    /// take longer than the epoch that they judge.
-    pub(crate) fn of_validation(model: &Model, data: &'a TrainingData) -> Result<Self, DscmrError> {
-        Self::at_most(model, data, Split::Validation, JUDGING)
+    /// Embeds the validation split for selecting epochs and weights. A large one is subsampled, because ranking all
+    /// against all would take longer than an epoch.
+    pub(crate) fn of_validation(model: &Model, data: &'a TrainingData) -> Result<Self, ModelError> {
+        Self::of_at_most(model, data, Split::Validation, MAX_SELECTION_IMAGES)
     }
 
-    fn at_most(model: &Model, data: &'a TrainingData, split: Split, most: usize) -> Result<Self, DscmrError> {
+    fn of_at_most(model: &Model, data: &'a TrainingData, split: Split, max_images: usize) -> Result<Self, ModelError> {
         let items: Vec<usize> = (0..data.splits.len()).filter(|&item| data.splits[item] == split).collect();
-        let items: Vec<usize> = spread_out(&items, most).copied().collect();
+        let items: Vec<usize> = evenly_spaced(&items, max_images).copied().collect();
         let texts: Vec<usize> = (0..data.text_items.len())
             .filter(|&text| items.binary_search(&(data.text_items[text] as usize)).is_ok())
             .collect();
         if items.is_empty() || texts.is_empty() {
-            return Err(DscmrError::NotEnough(format!("the {split:?} split has no pictures with captions")));
+            return Err(ModelError::NotEnough(format!("the {} split has no images with captions", split.name())));
         }
         let image_points = model.embed_images(&data.images.select(&items))?;
         let text_points = model.embed_texts(&data.texts.select(&texts))?;
-        let reads = data.reads(texts.iter().copied());
-        Ok(Self { data, items, texts, image_points, text_points, reads })
+        let text_groups = data.text_groups(texts.iter().copied());
+        Ok(Self { data, items, texts, image_points, text_points, text_groups })
     }
 
-    /// The points with those of another space of the same split beside them.
-    pub(crate) fn beside(&self, other: &Self, weight: f64) -> Self {
-        let beside =
-            |ours: &[UnitVector], theirs: &[UnitVector]| side_by_side(&[(weight, ours), (1.0 - weight, theirs)]);
+    /// Combines these embeddings, with the given weight, and those of another head for the same split.
+    pub(crate) fn concat(&self, other: &Self, weight: f64) -> Self {
+        let concat =
+            |own: &[UnitVector], other: &[UnitVector]| concat_weighted(&[(weight, own), (1.0 - weight, other)]);
         Self {
             data: self.data,
             items: self.items.clone(),
             texts: self.texts.clone(),
-            image_points: beside(&self.image_points, &other.image_points),
-            text_points: beside(&self.text_points, &other.text_points),
-            reads: self.reads.clone(),
+            image_points: concat(&self.image_points, &other.image_points),
+            text_points: concat(&self.text_points, &other.text_points),
+            text_groups: self.text_groups.clone(),
         }
     }
 
@@ -98,55 +79,55 @@ impl<'a> Points<'a> {
         }
     }
 
-    /// The row of the item that the split's caption `text` describes.
+    /// Row of the item of a caption, which is given by its position in the split.
     pub(crate) fn item_of(&self, text: usize) -> usize {
         self.data.text_items[self.texts[text]] as usize
     }
 
     /// Whether two items share a class.
-    pub(crate) fn share(&self, a: usize, b: usize) -> bool {
+    pub(crate) fn share_label(&self, a: usize, b: usize) -> bool {
         self.data.labels[a].iter().any(|label| self.data.labels[b].contains(label))
     }
 
-    /// All points with their rows, pictures before captions.
-    pub(crate) fn all(&self) -> impl Iterator<Item = (Place, usize, &UnitVector)> {
-        let images = self.items.iter().map(|&item| (Place::Picture(item), item)).zip(&self.image_points);
-        let texts = self.texts.iter().map(|&text| (Place::Caption(text), self.data.text_items[text] as usize));
-        images.chain(texts.zip(&self.text_points)).map(|((place, item), point)| (place, item, point))
+    /// All embeddings with the rows of their items, images before captions.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (EntryRef, usize, &UnitVector)> {
+        let images = self.items.iter().map(|&item| (EntryRef::Image(item), item)).zip(&self.image_points);
+        let texts = self.texts.iter().map(|&text| (EntryRef::Caption(text), self.data.text_items[text] as usize));
+        images.chain(texts.zip(&self.text_points)).map(|((entry, item), point)| (entry, item, point))
     }
 
-    pub(crate) fn image_to_text(&self) -> Retrieval {
-        let reads_of = self.reads_by_item();
-        retrieve(
+    pub(crate) fn image_to_text(&self) -> RetrievalMetrics {
+        let groups = self.text_groups_by_item();
+        evaluate_retrieval(
             &self.image_points,
             &self.text_points,
-            |image, text| self.share(self.items[image], self.item_of(text)),
+            |image, text| self.share_label(self.items[image], self.item_of(text)),
             |image, text| self.items[image] == self.item_of(text),
-            |image, text| reads_of[&self.items[image]].contains(&self.reads[text]),
+            |image, text| groups[&self.items[image]].contains(&self.text_groups[text]),
         )
     }
 
-    pub(crate) fn text_to_image(&self) -> Retrieval {
-        let reads_of = self.reads_by_item();
-        retrieve(
+    pub(crate) fn text_to_image(&self) -> RetrievalMetrics {
+        let groups = self.text_groups_by_item();
+        evaluate_retrieval(
             &self.text_points,
             &self.image_points,
-            |text, image| self.share(self.item_of(text), self.items[image]),
+            |text, image| self.share_label(self.item_of(text), self.items[image]),
             |text, image| self.item_of(text) == self.items[image],
-            |text, image| reads_of[&self.items[image]].contains(&self.reads[text]),
+            |text, image| groups[&self.items[image]].contains(&self.text_groups[text]),
         )
     }
 
-    /// For each item what its captions read.
-    fn reads_by_item(&self) -> HashMap<usize, Vec<u32>> {
-        let mut reads: HashMap<usize, Vec<u32>> = self.items.iter().map(|&item| (item, Vec::new())).collect();
-        for (text, &read) in self.reads.iter().enumerate() {
-            reads.entry(self.item_of(text)).or_default().push(read);
+    /// Groups of each item's captions.
+    fn text_groups_by_item(&self) -> HashMap<usize, Vec<u32>> {
+        let mut groups: HashMap<usize, Vec<u32>> = self.items.iter().map(|&item| (item, Vec::new())).collect();
+        for (text, &group) in self.text_groups.iter().enumerate() {
+            groups.entry(self.item_of(text)).or_default().push(group);
         }
-        reads
+        groups
     }
 
-    /// (cosine, shares a class) of pairs of one direction; a point is never paired with itself.
+    /// (cosine, whether a class is shared) of pairs in one direction. An entry is never paired with itself.
     pub(crate) fn pairs(&self, direction: Direction) -> Vec<(f32, bool)> {
         let image = |i: usize| (self.items[i], &self.image_points[i]);
         let text = |t: usize| (self.item_of(t), &self.text_points[t]);
@@ -160,14 +141,14 @@ impl<'a> Points<'a> {
             Direction::TextToText => (texts(), texts(), true),
         };
         let all = queries * entries;
-        let step = all.div_ceil(PAIRS).max(1);
+        let step = all.div_ceil(MAX_PAIRS).max(1);
         (0..all)
             .step_by(step)
             .map(|pair| (pair / entries, pair % entries))
             .filter(|(q, e)| !(same && q == e))
             .map(|(q, e)| {
                 let ((a, x), (b, y)) = (query(q), entry(e));
-                (x.cosine(y), self.share(a, b))
+                (x.cosine(y), self.share_label(a, b))
             })
             .collect()
     }

@@ -1,91 +1,104 @@
-//! Where an interrupted training goes on: for each part of the space all variables with their moments, the best weights so
-//! far, and the place in the order. The next run with the same data and settings ends with the same bytes as one that was never interrupted.
+//! Checkpoints of a training, one file per head: all variables with their moments, the best weights so far, and the
+//! position in the training. A training that resumes from a checkpoint ends with the same weights as an uninterrupted
+//! one.
 
 use std::{collections::HashMap, path::Path};
 
 use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use crate::model::{
-    DscmrError, Epoch, Part, TrainSettings, TrainingData,
-    dscmr::{
-        loss::Terms,
-        network::{Shape, Weights},
+use super::{events::Epoch, settings::TrainSettings};
+use crate::{
+    model::{
+        Head, LossTerms, ModelError, TrainingData, dscmr::network::Shape, tensors::Weights, training_data::Hasher,
     },
-    io::write_synced,
-    training_data::Hasher,
+    util::fs::write_atomic,
 };
 
-/// The file of a part.
-fn file(part: Part) -> String {
-    format!("{}.checkpoint.safetensors", part.name())
+fn file_name(head: Head) -> String {
+    format!("{}.checkpoint.safetensors", head.name())
 }
 
-/// The key of the place in the file's metadata.
-const PLACE: &str = "place";
+/// Key of the [`TrainingState`] in the file's metadata.
+const STATE: &str = "place";
 
-/// The place in a training.
+/// Position in the training of a head. The JSON keys are those of checkpoints of earlier releases.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Place {
-    /// What is learned from, and how; a checkpoint of anything else is not used.
+pub(crate) struct TrainingState {
+    /// Identifies data and settings. A checkpoint with another fingerprint is ignored.
     pub(crate) fingerprint: String,
-    /// The epoch at work, from 1.
+    /// Current epoch, from 1.
     pub(crate) epoch: usize,
-    /// Batches of it that are done.
+    /// Completed batches of the current epoch.
     pub(crate) batches: usize,
-    /// Sum of the loss over these batches, weighted by their pairs.
-    pub(crate) total: f64,
-    /// Sums of its terms.
-    pub(crate) sums: Terms,
-    /// Adam's steps.
+    /// Sum of the loss over these batches, weighted by their number of pairs.
+    #[serde(rename = "total")]
+    pub(crate) loss_sum: f64,
+    /// The same sums of the terms of the loss.
+    #[serde(rename = "sums")]
+    pub(crate) term_sums: LossTerms,
+    /// Steps of the optimizer.
     pub(crate) steps: u64,
-    /// Epochs that are done.
+    /// Completed epochs.
     pub(crate) epochs: Vec<Epoch>,
-    /// Which of them was best.
+    /// Number of the best of them; 0 before the first is complete.
     pub(crate) best_epoch: usize,
 }
 
-/// A training at rest.
+impl TrainingState {
+    /// The start of a training.
+    pub(crate) fn new(fingerprint: String) -> Self {
+        Self {
+            fingerprint,
+            epoch: 1,
+            batches: 0,
+            loss_sum: 0.0,
+            term_sums: LossTerms::default(),
+            steps: 0,
+            epochs: Vec::new(),
+            best_epoch: 0,
+        }
+    }
+}
+
+/// Saved state of an interrupted training.
 pub(crate) struct Checkpoint {
-    pub(crate) place: Place,
-    /// `[3, elements]` for each variable, in the order of [`Shape::names`].
-    pub(crate) states: Vec<Tensor>,
+    pub(crate) state: TrainingState,
+    /// Variables with their moments, `[3, elements]` each, in the order of [`Shape::names`].
+    pub(crate) optimizer: Vec<Tensor>,
     pub(crate) best: Weights,
 }
 
 impl Checkpoint {
-    /// Writes the checkpoint whole or not at all.
-    pub(crate) fn save(&self, folder: &Path, part: Part, shape: &Shape) -> Result<(), DscmrError> {
-        std::fs::create_dir_all(folder).map_err(|e| DscmrError::file(folder, e))?;
-        let path = folder.join(file(part));
+    /// Writes the checkpoint atomically and creates the folder if it is missing.
+    pub(crate) fn save(&self, folder: &Path, head: Head, shape: &Shape) -> Result<(), ModelError> {
+        let path = folder.join(file_name(head));
         let mut tensors: Vec<(String, Tensor)> = Vec::new();
-        for (name, state) in shape.names().iter().zip(&self.states) {
+        for (name, state) in shape.names().iter().zip(&self.optimizer) {
             tensors.push((format!("state.{name}"), state.clone()));
         }
         for (name, weight) in &self.best {
             tensors.push((format!("best.{name}"), weight.clone()));
         }
-        let place = serde_json::to_string(&self.place).map_err(|e| DscmrError::file(&path, e))?;
-        let metadata = HashMap::from([(PLACE.to_owned(), place)]);
-        let bytes = safetensors::serialize(tensors, Some(metadata)).map_err(|e| DscmrError::file(&path, e))?;
-        let unfinished = path.with_extension("tmp");
-        write_synced(&unfinished, &bytes)?;
-        std::fs::rename(&unfinished, &path).map_err(|e| DscmrError::file(&path, e))
+        let state = serde_json::to_string(&self.state).map_err(|e| ModelError::file(&path, e))?;
+        let metadata = HashMap::from([(STATE.to_owned(), state)]);
+        let bytes = safetensors::serialize(tensors, Some(metadata)).map_err(|e| ModelError::file(&path, e))?;
+        write_atomic(&path, &bytes).map_err(|e| ModelError::file(&path, e))
     }
 
-    /// Reads a checkpoint of this training. `None` if there is none, if it is of another, or if it is damaged: then the
-    /// training begins anew, and the log says why.
-    pub(crate) fn load(folder: &Path, part: Part, shape: &Shape, fingerprint: &str) -> Option<Self> {
-        let path = folder.join(file(part));
+    /// Reads the checkpoint of a training. `None` if there is none, if it belongs to other data or settings, or if it
+    /// is damaged; the training then starts over, and the log says why.
+    pub(crate) fn load(folder: &Path, head: Head, shape: &Shape, fingerprint: &str) -> Option<Self> {
+        let path = folder.join(file_name(head));
         let bytes = std::fs::read(&path).ok()?;
         match Self::parse(&bytes, shape) {
-            Ok(checkpoint) if checkpoint.place.fingerprint == fingerprint => Some(checkpoint),
+            Ok(checkpoint) if checkpoint.state.fingerprint == fingerprint => Some(checkpoint),
             Ok(_) => {
-                tracing::info!("the checkpoint is of other data or settings; the training begins anew");
+                tracing::info!("the checkpoint belongs to other data or settings; the training starts over");
                 None
             }
             Err(reason) => {
-                tracing::warn!(path = %path.display(), reason, "the checkpoint is damaged; the training begins anew");
+                tracing::warn!(path = %path.display(), reason, "the checkpoint is damaged; the training starts over");
                 None
             }
         }
@@ -93,8 +106,8 @@ impl Checkpoint {
 
     fn parse(bytes: &[u8], shape: &Shape) -> Result<Self, String> {
         let (_, metadata) = safetensors::SafeTensors::read_metadata(bytes).map_err(|e| e.to_string())?;
-        let place = metadata.metadata().as_ref().and_then(|m| m.get(PLACE)).ok_or("it has no place")?;
-        let place: Place = serde_json::from_str(place).map_err(|e| e.to_string())?;
+        let state = metadata.metadata().as_ref().and_then(|m| m.get(STATE)).ok_or("it has no training state")?;
+        let state: TrainingState = serde_json::from_str(state).map_err(|e| e.to_string())?;
         let mut tensors = candle_core::safetensors::load_buffer(bytes, &Device::Cpu).map_err(|e| e.to_string())?;
         let mut take = |name: String, rows: usize, cols: usize| {
             let tensor = tensors.remove(&name).ok_or(format!("{name} is missing"))?;
@@ -104,18 +117,18 @@ impl Checkpoint {
                 Err(format!("{name} has another shape"))
             }
         };
-        let mut states = Vec::new();
+        let mut optimizer = Vec::new();
         let mut best = Weights::new();
         for name in shape.names() {
             let (rows, cols) = shape.of(name);
-            states.push(take(format!("state.{name}"), 3, rows * cols)?);
+            optimizer.push(take(format!("state.{name}"), 3, rows * cols)?);
             best.insert(name, take(format!("best.{name}"), rows, cols)?);
         }
-        Ok(Self { place, states, best })
+        Ok(Self { state, optimizer, best })
     }
 }
 
-/// Names data and settings: two trainings with one fingerprint take the same course.
+/// Identifies data and settings: two trainings with the same fingerprint take the same steps.
 pub(crate) fn fingerprint(data: &TrainingData, settings: &TrainSettings, encoders: &(String, String)) -> String {
     let mut hasher = Hasher::default();
     hasher.json(&serde_json::json!(settings));

@@ -1,44 +1,43 @@
-//! Where the steps of a training are taken. What was learned is the CPU's again: queries are answered there.
+//! The device that a training runs on. Trained weights are moved back to the CPU, where queries are answered.
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::DscmrError;
+use crate::model::ModelError;
 
-/// Where a training computes.
+/// Device that a training runs on.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Device {
-    /// On the first GPU, if this build can use one (`--features cuda`) and one is there; else on the CPU.
+    /// The first GPU, if this build supports GPUs (`--features cuda`) and there is one; else the CPU.
     #[default]
     Auto,
-    /// On the CPU.
+    /// The CPU.
     Cpu,
-    /// On the first GPU.
+    /// The first GPU.
     Cuda,
 }
 
 impl Device {
-    /// The device with what it turned out to be, which is never [`Self::Auto`].
+    /// Opens the device. The first value says which one it is, and is never [`Self::Auto`].
     ///
     /// # Errors
-    /// [`DscmrError::Device`] if a GPU was asked for by name and cannot be used.
-    pub(crate) fn open(self) -> Result<(Self, candle_core::Device), DscmrError> {
+    /// [`ModelError::Device`] if [`Self::Cuda`] cannot be used.
+    pub(crate) fn open(self) -> Result<(Self, candle_core::Device), ModelError> {
         let cpu = (Self::Cpu, candle_core::Device::Cpu);
         if self == Self::Cpu || (self == Self::Auto && !cfg!(feature = "cuda")) {
             return Ok(cpu);
         }
         if !cfg!(feature = "cuda") {
-            let reason =
-                "this diptych was built without it; build with `--features cuda`, or train with `--device cpu`";
-            return Err(DscmrError::Device(reason.into()));
+            let reason = "this build has no GPU support; build with `--features cuda`, or train with `--device cpu`";
+            return Err(ModelError::Device(reason.into()));
         }
         match candle_core::Device::new_cuda(0) {
             Ok(gpu) => Ok((Self::Cuda, gpu)),
             Err(error) if self == Self::Auto => {
-                tracing::info!(%error, "no GPU can be used; the training takes the CPU");
+                tracing::info!(%error, "no usable GPU; training on the CPU");
                 Ok(cpu)
             }
-            Err(error) => Err(DscmrError::Device(error.to_string())),
+            Err(error) => Err(ModelError::Device(error.to_string())),
         }
     }
 }
@@ -48,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn without_cuda_auto_is_the_cpu_and_a_gpu_is_refused() {
+    fn without_cuda_auto_opens_the_cpu_and_cuda_fails() {
         for device in [Device::Auto, Device::Cpu] {
             assert_eq!(device.open().expect("a device").0, Device::Cpu);
         }

@@ -1,4 +1,7 @@
-//! One part of a common space at work: batch by batch, epoch by epoch, until its validation score no longer grows.
+//! Training of one head: batch by batch and epoch by epoch, until the validation score stops improving.
+//!
+//! Everything random is drawn from a generator that is seeded with its position in the training (epoch, batch,
+//! purpose), so a resumed training continues as if it had not been interrupted.
 
 use std::{
     collections::BTreeSet,
@@ -11,222 +14,223 @@ use candle_core::{Device, Tensor};
 use rand::seq::SliceRandom;
 
 use super::{
-    checkpoint::{Checkpoint, Place},
-    dropout::{Dropout, add_noise},
+    checkpoint::{Checkpoint, TrainingState},
+    dropout::Dropout,
+    events::{Epoch, Event},
+    inputs::{TokenTable, TrainingInputs},
+    noise::add_noise,
     optimizer::Optimizer,
-    trainer::{Inputs, Words},
+    settings::{ClassSettings, Hyperparameters},
+    step::{Batch, BatchTarget, TextBatch, step},
 };
 use crate::model::{
-    ClassPart, Course, DscmrError, Epoch, Event, Part, Terms,
-    dscmr::network::{Batch, Goal, Shape, Texts, Weights, generator, step, tensor},
-    evaluate::split_embeddings::Points,
-    heads::Learned,
-    text_cnn::{SentenceShape, Sentences},
+    Head, LossTerms, ModelError,
+    dscmr::network::Shape,
+    evaluate::split_embeddings::SplitEmbeddings,
+    tensors::{Weights, generator, tensor},
+    text_cnn::{TextCnnShape, TokenBatch},
+    trained_model::TrainedHead,
 };
 
-/// How often a running training is kept on disk.
-const KEEP_EVERY: Duration = Duration::from_secs(10);
+/// Interval between checkpoints.
+const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(10);
 
-/// A part that is being learned.
-pub(crate) struct Run<'a> {
-    inputs: &'a Inputs<'a>,
-    part: Part,
-    course: &'a Course,
+/// A head in training.
+pub(crate) struct HeadTrainer<'a> {
+    inputs: &'a TrainingInputs<'a>,
+    head: Head,
+    hyperparameters: &'a Hyperparameters,
     pairs: Vec<(usize, usize)>,
-    /// At most.
-    epochs: usize,
+    max_epochs: usize,
     shape: Shape,
     optimizer: Optimizer,
-    /// Shares memory with the optimizer.
+    /// The current weights. They share memory with the optimizer.
     weights: Weights,
+    /// Weights of the best epoch.
     best: Weights,
-    place: Place,
-    lesson: Lesson<'a>,
+    state: TrainingState,
+    objective: HeadObjective<'a>,
 }
 
-/// What a part's steps go by.
-enum Lesson<'a> {
-    Class(&'a ClassPart),
+/// What the targets of a head's batches are made from.
+enum HeadObjective<'a> {
+    Class(&'a ClassSettings),
     Pair {
         temperature: f64,
-        /// What each caption reads; equal numbers read the same.
-        reads: Vec<u32>,
-        /// What the captions of each item read.
-        reads_of: Vec<BTreeSet<u32>>,
+        /// Group of each caption; captions of a group have the same text.
+        text_groups: Vec<u32>,
+        /// Groups of each item's captions.
+        groups_of_item: Vec<BTreeSet<u32>>,
     },
 }
 
-impl<'a> Lesson<'a> {
-    fn of(part: Part, inputs: &'a Inputs<'a>) -> Self {
+impl<'a> HeadObjective<'a> {
+    fn new(head: Head, inputs: &'a TrainingInputs<'a>) -> Self {
         let (data, settings) = (inputs.data, inputs.settings);
-        match part {
-            Part::Class => Self::Class(&settings.class),
-            Part::Pair => {
-                let reads = data.reads(0..data.texts.rows());
-                let mut reads_of = vec![BTreeSet::new(); data.splits.len()];
-                for (&item, &read) in data.text_items.iter().zip(&reads) {
-                    reads_of[item as usize].insert(read);
+        match head {
+            Head::Class => Self::Class(&settings.class),
+            Head::Pair => {
+                let text_groups = data.text_groups(0..data.texts.rows());
+                let mut groups_of_item = vec![BTreeSet::new(); data.splits.len()];
+                for (&item, &group) in data.text_items.iter().zip(&text_groups) {
+                    groups_of_item[item as usize].insert(group);
                 }
-                Self::Pair { temperature: settings.pair.temperature, reads, reads_of }
+                Self::Pair { temperature: settings.pair.temperature, text_groups, groups_of_item }
             }
         }
     }
 }
 
-impl<'a> Run<'a> {
-    /// Begins, or goes on where a checkpoint of the same data and settings left off.
-    pub(crate) fn begin(inputs: &'a Inputs<'a>, part: Part, checkpoints: Option<&Path>) -> Result<Self, DscmrError> {
-        let Inputs { data, settings, fingerprint, .. } = inputs;
-        let (course, classes) = match part {
-            Part::Class => (&settings.class.course, data.classes.len()),
-            Part::Pair => (&settings.pair.course, 0),
+impl<'a> HeadTrainer<'a> {
+    /// Starts a head, or resumes it from a checkpoint of the same data and settings.
+    pub(crate) fn new(
+        inputs: &'a TrainingInputs<'a>,
+        head: Head,
+        checkpoints: Option<&Path>,
+    ) -> Result<Self, ModelError> {
+        let TrainingInputs { data, settings, fingerprint, .. } = inputs;
+        let (hyperparameters, classes) = match head {
+            Head::Class => (&settings.class.optimizer, data.classes.len()),
+            Head::Pair => (&settings.pair.optimizer, 0),
         };
         let shape = Shape {
             image: data.images.cols(),
-            text: inputs.words.as_ref().map_or(data.texts.cols(), |_| SentenceShape::OUTPUTS),
-            hidden: course.hidden,
-            dims: course.dims,
+            text: inputs.token_table.as_ref().map_or(data.texts.cols(), |_| TextCnnShape::OUTPUTS),
+            hidden: hyperparameters.hidden,
+            dims: hyperparameters.dims,
             classes,
-            sentence: inputs.words.as_ref().map(Words::shape),
+            text_cnn: inputs.token_table.as_ref().map(TokenTable::shape),
         };
-        let found = checkpoints.and_then(|folder| Checkpoint::load(folder, part, &shape, fingerprint));
-        let (optimizer, best, place) = match found {
-            Some(Checkpoint { place, states, best }) => {
-                tracing::info!(part = part.name(), epoch = place.epoch, "the training goes on from its checkpoint");
-                (Optimizer::restore(shape, place.steps, states, &inputs.device)?, Some(best), place)
+        let found = checkpoints.and_then(|folder| Checkpoint::load(folder, head, &shape, fingerprint));
+        let (optimizer, best, state) = match found {
+            Some(Checkpoint { state, optimizer, best }) => {
+                tracing::info!(head = head.name(), epoch = state.epoch, "resuming the training from its checkpoint");
+                (Optimizer::restore(shape, state.steps, optimizer, &inputs.device)?, Some(best), state)
             }
             None => {
-                let place = Place {
-                    fingerprint: fingerprint.clone(),
-                    epoch: 1,
-                    batches: 0,
-                    total: 0.0,
-                    sums: Terms::default(),
-                    steps: 0,
-                    epochs: Vec::new(),
-                    best_epoch: 0,
-                };
-                let embeddings = inputs.words.as_ref().map(|words| words.embeddings.as_slice());
-                (Optimizer::new(shape, settings.seed, part.name(), embeddings, &inputs.device)?, None, place)
+                let embeddings = inputs.token_table.as_ref().map(|table| table.embeddings.as_slice());
+                let optimizer = Optimizer::new(shape, settings.seed, head.name(), embeddings, &inputs.device)?;
+                (optimizer, None, TrainingState::new(fingerprint.clone()))
             }
         };
         let weights = optimizer.weights()?;
-        let pairs = inputs.pairs(part);
+        let pairs = inputs.pairs(head);
         let best = best.map_or_else(|| optimizer.snapshot(), Ok)?;
         Ok(Self {
             inputs,
-            part,
-            course,
-            epochs: course.epochs(pairs.len()),
+            head,
+            hyperparameters,
+            max_epochs: hyperparameters.epochs(pairs.len()),
             pairs,
             shape,
             optimizer,
             weights,
             best,
-            place,
-            lesson: Lesson::of(part, inputs),
+            state,
+            objective: HeadObjective::new(head, inputs),
         })
     }
 
-    /// Learns to the end.
-    pub(crate) fn learn(
+    /// Trains to the end and returns the weights of the best epoch.
+    pub(crate) fn run(
         mut self,
         checkpoints: Option<&Path>,
         stop: &AtomicBool,
         report: &mut dyn FnMut(Event<'_>),
-    ) -> Result<Learned, DscmrError> {
-        report(Event::Part { part: self.part, done: self.place.epochs.len(), most: self.epochs });
-        let mut kept = Instant::now();
-        while !self.is_over() {
-            let began = Instant::now();
-            let order = self.order();
-            let batches: Vec<&[(usize, usize)]> = order.chunks(self.course.batch).collect();
-            while self.place.batches < batches.len() {
+    ) -> Result<TrainedHead, ModelError> {
+        let (epochs_done, max_epochs) = (self.state.epochs.len(), self.max_epochs);
+        report(Event::HeadStarted { head: self.head, epochs_done, max_epochs });
+        let mut saved = Instant::now();
+        while !self.is_finished() {
+            let started = Instant::now();
+            let order = self.shuffled_pairs();
+            let batches: Vec<&[(usize, usize)]> = order.chunks(self.hyperparameters.batch).collect();
+            while self.state.batches < batches.len() {
                 if stop.load(Ordering::Relaxed) {
-                    self.keep(checkpoints)?;
-                    return Err(DscmrError::Stopped);
+                    self.save_checkpoint(checkpoints)?;
+                    return Err(ModelError::Stopped);
                 }
-                self.step(batches[self.place.batches])?;
-                if kept.elapsed() >= KEEP_EVERY {
-                    self.keep(checkpoints)?;
-                    kept = Instant::now();
+                self.step(batches[self.state.batches])?;
+                if saved.elapsed() >= CHECKPOINT_INTERVAL {
+                    self.save_checkpoint(checkpoints)?;
+                    saved = Instant::now();
                 }
             }
-            let epoch = self.end_epoch(order.len(), began)?;
+            let epoch = self.end_epoch(order.len(), started)?;
             report(Event::Epoch(&epoch));
         }
-        // What comes after this part may be stopped or killed.
-        self.keep(checkpoints)?;
-        Ok(self.learned(self.best.clone()))
+        // What follows may be interrupted; then this head must not be trained again.
+        self.save_checkpoint(checkpoints)?;
+        Ok(self.trained(self.best.clone()))
     }
 
-    fn is_over(&self) -> bool {
-        let done = self.place.epochs.len();
-        done >= self.epochs || done >= self.place.best_epoch + self.course.patience.max(1)
+    fn is_finished(&self) -> bool {
+        let done = self.state.epochs.len();
+        done >= self.max_epochs || done >= self.state.best_epoch + self.hyperparameters.patience.max(1)
     }
 
-    /// A generator for one purpose of this part.
+    /// Generator for one purpose in the training of this head.
     fn generator(&self, purpose: &str) -> rand_chacha::ChaCha8Rng {
-        generator(self.inputs.settings.seed, &format!("{} {purpose}", self.part.name()))
+        generator(self.inputs.settings.seed, &format!("{} {purpose}", self.head.name()))
     }
 
-    /// The pairs of the epoch at work: all of them, in a random order.
-    fn order(&self) -> Vec<(usize, usize)> {
+    /// The pairs in the order of the current epoch.
+    fn shuffled_pairs(&self) -> Vec<(usize, usize)> {
         let mut pairs = self.pairs.clone();
-        pairs.shuffle(&mut self.generator(&format!("epoch {}", self.place.epoch)));
+        pairs.shuffle(&mut self.generator(&format!("epoch {}", self.state.epoch)));
         pairs
     }
 
-    fn step(&mut self, pairs: &[(usize, usize)]) -> Result<(), DscmrError> {
-        // Drawn anew from the place in the course, so that a training that was interrupted takes the same course.
-        let Place { epoch, batches, .. } = self.place;
+    fn step(&mut self, pairs: &[(usize, usize)]) -> Result<(), ModelError> {
+        let TrainingState { epoch, batches, .. } = self.state;
         let device = &self.inputs.device;
-        let images = self.inputs.images.take(pairs.iter().map(|(item, _)| *item))?;
+        let images = self.inputs.images.select(pairs.iter().map(|(item, _)| *item))?;
+        let noise = self.generator(&format!("noise {epoch} {batches}"));
         let batch = Batch {
-            images: add_noise(&images, self.course.noise, self.generator(&format!("noise {epoch} {batches}")))?
-                .to_device(device)?,
+            images: add_noise(&images, self.hyperparameters.noise, noise)?.to_device(device)?,
             texts: self.texts(pairs)?,
         };
-        let goal = match &self.lesson {
-            Lesson::Class(part) => Goal::Class { y: self.labels(pairs)?.to_device(device)?, part },
-            Lesson::Pair { temperature, reads, reads_of } => {
-                let together = together(pairs, reads, reads_of)?.to_device(device)?;
-                Goal::Pair { together, temperature: *temperature }
+        let target = match &self.objective {
+            HeadObjective::Class(settings) => {
+                BatchTarget::Class { y: self.labels(pairs)?.to_device(device)?, settings }
+            }
+            HeadObjective::Pair { temperature, text_groups, groups_of_item } => {
+                let positives = positives(pairs, text_groups, groups_of_item)?.to_device(device)?;
+                BatchTarget::Pair { positives, temperature: *temperature }
             }
         };
         let rng = self.generator(&format!("dropout {epoch} {batches}"));
-        let dropout = Dropout::draw(self.course.dropout, (2 * pairs.len(), self.shape.hidden), rng, device)?;
-        let found = step(&self.weights, &batch, dropout.as_ref(), &goal)?;
-        let in_an_epoch = self.pairs.len().div_ceil(self.course.batch);
-        // The first step is the first of the rise and not of no length.
-        let done = ((epoch - 1) * in_an_epoch + batches + 1) as f64 / (self.epochs * in_an_epoch + 1) as f64;
-        self.optimizer.update(&found.gradients, self.course, done)?;
-        let (place, weight) = (&mut self.place, pairs.len() as f64);
-        place.total += weight * found.loss.total;
-        if let Some(Terms { j1, j2, j3 }) = found.loss.terms {
-            place.sums.j1 += weight * j1;
-            place.sums.j2 += weight * j2;
-            place.sums.j3 += weight * j3;
+        let units = (2 * pairs.len(), self.shape.hidden);
+        let dropout = Dropout::draw(self.hyperparameters.dropout, units, rng, device)?;
+        let step = step(&self.weights, &batch, dropout.as_ref(), &target)?;
+        let per_epoch = self.pairs.len().div_ceil(self.hyperparameters.batch);
+        // Counted from 1, so that the warm-up does not begin with a step of size 0.
+        let progress = ((epoch - 1) * per_epoch + batches + 1) as f64 / (self.max_epochs * per_epoch + 1) as f64;
+        self.optimizer.update(&step.gradients, self.hyperparameters, progress)?;
+        let (state, weight) = (&mut self.state, pairs.len() as f64);
+        state.loss_sum += weight * step.loss.total;
+        if let Some(terms) = step.loss.terms {
+            state.term_sums.add(weight, terms);
         }
-        place.batches += 1;
+        state.batches += 1;
         Ok(())
     }
 
-    /// The sentences of some pairs.
-    fn texts(&self, pairs: &[(usize, usize)]) -> Result<Texts, DscmrError> {
-        let Inputs { data, texts, words, device, .. } = self.inputs;
+    /// Captions of a batch.
+    fn texts(&self, pairs: &[(usize, usize)]) -> Result<TextBatch, ModelError> {
+        let TrainingInputs { data, texts, token_table, device, .. } = self.inputs;
         let rows = pairs.iter().map(|(_, text)| *text);
-        Ok(match words {
-            Some(words) => {
+        Ok(match token_table {
+            Some(table) => {
                 let features: Vec<f32> = rows.flat_map(|row| data.texts.row(row).iter().copied()).collect();
-                Texts::Tokens(Sentences::new(&features, data.texts.cols(), &words.vocabulary, device)?)
+                TextBatch::Tokens(TokenBatch::new(&features, data.texts.cols(), &table.vocabulary, device)?)
             }
-            None => Texts::Features(texts.take(rows)?.to_device(device)?),
+            None => TextBatch::Features(texts.select(rows)?.to_device(device)?),
         })
     }
 
-    /// Y: 1 where a pair bears a class, `[n, classes]`.
-    fn labels(&self, pairs: &[(usize, usize)]) -> Result<Tensor, DscmrError> {
+    /// Y of a batch: 1 where a pair has a class, `[n, classes]`.
+    fn labels(&self, pairs: &[(usize, usize)]) -> Result<Tensor, ModelError> {
         let classes = self.shape.classes;
         let mut y = vec![0f32; pairs.len() * classes];
         for (row, (item, _)) in pairs.iter().enumerate() {
@@ -237,60 +241,63 @@ impl<'a> Run<'a> {
         Ok(tensor(y, (pairs.len(), classes))?)
     }
 
-    /// Looks at validation and moves on to the next epoch.
-    fn end_epoch(&mut self, pairs: usize, began: Instant) -> Result<Epoch, DscmrError> {
-        let mean = |sum: f64| sum / pairs as f64;
-        let Terms { j1, j2, j3 } = self.place.sums;
-        let model = self.inputs.model(vec![self.learned(on_cpu(&self.weights)?)]);
+    /// Evaluates the epoch on the validation split and moves on to the next one.
+    fn end_epoch(&mut self, pairs: usize, started: Instant) -> Result<Epoch, ModelError> {
+        let pairs = pairs as f64;
+        let model = self.inputs.model(vec![self.trained(on_cpu(&self.weights)?)]);
         let epoch = Epoch {
-            part: self.part,
-            epoch: self.place.epoch,
-            total: mean(self.place.total),
-            terms: (self.part == Part::Class).then(|| Terms { j1: mean(j1), j2: mean(j2), j3: mean(j3) }),
-            validation: Points::of_validation(&model, self.inputs.data)?.quality(),
-            seconds: began.elapsed().as_secs_f64(),
+            head: self.head,
+            epoch: self.state.epoch,
+            loss: self.state.loss_sum / pairs,
+            terms: (self.head == Head::Class).then(|| self.state.term_sums.divided_by(pairs)),
+            validation: SplitEmbeddings::of_validation(&model, self.inputs.data)?.quality(),
+            seconds: started.elapsed().as_secs_f64(),
         };
-        let best = self.place.epochs.iter().map(Epoch::score).fold(f64::NEG_INFINITY, f64::max);
+        let best = self.state.epochs.iter().map(Epoch::score).fold(f64::NEG_INFINITY, f64::max);
         if epoch.score() > best {
             self.best = self.optimizer.snapshot()?;
-            self.place.best_epoch = epoch.epoch;
+            self.state.best_epoch = epoch.epoch;
         }
-        let place = &mut self.place;
-        place.epochs.push(epoch);
-        place.epoch += 1;
-        (place.batches, place.total, place.sums) = (0, 0.0, Terms::default());
+        let state = &mut self.state;
+        state.epochs.push(epoch);
+        state.epoch += 1;
+        (state.batches, state.loss_sum, state.term_sums) = (0, 0.0, LossTerms::default());
         Ok(epoch)
     }
 
-    fn keep(&mut self, folder: Option<&Path>) -> Result<(), DscmrError> {
+    fn save_checkpoint(&mut self, folder: Option<&Path>) -> Result<(), ModelError> {
         let Some(folder) = folder else { return Ok(()) };
-        self.place.steps = self.optimizer.steps();
-        let states = self.optimizer.states().to_vec();
-        let checkpoint = Checkpoint { place: self.place.clone(), states, best: self.best.clone() };
-        checkpoint.save(folder, self.part, &self.shape)
+        self.state.steps = self.optimizer.steps();
+        let optimizer = self.optimizer.states().to_vec();
+        let checkpoint = Checkpoint { state: self.state.clone(), optimizer, best: self.best.clone() };
+        checkpoint.save(folder, self.head, &self.shape)
     }
 
-    /// This part alone, with these weights.
-    fn learned(&self, weights: Weights) -> Learned {
-        Learned {
-            part: self.part,
+    /// This head alone, with the given weights.
+    fn trained(&self, weights: Weights) -> TrainedHead {
+        TrainedHead {
+            head: self.head,
             shape: self.shape,
             weight: 1.0,
             weights,
-            best_epoch: self.place.best_epoch,
-            epochs: self.place.epochs.clone(),
+            best_epoch: self.state.best_epoch,
+            epochs: self.state.epochs.clone(),
         }
     }
 }
 
-/// Weights where models have them; a copy only if they are elsewhere.
-fn on_cpu(weights: &Weights) -> Result<Weights, DscmrError> {
+/// Weights on the CPU, copied only if they are on another device.
+fn on_cpu(weights: &Weights) -> Result<Weights, ModelError> {
     weights.iter().map(|(name, weight)| Ok((*name, weight.to_device(&Device::Cpu)?))).collect()
 }
 
-/// T: 1 where a caption is one of the picture's or reads the same as one, `[n, n]`, a row for each picture.
-fn together(pairs: &[(usize, usize)], reads: &[u32], reads_of: &[BTreeSet<u32>]) -> Result<Tensor, DscmrError> {
-    let belongs = |item: usize, text: usize| f32::from(u8::from(reads_of[item].contains(&reads[text])));
-    let row = |&(item, _): &(usize, usize)| pairs.iter().map(move |&(_, text)| belongs(item, text));
+/// T of a batch: 1 where a caption has the same text as one of the image's own, `[n, n]`, one row per image.
+fn positives(
+    pairs: &[(usize, usize)],
+    text_groups: &[u32],
+    groups_of_item: &[BTreeSet<u32>],
+) -> Result<Tensor, ModelError> {
+    let positive = |item: usize, text: usize| f32::from(u8::from(groups_of_item[item].contains(&text_groups[text])));
+    let row = |&(item, _): &(usize, usize)| pairs.iter().map(move |&(_, text)| positive(item, text));
     Ok(tensor(pairs.iter().flat_map(row).collect(), (pairs.len(), pairs.len()))?)
 }

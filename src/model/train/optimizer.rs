@@ -1,53 +1,56 @@
-//! Adam (Kingma & Ba 2015), fused on the CPU: one pass over memory updates a variable and both of its moments in place.
-//! Elsewhere it is tensor operations.
+//! Adam (Kingma & Ba 2015). On the CPU one fused pass over memory updates a variable and both of its moments in place;
+//! on other devices it consists of tensor operations.
 //!
-//! A variable lives with its moments in one tensor, `[3, elements]`: values, first moment, second moment. That makes the
-//! update one in-place operation of two tensors, and a checkpoint one tensor for each variable.
+//! A variable and its moments are one tensor, `[3, elements]`: values, first moment, second moment. So an update is one
+//! in-place operation on two tensors, and a checkpoint stores one tensor per variable.
 
 use candle_core::{CpuStorage, Device, InplaceOp2, Layout, Result, Tensor, bail};
 use rayon::prelude::*;
 
 use crate::model::{
-    Course,
-    dscmr::network::{Shape, Weights, initial, tensor},
+    Hyperparameters,
+    dscmr::network::{Shape, initial},
+    tensors::{Weights, tensor},
     text_cnn::EMBEDDING,
 };
 
-/// Added to the root of the second moment, as PyTorch's default.
+/// Added to the root of the second moment; PyTorch's default.
 const EPSILON: f32 = 1e-8;
 
-/// Elements that one thread updates at a time. The order of updates does not matter, so neither does the number of threads.
+/// Elements per task of a thread. Elements are independent, so the result does not depend on the number of threads.
 const CHUNK: usize = 1 << 16;
 
-/// All variables with their moments, and how many steps were taken.
+/// All variables of a head with their moments, and the number of steps taken.
 pub(crate) struct Optimizer {
     shape: Shape,
     steps: u64,
     states: Vec<Tensor>,
 }
 
+/// Coefficients of one step.
 struct Update {
     beta1: f32,
     beta2: f32,
-    /// Step size divided by the first moment's bias correction.
+    /// Learning rate divided by the bias correction of the first moment.
     rate: f32,
-    /// Root of the second moment's bias correction.
+    /// Root of the bias correction of the second moment.
     correction: f32,
 }
 
 impl Optimizer {
-    /// Freshly drawn variables, moments 0. Networks of other names begin with other values; tokens begin with `embeddings`.
+    /// Initial variables with moments of 0. The values depend on the name of the head; those of the tokens are
+    /// `embeddings`.
     pub(crate) fn new(
         shape: Shape,
         seed: u64,
-        network: &str,
+        head: &str,
         embeddings: Option<&[f32]>,
         device: &Device,
     ) -> Result<Self> {
         let state = |name: &&'static str| {
             let mut values = match embeddings {
                 Some(embeddings) if *name == EMBEDDING => embeddings.to_vec(),
-                _ => initial(&shape, network, name, seed),
+                _ => initial(&shape, head, name, seed),
             };
             let elements = values.len();
             values.resize(3 * elements, 0.0);
@@ -56,7 +59,7 @@ impl Optimizer {
         Ok(Self { shape, steps: 0, states: shape.names().iter().map(state).collect::<Result<_>>()? })
     }
 
-    /// Takes up where a checkpoint left off.
+    /// Restores the state of a checkpoint.
     pub(crate) fn restore(shape: Shape, steps: u64, states: Vec<Tensor>, device: &Device) -> Result<Self> {
         let states = states.iter().map(|state| state.to_device(device)).collect::<Result<_>>()?;
         Ok(Self { shape, steps, states })
@@ -71,7 +74,7 @@ impl Optimizer {
         &self.states
     }
 
-    /// The variables in their shapes. They share memory with the optimizer: a later [`Self::update`] changes them.
+    /// The variables in their shapes. They share memory with the optimizer, so [`Self::update`] changes them.
     pub(crate) fn weights(&self) -> Result<Weights> {
         self.shape
             .names()
@@ -81,20 +84,21 @@ impl Optimizer {
             .collect()
     }
 
-    /// The variables as they are now, in memory of their own, the CPU's.
+    /// A copy of the variables on the CPU.
     pub(crate) fn snapshot(&self) -> Result<Weights> {
         self.weights()?.into_iter().map(|(name, weight)| Ok((name, weight.copy()?.to_device(&Device::Cpu)?))).collect()
     }
 
-    /// One step along the gradients, when `done`, in [0, 1), of all steps are.
-    pub(crate) fn update(&mut self, gradients: &Weights, course: &Course, done: f64) -> Result<()> {
+    /// Takes one step. `progress`, in [0, 1), is the completed fraction of all steps.
+    pub(crate) fn update(&mut self, gradients: &Weights, settings: &Hyperparameters, progress: f64) -> Result<()> {
         self.steps += 1;
         let steps = i32::try_from(self.steps).unwrap_or(i32::MAX);
         let update = Update {
-            beta1: course.beta1 as f32,
-            beta2: course.beta2 as f32,
-            rate: (course.schedule.part(done) * course.learning_rate / (1.0 - course.beta1.powi(steps))) as f32,
-            correction: (1.0 - course.beta2.powi(steps)).sqrt() as f32,
+            beta1: settings.beta1 as f32,
+            beta2: settings.beta2 as f32,
+            rate: (settings.schedule.factor(progress) * settings.learning_rate / (1.0 - settings.beta1.powi(steps)))
+                as f32,
+            correction: (1.0 - settings.beta2.powi(steps)).sqrt() as f32,
         };
         for (name, state) in self.shape.names().iter().zip(&self.states) {
             let gradient = gradients[name].contiguous()?;
@@ -145,7 +149,7 @@ impl InplaceOp2 for Update {
 }
 
 impl Update {
-    /// The same in tensor operations, for devices that the fused pass is not written for.
+    /// The same in tensor operations, for devices without a fused pass.
     fn by_tensors(&self, state: &Tensor, gradient: &Tensor) -> Result<()> {
         let gradient = gradient.flatten_all()?;
         let (value, first, second) = (state.get(0)?, state.get(1)?, state.get(2)?);
@@ -156,7 +160,7 @@ impl Update {
         let second = towards(second, self.beta2, &gradient.sqr()?)?;
         let root = ((second.sqrt()? / f64::from(self.correction))? + f64::from(EPSILON))?;
         let value = (value - ((&first * f64::from(self.rate))? / root)?)?;
-        // In place, because the network's variables are views of this memory.
+        // In place, because the variables of the network are views of this memory.
         state.slice_set(&Tensor::stack(&[value, first, second], 0)?, 0, 0)
     }
 
@@ -177,13 +181,13 @@ mod tests {
     use crate::model::{Schedule, TrainSettings};
 
     #[test]
-    fn agrees_with_candles_adamw_without_decay() {
-        let shape = Shape { image: 3, text: 4, hidden: 5, dims: 2, classes: 2, sentence: None };
-        let course = Course {
+    fn adam_agrees_with_candles_adamw_without_decay() {
+        let shape = Shape { image: 3, text: 4, hidden: 5, dims: 2, classes: 2, text_cnn: None };
+        let settings = Hyperparameters {
             learning_rate: 1e-2,
             schedule: Schedule::Constant,
             beta1: 0.5,
-            ..TrainSettings::default().class.course
+            ..TrainSettings::default().class.optimizer
         };
         let mut ours = Optimizer::new(shape, 1, "test", None, &Device::Cpu).expect("an optimizer");
         let vars: Vec<candle_core::Var> = ours
@@ -196,12 +200,12 @@ mod tests {
         let params = ParamsAdamW { lr: 1e-2, beta1: 0.5, beta2: 0.999, eps: 1e-8, weight_decay: 0.0 };
         let mut theirs = AdamW::new(vars.clone(), params).expect("an optimizer");
         for _ in 0..20 {
-            // Σ (w² + sin w): gradients that differ by element and by step.
+            // Σ (w² + sin w), whose gradients differ by element and by step.
             let loss = |w: &Tensor| (w.sqr()? + w.sin()?)?.sum_all();
             let gradients = ours.weights().expect("weights").into_iter();
             let gradients =
                 gradients.map(|(name, w)| (name, ((&w * 2.0).expect("2w") + w.cos().expect("cos")).expect("gradient")));
-            ours.update(&gradients.collect(), &course, 0.0).expect("a step");
+            ours.update(&gradients.collect(), &settings, 0.0).expect("a step");
             let total = vars
                 .iter()
                 .map(|v| loss(v).expect("a loss"))
@@ -218,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn tensor_operations_do_what_the_fused_pass_does() {
+    fn tensor_operations_agree_with_the_fused_pass() {
         let update = Update { beta1: 0.9, beta2: 0.999, rate: 1e-2, correction: 0.2 };
         let gradient = tensor((0..12).map(|i| (i as f32 - 5.5) * 0.3).collect(), (4, 3)).expect("a gradient");
         let drawn = || tensor((0..36).map(|i| ((i * 7 % 11) as f32) * 0.1).collect(), (3, 12)).expect("a state");
@@ -232,6 +236,6 @@ mod tests {
         for (ours, theirs) in values(&fused).iter().zip(values(&plain)) {
             assert!((ours - theirs).abs() < 1e-5, "{ours} and {theirs}");
         }
-        assert_eq!(values(&view), values(&plain)[..12], "the network sees the step");
+        assert_eq!(values(&view), values(&plain)[..12], "views of the state change as well");
     }
 }

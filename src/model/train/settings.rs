@@ -1,155 +1,161 @@
-//! Every knob of a training, with its default.
+//! Hyperparameters of a training and their defaults.
+//!
+//! Settings files and requests use the names of the fields. Two fields had other names before, which are still accepted
+//! and still written, so that models and checkpoints are exchanged between releases in both directions: see
+//! [`RENAMED`].
 
 use serde::{Deserialize, Serialize};
 
 use super::device::Device;
-use crate::model::DscmrError;
+use crate::model::ModelError;
 
-/// What a common space is learned for.
+/// What a training optimizes for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Objective {
-    /// The paper's, to the letter: what shares a class lies together.
+    /// The paper's: items that share a class are close to each other.
     Dscmr,
-    /// Two parts side by side in one vector: the paper's, and one in which a picture finds its very own captions.
+    /// Two heads, concatenated: the paper's, and one in which an image is close to its own captions.
     ClassAndPair,
 }
 
-/// How J1 and J3 measure a matrix of differences.
+/// Norm of a matrix of differences in J1 and J3.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Norm {
-    /// The mean of the rows' norms, as the authors' code does.
+    /// Mean of the norms of its rows, as in the authors' code.
     Rows,
-    /// The Frobenius norm of the whole matrix divided by the number of rows, as equations 7 and 10 are printed.
+    /// Frobenius norm divided by the number of rows, as equations 7 and 10 are printed.
     Frobenius,
 }
 
-/// How J1 compares outputs of the label layer with the truth.
+/// How J1 compares the outputs of the label layer with the labels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Discrimination {
-    /// The paper's: their distance from 0 and 1.
+    /// The paper's: distance from 0 and 1.
     Regression,
-    /// Cross-entropy of their softmax with the truth; several labels of one item share the probability equally.
+    /// Cross-entropy between their softmax and the labels; the labels of one item share the probability equally.
     CrossEntropy,
 }
 
-/// How the step size goes over a training of all its epochs.
+/// Learning rate over the course of a training.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Schedule {
-    /// It stays, as in the authors' code.
+    /// Constant, as in the authors' code.
     Constant,
-    /// It rises over the first twentieth of the steps, then falls to 0 along half a wave of the cosine (Loshchilov and Hutter
-    /// 2017). On the validation split of UCM-Captions eight epochs that begin at 1e-3 reach what sixty of 1e-4 do.
+    /// Linear warm-up over the first 5 % of the steps, then cosine decay to 0 (Loshchilov and Hutter 2017). On the
+    /// validation split of UCM-Captions, eight epochs that start at 1e-3 are as good as sixty with a constant 1e-4.
     Cosine,
 }
 
 impl Schedule {
-    /// The part of the highest step size that is taken when `done`, in [0, 1), of all steps are.
-    pub(crate) fn part(self, done: f64) -> f64 {
+    /// Factor of the learning rate at `progress`, the completed fraction of all steps in [0, 1).
+    pub(crate) fn factor(self, progress: f64) -> f64 {
         match self {
             Self::Constant => 1.0,
-            Self::Cosine => (done / WARM_UP).min(1.0) * 0.5 * (1.0 + (std::f64::consts::PI * done).cos()),
+            Self::Cosine => (progress / WARM_UP).min(1.0) * 0.5 * (1.0 + (std::f64::consts::PI * progress).cos()),
         }
     }
 }
 
-/// Part of the steps over which the step size rises.
+/// Fraction of the steps over which the learning rate rises.
 const WARM_UP: f64 = 0.05;
 
 /// All settings of a training.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrainSettings {
-    /// What is learned.
+    /// What the training optimizes for.
     pub objective: Objective,
-    /// Seed of the split, the initial weights, the order and the dropout.
+    /// Seed of the splits, the initial weights, the order of the pairs, and dropout.
     pub seed: u64,
-    /// p, in (0, 1]: picture features enter as sign(x)·|x|^p, before they are standardised. Pooled activations are mostly
-    /// near 0 with a few giants, which ½ tames (power normalisation: Perronnin, Sánchez and Mensink, ECCV 2010); 1 leaves
-    /// them as they are. On the validation split of UCM-Captions with eight views, seeds 0 and 1, ½ gave a mean mAP of .979
-    /// and .977, 1 gave .967 and .968, and 0.3, seed 0, gave .977.
+    /// Exponent p in (0, 1] of the power normalization sign(x)·|x|^p of image features (Perronnin, Sánchez and Mensink,
+    /// ECCV 2010); 1 turns it off. Pooled activations are mostly near 0 with a few very large ones, which ½ reduces.
+    /// Mean mAP on the validation split of UCM-Captions with eight views: .979 and .977 with ½ (seeds 0 and 1), .967
+    /// and .968 with 1, .977 with 0.3 (seed 0).
     pub image_power: f64,
-    /// Where it is computed. What a model holds is where that was.
+    /// Device of the training. A trained model states the one that was used.
     #[serde(default)]
     pub device: Device,
-    /// The part in which classes lie together.
-    pub class: ClassPart,
-    /// The part in which a picture finds its captions.
-    pub pair: PairPart,
+    /// Settings of the class head.
+    pub class: ClassSettings,
+    /// Settings of the pair head.
+    pub pair: PairSettings,
 }
 
-/// Settings of the class part: the paper's, with the authors' weights.
+/// Settings of the class head. The defaults of λ and η are the authors'.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct ClassPart {
-    /// λ: weight of J2.
+pub struct ClassSettings {
+    /// λ, the weight of J2.
     pub lambda: f64,
-    /// η: weight of J3.
+    /// η, the weight of J3.
     pub eta: f64,
-    /// How J1 and J3 measure.
+    /// Norm in J1 and J3.
     pub norm: Norm,
-    /// How J1 compares.
+    /// Form of J1.
     pub discrimination: Discrimination,
-    /// Network and steps.
-    pub course: Course,
+    /// Network and optimizer.
+    #[serde(rename(serialize = "course"), alias = "course")]
+    pub optimizer: Hyperparameters,
 }
 
-/// Settings of the pair part.
+/// Settings of the pair head.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct PairPart {
-    /// What cosines are divided by before the softmax of the contrast; smaller looks at the nearest rivals alone.
+pub struct PairSettings {
+    /// Temperature of InfoNCE: cosines are divided by it. With a lower one, the hardest negatives count more.
     pub temperature: f64,
-    /// The part of the class part's validation mAP that the whole must keep; among the weights that do, that with the best
-    /// validation mR is taken. In (0, 1].
-    pub keep: f64,
-    /// Network and steps.
-    pub course: Course,
+    /// Minimum of the combined model's validation mAP as a ratio of the class head's, in (0, 1]. Of the weights that
+    /// reach it, the one with the best validation mR is chosen.
+    #[serde(rename(serialize = "keep"), alias = "keep")]
+    pub min_class_map_ratio: f64,
+    /// Network and optimizer.
+    #[serde(rename(serialize = "course"), alias = "course")]
+    pub optimizer: Hyperparameters,
 }
 
-/// A network and the steps by which it learns.
+/// Dimensions of a head's network, and settings of its optimizer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Course {
-    /// Units of each subnetwork's own layer.
+pub struct Hyperparameters {
+    /// Units of the hidden layer of each subnetwork.
     pub hidden: usize,
-    /// Dimensions of the space.
+    /// Dimensions of the embedding.
     pub dims: usize,
-    /// Part of each subnetwork's own units that a step leaves out at random, in [0, 1). The paper names none.
+    /// Fraction of the hidden units that a step drops, in [0, 1). The paper does not mention dropout.
     pub dropout: f64,
-    /// Standard deviation of the noise that a step adds to standardised picture features.
+    /// Standard deviation of the noise that a step adds to normalized image features.
     pub noise: f64,
-    /// Adam's step size, at its highest.
+    /// Peak learning rate of Adam.
     pub learning_rate: f64,
-    /// How the step size goes.
+    /// Learning rate schedule.
     pub schedule: Schedule,
     /// Adam's decay of the first moment.
     pub beta1: f64,
     /// Adam's decay of the second moment.
     pub beta2: f64,
-    /// Pairs of a batch.
+    /// Pairs per batch.
     pub batch: usize,
-    /// Steps that a training takes at most, rounded up to whole epochs, of which there are four at least.
+    /// Maximum number of steps, rounded up to whole epochs, at least four.
     pub steps: usize,
-    /// In place of that, passes over the training split. A pass takes every picture with each of its captions once.
+    /// Maximum number of epochs, instead of `steps`. An epoch covers every caption of the training split once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_epochs: Option<usize>,
-    /// Passes without a better validation score after which the training ends.
+    /// Epochs without a better validation score after which the training stops.
     pub patience: usize,
 }
 
-/// Epochs of a collection so large that fewer would be steps enough.
-const FEWEST_EPOCHS: usize = 4;
+/// Minimum number of epochs of a large collection, where fewer would provide enough steps.
+const MIN_EPOCHS: usize = 4;
 
-impl Course {
-    /// Epochs that a training on so many pairs takes at most. A small collection takes more than a large one, because what
-    /// counts is the number of steps.
+impl Hyperparameters {
+    /// Maximum number of epochs for a number of pairs. Small collections get more, because the number of steps matters.
     pub(crate) fn epochs(&self, pairs: usize) -> usize {
-        let in_one = pairs.div_ceil(self.batch).max(1);
-        self.max_epochs.unwrap_or_else(|| self.steps.div_ceil(in_one).max(FEWEST_EPOCHS))
+        let steps_per_epoch = pairs.div_ceil(self.batch).max(1);
+        self.max_epochs.unwrap_or_else(|| self.steps.div_ceil(steps_per_epoch).max(MIN_EPOCHS))
     }
 }
 
@@ -159,15 +165,19 @@ impl Default for TrainSettings {
     }
 }
 
+/// Names that changed: (section, old name, new name).
+const RENAMED: [(&str, &str, &str); 3] =
+    [("class", "course", "optimizer"), ("pair", "course", "optimizer"), ("pair", "keep", "min_class_map_ratio")];
+
 impl TrainSettings {
-    /// The defaults of an objective. The paper's own has the authors' dimensions; beside a pair part, half of them tell
-    /// classes apart as well, so that a point is no longer than the paper's.
+    /// Defaults of an objective. [`Objective::Dscmr`] has the authors' dimensions. With two heads, each has half of
+    /// them, so that an embedding is not longer than the paper's; classes are separated as well.
     pub fn of(objective: Objective) -> Self {
         let dims = match objective {
             Objective::Dscmr => 1024,
             Objective::ClassAndPair => 512,
         };
-        let course = Course {
+        let optimizer = Hyperparameters {
             hidden: 2048,
             dims,
             dropout: 0.3,
@@ -186,108 +196,121 @@ impl TrainSettings {
             seed: 0,
             image_power: 0.5,
             device: Device::Auto,
-            pair: PairPart {
+            pair: PairSettings {
                 temperature: 0.05,
-                keep: 0.98,
-                course: Course {
+                min_class_map_ratio: 0.98,
+                optimizer: Hyperparameters {
                     dims: 512,
                     dropout: 0.5,
                     learning_rate: 3e-4,
                     steps: 420,
                     patience: 5,
-                    ..course.clone()
+                    ..optimizer.clone()
                 },
             },
-            class: ClassPart {
+            class: ClassSettings {
                 lambda: 1e-3,
                 eta: 1e-1,
                 norm: Norm::Rows,
                 discrimination: Discrimination::Regression,
-                course,
+                optimizer,
             },
         }
     }
 
-    /// The objective's defaults with what tables say in their place, a later one before an earlier.
+    /// The defaults of the objective, overridden by the given tables; later tables take precedence. Logs a warning for
+    /// every name that has a new spelling.
     ///
     /// # Errors
-    /// [`DscmrError::Settings`] with the key that is not known, or with what is allowed.
-    pub fn from_tables(given: impl IntoIterator<Item = toml::Table>) -> Result<Self, DscmrError> {
+    /// [`ModelError::Settings`] with the unknown key, or with the key, its value and the allowed range.
+    pub fn from_tables(given: impl IntoIterator<Item = toml::Table>) -> Result<Self, ModelError> {
         #[derive(Deserialize)]
         struct Named {
             objective: Option<Objective>,
         }
-        let fault = |e: toml::de::Error| DscmrError::Settings(e.to_string().trim().replace('\n', ", "));
-        let given = given.into_iter().fold(toml::Table::new(), |mut all, table| {
-            put_over(&mut all, table);
-            all
-        });
-        let Named { objective } = given.clone().try_into().map_err(fault)?;
+        let fault = |e: toml::de::Error| ModelError::Settings(e.to_string().trim().replace('\n', ", "));
+        let mut merged = toml::Table::new();
+        for mut table in given {
+            for (old, new) in update_names(&mut table)? {
+                tracing::warn!("training settings: `{old}` is now called `{new}`");
+            }
+            merge(&mut merged, table);
+        }
+        let Named { objective } = merged.clone().try_into().map_err(fault)?;
         let defaults = Self::of(objective.unwrap_or(Objective::ClassAndPair));
-        let mut all = toml::Table::try_from(defaults).map_err(|e| DscmrError::Settings(e.to_string()))?;
-        put_over(&mut all, given);
+        let mut all = toml::Table::try_from(defaults).map_err(|e| ModelError::Settings(e.to_string()))?;
+        update_names(&mut all)?;
+        merge(&mut all, merged);
         let settings: Self = all.try_into().map_err(fault)?;
         settings.check()?;
         Ok(settings)
     }
 
-    /// Checks that every number is one that a training can use.
+    /// Checks that every number is in its range.
     ///
     /// # Errors
-    /// [`DscmrError::Settings`] with the setting, what it is and what is allowed.
-    pub fn check(&self) -> Result<(), DscmrError> {
-        let refuse = |name: &str, found: f64, allowed: &str| {
-            Err(DscmrError::Settings(format!("{name} is {found}; allowed are {allowed}")))
+    /// [`ModelError::Settings`] with the setting, its value and the allowed range.
+    pub fn check(&self) -> Result<(), ModelError> {
+        let require = |valid: bool, name: &str, value: f64, range: &str| {
+            let fault = || ModelError::Settings(format!("{name} is {value}, but must be {range}"));
+            if valid { Ok(()) } else { Err(fault()) }
         };
-        for (name, value) in [("image_power", self.image_power), ("pair.keep", self.pair.keep)] {
-            if !(value > 0.0 && value <= 1.0) {
-                return refuse(name, value, "numbers above 0 up to 1");
-            }
+        let ratios = [("image_power", self.image_power), ("pair.min_class_map_ratio", self.pair.min_class_map_ratio)];
+        for (name, value) in ratios {
+            require(value > 0.0 && value <= 1.0, name, value, "greater than 0 and at most 1")?;
         }
         for (name, value) in [("class.lambda", self.class.lambda), ("class.eta", self.class.eta)] {
-            if !(value >= 0.0 && value.is_finite()) {
-                return refuse(name, value, "numbers from 0 on");
-            }
+            require(value >= 0.0 && value.is_finite(), name, value, "at least 0")?;
         }
-        if !(self.pair.temperature > 0.0 && self.pair.temperature.is_finite()) {
-            return refuse("pair.temperature", self.pair.temperature, "numbers above 0");
-        }
-        for (part, course) in [("class", &self.class.course), ("pair", &self.pair.course)] {
-            let name = |setting: &str| format!("{part}.course.{setting}");
+        let temperature = self.pair.temperature;
+        let positive = temperature > 0.0 && temperature.is_finite();
+        require(positive, "pair.temperature", temperature, "greater than 0")?;
+        for (head, optimizer) in [("class", &self.class.optimizer), ("pair", &self.pair.optimizer)] {
+            let name = |setting: &str| format!("{head}.optimizer.{setting}");
             for (setting, value) in [
-                ("hidden", course.hidden),
-                ("dims", course.dims),
-                ("batch", course.batch),
-                ("steps", course.steps),
-                ("max_epochs", course.max_epochs.unwrap_or(1)),
+                ("hidden", optimizer.hidden),
+                ("dims", optimizer.dims),
+                ("batch", optimizer.batch),
+                ("steps", optimizer.steps),
+                ("max_epochs", optimizer.max_epochs.unwrap_or(1)),
             ] {
-                if value == 0 {
-                    return refuse(&name(setting), 0.0, "whole numbers from 1 on");
-                }
+                require(value > 0, &name(setting), value as f64, "at least 1")?;
             }
-            for (setting, value) in [("dropout", course.dropout), ("beta1", course.beta1), ("beta2", course.beta2)] {
-                if !(0.0..1.0).contains(&value) {
-                    return refuse(&name(setting), value, "numbers from 0 up to, but not including, 1");
-                }
+            let Hyperparameters { dropout, beta1, beta2, noise, learning_rate, .. } = *optimizer;
+            for (setting, value) in [("dropout", dropout), ("beta1", beta1), ("beta2", beta2)] {
+                require((0.0..1.0).contains(&value), &name(setting), value, "at least 0 and less than 1")?;
             }
-            if !(course.noise >= 0.0 && course.noise.is_finite()) {
-                return refuse(&name("noise"), course.noise, "numbers from 0 on");
-            }
-            if !(course.learning_rate > 0.0 && course.learning_rate.is_finite()) {
-                return refuse(&name("learning_rate"), course.learning_rate, "numbers above 0");
-            }
+            require(noise >= 0.0 && noise.is_finite(), &name("noise"), noise, "at least 0")?;
+            let positive = learning_rate > 0.0 && learning_rate.is_finite();
+            require(positive, &name("learning_rate"), learning_rate, "greater than 0")?;
         }
         Ok(())
     }
 }
 
-/// Puts values over those of the same name, table by table.
-fn put_over(under: &mut toml::Table, over: toml::Table) {
-    for (name, value) in over {
-        match (under.get_mut(&name), value) {
-            (Some(toml::Value::Table(under)), toml::Value::Table(over)) => put_over(under, over),
+/// Replaces old names by new ones. Returns the paths of those that were replaced, (old, new).
+fn update_names(table: &mut toml::Table) -> Result<Vec<(String, String)>, ModelError> {
+    let mut replaced = Vec::new();
+    for (section, old, new) in RENAMED {
+        let Some(toml::Value::Table(fields)) = table.get_mut(section) else { continue };
+        let Some(value) = fields.remove(old) else { continue };
+        let paths = (format!("{section}.{old}"), format!("{section}.{new}"));
+        if fields.insert(new.to_owned(), value).is_some() {
+            let (old, new) = paths;
+            return Err(ModelError::Settings(format!("{old} and {new} are the same setting; keep {new}")));
+        }
+        replaced.push(paths);
+    }
+    Ok(replaced)
+}
+
+/// Overrides values of `base`, table by table.
+fn merge(base: &mut toml::Table, overrides: toml::Table) {
+    for (name, value) in overrides {
+        match (base.get_mut(&name), value) {
+            (Some(toml::Value::Table(base)), toml::Value::Table(overrides)) => merge(base, overrides),
             (_, value) => {
-                under.insert(name, value);
+                base.insert(name, value);
             }
         }
     }
@@ -297,24 +320,47 @@ fn put_over(under: &mut toml::Table, over: toml::Table) {
 mod tests {
     use super::*;
 
-    #[test]
-    fn what_a_file_leaves_out_is_as_in_the_default() {
-        let tables = [
-            "objective = \"dscmr\"\n[class]\nlambda = 0.5\neta = 0.5",
-            "[class]\neta = 0.1\n[class.course]\nbatch = 7",
-        ];
-        let settings = TrainSettings::from_tables(tables.map(|text| text.parse().expect("TOML"))).expect("valid");
-        let mut expected = TrainSettings::of(Objective::Dscmr);
-        (expected.class.lambda, expected.class.course.batch) = (0.5, 7);
-        assert_eq!(settings, expected);
-        assert_eq!(TrainSettings::from_tables([]).expect("valid"), TrainSettings::default());
+    fn from_toml<const N: usize>(tables: [&str; N]) -> Result<TrainSettings, ModelError> {
+        TrainSettings::from_tables(tables.map(|text| text.parse().expect("TOML")))
     }
 
     #[test]
-    fn what_no_training_can_use_is_refused_by_name() {
+    fn settings_that_are_left_out_have_their_defaults() {
+        let settings = from_toml([
+            "objective = \"dscmr\"\n[class]\nlambda = 0.5\neta = 0.5",
+            "[class]\neta = 0.1\n[class.optimizer]\nbatch = 7",
+        ])
+        .expect("valid");
+        let mut expected = TrainSettings::of(Objective::Dscmr);
+        (expected.class.lambda, expected.class.optimizer.batch) = (0.5, 7);
+        assert_eq!(settings, expected);
+        assert_eq!(from_toml([]).expect("valid"), TrainSettings::default());
+    }
+
+    #[test]
+    fn old_names_still_work_and_combine_with_new_ones() {
+        let old = "[class.course]\nbatch = 7\n[pair]\nkeep = 0.5\n[pair.course]\nhidden = 9";
+        let new = "[class.optimizer]\nbatch = 7\n[pair]\nmin_class_map_ratio = 0.5\n[pair.optimizer]\nhidden = 9";
+        let settings = from_toml([new]).expect("valid");
+        assert_eq!(from_toml([old]).expect("valid"), settings);
+        assert_eq!(settings.pair.min_class_map_ratio, 0.5);
+        let both = from_toml([old, "[class.optimizer]\npatience = 3"]).expect("valid");
+        assert_eq!((both.class.optimizer.batch, both.class.optimizer.patience), (7, 3));
+        let fault =
+            from_toml(["[class.course]\nbatch = 7\n[class.optimizer]\nbatch = 8"]).expect_err("twice").to_string();
+        assert!(fault.contains("class.course and class.optimizer are the same setting"), "{fault}");
+
+        // Stored models and the fingerprints of checkpoints have the old names.
+        let stored = serde_json::to_value(&settings).expect("JSON");
+        assert_eq!((&stored["class"]["course"]["batch"], &stored["pair"]["keep"]), (&7.into(), &0.5.into()));
+        assert_eq!(serde_json::from_value::<TrainSettings>(stored).expect("settings"), settings);
+    }
+
+    #[test]
+    fn unusable_settings_are_refused_by_name() {
         for (text, name) in [
-            ("[pair.course]\nbatch = 0", "pair.course.batch is 0"),
-            ("[class.course]\ndropout = 1.0", "class.course.dropout is 1"),
+            ("[pair.course]\nbatch = 0", "pair.optimizer.batch is 0"),
+            ("[class.optimizer]\ndropout = 1.0", "class.optimizer.dropout is 1"),
             ("image_power = 0.0", "image_power is 0"),
             ("[pair]\ntemperature = nan", "pair.temperature is NaN"),
             ("[class]\nlamda = 1.0", "lamda"),
@@ -322,7 +368,7 @@ mod tests {
             ("objective = \"best\"", "class-and-pair"),
             ("device = \"tpu\"", "cuda"),
         ] {
-            let fault = TrainSettings::from_tables([text.parse().expect("TOML")]).expect_err(text).to_string();
+            let fault = from_toml([text]).expect_err(text).to_string();
             assert!(fault.contains(name), "{text}: {fault}");
         }
     }

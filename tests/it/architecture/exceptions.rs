@@ -5,8 +5,6 @@ pub(super) const UPWARD: &[&str] = &["src/server/handlers/admin.rs → training"
 
 /// Files that are part of a circle.
 pub(super) const CIRCULAR: &[&str] = &[
-    "src/evaluation/html_report/mod.rs",
-    "src/evaluation/html_report/plots.rs",
     "src/index/error.rs",
     "src/index/live/mod.rs",
     "src/index/live/snapshot.rs",
@@ -15,18 +13,6 @@ pub(super) const CIRCULAR: &[&str] = &[
     "src/index/store/index_io.rs",
     "src/index/store/mod.rs",
     "src/index/store/table_io.rs",
-    "src/model/dscmr/network.rs",
-    "src/model/evaluate/split_embeddings.rs",
-    "src/model/evaluate/split_evaluation.rs",
-    "src/model/heads.rs",
-    "src/model/io.rs",
-    "src/model/query_encoder.rs",
-    "src/model/text_cnn.rs",
-    "src/model/train/checkpoint.rs",
-    "src/model/train/dropout.rs",
-    "src/model/train/epoch_loop.rs",
-    "src/model/train/trainer.rs",
-    "src/model/trained_model.rs",
 ];
 
 /// Files of more lines, other than tests.
@@ -43,7 +29,6 @@ pub(super) const WIDE_FILES: &[&str] = &[
     "benches/load/main.rs",
     "benches/load/report.rs",
     "benches/load/soak.rs",
-    "benches/training.rs",
     "src/archive/mod.rs",
     "src/archive/read.rs",
     "src/archive/write.rs",
@@ -133,17 +118,6 @@ pub(super) const WIDE_FILES: &[&str] = &[
     "src/engine/tasks/admin.rs",
     "src/engine/tasks/job.rs",
     "src/engine/tasks/runner.rs",
-    "src/evaluation/bootstrap.rs",
-    "src/evaluation/calibration.rs",
-    "src/evaluation/collapse.rs",
-    "src/evaluation/curves.rs",
-    "src/evaluation/diagnostics.rs",
-    "src/evaluation/html_report/mod.rs",
-    "src/evaluation/html_report/plots.rs",
-    "src/evaluation/label_issues.rs",
-    "src/evaluation/mod.rs",
-    "src/evaluation/retrieval_metrics.rs",
-    "src/evaluation/tsne.rs",
     "src/index/conformance_tests.rs",
     "src/index/hnsw/build.rs",
     "src/index/hnsw/duplicates.rs",
@@ -172,26 +146,6 @@ pub(super) const WIDE_FILES: &[&str] = &[
     "src/maintenance/compact.rs",
     "src/maintenance/restore.rs",
     "src/maintenance/staging.rs",
-    "src/model/dscmr/loss.rs",
-    "src/model/dscmr/network.rs",
-    "src/model/evaluate/diagnostics.rs",
-    "src/model/evaluate/split_embeddings.rs",
-    "src/model/evaluate/split_evaluation.rs",
-    "src/model/heads.rs",
-    "src/model/io.rs",
-    "src/model/mod.rs",
-    "src/model/normalizer.rs",
-    "src/model/pair/info_nce.rs",
-    "src/model/query_encoder.rs",
-    "src/model/tests.rs",
-    "src/model/text_cnn.rs",
-    "src/model/train/checkpoint.rs",
-    "src/model/train/dropout.rs",
-    "src/model/train/optimizer.rs",
-    "src/model/train/settings.rs",
-    "src/model/train/trainer.rs",
-    "src/model/trained_model.rs",
-    "src/model/training_data.rs",
     "src/telemetry.rs",
     "src/training/import.rs",
     "src/training/precision_at_k.rs",
@@ -228,7 +182,6 @@ pub(super) const WITHOUT_QUESTION: &[&str] = &[
     "src/dataset",
     "src/encoders",
     "src/encoders/kernels",
-    "src/evaluation/html_report",
     "src/index/hnsw",
     "src/index/kernels",
     "src/index/live",
@@ -240,18 +193,8 @@ pub(super) const WITHOUT_QUESTION: &[&str] = &[
 pub(super) const REMAINING_FILES: &[&str] = &["static/admin/map.js"];
 
 /// Retired names of types that are still there, each with its file.
-pub(super) const REMAINING_TYPES: &[&str] = &[
-    "src/cli/progress_bar.rs Bars",
-    "src/evaluation/diagnostics.rs Examination",
-    "src/evaluation/html_report/mod.rs Shown",
-    "src/index/hnsw/duplicates.rs Twins",
-    "src/index/hnsw/search.rs Reach",
-    "src/model/dscmr/network.rs Texts",
-    "src/model/query_encoder.rs Asked",
-    "src/model/query_encoder.rs TextNetwork",
-    "src/model/train/epoch_loop.rs Run",
-    "src/model/train/settings.rs Course",
-];
+pub(super) const REMAINING_TYPES: &[&str] =
+    &["src/cli/progress_bar.rs Bars", "src/index/hnsw/duplicates.rs Twins", "src/index/hnsw/search.rs Reach"];
 
 /// Retired names of functions and fields that are still there, each with a file that uses it.
 pub(super) const REMAINING_NAMES: &[&str] = &[];
