@@ -8,7 +8,7 @@ use std::{
 use cpu_time::ProcessTime;
 use diptych::{
     core::UnitVector,
-    index::{ExactIndex, GraphIndex, GraphParameters, Neighbours, SearchParams, Traversal, VectorIndex},
+    index::{ExactIndex, GraphIndex, GraphParameters, SearchParams, SearchResult, Traversal, VectorIndex},
 };
 use hnsw_rs::prelude::{Distance, Hnsw};
 use serde_json::{Value, json};
@@ -74,7 +74,7 @@ impl Engine for Ours {
 }
 
 /// What was found for each query.
-pub(crate) fn keys(answers: Vec<Neighbours>) -> Vec<Vec<u64>> {
+pub(crate) fn keys(answers: Vec<SearchResult>) -> Vec<Vec<u64>> {
     answers.iter().map(|answer| answer.hits.iter().map(|hit| hit.key).collect()).collect()
 }
 

@@ -5,8 +5,8 @@ use std::{fs, path::Path, sync::atomic::AtomicBool, time::Instant};
 use diptych::{
     core::UnitVector,
     index::{
-        Change, FoldLimits, GenerationStore, IndexParameters, KeySet, LiveIndex, SearchParams, Space, StaticIndex,
-        Strategy, VectorIndex,
+        Change, GenerationStore, IndexParameters, KeySet, LiveIndex, RebuildThresholds, SearchParams, Space,
+        StaticIndex, Strategy, VectorIndex,
     },
 };
 use hnsw_rs::prelude::FilterT;
@@ -134,7 +134,7 @@ fn changes(data: &Data) -> Outcome<()> {
     let point = |n: usize| -> (u64, UnitVector) { (n as u64, data.base[n].clone()) };
     let few = (0..data.base.len().min(20_000)).map(point).collect();
     let base = StaticIndex::build(data.dims, few, &IndexParameters::default(), &|_| (), &AtomicBool::new(false))?;
-    let live = LiveIndex::new(base, FoldLimits::default());
+    let live = LiveIndex::new(base, RebuildThresholds::default());
     let count = 4_000u64;
     let new: Vec<UnitVector> = data.base.iter().take(count as usize).cloned().collect();
     let insert = |(n, point): (usize, UnitVector)| live.apply(vec![Change::Put(1_000_000 + n as u64, point)]);

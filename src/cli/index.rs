@@ -75,8 +75,8 @@ async fn tune(shared: &Shared) -> anyhow::Result<ExitCode> {
             println!("| {name} | too few to walk through | – | – | – | – |");
             continue;
         };
-        for Trial { ef, recall_at_10, walk } in &tuning.trials {
-            let (points, walk, scan) = (tuning.points, micros(*walk), micros(tuning.scan));
+        for Trial { ef, recall_at_10, graph_time } in &tuning.trials {
+            let (points, walk, scan) = (tuning.points, micros(*graph_time), micros(tuning.scan_time));
             println!("| {name} | {points} | {ef} | {recall_at_10:.4} | {walk:.0} | {scan:.0} |");
         }
     }

@@ -1,65 +1,68 @@
-//! How work that is cheaper together is done together.
+//! A queue whose jobs are computed in batches, where that is cheaper than one at a time.
 //!
-//! A network reads all of its weights for one sentence as it does for thirty, so thirty at once cost far less than thirty times one.
-//! What comes while every thread is busy waits in one short queue, and the thread that is free next takes all of it that fits a
-//! batch. Nobody waits for company while a thread is idle: alone, a job begins at once. Only a thread that finds a queue when
-//! it comes back from work lets it grow for a moment, because those whom it has just answered are about to ask again.
+//! A network reads all of its weights for one sentence as it does for thirty, so a batch of thirty costs far less than
+//! thirty batches of one. Jobs that arrive while every thread is busy wait in one short queue, and the next free thread
+//! takes as many of them as fit a batch. A job never waits for others while a thread is idle. Only a thread that finds
+//! jobs in the queue when it returns from a batch lets the queue grow for a moment, because the callers that it has
+//! just answered are likely to send their next job.
 //!
-//! The queue is bounded and knows how fast it moves. A job beyond its bound is refused ([`Refused::Full`]); one that would have
-//! to begin after its deadline is refused as soon as that is known ([`Refused::Late`]); and one whose caller has gone leaves
-//! the queue at that moment, so that nothing is computed for nobody.
+//! The queue is bounded and measures how fast it moves. A job is rejected at once if the queue is full
+//! ([`Rejected::QueueFull`]) or if its turn would come after its deadline ([`Rejected::DeadlineExceeded`]). A job whose
+//! caller drops its future leaves the queue immediately, so no work is done for callers that have gone away.
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
 
+use parking_lot::{Condvar, Mutex};
 use tokio::sync::oneshot;
 
-/// How much is taken at once, and how much waits.
+/// Sizes of a batch and of the queue.
 #[derive(Debug, Clone, Copy)]
 pub struct BatchLimits {
-    /// Jobs that wait, at most.
-    pub waiting: usize,
-    /// Jobs of a batch, at most.
-    pub jobs: usize,
-    /// What the jobs of a batch weigh, at most; but a job that weighs more than that is a batch of its own.
-    pub weight: usize,
-    /// How long a thread that finds a queue lets it grow, unless it fills a batch before.
+    /// Maximum number of jobs in the queue.
+    pub max_waiting: usize,
+    /// Maximum number of jobs in a batch.
+    pub max_jobs: usize,
+    /// Maximum total weight of a batch. A job that is heavier than this is a batch of its own.
+    pub max_weight: usize,
+    /// How long a thread that returns from a batch and finds jobs in the queue waits for more, unless they fill a
+    /// batch.
     pub window: Duration,
-    /// Whether each thread is a rayon pool of its own, so that a batch stays on its thread and does not wait for what the common
-    /// pool has to do; or shares its work out over the common pool.
-    pub own_pools: bool,
+    /// Whether each thread is a rayon pool of its own, so that a batch stays on its thread and does not wait for the
+    /// global pool. Otherwise batches share their work with the global pool.
+    pub dedicated_pool: bool,
 }
 
-/// Why a job was not done.
+/// Why a job was not run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
-    /// As many wait as may.
+pub enum Rejected {
+    /// The queue has no room.
     #[error("all workers are busy and the queue is full")]
-    Full,
-    /// Its deadline passed, or will have passed before its turn comes.
-    #[error("its turn does not come before its deadline")]
-    Late,
-    /// The work on its batch panicked; the log says more.
+    QueueFull,
+    /// The deadline passed, or would pass before the job's turn.
+    #[error("the deadline passes before the job can start")]
+    DeadlineExceeded,
+    /// The work on its batch panicked; the log has the message.
     #[error("the work panicked")]
-    Failed,
+    Panicked,
 }
 
-/// What came of a job.
+/// Output of a job, with the times that it took.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Done<A> {
-    /// The work's answer.
-    pub answer: A,
-    /// How long it waited for its turn.
+pub struct Completed<A> {
+    /// What the work returned.
+    pub output: A,
+    /// Time in the queue.
     pub waited: Duration,
-    /// How long the work on its batch took.
+    /// Time that the work on its batch took.
     pub worked: Duration,
 }
 
-/// A few named threads that take what waits together. They end when the batcher is dropped.
+/// A few named threads that run queued jobs in batches. They end when the batcher is dropped.
 pub struct Batcher<J, A> {
     shared: Arc<Shared<J, A>>,
 }
@@ -68,44 +71,44 @@ struct Shared<J, A> {
     limits: BatchLimits,
     threads: usize,
     state: Mutex<State<J, A>>,
-    /// Told when a job comes, to a thread that has nothing to do.
-    came: Condvar,
-    /// Told when a batch is full, to a thread that lets the queue grow.
-    full: Condvar,
+    /// Wakes an idle thread when a job arrives.
+    job_added: Condvar,
+    /// Wakes a thread that lets the queue grow once the queue fills a batch.
+    batch_full: Condvar,
 }
 
 struct State<J, A> {
-    waiting: VecDeque<Waiting<J, A>>,
-    /// What all that wait weigh together.
-    weight: usize,
-    /// What all that are being worked on weigh together.
-    at_work: usize,
-    /// Threads that have nothing to do.
+    queue: VecDeque<QueuedJob<J, A>>,
+    /// Total weight of the queue.
+    queued_weight: usize,
+    /// Total weight of the batches that are running.
+    running_weight: usize,
+    /// Number of threads that wait for a job.
     idle: usize,
-    /// Seconds that a unit of weight takes a thread, averaged over the last batches.
-    pace: f64,
-    /// The number of the next job.
+    /// Seconds that a thread takes for a unit of weight, a moving average over the last batches.
+    seconds_per_weight: f64,
+    /// Number of the next job.
     next: u64,
     closed: bool,
 }
 
-struct Waiting<J, A> {
+struct QueuedJob<J, A> {
     number: u64,
     job: J,
     weight: usize,
     since: Instant,
     deadline: Option<Instant>,
-    answer: oneshot::Sender<Result<Done<A>, Refused>>,
+    reply: oneshot::Sender<Result<Completed<A>, Rejected>>,
 }
 
-/// The part of the last batch in the average of the pace.
-const RECENT: f64 = 0.2;
+/// Weight of the latest batch in the moving average of [`State::seconds_per_weight`].
+const SMOOTHING: f64 = 0.2;
 
 impl<J: Send + 'static, A: Send + 'static> Batcher<J, A> {
-    /// Starts `threads` threads (at least one). `work` gives one answer for each job of a batch, in order.
+    /// Starts `threads` threads (at least one). `work` returns one output for each job of a batch, in order.
     ///
     /// # Errors
-    /// If the system refuses a thread.
+    /// If the system cannot start a thread.
     pub fn start(
         name: &str,
         threads: usize,
@@ -113,44 +116,50 @@ impl<J: Send + 'static, A: Send + 'static> Batcher<J, A> {
         work: impl Fn(Vec<J>) -> Vec<A> + Send + Sync + 'static,
     ) -> std::io::Result<Self> {
         let threads = threads.max(1);
-        let state =
-            State { waiting: VecDeque::new(), weight: 0, at_work: 0, idle: 0, pace: 0.0, next: 0, closed: false };
-        let (came, full) = (Condvar::new(), Condvar::new());
-        let shared = Arc::new(Shared { limits, threads, state: Mutex::new(state), came, full });
+        let state = State {
+            queue: VecDeque::new(),
+            queued_weight: 0,
+            running_weight: 0,
+            idle: 0,
+            seconds_per_weight: 0.0,
+            next: 0,
+            closed: false,
+        };
+        let (job_added, batch_full) = (Condvar::new(), Condvar::new());
+        let shared = Arc::new(Shared { limits, threads, state: Mutex::new(state), job_added, batch_full });
         let batcher = Self { shared };
         let work = Arc::new(work);
         for number in 0..threads {
             let (shared, work) = (Arc::clone(&batcher.shared), Arc::clone(&work));
-            thread::Builder::new().name(format!("{name}-{number}")).spawn(move || shared.serve(&*work))?;
+            thread::Builder::new().name(format!("{name}-{number}")).spawn(move || shared.run_thread(&*work))?;
         }
         Ok(batcher)
     }
 
-    /// Has `job` done with whatever else waits, and waits for what comes of it. Whoever drops the future takes the job out of the
-    /// queue.
+    /// Queues `job` and waits for its output. Dropping the future removes a job that has not started from the queue.
     ///
     /// # Errors
-    /// [`Refused`].
-    pub async fn run(&self, job: J, weight: usize, deadline: Option<Instant>) -> Result<Done<A>, Refused> {
-        let (answer, done) = oneshot::channel();
-        let place = Place { shared: &self.shared, number: self.shared.enter(job, weight, deadline, answer)? };
-        let done = done.await;
-        // Its turn has come, so it waits no longer.
-        std::mem::forget(place);
-        done.unwrap_or(Err(Refused::Failed))
+    /// [`Rejected`].
+    pub async fn run(&self, job: J, weight: usize, deadline: Option<Instant>) -> Result<Completed<A>, Rejected> {
+        let (reply, receiver) = oneshot::channel();
+        let guard = QueueGuard { shared: &self.shared, number: self.shared.enqueue(job, weight, deadline, reply)? };
+        let result = receiver.await;
+        // The job has left the queue, so there is nothing to remove.
+        std::mem::forget(guard);
+        result.unwrap_or(Err(Rejected::Panicked))
     }
 
-    /// Jobs that wait.
+    /// Number of jobs in the queue.
     pub fn waiting(&self) -> usize {
-        self.shared.lock().waiting.len()
+        self.shared.state.lock().queue.len()
     }
 }
 
 impl<J, A> Drop for Batcher<J, A> {
     fn drop(&mut self) {
-        self.shared.lock().closed = true;
-        self.shared.came.notify_all();
-        self.shared.full.notify_all();
+        self.shared.state.lock().closed = true;
+        self.shared.job_added.notify_all();
+        self.shared.batch_full.notify_all();
     }
 }
 
@@ -160,140 +169,142 @@ impl<J, A> std::fmt::Debug for Batcher<J, A> {
     }
 }
 
-/// A job's place in the queue, given up with its caller.
-struct Place<'b, J, A> {
+/// Removes a job from the queue when its caller's future is dropped.
+struct QueueGuard<'b, J, A> {
     shared: &'b Shared<J, A>,
     number: u64,
 }
 
-impl<J, A> Drop for Place<'_, J, A> {
+impl<J, A> Drop for QueueGuard<'_, J, A> {
     fn drop(&mut self) {
-        let mut state = self.shared.lock();
-        if let Some(at) = state.waiting.iter().position(|waiting| waiting.number == self.number)
-            && let Some(gone) = state.waiting.remove(at)
+        let mut state = self.shared.state.lock();
+        if let Some(at) = state.queue.iter().position(|queued| queued.number == self.number)
+            && let Some(removed) = state.queue.remove(at)
         {
-            state.weight -= gone.weight;
+            state.queued_weight -= removed.weight;
         }
     }
 }
 
 impl<J, A> Shared<J, A> {
-    fn lock(&self) -> MutexGuard<'_, State<J, A>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Whether what waits is all that a batch may hold.
+    /// Whether the queue holds as much as a batch may.
     fn fills_a_batch(&self, state: &State<J, A>) -> bool {
-        state.waiting.len() >= self.limits.jobs || state.weight >= self.limits.weight
+        state.queue.len() >= self.limits.max_jobs || state.queued_weight >= self.limits.max_weight
     }
 
-    /// Takes a place in the queue. Gives its number.
-    fn enter(
+    /// Adds a job to the queue and returns its number.
+    fn enqueue(
         &self,
         job: J,
         weight: usize,
         deadline: Option<Instant>,
-        answer: oneshot::Sender<Result<Done<A>, Refused>>,
-    ) -> Result<u64, Refused> {
-        let mut state = self.lock();
-        if state.waiting.len() >= self.limits.waiting {
-            return Err(Refused::Full);
+        reply: oneshot::Sender<Result<Completed<A>, Rejected>>,
+    ) -> Result<u64, Rejected> {
+        let mut state = self.state.lock();
+        if state.queue.len() >= self.limits.max_waiting {
+            return Err(Rejected::QueueFull);
         }
         let since = Instant::now();
-        // All that is before it, shared among the threads. With nothing before it, it is tried whatever the pace was.
-        let ahead = (state.weight + state.at_work) as f64 * state.pace / self.threads as f64;
-        if deadline.is_some_and(|deadline| deadline.saturating_duration_since(since).as_secs_f64() < ahead) {
-            return Err(Refused::Late);
+        // Expected wait: everything before this job, shared among the threads. An empty batcher accepts any deadline,
+        // however slow the last batches were.
+        let weight_ahead = (state.queued_weight + state.running_weight) as f64;
+        let expected_wait = weight_ahead * state.seconds_per_weight / self.threads as f64;
+        if deadline.is_some_and(|deadline| deadline.saturating_duration_since(since).as_secs_f64() < expected_wait) {
+            return Err(Rejected::DeadlineExceeded);
         }
         let number = state.next;
         state.next += 1;
-        state.weight += weight;
-        state.waiting.push_back(Waiting { number, job, weight, since, deadline, answer });
+        state.queued_weight += weight;
+        state.queue.push_back(QueuedJob { number, job, weight, since, deadline, reply });
         if state.idle > 0 {
-            self.came.notify_one();
+            self.job_added.notify_one();
         } else if self.fills_a_batch(&state) {
-            self.full.notify_one();
+            self.batch_full.notify_one();
         }
         Ok(number)
     }
 
-    /// What a thread does all its life.
-    fn serve(&self, work: &(impl Fn(Vec<J>) -> Vec<A> + ?Sized)) {
-        let own = || rayon::ThreadPoolBuilder::new().num_threads(1).use_current_thread().build();
-        let pool = self.limits.own_pools.then(own);
+    /// Runs batches until the batcher is dropped.
+    fn run_thread(&self, work: &(impl Fn(Vec<J>) -> Vec<A> + ?Sized)) {
+        let dedicated = || rayon::ThreadPoolBuilder::new().num_threads(1).use_current_thread().build();
+        let pool = self.limits.dedicated_pool.then(dedicated);
         if let Some(Err(error)) = &pool {
-            tracing::warn!(%error, "a thread shares the common pool");
+            tracing::warn!(%error, "no rayon pool for this thread; it uses the global pool");
         }
-        while let Some(batch) = self.take() {
-            let began = Instant::now();
-            let weight: usize = batch.iter().map(|waiting| waiting.weight).sum();
-            let (jobs, callers): (Vec<J>, Vec<_>) =
-                batch.into_iter().map(|w| (w.job, (w.answer, began.saturating_duration_since(w.since)))).unzip();
-            let answers = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(jobs)));
-            let worked = began.elapsed();
+        while let Some(batch) = self.wait_for_batch() {
+            let started = Instant::now();
+            let weight: usize = batch.iter().map(|queued| queued.weight).sum();
+            let (jobs, callers): (Vec<J>, Vec<_>) = batch
+                .into_iter()
+                .map(|queued| (queued.job, (queued.reply, started.saturating_duration_since(queued.since))))
+                .unzip();
+            let outputs = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(jobs)));
+            let worked = started.elapsed();
             {
-                let mut state = self.lock();
-                state.at_work -= weight;
-                let pace = worked.as_secs_f64() / weight.max(1) as f64;
-                state.pace = if state.pace > 0.0 { RECENT * pace + (1.0 - RECENT) * state.pace } else { pace };
+                let mut state = self.state.lock();
+                state.running_weight -= weight;
+                let latest = worked.as_secs_f64() / weight.max(1) as f64;
+                let average = state.seconds_per_weight;
+                state.seconds_per_weight =
+                    if average > 0.0 { SMOOTHING * latest + (1.0 - SMOOTHING) * average } else { latest };
             }
-            match answers {
-                // Whoever has gone in the meantime is told in vain.
-                Ok(answers) => answers.into_iter().zip(callers).for_each(|(answer, (caller, waited))| {
-                    let _ = caller.send(Ok(Done { answer, waited, worked }));
+            match outputs {
+                // The callers are answered by dropping their senders.
+                Err(_) => tracing::error!("the work on a batch panicked; its thread continues with the next one"),
+                // Sending fails where the caller has gone away.
+                Ok(outputs) => outputs.into_iter().zip(callers).for_each(|(output, (reply, waited))| {
+                    let _ = reply.send(Ok(Completed { output, waited, worked }));
                 }),
-                Err(_) => tracing::error!("the work on a batch panicked; its thread goes on"),
             }
         }
     }
 
-    /// The next batch, as soon as there is one. `None` once the batcher has gone.
-    fn take(&self) -> Option<Vec<Waiting<J, A>>> {
-        let mut state = self.lock();
+    /// Waits for the next batch. `None` once the batcher is dropped.
+    fn wait_for_batch(&self) -> Option<Vec<QueuedJob<J, A>>> {
+        let mut state = self.state.lock();
         loop {
             if state.closed {
                 return None;
             }
-            if state.waiting.is_empty() {
+            if state.queue.is_empty() {
                 state.idle += 1;
-                state = self.came.wait(state).unwrap_or_else(PoisonError::into_inner);
+                self.job_added.wait(&mut state);
                 state.idle -= 1;
             } else if !self.limits.window.is_zero() && state.idle == 0 {
                 let growing = |state: &mut State<J, A>| !self.fills_a_batch(state) && !state.closed;
-                let waited = self.full.wait_timeout_while(state, self.limits.window, growing);
-                state = waited.unwrap_or_else(PoisonError::into_inner).0;
+                self.batch_full.wait_while_for(&mut state, growing, self.limits.window);
             }
-            let batch = self.cut(&mut state);
+            let batch = self.take_batch(&mut state);
             if !batch.is_empty() {
                 return Some(batch);
             }
         }
     }
 
-    /// From the front of the queue, what makes a batch. Those whose time is over are told so.
-    fn cut(&self, state: &mut State<J, A>) -> Vec<Waiting<J, A>> {
+    /// Takes a batch from the front of the queue, and rejects the jobs whose deadline has passed.
+    fn take_batch(&self, state: &mut State<J, A>) -> Vec<QueuedJob<J, A>> {
         let now = Instant::now();
         let (mut batch, mut weight) = (Vec::new(), 0);
-        while let Some(next) = state.waiting.front() {
+        while let Some(next) = state.queue.front() {
             let late = next.deadline.is_some_and(|deadline| deadline <= now);
-            let fits =
-                batch.is_empty() || (batch.len() < self.limits.jobs && weight + next.weight <= self.limits.weight);
+            let fits = batch.is_empty()
+                || (batch.len() < self.limits.max_jobs && weight + next.weight <= self.limits.max_weight);
             if !late && !fits {
                 break;
             }
-            let Some(next) = state.waiting.pop_front() else { break };
-            state.weight -= next.weight;
+            let Some(next) = state.queue.pop_front() else { break };
+            state.queued_weight -= next.weight;
             if late {
-                let _ = next.answer.send(Err(Refused::Late));
+                let _ = next.reply.send(Err(Rejected::DeadlineExceeded));
             } else {
                 weight += next.weight;
                 batch.push(next);
             }
         }
-        state.at_work += weight;
-        // What is left is for another thread.
-        if !state.waiting.is_empty() && state.idle > 0 {
-            self.came.notify_one();
+        state.running_weight += weight;
+        // Another idle thread takes the rest.
+        if !state.queue.is_empty() && state.idle > 0 {
+            self.job_added.notify_one();
         }
         batch
     }

@@ -1,12 +1,12 @@
 //! What is a picture, and what is a point of the common space?
 //!
-//! The values that all other folders share, and the vector instructions that their kernels choose from. Inside the crate
-//! root this folder hides the language's own `core`, which is written `::core` where it is meant.
+//! Values that most other folders share, and the instruction sets that kernels are written for. In the crate root,
+//! where this module hides it, the language's own `core` is written `::core`.
 
 mod picture;
 mod simd_level;
 mod vector;
 
 pub use picture::Picture;
-pub use simd_level::Isa;
+pub use simd_level::SimdLevel;
 pub use vector::{UnitVector, VectorError, dot};

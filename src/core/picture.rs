@@ -1,6 +1,6 @@
-//! A decoded picture: 8-bit sRGB, row-major, upright, without alpha. Whoever holds one need not ask where it came from.
+//! A decoded picture: 8-bit sRGB, row-major, upright, without alpha, whatever its file format was.
 
-/// A decoded picture. `rgb.len() == 3 * width * height`, both sides at least 1: [`Picture::new`] proves it once.
+/// A decoded picture. [`Picture::new`] guarantees that both sides are at least 1 and `rgb.len() == 3 * width * height`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Picture {
     width: u32,
@@ -9,7 +9,8 @@ pub struct Picture {
 }
 
 impl Picture {
-    /// Takes interleaved RGB bytes, row by row from the top. `None` if a side is 0 or the length is not `3 · width · height`.
+    /// Creates a picture from interleaved RGB bytes, rows from the top. `None` if a side is 0 or the length is not
+    /// `3 · width · height`.
     pub fn new(width: u32, height: u32, rgb: Vec<u8>) -> Option<Self> {
         let expected = (width as usize).checked_mul(height as usize)?.checked_mul(3)?;
         (expected > 0 && rgb.len() == expected).then_some(Self { width, height, rgb })
@@ -36,7 +37,7 @@ mod tests {
     use super::Picture;
 
     #[test]
-    fn only_a_buffer_of_the_right_length_is_a_picture() {
+    fn buffers_of_the_wrong_length_are_rejected() {
         assert!(Picture::new(2, 1, vec![0; 6]).is_some());
         assert!(Picture::new(2, 1, vec![0; 5]).is_none());
         assert!(Picture::new(0, 1, vec![]).is_none());

@@ -1,25 +1,25 @@
-//! Which vector instructions the processor has: encoders and indexes bring kernels for each.
+//! Which vector instructions the processor has. Encoders and indexes have kernels for each level.
 
 use std::sync::LazyLock;
 
-/// The instruction sets that the kernels are compiled for.
+/// An instruction set that the kernels are compiled for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Isa {
-    /// AVX-512 F: 16 numbers of f32 a register.
+pub enum SimdLevel {
+    /// AVX-512 F: 16 f32 lanes a register.
     #[cfg(target_arch = "x86_64")]
     Avx512,
-    /// AVX2 with fused multiply-add: 8 numbers a register.
+    /// AVX2 with fused multiply-add: 8 f32 lanes a register.
     #[cfg(target_arch = "x86_64")]
     Avx2,
-    /// Whatever the compiler makes of plain loops.
+    /// Plain loops that the compiler vectorizes for the target's baseline.
     Portable,
 }
 
-/// Asking the processor takes longer than a short kernel.
-static BEST: LazyLock<Isa> = LazyLock::new(|| Isa::available()[0]);
+/// Detection takes longer than a short kernel, so its result is kept.
+static BEST: LazyLock<SimdLevel> = LazyLock::new(|| SimdLevel::available()[0]);
 
-impl Isa {
-    /// Those that this processor has, the fastest first.
+impl SimdLevel {
+    /// All levels that this processor supports, fastest first.
     pub fn available() -> Vec<Self> {
         let mut available = Vec::new();
         #[cfg(target_arch = "x86_64")]
@@ -35,12 +35,12 @@ impl Isa {
         available
     }
 
-    /// The fastest that this processor has.
+    /// The fastest level that this processor supports.
     pub fn best() -> Self {
         *BEST
     }
 
-    /// Numbers a register.
+    /// Number of f32 lanes of a register.
     pub fn lanes(self) -> usize {
         match self {
             #[cfg(target_arch = "x86_64")]

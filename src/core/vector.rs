@@ -1,10 +1,10 @@
-//! Points of the common space: finite, of the space's length, of norm 1. All three are proven once, at the door, because
-//! nothing behind it can recover: a distance of NaN clamps to "perfect match".
+//! Points of the common space: finite, of the space's length, of norm 1. All three are checked once, on construction,
+//! because later code cannot recover: a NaN distance would clamp to a perfect match.
 
-/// Why some numbers are not a point of the common space.
+/// Error of a vector that is not a point of the common space.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum VectorError {
-    /// The vector has another length than the space.
+    /// The length of the vector differs from that of the space.
     #[error("the vector has {found} dimensions, but the space has {expected}")]
     WrongLength {
         /// Dimensions of the space.
@@ -12,19 +12,19 @@ pub enum VectorError {
         /// Dimensions of the vector.
         found: usize,
     },
-    /// One of the numbers is NaN or infinite.
+    /// A component is NaN or infinite.
     #[error("component {at} of the vector is {value}; every component must be a finite number")]
     NotFinite {
-        /// Position, from 0.
+        /// Index of the component.
         at: usize,
-        /// What stands there.
+        /// Its value.
         value: f32,
     },
-    /// The vector has no direction.
-    #[error("the vector has norm 0 and so no direction")]
+    /// The norm is 0.
+    #[error("the vector has norm 0 and therefore no direction")]
     Zero,
-    /// What should be a point already is none.
-    #[error("the vector has norm {0}, but a point has norm 1")]
+    /// The norm of a vector that should already be normalized is not 1.
+    #[error("the vector has norm {0}, but the norm of a point is 1")]
     NotUnit(f64),
 }
 
@@ -33,7 +33,7 @@ pub enum VectorError {
 pub struct UnitVector(Box<[f32]>);
 
 impl UnitVector {
-    /// Checks `values` against the space's `dims` and scales it to norm 1.
+    /// Checks that `values` has `dims` finite components and scales it to norm 1.
     ///
     /// # Errors
     /// [`VectorError`] if the length differs, a component is not finite, or the norm is 0.
@@ -44,7 +44,7 @@ impl UnitVector {
         if let Some((at, &value)) = values.iter().enumerate().find(|(_, v)| !v.is_finite()) {
             return Err(VectorError::NotFinite { at, value });
         }
-        // f64, because squares of honest f32 components may overflow or vanish.
+        // f64, because squares of valid f32 components may overflow or underflow.
         let norm = values.iter().map(|&v| f64::from(v) * f64::from(v)).sum::<f64>().sqrt();
         if norm == 0.0 {
             return Err(VectorError::Zero);
@@ -52,17 +52,17 @@ impl UnitVector {
         Ok(Self(values.into_iter().map(|v| (f64::from(v) / norm) as f32).collect()))
     }
 
-    /// Takes a point's components back as they were, bit for bit.
+    /// Builds a point from components that are already normalized, without changing a bit.
     ///
     /// # Errors
-    /// [`VectorError::WrongLength`]; [`VectorError::NotUnit`] if the norm is not 1 to three digits, as when a component
-    /// is not finite.
-    pub fn restored(values: Vec<f32>, dims: usize) -> Result<Self, VectorError> {
+    /// [`VectorError::WrongLength`]; [`VectorError::NotUnit`] if the norm is not 1 to three digits, which includes
+    /// components that are not finite.
+    pub fn from_normalized(values: Vec<f32>, dims: usize) -> Result<Self, VectorError> {
         if values.len() != dims {
             return Err(VectorError::WrongLength { expected: dims, found: values.len() });
         }
         let norm = values.iter().map(|&v| f64::from(v) * f64::from(v)).sum::<f64>().sqrt();
-        // A NaN is in no range.
+        // No range contains NaN.
         if (0.999..1.001).contains(&norm) { Ok(Self(values.into())) } else { Err(VectorError::NotUnit(norm)) }
     }
 
@@ -82,9 +82,9 @@ impl UnitVector {
     }
 }
 
-/// Inner product of two slices of one length, summed in sixteen lanes so that the compiler may use vector instructions.
+/// Inner product of two slices of equal length, summed in 16 lanes so that the compiler can use vector instructions.
 pub fn dot(a: &[f32], b: &[f32]) -> f32 {
-    debug_assert_eq!(a.len(), b.len(), "only vectors of one space are compared");
+    debug_assert_eq!(a.len(), b.len(), "both vectors are from one space");
     let mut lanes = [0f32; 16];
     let (a_chunks, a_rest) = a.as_chunks::<16>();
     let (b_chunks, b_rest) = b.as_chunks::<16>();
@@ -103,7 +103,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn refuses_what_has_no_direction_or_the_wrong_length() {
+    fn invalid_vectors_are_rejected() {
         assert_eq!(UnitVector::new(vec![0.0, 0.0], 2), Err(VectorError::Zero));
         assert_eq!(UnitVector::new(vec![1.0], 2), Err(VectorError::WrongLength { expected: 2, found: 1 }));
         assert!(matches!(UnitVector::new(vec![1.0, f32::NAN], 2), Err(VectorError::NotFinite { at: 1, .. })));
@@ -111,16 +111,19 @@ mod tests {
     }
 
     #[test]
-    fn only_points_are_restored() {
-        assert!(UnitVector::restored(vec![0.6, 0.8], 2).is_ok());
-        assert_eq!(UnitVector::restored(vec![1.0], 2), Err(VectorError::WrongLength { expected: 2, found: 1 }));
+    fn only_normalized_vectors_are_accepted_as_points() {
+        assert!(UnitVector::from_normalized(vec![0.6, 0.8], 2).is_ok());
+        assert_eq!(UnitVector::from_normalized(vec![1.0], 2), Err(VectorError::WrongLength { expected: 2, found: 1 }));
         for values in [[0.6, 0.9], [0.0, 0.0], [f32::NAN, 1.0], [f32::INFINITY, 0.0]] {
-            assert!(matches!(UnitVector::restored(values.to_vec(), 2), Err(VectorError::NotUnit(_))), "{values:?}");
+            assert!(
+                matches!(UnitVector::from_normalized(values.to_vec(), 2), Err(VectorError::NotUnit(_))),
+                "{values:?}"
+            );
         }
     }
 
     #[test]
-    fn extreme_but_finite_components_keep_their_direction() {
+    fn extreme_finite_components_keep_their_direction() {
         for scale in [f32::MIN_POSITIVE, 1e-30, 1e30, f32::MAX / 4.0] {
             let v = UnitVector::new(vec![3.0 * scale, 4.0 * scale], 2);
             let v = v.unwrap_or_else(|e| panic!("scale {scale}: {e}"));
@@ -135,7 +138,7 @@ mod tests {
             let dims = values.len();
             let v = UnitVector::new(values, dims).map_err(|e| TestCaseError::fail(e.to_string()))?;
             prop_assert!((v.cosine(&v) - 1.0).abs() < 1e-5);
-            prop_assert_eq!(UnitVector::restored(v.as_slice().to_vec(), dims), Ok(v));
+            prop_assert_eq!(UnitVector::from_normalized(v.as_slice().to_vec(), dims), Ok(v));
         }
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::{
     catalog::CatalogError,
     collection::CollectionError,
-    compute::Refused,
+    compute::Rejected,
     dataset::{DatasetError, PictureError},
     encoders::EncoderError,
     index::IndexError,
@@ -92,12 +92,12 @@ impl EngineError {
     }
 }
 
-impl From<Refused> for EngineError {
-    fn from(refused: Refused) -> Self {
-        match refused {
-            Refused::Full => Self::Overloaded,
-            Refused::Late => Self::TimedOut,
-            Refused::Failed => Self::internal(refused.to_string()),
+impl From<Rejected> for EngineError {
+    fn from(rejected: Rejected) -> Self {
+        match rejected {
+            Rejected::QueueFull => Self::Overloaded,
+            Rejected::DeadlineExceeded => Self::TimedOut,
+            Rejected::Panicked => Self::internal(rejected.to_string()),
         }
     }
 }

@@ -33,7 +33,7 @@ pub(super) fn export_indexes(snapshot: &ServingSnapshot) {
         let live = live.snapshot();
         gauge!("diptych_index_points", "index" => index).set(live.len() as f64);
         gauge!("diptych_index_delta_points", "index" => index).set(live.delta_len() as f64);
-        gauge!("diptych_index_tombstones", "index" => index).set(live.dead_in_base() as f64);
+        gauge!("diptych_index_tombstones", "index" => index).set(live.deleted_in_base() as f64);
         gauge!("diptych_index_memory_bytes", "index" => index).set(live.memory().total() as f64);
     }
 }

@@ -25,7 +25,7 @@ use std::{
 use crate::{
     catalog::Item,
     collection::{Collection, CollectionError, Encoders, blocking},
-    compute::{self, Worker},
+    compute::{self, WorkerPool},
     dataset,
 };
 use query::QueryCache;
@@ -66,7 +66,7 @@ impl Engine {
         let threads = |source| CollectionError::Io { what: "encoder threads could not be started".into(), source };
         let closing = Arc::new(AtomicBool::new(false));
         let query_cache = Arc::new(QueryCache::new(limits.query_cache_entries, limits.query_cache_bytes));
-        let workers = Arc::new(Worker::start("pictures", compute::cores(), limits.queue).map_err(threads)?);
+        let workers = Arc::new(WorkerPool::start("pictures", compute::cores(), limits.queue).map_err(threads)?);
         let runner = TaskRunner::new(collection.catalog.clone(), Arc::clone(&closing));
         let serving = Arc::new(Serving::new(
             collection.clone(),

@@ -1,14 +1,14 @@
-//! Numbers that begin at a cache line.
+//! Arrays of numbers aligned to a cache line.
 
 use std::{fmt, marker::PhantomData, ops};
 
 use bytemuck::{Pod, Zeroable};
 use memmap2::{Advice, MmapMut};
 
-use super::{IndexError, kernels::LINE};
+use super::{error::IndexError, kernels::LINE};
 
-/// From this many bytes on, a table gets a mapping of its own: its pages come zeroed when they are touched, and may be
-/// huge ones, without which every step of a walk through a large graph misses the address translation cache.
+/// Arrays of at least this many bytes get a memory mapping of their own: its pages are zeroed when they are first
+/// touched, and may be huge pages, without which every step of a search in a large graph misses the TLB.
 const MAP_FROM: usize = 1 << 20;
 
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -20,18 +20,18 @@ enum Bytes {
     Map(MmapMut),
 }
 
-/// A fixed number of plain numbers whose first begins at a cache line.
-pub(super) struct Table<T> {
+/// A fixed number of plain numbers, the first aligned to a cache line.
+pub(super) struct AlignedVec<T> {
     bytes: Bytes,
     len: usize,
     kind: PhantomData<T>,
 }
 
-impl<T: Pod> Table<T> {
-    /// `len` zeros.
+impl<T: Pod> AlignedVec<T> {
+    /// An array of `len` zeros.
     ///
     /// # Errors
-    /// [`IndexError::Memory`] if the system has no room for them.
+    /// [`IndexError::Memory`] if the allocation fails.
     pub(super) fn zeros(len: usize) -> Result<Self, IndexError> {
         let size = len.checked_mul(size_of::<T>()).ok_or(IndexError::Memory(usize::MAX))?;
         let bytes = if size < MAP_FROM {
@@ -46,18 +46,18 @@ impl<T: Pod> Table<T> {
         Ok(Self { bytes, len, kind: PhantomData })
     }
 
-    /// The numbers of `values`.
+    /// A copy of `values`.
     ///
     /// # Errors
     /// As [`Self::zeros`].
-    pub(super) fn of(values: &[T]) -> Result<Self, IndexError> {
-        let mut table = Self::zeros(values.len())?;
-        table.copy_from_slice(values);
-        Ok(table)
+    pub(super) fn from_slice(values: &[T]) -> Result<Self, IndexError> {
+        let mut copy = Self::zeros(values.len())?;
+        copy.copy_from_slice(values);
+        Ok(copy)
     }
 
-    /// The numbers as they lie in memory and on disk.
-    pub(super) fn bytes(&self) -> &[u8] {
+    /// The numbers as bytes, which is also their format on disk.
+    pub(super) fn as_bytes(&self) -> &[u8] {
         let all = match &self.bytes {
             Bytes::Lines(lines) => bytemuck::cast_slice(lines),
             Bytes::Map(map) => map,
@@ -65,8 +65,8 @@ impl<T: Pod> Table<T> {
         &all[..self.len * size_of::<T>()]
     }
 
-    /// As [`Self::bytes`], to be written.
-    pub(super) fn bytes_mut(&mut self) -> &mut [u8] {
+    /// Mutable [`Self::as_bytes`].
+    pub(super) fn as_bytes_mut(&mut self) -> &mut [u8] {
         let all = match &mut self.bytes {
             Bytes::Lines(lines) => bytemuck::cast_slice_mut(lines),
             Bytes::Map(map) => map,
@@ -75,22 +75,22 @@ impl<T: Pod> Table<T> {
     }
 }
 
-impl<T: Pod> ops::Deref for Table<T> {
+impl<T: Pod> ops::Deref for AlignedVec<T> {
     type Target = [T];
     fn deref(&self) -> &[T] {
-        bytemuck::cast_slice(self.bytes())
+        bytemuck::cast_slice(self.as_bytes())
     }
 }
 
-impl<T: Pod> ops::DerefMut for Table<T> {
+impl<T: Pod> ops::DerefMut for AlignedVec<T> {
     fn deref_mut(&mut self) -> &mut [T] {
-        bytemuck::cast_slice_mut(self.bytes_mut())
+        bytemuck::cast_slice_mut(self.as_bytes_mut())
     }
 }
 
-impl<T> fmt::Debug for Table<T> {
+impl<T> fmt::Debug for AlignedVec<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Table({})", self.len)
+        write!(f, "AlignedVec({})", self.len)
     }
 }
 
@@ -99,17 +99,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn small_and_large_begin_at_a_line_and_with_zeros() {
+    fn small_and_large_arrays_are_aligned_and_zeroed() {
         for len in [0, 1, 15, 16, 17, MAP_FROM / 4 - 1, MAP_FROM / 4, MAP_FROM] {
-            let mut table = Table::<f32>::zeros(len).expect("there is room");
-            assert_eq!((table.len(), table.bytes().len()), (len, 4 * len));
-            assert!(table.bytes().as_ptr().addr().is_multiple_of(LINE) && table.iter().all(|x| *x == 0.0));
-            if let Some(last) = table.last_mut() {
+            let mut array = AlignedVec::<f32>::zeros(len).expect("there is room");
+            assert_eq!((array.len(), array.as_bytes().len()), (len, 4 * len));
+            assert!(array.as_bytes().as_ptr().addr().is_multiple_of(LINE) && array.iter().all(|x| *x == 0.0));
+            if let Some(last) = array.last_mut() {
                 *last = 1.5;
-                assert_eq!(table[len - 1], 1.5);
+                assert_eq!(array[len - 1], 1.5);
             }
         }
-        assert_eq!(Table::<u64>::zeros(usize::MAX).err(), Some(IndexError::Memory(usize::MAX)));
-        assert_eq!(*Table::of(&[3u32, 1]).expect("there is room"), [3, 1]);
+        assert_eq!(AlignedVec::<u64>::zeros(usize::MAX).err(), Some(IndexError::Memory(usize::MAX)));
+        assert_eq!(*AlignedVec::from_slice(&[3u32, 1]).expect("there is room"), [3, 1]);
     }
 }

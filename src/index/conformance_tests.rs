@@ -1,54 +1,28 @@
-//! One contract for every index: the promises of [`VectorIndex`], checked against a plain model.
+//! Conformance tests: every implementation of [`VectorIndex`] keeps its promises, checked against a plain sort.
 
 use std::{
     collections::{HashMap, HashSet},
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
-use rand::{Rng, RngExt, SeedableRng};
+use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::*;
+use super::{
+    test_points::{DIMS, EF, count_as_near, graph, near, points},
+    *,
+};
+use crate::core::UnitVector;
 
-const DIMS: usize = 24;
-
-/// What a walk of these tests keeps; few, so that the graphs here are larger than what a walk looks at.
-const EF: usize = 100;
-
-/// Points around a few centres, as trained spaces have them; some of them equal.
-pub(super) fn points(count: usize, rng: &mut impl Rng) -> Vec<(u64, UnitVector)> {
-    let centres: Vec<Vec<f32>> = (0..8).map(|_| (0..DIMS).map(|_| rng.random_range(-1.0..1.0)).collect()).collect();
-    let mut points: Vec<(u64, UnitVector)> = Vec::with_capacity(count);
-    for n in 0..count {
-        let point = match points.last() {
-            Some((_, last)) if n % 17 == 0 => last.clone(),
-            _ => near(&centres[n % centres.len()], rng),
-        };
-        points.push((1_000_000 - 7 * n as u64, point));
-    }
-    points
-}
-
-pub(super) fn near(centre: &[f32], rng: &mut impl Rng) -> UnitVector {
-    let values = centre.iter().map(|c| c + rng.random_range(-0.6..0.6)).collect();
-    UnitVector::new(values, centre.len()).expect("a random vector has a direction")
-}
-
-pub(super) fn graph(points: &[(u64, UnitVector)], traversal: Traversal, threads: usize) -> GraphIndex {
-    let parameters = GraphParameters { threads, traversal, ef_search: EF, ..GraphParameters::default() };
-    let exact = ExactIndex::new(DIMS, points.to_vec()).expect("valid points");
-    GraphIndex::build(exact, &parameters, &|_| (), &AtomicBool::new(false)).expect("nobody stops the build")
-}
-
-/// An index that holds `points` after some came later, some were replaced and others are gone.
+/// An index with `points` after some were added, some replaced and others removed.
 fn live(points: &[(u64, UnitVector)], base: impl Fn(&[(u64, UnitVector)]) -> StaticIndex) -> LiveIndex {
     let wrong = UnitVector::new(vec![-1.0; DIMS], DIMS).expect("valid");
     let mut early: Vec<(u64, UnitVector)> = points[points.len() / 10..].to_vec();
     early.iter_mut().step_by(9).for_each(|(_, point)| *point = wrong.clone());
     early.extend((0..points.len() as u64 / 8).map(|n| (3_000_000 + n, wrong.clone())));
-    let live = LiveIndex::new(base(&early), FoldLimits::default());
+    let live = LiveIndex::new(base(&early), RebuildThresholds::default());
     for (n, (key, point)) in points.iter().enumerate() {
-        // New ones, and those that were given a wrong point.
+        // Adds new points, and replaces wrong ones.
         if n < points.len() / 10 || (n - points.len() / 10).is_multiple_of(9) {
             live.apply(vec![Change::Put(*key, point.clone())]).expect("of one space");
         }
@@ -59,7 +33,7 @@ fn live(points: &[(u64, UnitVector)], base: impl Fn(&[(u64, UnitVector)]) -> Sta
     live
 }
 
-/// Every index that this crate can make of `points`.
+/// Every kind of index of `points`.
 fn all_of(points: &[(u64, UnitVector)]) -> Vec<(&'static str, Box<dyn VectorIndex>)> {
     let exact = |points: &[(u64, UnitVector)]| ExactIndex::new(DIMS, points.to_vec()).expect("valid points");
     vec![
@@ -77,24 +51,20 @@ fn truth(points: &[(u64, UnitVector)], query: &UnitVector) -> Vec<(u64, f32)> {
     all
 }
 
-/// How many of the best ten scores the hits reach rank by rank: all of them, if nothing is missing. Keys would not do: equal
-/// points are equally right.
+/// How many of the best ten scores the hits reach rank by rank: all of them, if nothing is missing. Scores are compared
+/// and not keys, because any of several equal points is a right answer.
 fn found(truth: &[(u64, f32)], hits: &[Hit]) -> (usize, usize) {
     let best = &truth[..truth.len().min(10)];
     let enough = |(hit, (_, score)): &(&Hit, &(u64, f32))| hit.score >= score - 1e-5;
     (hits.iter().zip(best).filter(enough).count(), best.len())
 }
 
-/// recall@10: how many hits are as near as the tenth of the truth. Rank by rank, one miss would count for all behind it.
+/// recall@10: how many hits are as near as the tenth true neighbor. Rank by rank, one miss would count for all later
+/// ranks.
 fn recalled(truth: &[(u64, f32)], hits: &[Hit]) -> (usize, usize) {
     let best = &truth[..truth.len().min(10)];
     let farthest = best.last().map_or(f32::INFINITY, |(_, score)| *score);
-    (as_near(&hits[..best.len().min(hits.len())], farthest), best.len())
-}
-
-/// How many of the hits are at least as near as the farthest of the truth.
-pub(super) fn as_near(hits: &[Hit], farthest: f32) -> usize {
-    hits.iter().filter(|hit| hit.score >= farthest - 1e-5).count()
+    (count_as_near(&hits[..best.len().min(hits.len())], farthest), best.len())
 }
 
 fn ranked(hits: &[Hit]) -> bool {
@@ -102,7 +72,7 @@ fn ranked(hits: &[Hit]) -> bool {
 }
 
 #[test]
-fn every_index_keeps_the_contract() {
+fn every_index_keeps_its_promises() {
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     for count in [0, 1, 2, 10, 150, 900] {
         let points = points(count, &mut rng);
@@ -125,8 +95,8 @@ fn every_index_keeps_the_contract() {
                 let wide = index.search(query, &SearchParams::top(EF)).expect("a valid query");
                 for k in [0, 1, 10, EF, MAX_K] {
                     let params = SearchParams::top(k);
-                    let answer = index.search(query, &params).expect("a valid query");
-                    let hits = &answer.hits;
+                    let result = index.search(query, &params).expect("a valid query");
+                    let hits = &result.hits;
                     assert_eq!(hits.len(), k.min(count), "{name}, k {k}");
                     assert_eq!(hits.iter().map(|h| h.key).collect::<HashSet<_>>().len(), hits.len(), "distinct keys");
                     assert!(ranked(hits), "{name}: {hits:?}");
@@ -134,7 +104,7 @@ fn every_index_keeps_the_contract() {
                     if k <= EF {
                         assert_eq!(hits[..], wide.hits[..hits.len()], "{name}: a smaller k is a prefix");
                     }
-                    assert_eq!(answer, index.search(query, &params).expect("a valid query"), "{name}: the same again");
+                    assert_eq!(result, index.search(query, &params).expect("a valid query"), "{name}: the same again");
                 }
                 let exact = index.search(query, &SearchParams::exact(10)).expect("a valid query");
                 assert_eq!(exact.strategy, Strategy::Exact);
@@ -147,7 +117,7 @@ fn every_index_keeps_the_contract() {
             }
             assert!(right as f64 >= 0.99 * wanted as f64, "{name}: {right} of {wanted}");
             for params in [SearchParams::top(12), SearchParams::exact(12)] {
-                let alone: Vec<Neighbours> =
+                let alone: Vec<SearchResult> =
                     queries.iter().map(|query| index.search(query, &params).expect("a valid query")).collect();
                 assert_eq!(index.search_batch(&queries, &params), Ok(alone), "{name}");
             }
@@ -156,14 +126,14 @@ fn every_index_keeps_the_contract() {
 }
 
 #[test]
-fn a_filter_is_never_short_and_never_lets_a_rejected_point_through() {
+fn filtered_results_are_complete_and_never_contain_other_keys() {
     let mut rng = ChaCha8Rng::seed_from_u64(5);
     let points = points(1_500, &mut rng);
     for (name, index) in all_of(&points) {
         let mut strategies = HashSet::new();
         for part in [0.0, 0.003, 0.05, 0.3, 0.9, 1.0] {
             let mut allowed: KeySet = points.iter().map(|(key, _)| *key).filter(|_| rng.random_bool(part)).collect();
-            // Keys that are not there, among them those of dead points, change nothing.
+            // Keys that do not exist, among them those of deleted points, change nothing.
             allowed.extend([0, 7, 3_000_000, 3_000_001, u64::MAX]);
             let kept: Vec<(u64, UnitVector)> =
                 points.iter().filter(|(key, _)| allowed.contains(*key)).cloned().collect();
@@ -173,31 +143,31 @@ fn a_filter_is_never_short_and_never_lets_a_rejected_point_through() {
                 let truth = truth(&kept, &query);
                 for k in [1, 10, 40, MAX_K] {
                     let params = SearchParams { filter: Some(&allowed), ..SearchParams::top(k) };
-                    let answer = index.search(&query, &params).expect("a valid query");
-                    strategies.insert(answer.strategy);
-                    assert_eq!(answer.hits.len(), k.min(kept.len()), "{name}, {part} allowed, k {k}");
-                    assert!(ranked(&answer.hits) && answer.hits.iter().all(|hit| allowed.contains(hit.key)), "{name}");
+                    let result = index.search(&query, &params).expect("a valid query");
+                    strategies.insert(result.strategy);
+                    assert_eq!(result.hits.len(), k.min(kept.len()), "{name}, {part} allowed, k {k}");
+                    assert!(ranked(&result.hits) && result.hits.iter().all(|hit| allowed.contains(hit.key)), "{name}");
                     let exact = SearchParams { exact: true, ..params };
                     let exact = index.search(&query, &exact).expect("a valid query").hits;
                     let all = truth.len().min(10).min(k);
                     assert_eq!(found(&truth[..all], &exact), (all, all), "{name}, {part} allowed");
                     if k == 40 {
-                        let (of_query, of_truth) = recalled(&truth, &answer.hits);
+                        let (of_query, of_truth) = recalled(&truth, &result.hits);
                         right += of_query;
                         wanted += of_truth;
                     }
                 }
             }
-            // The benchmark holds walks of real length to .99; these are short.
+            // These searches keep few candidates. The benchmark requires 0.99 with realistic numbers.
             assert!(right as f64 >= 0.98 * wanted as f64, "{name}, {part} allowed: {right} of {wanted}");
         }
-        let walked = strategies.iter().any(|strategy| *strategy != Strategy::Exact);
-        assert_eq!(walked, index.strategy() != Strategy::Exact, "{name}: both ways were gone: {strategies:?}");
+        let used_graph = strategies.iter().any(|strategy| *strategy != Strategy::Exact);
+        assert_eq!(used_graph, index.strategy() != Strategy::Exact, "{name}: both strategies are used: {strategies:?}");
     }
 }
 
 #[test]
-fn a_filter_far_from_the_query_is_answered_all_the_same() {
+fn filter_far_from_the_query_has_complete_results() {
     let mut rng = ChaCha8Rng::seed_from_u64(6);
     let (here, there) = (vec![1.0; DIMS], vec![-1.0; DIMS]);
     let points: Vec<(u64, UnitVector)> =
@@ -216,27 +186,27 @@ fn a_filter_far_from_the_query_is_answered_all_the_same() {
 }
 
 #[test]
-fn other_dims_a_giant_k_and_a_key_given_twice_are_errors() {
+fn other_dims_large_k_and_duplicate_keys_are_errors() {
     let mut rng = ChaCha8Rng::seed_from_u64(2);
     let points = points(20, &mut rng);
     let foreign = UnitVector::new(vec![1.0; DIMS + 1], DIMS + 1).expect("valid");
     let wrong = IndexError::WrongDims { expected: DIMS, found: DIMS + 1 };
     for (name, index) in all_of(&points) {
         for exact in [false, true] {
-            let ask = |query: &UnitVector, k| index.search(query, &SearchParams { exact, ..SearchParams::top(k) });
-            assert_eq!(ask(&foreign, 3), Err(wrong.clone()), "{name}");
-            assert_eq!(ask(&points[0].1, MAX_K + 1), Err(IndexError::KTooLarge(MAX_K + 1)), "{name}");
+            let search = |query: &UnitVector, k| index.search(query, &SearchParams { exact, ..SearchParams::top(k) });
+            assert_eq!(search(&foreign, 3), Err(wrong.clone()), "{name}");
+            assert_eq!(search(&points[0].1, MAX_K + 1), Err(IndexError::KTooLarge(MAX_K + 1)), "{name}");
         }
         let batch = [points[0].1.clone(), foreign.clone()];
         assert_eq!(index.search_batch(&batch, &SearchParams::exact(3)), Err(wrong.clone()), "{name}");
     }
-    let twice = vec![points[0].clone(), points[1].clone(), points[0].clone()];
-    assert_eq!(ExactIndex::new(DIMS, twice).err(), Some(IndexError::DuplicateKey(points[0].0)));
+    let duplicate = vec![points[0].clone(), points[1].clone(), points[0].clone()];
+    assert_eq!(ExactIndex::new(DIMS, duplicate).err(), Some(IndexError::DuplicateKey(points[0].0)));
     assert_eq!(ExactIndex::new(DIMS, vec![(1, foreign)]).err(), Some(wrong));
 }
 
 #[test]
-fn a_build_can_be_stopped_and_says_how_far_it_is() {
+fn build_can_be_stopped_and_reports_progress() {
     let mut rng = ChaCha8Rng::seed_from_u64(3);
     let points = points(1_500, &mut rng);
     let exact = || ExactIndex::new(DIMS, points.clone()).expect("valid");
@@ -253,7 +223,7 @@ fn a_build_can_be_stopped_and_says_how_far_it_is() {
 }
 
 #[test]
-fn a_thousand_equal_points_are_all_within_reach() {
+fn thousand_duplicates_are_all_reachable() {
     let mut rng = ChaCha8Rng::seed_from_u64(7);
     let mut points = points(500, &mut rng);
     let same = near(&[0.5; DIMS], &mut rng);
@@ -266,23 +236,23 @@ fn a_thousand_equal_points_are_all_within_reach() {
     }
 }
 
-/// As captions are: few sentences, said again and again.
+/// Captions are like this: few distinct sentences, each many times.
 #[test]
-fn points_that_many_keys_share_do_not_cut_the_graph_apart() {
+fn duplicates_do_not_disconnect_the_graph() {
     let mut rng = ChaCha8Rng::seed_from_u64(12);
     let different = points(600, &mut rng);
     let mut points = Vec::new();
     for (n, (_, point)) in different.iter().enumerate() {
-        points.extend((0..1 + n % 60).map(|twin| ((twin * 1_000 + n) as u64, point.clone())));
+        points.extend((0..1 + n % 60).map(|copy| ((copy * 1_000 + n) as u64, point.clone())));
     }
     for traversal in [Traversal::Byte, Traversal::Float] {
         let graph = graph(&points, traversal, 2);
         assert_eq!(graph.orphans(), 0);
         let (mut right, mut wanted) = (0, 0);
         for (_, query) in different.iter().step_by(7) {
-            let answer = graph.search(query, &SearchParams::top(10)).expect("a valid query");
-            assert_eq!(answer.strategy, Strategy::Graph);
-            let (of_query, of_truth) = recalled(&truth(&points, query), &answer.hits);
+            let result = graph.search(query, &SearchParams::top(10)).expect("a valid query");
+            assert_eq!(result.strategy, Strategy::Graph);
+            let (of_query, of_truth) = recalled(&truth(&points, query), &result.hits);
             right += of_query;
             wanted += of_truth;
         }
@@ -291,7 +261,7 @@ fn points_that_many_keys_share_do_not_cut_the_graph_apart() {
 }
 
 #[test]
-fn size_decides_between_scan_and_graph() {
+fn number_of_points_decides_between_scan_and_graph() {
     let mut rng = ChaCha8Rng::seed_from_u64(4);
     let parameters = IndexParameters { exact_up_to: 300, ..IndexParameters::default() };
     for (count, strategy) in [(300, Strategy::Exact), (301, Strategy::Graph)] {

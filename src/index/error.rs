@@ -1,8 +1,8 @@
-//! Why an index could not be built or searched.
+//! Errors of building and searching an index.
 
-use super::MAX_K;
+use super::limits::MAX_K;
 
-/// Why an index could not be built or searched.
+/// Error of building or searching an index.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IndexError {
     /// The vector belongs to another space.
@@ -13,25 +13,25 @@ pub enum IndexError {
         /// Dimensions of the vector.
         found: usize,
     },
-    /// Two points with one key.
-    #[error("key {0} was given twice")]
+    /// Two points have the same key.
+    #[error("two points have the key {0}")]
     DuplicateKey(u64),
     /// `k` is above [`MAX_K`].
-    #[error("k is {0}; at most {MAX_K} neighbours can be asked for")]
+    #[error("k is {0}; the maximum is {MAX_K}")]
     KTooLarge(usize),
-    /// More points than one index holds.
-    #[error("{0} points are more than one index holds")]
+    /// There are more points than an index can hold.
+    #[error("an index cannot hold {0} points")]
     TooMany(usize),
-    /// Somebody asked the build to stop.
+    /// The build was cancelled.
     #[error("the build was stopped")]
     Stopped,
     /// The threads of the build could not be started.
     #[error("threads for the build could not be started: {0}")]
     Threads(String),
-    /// The system gives no memory.
-    #[error("there is no memory for {0} bytes")]
+    /// An allocation failed.
+    #[error("out of memory: cannot allocate {0} bytes")]
     Memory(usize),
-    /// Links do not make a graph of the points.
-    #[error("the links do not fit the points: {0}")]
+    /// The links are not a graph of the points.
+    #[error("the links do not match the points: {0}")]
     BadGraph(String),
 }

@@ -1,55 +1,61 @@
-//! The scan: every point is looked at, so it is always right, and for small collections nothing is faster.
+//! The scan: it compares the query with every point, so it is always right, and for small collections nothing is
+//! faster.
 
 use super::{
-    IndexError, Memory, Neighbours, SearchParams, Strategy, VectorIndex,
+    error::IndexError,
+    hit::SearchResult,
+    memory::MemoryUsage,
+    params::{KeySet, SearchParams},
+    strategy::Strategy,
     tombstones::Tombstones,
-    top_k::Best,
-    vectors::{Points, Queries},
+    top_k::TopK,
+    vector_index::VectorIndex,
+    vectors::{Queries, VectorTable},
 };
 use crate::core::UnitVector;
 
 /// Points in one contiguous block, scanned for each query.
 #[derive(Debug)]
 pub struct ExactIndex {
-    points: Points,
+    points: VectorTable,
 }
 
 impl ExactIndex {
-    /// Takes points of a space of `dims` dimensions under distinct keys.
+    /// Creates an index of points with distinct keys, all of a space of `dims` dimensions.
     ///
     /// # Errors
     /// [`IndexError::WrongDims`], [`IndexError::DuplicateKey`], [`IndexError::TooMany`], [`IndexError::Memory`].
     pub fn new(dims: usize, points: Vec<(u64, UnitVector)>) -> Result<Self, IndexError> {
-        Ok(Self { points: Points::new(dims, points)? })
+        Ok(Self { points: VectorTable::new(dims, points)? })
     }
 
-    pub(super) fn from_points(points: Points) -> Self {
+    pub(super) fn from_points(points: VectorTable) -> Self {
         Self { points }
     }
 
-    pub(super) fn points(&self) -> &Points {
+    pub(super) fn points(&self) -> &VectorTable {
         &self.points
     }
 
-    pub(super) fn into_points(self) -> Points {
+    pub(super) fn into_points(self) -> VectorTable {
         self.points
     }
 }
 
-/// Looks at every point that is not dead and that the filter lets through, for each of `queries`, which are of the
-/// points' space. All queries of a batch pass while a block of points is near.
+/// Compares each of `queries` with every point that is not deleted and passes the filter. Queries and points are of the
+/// same space. All queries of a batch are compared with a block of points while it is in the cache.
 pub(super) fn scan(
-    points: &Points,
+    points: &VectorTable,
     queries: &Queries,
     params: &SearchParams<'_>,
-    dead: &Tombstones,
-    best: &mut [Best],
+    deleted: &Tombstones,
+    best: &mut [TopK],
 ) {
     match params.filter {
-        None if dead.count() == 0 => points.scan(queries.rows(), |_| true, best),
-        None => points.scan(queries.rows(), |position| !dead.contains(position), best),
+        None if deleted.count() == 0 => points.scan(queries.rows(), |_| true, best),
+        None => points.scan(queries.rows(), |position| !deleted.contains(position), best),
         Some(filter) => {
-            let positions = alive_at(points, dead, filter);
+            let positions = alive_positions(points, deleted, filter);
             for (n, best) in best.iter_mut().enumerate() {
                 points.scan_at(queries.rows().row(n), &positions, best);
             }
@@ -57,31 +63,36 @@ pub(super) fn scan(
     }
 }
 
-/// As [`scan`], for one query, and with what it finds.
-pub(super) fn scan_one(points: &Points, query: &Queries, params: &SearchParams<'_>, dead: &Tombstones) -> Neighbours {
-    let mut best = [Best::new(params.k)];
-    scan(points, query, params, dead, &mut best);
+/// Result of [`scan`] for one query.
+pub(super) fn scan_one(
+    points: &VectorTable,
+    query: &Queries,
+    params: &SearchParams<'_>,
+    deleted: &Tombstones,
+) -> SearchResult {
+    let mut best = [TopK::new(params.k)];
+    scan(points, query, params, deleted, &mut best);
     let [best] = best;
-    Neighbours { hits: best.take(), strategy: Strategy::Exact }
+    SearchResult { hits: best.into_sorted(), strategy: Strategy::Exact }
 }
 
-/// As [`scan`], with the checks that every search makes, and with no dead points.
+/// Checks `queries` and returns the results of [`scan`] for them, without tombstones.
 pub(super) fn scan_batch(
-    points: &Points,
+    points: &VectorTable,
     queries: &[UnitVector],
     params: &SearchParams<'_>,
-) -> Result<Vec<Neighbours>, IndexError> {
+) -> Result<Vec<SearchResult>, IndexError> {
     queries.iter().try_for_each(|query| params.check(points.dims(), query))?;
-    let mut best = vec![Best::new(params.k); queries.len()];
+    let mut best = vec![TopK::new(params.k); queries.len()];
     scan(points, &Queries::new(points.dims(), queries.iter())?, params, &Tombstones::default(), &mut best);
-    Ok(best.into_iter().map(|best| Neighbours { hits: best.take(), strategy: Strategy::Exact }).collect())
+    Ok(best.into_iter().map(|best| SearchResult { hits: best.into_sorted(), strategy: Strategy::Exact }).collect())
 }
 
-/// Positions of the keys of `filter` that are here and not dead.
-pub(super) fn alive_at(points: &Points, dead: &Tombstones, filter: &super::KeySet) -> Vec<u32> {
+/// Positions of the keys of `filter` that exist and are not deleted.
+fn alive_positions(points: &VectorTable, deleted: &Tombstones, filter: &KeySet) -> Vec<u32> {
     let mut positions = points.positions(filter);
-    if dead.count() > 0 {
-        positions.retain(|&position| !dead.contains(position as usize));
+    if deleted.count() > 0 {
+        positions.retain(|&position| !deleted.contains(position as usize));
     }
     positions
 }
@@ -95,12 +106,12 @@ impl VectorIndex for ExactIndex {
         self.points.len()
     }
 
-    fn search(&self, query: &UnitVector, params: &SearchParams<'_>) -> Result<Neighbours, IndexError> {
-        let mut answers = self.search_batch(std::slice::from_ref(query), params)?;
-        Ok(answers.pop().expect("one answer for one query"))
+    fn search(&self, query: &UnitVector, params: &SearchParams<'_>) -> Result<SearchResult, IndexError> {
+        let mut results = self.search_batch(std::slice::from_ref(query), params)?;
+        Ok(results.pop().expect("one result for one query"))
     }
 
-    fn search_batch(&self, queries: &[UnitVector], params: &SearchParams<'_>) -> Result<Vec<Neighbours>, IndexError> {
+    fn search_batch(&self, queries: &[UnitVector], params: &SearchParams<'_>) -> Result<Vec<SearchResult>, IndexError> {
         scan_batch(&self.points, queries, params)
     }
 
@@ -116,7 +127,7 @@ impl VectorIndex for ExactIndex {
         Strategy::Exact
     }
 
-    fn memory(&self) -> Memory {
-        Memory { points: self.points.bytes(), ..Memory::default() }
+    fn memory(&self) -> MemoryUsage {
+        MemoryUsage { points: self.points.bytes(), ..MemoryUsage::default() }
     }
 }

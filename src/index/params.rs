@@ -1,25 +1,28 @@
-//! What a search may ask for, and how a graph is made.
+//! What a search can ask for, and how a graph is built.
 
 use roaring::RoaringTreemap;
 use serde::{Deserialize, Serialize};
 
-use super::{IndexError, MAX_K};
+use super::{
+    error::IndexError,
+    limits::{EXACT_UP_TO, MAX_K},
+};
 use crate::core::UnitVector;
 
-/// A set of keys, compressed. One is made once and serves many searches.
+/// A compressed set of keys, built once for many searches.
 pub type KeySet = RoaringTreemap;
 
-/// What a search asks for.
+/// Parameters of a search.
 #[derive(Debug, Clone, Copy)]
 pub struct SearchParams<'f> {
-    /// How many neighbours, at most [`MAX_K`].
+    /// Number of neighbors, at most [`MAX_K`].
     pub k: usize,
-    /// Candidates that a walk through a graph keeps; more find more of the true neighbours and take longer. Below `k` it
-    /// counts as `k`; without it the index takes its own. A scan does not look at it.
+    /// Number of candidates that a graph search keeps; more of them find more of the true neighbors and take longer.
+    /// The minimum is `k`, the default that of the index. A scan ignores it.
     pub ef: Option<usize>,
-    /// Look at every point.
+    /// Compare the query with every point.
     pub exact: bool,
-    /// Answer with these keys alone.
+    /// Only these keys may be in the result.
     pub filter: Option<&'f KeySet>,
 }
 
@@ -29,14 +32,14 @@ impl SearchParams<'static> {
         Self { k, ef: None, exact: false, filter: None }
     }
 
-    /// The nearest `k` of all points, by looking at every one.
+    /// The nearest `k` of all points, by a scan.
     pub fn exact(k: usize) -> Self {
         Self { exact: true, ..Self::top(k) }
     }
 }
 
 impl SearchParams<'_> {
-    /// Checks what every search promises to check.
+    /// Checks the parameters and the query of a search in a space of `dims` dimensions.
     pub(super) fn check(&self, dims: usize, query: &UnitVector) -> Result<(), IndexError> {
         if query.dims() != dims {
             return Err(IndexError::WrongDims { expected: dims, found: query.dims() });
@@ -45,29 +48,29 @@ impl SearchParams<'_> {
     }
 }
 
-/// By which vectors a walk goes from point to point. Scores are always those of the full vectors.
+/// Which vectors a graph search compares while it traverses. Scores are always those of the full vectors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Traversal {
-    /// The vectors themselves.
+    /// The full vectors.
     Float,
-    /// One byte a dimension; what the walk finds is ranked by the vectors themselves.
+    /// Vectors of one byte a dimension; the candidates are then ranked by the full vectors.
     Byte,
 }
 
-/// How a graph is built and walked.
+/// How a graph is built and searched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GraphParameters {
-    /// Links of a point on each layer above the lowest, M of the paper; twice as many on the lowest. Fewer than 2 count as 2,
-    /// more than 256 as 256.
+    /// Links of a point on each layer above the lowest, M in the paper; the lowest has twice as many. Clamped to
+    /// 2..=256.
     pub links: usize,
-    /// Candidates among which the links of a point are chosen.
+    /// Number of candidates among which the links of a point are chosen.
     pub ef_construction: usize,
-    /// Candidates kept while a query walks the graph, unless the query says how many.
+    /// Number of candidates that a search keeps unless it has its own.
     pub ef_search: usize,
-    /// By which vectors a query walks.
+    /// Which vectors a search compares.
     pub traversal: Traversal,
-    /// Threads of the build. One makes the build repeatable to the byte.
+    /// Threads of the build. With one, the build is reproducible to the byte.
     pub threads: usize,
 }
 
@@ -83,17 +86,17 @@ impl Default for GraphParameters {
     }
 }
 
-/// Scan or graph, and which graph.
+/// When an index is a graph rather than a scan, and the parameters of the graph.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IndexParameters {
-    /// Collections up to this many points are scanned.
+    /// Up to this many points are scanned.
     pub exact_up_to: usize,
-    /// The graph of larger ones.
+    /// Graph of larger collections.
     pub graph: GraphParameters,
 }
 
 impl Default for IndexParameters {
     fn default() -> Self {
-        Self { exact_up_to: super::EXACT_UP_TO, graph: GraphParameters::default() }
+        Self { exact_up_to: EXACT_UP_TO, graph: GraphParameters::default() }
     }
 }

@@ -1,42 +1,45 @@
-//! How well a graph does what a scan would do.
+//! How many of the true nearest neighbors an index finds.
 
 use serde::Serialize;
 
-use super::{Hit, IndexError, Memory, SearchParams, Snapshot, Strategy, VectorIndex};
+use super::{
+    error::IndexError, hit::Hit, live::Snapshot, memory::MemoryUsage, params::SearchParams, strategy::Strategy,
+    vector_index::VectorIndex,
+};
 use crate::core::UnitVector;
 
-/// Neighbours of a query that are looked for.
+/// Number of neighbors of a query that are compared.
 pub(super) const K: usize = 10;
 
-/// Queries that are scanned for together.
+/// Queries of a batch of scans.
 const BATCH: usize = 64;
 
-/// What a self-test found.
+/// Result of a self-test.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct SelfTest {
-    /// Living points.
+    /// Number of points, without deleted ones.
     pub points: usize,
-    /// Those of them that came after the base was built.
+    /// Number of points that were added after the base was built.
     pub delta: usize,
-    /// Points of the base that are dead.
+    /// Number of deleted points of the base.
     pub tombstones: usize,
-    /// Points of the base that no walk reaches.
+    /// Number of points of the base that a search of the graph cannot reach.
     pub orphans: usize,
-    /// How searches are answered.
+    /// How searches find their hits.
     pub strategy: Strategy,
-    /// Queries that were compared.
+    /// Number of queries.
     pub queries: usize,
-    /// Of the ten nearest by scan, the part that a search finds too, or finds others that are as near; 1 without any.
+    /// Fraction of the ten nearest by scan for which a search finds a hit that is as near; 1 without queries or points.
     pub recall_at_10: f64,
-    /// The 95 % interval of that, by Wilson's score (Wilson 1927) as if each query were one trial: wider than the truth,
-    /// because a query's ten neighbours are more than one trial and less than ten.
+    /// 95 % interval of the recall, by Wilson's score (Wilson 1927) with each query as one trial. It is conservative:
+    /// the ten neighbors of a query are more than one independent trial and fewer than ten.
     pub interval: [f64; 2],
     /// Bytes in memory.
-    pub memory: Memory,
+    pub memory: MemoryUsage,
 }
 
 impl Snapshot {
-    /// Compares searches for `queries` with scans.
+    /// Compares searches of `queries` with scans.
     ///
     /// # Errors
     /// As [`VectorIndex::search`].
@@ -45,32 +48,32 @@ impl Snapshot {
         for batch in queries.chunks(BATCH) {
             for (query, truth) in batch.iter().zip(self.search_batch(batch, &SearchParams::exact(K))?) {
                 wanted += truth.hits.len();
-                found += self::found(&self.search(query, &SearchParams::top(K))?.hits, &truth.hits);
+                found += count_as_near(&self.search(query, &SearchParams::top(K))?.hits, &truth.hits);
             }
         }
         let recall_at_10 = if wanted == 0 { 1.0 } else { found as f64 / wanted as f64 };
         Ok(SelfTest {
             points: self.len(),
             delta: self.delta_len(),
-            tombstones: self.dead_in_base(),
+            tombstones: self.deleted_in_base(),
             orphans: self.base().orphans(),
             strategy: self.strategy(),
             queries: queries.len(),
             recall_at_10,
-            interval: wilson(recall_at_10, queries.len()),
+            interval: wilson_interval(recall_at_10, queries.len()),
             memory: self.memory(),
         })
     }
 }
 
-/// How many of the hits are as near as the farthest that a scan found. Of equal points any is right, so what counts is the
-/// score and not the key.
-pub(super) fn found(hits: &[Hit], truth: &[Hit]) -> usize {
+/// Number of hits that are as near as the farthest of the true neighbors. Scores are compared and not keys, because any
+/// of several equally near points is a right answer.
+pub(super) fn count_as_near(hits: &[Hit], truth: &[Hit]) -> usize {
     truth.last().map_or(0, |farthest| hits.iter().filter(|hit| hit.score >= farthest.score).count())
 }
 
-/// Wilson's 95 % interval of a proportion that was seen in `trials`.
-fn wilson(proportion: f64, trials: usize) -> [f64; 2] {
+/// Wilson's 95 % interval of a proportion that was observed in `trials`.
+fn wilson_interval(proportion: f64, trials: usize) -> [f64; 2] {
     if trials == 0 {
         return [0.0, 1.0];
     }
@@ -88,27 +91,27 @@ mod tests {
 
     use super::{
         super::{
-            Change, ExactIndex, FoldLimits, LiveIndex, StaticIndex, Traversal,
-            conformance_tests::{graph, near, points},
+            Change, ExactIndex, GraphIndex, GraphParameters, LiveIndex, RebuildThresholds, StaticIndex, Traversal,
+            test_points::{graph, near, points},
         },
         *,
     };
 
     #[test]
-    fn intervals_are_those_of_the_textbook() {
+    fn wilson_interval_matches_statsmodels() {
         // statsmodels: proportion_confint(81, 263, method="wilson") and (10, 10, …)
         for (proportion, trials, expected) in [(81.0 / 263.0, 263, [0.2553, 0.3662]), (1.0, 10, [0.7225, 1.0])] {
-            let found = wilson(proportion, trials);
+            let found = wilson_interval(proportion, trials);
             assert!(found.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-4), "{found:?}");
         }
-        assert_eq!(wilson(1.0, 0), [0.0, 1.0]);
+        assert_eq!(wilson_interval(1.0, 0), [0.0, 1.0]);
     }
 
     #[test]
-    fn a_self_test_counts_what_is_there() {
+    fn self_test_counts_points_delta_and_tombstones() {
         let mut rng = ChaCha8Rng::seed_from_u64(8);
         let points = points(1_000, &mut rng);
-        let live = LiveIndex::new(StaticIndex::Graph(graph(&points, Traversal::Byte, 2)), FoldLimits::default());
+        let live = LiveIndex::new(StaticIndex::Graph(graph(&points, Traversal::Byte, 2)), RebuildThresholds::default());
         let new = near(points[0].1.as_slice(), &mut rng);
         live.apply(vec![Change::Remove(points[3].0), Change::Put(7, new)]).expect("of one space");
         let snapshot = live.snapshot();
@@ -118,19 +121,20 @@ mod tests {
         assert!(test.recall_at_10 > 0.98 && test.interval[0] < test.recall_at_10 && test.memory.total() > 96_000);
 
         let empty = StaticIndex::Exact(ExactIndex::new(24, Vec::new()).expect("valid"));
-        let test = LiveIndex::new(empty, FoldLimits::default()).snapshot().self_test(&[]).expect("nothing to do");
+        let test =
+            LiveIndex::new(empty, RebuildThresholds::default()).snapshot().self_test(&[]).expect("nothing to do");
         assert_eq!((test.recall_at_10, test.interval), (1.0, [0.0, 1.0]));
     }
 
     #[test]
-    fn a_graph_that_misses_is_found_out() {
+    fn self_test_detects_a_graph_with_low_recall() {
         let mut rng = ChaCha8Rng::seed_from_u64(9);
         let points = points(3_000, &mut rng);
         let exact = ExactIndex::new(24, points).expect("valid");
-        let parameters = super::super::GraphParameters { ef_search: 10, links: 2, ..Default::default() };
+        let parameters = GraphParameters { ef_search: 10, links: 2, ..Default::default() };
         let stop = std::sync::atomic::AtomicBool::new(false);
-        let graph = super::super::GraphIndex::build(exact, &parameters, &|_| (), &stop).expect("builds");
-        let snapshot = LiveIndex::new(StaticIndex::Graph(graph), FoldLimits::default()).snapshot();
+        let graph = GraphIndex::build(exact, &parameters, &|_| (), &stop).expect("builds");
+        let snapshot = LiveIndex::new(StaticIndex::Graph(graph), RebuildThresholds::default()).snapshot();
         let far: Vec<UnitVector> = (0..100).map(|_| near(&[0.0; 24], &mut rng)).collect();
         let test = snapshot.self_test(&far).expect("valid queries");
         assert!(test.recall_at_10 < 0.9 && test.interval[1] < 1.0, "{test:?}");

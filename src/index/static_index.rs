@@ -3,25 +3,31 @@
 use std::sync::atomic::AtomicBool;
 
 use super::{
-    ExactIndex, GraphIndex, IndexError, IndexParameters, Memory, Neighbours, SearchParams, Strategy, VectorIndex,
-    exact::scan_one,
+    error::IndexError,
+    exact::{ExactIndex, scan_one},
+    hit::SearchResult,
+    hnsw::GraphIndex,
+    memory::MemoryUsage,
+    params::{IndexParameters, SearchParams},
+    strategy::Strategy,
     tombstones::Tombstones,
-    vectors::{Points, Queries},
+    vector_index::VectorIndex,
+    vectors::{Queries, VectorTable},
 };
 use crate::core::UnitVector;
 
-/// A scan or a graph, as the number of points asks for.
+/// A scan or a graph, depending on the number of points.
 #[derive(Debug)]
 pub enum StaticIndex {
-    /// Every point is looked at.
+    /// Every search is a scan.
     Exact(ExactIndex),
-    /// A graph is walked.
+    /// Searches use a graph.
     Graph(GraphIndex),
 }
 
 impl StaticIndex {
-    /// Builds the index that fits the number of points. `progress` is told how much is done, in points; `stop` ends the
-    /// build within a second.
+    /// Builds the index that fits the number of points. `progress` receives the number of finished points; `stop` ends
+    /// the build within a second.
     ///
     /// # Errors
     /// [`IndexError::WrongDims`], [`IndexError::DuplicateKey`], [`IndexError::TooMany`], [`IndexError::Stopped`],
@@ -42,7 +48,7 @@ impl StaticIndex {
         Ok(Self::Graph(GraphIndex::build(exact, &parameters.graph, progress, stop)?))
     }
 
-    pub(super) fn points(&self) -> &Points {
+    pub(super) fn points(&self) -> &VectorTable {
         match self {
             Self::Exact(exact) => exact.points(),
             Self::Graph(graph) => graph.points(),
@@ -56,23 +62,23 @@ impl StaticIndex {
         }
     }
 
-    /// The search of one query, with some positions dead.
+    /// Searches among the points that are not deleted.
     pub(super) fn search_alive(
         &self,
         query: &UnitVector,
         params: &SearchParams<'_>,
-        dead: &Tombstones,
-    ) -> Result<Neighbours, IndexError> {
+        deleted: &Tombstones,
+    ) -> Result<SearchResult, IndexError> {
         match self {
-            Self::Graph(graph) => graph.search_alive(query, params, dead),
+            Self::Graph(graph) => graph.search_alive(query, params, deleted),
             Self::Exact(exact) => {
                 params.check(self.dims(), query)?;
-                Ok(scan_one(exact.points(), &Queries::one(self.dims(), query)?, params, dead))
+                Ok(scan_one(exact.points(), &Queries::one(self.dims(), query)?, params, deleted))
             }
         }
     }
 
-    /// Points that no walk can reach; a scan finds them.
+    /// Number of points that a search of the graph cannot reach; a scan finds them.
     pub fn orphans(&self) -> usize {
         match self {
             Self::Exact(_) => 0,
@@ -90,11 +96,11 @@ impl VectorIndex for StaticIndex {
         self.index().len()
     }
 
-    fn search(&self, query: &UnitVector, params: &SearchParams<'_>) -> Result<Neighbours, IndexError> {
+    fn search(&self, query: &UnitVector, params: &SearchParams<'_>) -> Result<SearchResult, IndexError> {
         self.index().search(query, params)
     }
 
-    fn search_batch(&self, queries: &[UnitVector], params: &SearchParams<'_>) -> Result<Vec<Neighbours>, IndexError> {
+    fn search_batch(&self, queries: &[UnitVector], params: &SearchParams<'_>) -> Result<Vec<SearchResult>, IndexError> {
         self.index().search_batch(queries, params)
     }
 
@@ -110,7 +116,7 @@ impl VectorIndex for StaticIndex {
         self.index().strategy()
     }
 
-    fn memory(&self) -> Memory {
+    fn memory(&self) -> MemoryUsage {
         self.index().memory()
     }
 }

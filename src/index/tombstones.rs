@@ -1,12 +1,12 @@
-//! Which positions of an index are dead: a set of bits in shared pieces, so that a copy with one more dead point costs one
-//! piece and not the whole set.
+//! Which positions of an index are deleted: a bit set in shared pieces, so that a copy with one more deleted point
+//! costs one piece and not the whole set.
 
 use std::sync::Arc;
 
 /// Bits of a piece.
 const PIECE: usize = 1 << 15;
 
-/// Dead positions. Cheap to clone.
+/// Deleted positions. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Tombstones {
     pieces: Vec<Option<Arc<[u64; PIECE / 64]>>>,
@@ -14,7 +14,7 @@ pub(super) struct Tombstones {
 }
 
 impl Tombstones {
-    /// Whether the point at `position` is dead.
+    /// Whether the point at `position` is deleted.
     #[inline(always)]
     pub(super) fn contains(&self, position: usize) -> bool {
         match self.pieces.get(position / PIECE) {
@@ -23,7 +23,7 @@ impl Tombstones {
         }
     }
 
-    /// Marks the point at `position`.
+    /// Marks the point at `position` as deleted.
     pub(super) fn insert(&mut self, position: usize) {
         if self.contains(position) {
             return;
@@ -37,7 +37,7 @@ impl Tombstones {
         self.count += 1;
     }
 
-    /// Number of dead positions.
+    /// Number of deleted positions.
     pub(super) fn count(&self) -> usize {
         self.count
     }
@@ -55,16 +55,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_copy_does_not_see_later_deaths() {
-        let mut dead = Tombstones::default();
+    fn clone_does_not_see_later_deletions() {
+        let mut deleted = Tombstones::default();
         let mut model = BTreeSet::new();
         for position in [0, 63, 64, PIECE - 1, PIECE, 5 * PIECE + 7, 64, 0] {
-            let before = dead.clone();
-            dead.insert(position);
+            let before = deleted.clone();
+            deleted.insert(position);
             assert_eq!(before.contains(position), model.contains(&position));
             model.insert(position);
-            assert_eq!(dead.count(), model.len());
-            assert!((0..6 * PIECE).all(|p| dead.contains(p) == model.contains(&p)));
+            assert_eq!(deleted.count(), model.len());
+            assert!((0..6 * PIECE).all(|p| deleted.contains(p) == model.contains(&p)));
         }
     }
 }

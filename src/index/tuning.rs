@@ -1,4 +1,4 @@
-//! Which parameters fit these points on this machine: measured, not guessed.
+//! Measures which parameters fit these points on this machine.
 
 use std::{
     sync::atomic::AtomicBool,
@@ -8,52 +8,60 @@ use std::{
 use serde::Serialize;
 
 use super::{
-    ExactIndex, GraphIndex, GraphParameters, IndexError, IndexParameters, SearchParams, VectorIndex, self_test,
+    error::IndexError,
+    exact::ExactIndex,
+    hit::Hit,
+    hnsw::GraphIndex,
+    params::{GraphParameters, IndexParameters, SearchParams},
+    self_test::{K, count_as_near},
+    vector_index::VectorIndex,
 };
 use crate::core::UnitVector;
 
-/// Candidates that are tried.
+/// Numbers of candidates that are tried.
 const EFS: [usize; 5] = [50, 100, 200, 400, 800];
 
-/// The recall@10 that a walk is tuned to.
+/// The recall@10 that a graph search is tuned to.
 const RECALL: f64 = 0.99;
 
-/// A scan that takes less is not worth missing anything for: the encoder takes several times as long.
-const UNNOTICED: Duration = Duration::from_millis(1);
+/// A scan that takes less than this is preferred to a graph, which may miss points: encoding the query takes several
+/// times as long.
+const NEGLIGIBLE: Duration = Duration::from_millis(1);
 
-/// Passes over all queries, scan and walks in turns, so that what else the machine does meets all of them.
+/// Passes over all queries. Scans and graph searches alternate, so that other load on the machine affects all of them.
 const ROUNDS: usize = 3;
 
-/// A number of candidates, tried.
+/// Measurement of one number of candidates.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct Trial {
-    /// Candidates that the walk kept.
+    /// Number of candidates that the search kept.
     pub ef: usize,
-    /// Of the ten nearest by scan, the part that it found.
+    /// Fraction of the ten nearest by scan that it found.
     pub recall_at_10: f64,
-    /// Time of a query, the median over the rounds.
-    pub walk: Duration,
+    /// Time of a query, median over the rounds.
+    pub graph_time: Duration,
 }
 
-/// What the trials say.
+/// Result of tuning an index.
 #[derive(Debug, Clone, Serialize)]
 pub struct Tuning {
-    /// All of them, the fewest candidates first.
+    /// All trials, fewest candidates first.
     pub trials: Vec<Trial>,
-    /// Time of a query by scan, the median over the rounds.
-    pub scan: Duration,
-    /// Points that were scanned.
+    /// Time of a query by scan, median over the rounds.
+    pub scan_time: Duration,
+    /// Number of points that were scanned.
     pub points: usize,
-    /// The fewest candidates that found enough; the most that were tried if none did.
+    /// The smallest number of candidates with enough recall; the largest that was tried if none had.
     pub ef_search: usize,
-    /// Up to this many points a scan is as fast as a walk with these candidates, or takes less than a millisecond. A walk in
-    /// fewer points than those that were measured is a little faster, so this leans to the scan, which misses nothing.
+    /// Up to this many points a scan is as fast as a graph search with these candidates, or takes less than a
+    /// millisecond. A graph search of fewer points than were measured is a little faster, so this favors the scan,
+    /// which misses nothing.
     pub exact_up_to: usize,
 }
 
 impl Tuning {
-    /// Builds a graph of the points and walks it for `queries`. `None` if there are too few points to walk through, or
-    /// nothing to ask.
+    /// Builds a graph of the points and searches it for `queries`. `None` if there are too few points for a graph, or
+    /// no queries.
     ///
     /// # Errors
     /// As [`GraphIndex::build`] and [`VectorIndex::search`].
@@ -66,54 +74,54 @@ impl Tuning {
         stop: &AtomicBool,
     ) -> Result<Option<Self>, IndexError> {
         let count = points.len();
-        // A walk that keeps half of the points is a scan.
+        // A search that keeps half of the points becomes a scan.
         let efs: Vec<usize> = EFS.into_iter().filter(|ef| 2 * ef < count).collect();
         if efs.is_empty() || queries.is_empty() {
             return Ok(None);
         }
         let graph = GraphIndex::build(ExactIndex::new(dims, points)?, parameters, progress, stop)?;
-        let mut scans = Vec::new();
-        let mut walks = vec![Vec::new(); efs.len()];
+        let mut scan_times = Vec::new();
+        let mut graph_times = vec![Vec::new(); efs.len()];
         let mut found = vec![(0, 0); efs.len()];
         for round in 0..ROUNDS {
             if stop.load(std::sync::atomic::Ordering::Relaxed) {
                 return Err(IndexError::Stopped);
             }
-            let (truth, took) = ask(&graph, queries, SearchParams::exact(self_test::K))?;
-            scans.push(took);
+            let (truth, took) = search_all(&graph, queries, SearchParams::exact(K))?;
+            scan_times.push(took);
             for (n, &ef) in efs.iter().enumerate() {
-                let (answers, took) =
-                    ask(&graph, queries, SearchParams { ef: Some(ef), ..SearchParams::top(self_test::K) })?;
-                walks[n].push(took);
+                let params = SearchParams { ef: Some(ef), ..SearchParams::top(K) };
+                let (results, took) = search_all(&graph, queries, params)?;
+                graph_times[n].push(took);
                 if round == 0 {
-                    for (answer, truth) in answers.iter().zip(&truth) {
-                        found[n].0 += self_test::found(answer, truth);
+                    for (hits, truth) in results.iter().zip(&truth) {
+                        found[n].0 += count_as_near(hits, truth);
                         found[n].1 += truth.len();
                     }
                 }
             }
         }
-        let scan = median(scans);
+        let scan_time = median(scan_times);
         let trials: Vec<Trial> = efs
             .iter()
-            .zip(walks)
+            .zip(graph_times)
             .zip(found)
-            .map(|((&ef, walks), (found, wanted))| Trial {
+            .map(|((&ef, times), (found, wanted))| Trial {
                 ef,
                 recall_at_10: found as f64 / f64::from(wanted.max(1) as u32),
-                walk: median(walks),
+                graph_time: median(times),
             })
             .collect();
         let chosen = trials.iter().find(|trial| trial.recall_at_10 >= RECALL).or(trials.last()).copied();
-        Ok(chosen.map(|Trial { ef, walk, .. }| {
-            let crossing = count as f64 * walk.max(UNNOTICED).as_secs_f64() / scan.as_secs_f64().max(1e-9);
-            Self { trials, scan, points: count, ef_search: ef, exact_up_to: crossing as usize }
+        Ok(chosen.map(|Trial { ef, graph_time, .. }| {
+            let crossing = count as f64 * graph_time.max(NEGLIGIBLE).as_secs_f64() / scan_time.as_secs_f64().max(1e-9);
+            Self { trials, scan_time, points: count, ef_search: ef, exact_up_to: crossing as usize }
         }))
     }
 
-    /// Parameters that are right for all of some tunings: as many candidates as one of them needs, and the graph from where
-    /// one of them gains by it. Those of `before` where nothing could be measured.
-    pub fn together<'t>(tunings: impl Iterator<Item = &'t Self>, before: IndexParameters) -> IndexParameters {
+    /// Combines tunings into parameters that fit all of them: the largest `ef_search` and the smallest `exact_up_to`.
+    /// Without any tuning, these are the parameters `before`.
+    pub fn combine<'t>(tunings: impl Iterator<Item = &'t Self>, before: IndexParameters) -> IndexParameters {
         let both = |a: (usize, usize), b: (usize, usize)| (a.0.max(b.0), a.1.min(b.1));
         match tunings.map(|tuning| (tuning.ef_search, tuning.exact_up_to)).reduce(both) {
             Some((ef_search, exact_up_to)) => {
@@ -124,15 +132,15 @@ impl Tuning {
     }
 }
 
-/// The answers to all queries, one after another, and the time of one.
-fn ask(
+/// Searches for all queries in sequence. Returns their hits, and the mean time of a query.
+fn search_all(
     graph: &GraphIndex,
     queries: &[UnitVector],
     params: SearchParams<'_>,
-) -> Result<(Vec<Vec<super::Hit>>, Duration), IndexError> {
-    let began = Instant::now();
-    let answers = queries.iter().map(|query| Ok(graph.search(query, &params)?.hits)).collect::<Result<_, _>>()?;
-    Ok((answers, began.elapsed() / queries.len() as u32))
+) -> Result<(Vec<Vec<Hit>>, Duration), IndexError> {
+    let started = Instant::now();
+    let hits = queries.iter().map(|query| Ok(graph.search(query, &params)?.hits)).collect::<Result<_, _>>()?;
+    Ok((hits, started.elapsed() / queries.len() as u32))
 }
 
 fn median(mut times: Vec<Duration>) -> Duration {
@@ -145,10 +153,10 @@ mod tests {
     use rand::SeedableRng;
     use rand_chacha::ChaCha8Rng;
 
-    use super::{super::conformance_tests::points, *};
+    use super::{super::test_points::points, *};
 
     #[test]
-    fn candidates_are_as_few_as_find_enough() {
+    fn tuning_selects_the_smallest_ef_with_enough_recall() {
         let points = points(3_000, &mut ChaCha8Rng::seed_from_u64(3));
         let queries: Vec<UnitVector> = points.iter().step_by(40).map(|(_, point)| point.clone()).collect();
         let dims = queries[0].dims();
@@ -156,14 +164,14 @@ mod tests {
             let stop = AtomicBool::new(false);
             Tuning::measure(dims, points.to_vec(), queries, &GraphParameters::default(), &|_| (), &stop)
         };
-        let tuning = measure(&points, &queries).expect("nobody stops it").expect("enough points");
+        let tuning = measure(&points, &queries).expect("it is not stopped").expect("enough points");
         assert_eq!(tuning.trials.iter().map(|trial| trial.ef).collect::<Vec<_>>(), EFS);
         let chosen = tuning.trials.iter().position(|trial| trial.ef == tuning.ef_search).expect("one of them");
         assert!(tuning.trials[..chosen].iter().all(|trial| trial.recall_at_10 < RECALL), "{tuning:?}");
         assert!(tuning.trials[chosen].recall_at_10 >= RECALL, "{tuning:?}");
 
         let before = IndexParameters::default();
-        let both = Tuning::together(
+        let both = Tuning::combine(
             [&tuning, &Tuning { ef_search: 800, exact_up_to: 7, ..tuning.clone() }].into_iter(),
             before,
         );
@@ -172,6 +180,6 @@ mod tests {
 
         assert!(measure(&points[..100], &queries).expect("nothing to do").is_none());
         assert!(measure(&points, &[]).expect("nothing to do").is_none());
-        assert_eq!(Tuning::together(std::iter::empty(), before), before);
+        assert_eq!(Tuning::combine(std::iter::empty(), before), before);
     }
 }

@@ -1,40 +1,40 @@
-//! The points of an index: keys and vectors, in one contiguous block each.
+//! The points of an index: keys and vectors, each in one contiguous block.
 
 use super::{
-    Hit, IndexError, KeySet,
-    aligned::Table,
+    aligned::AlignedVec,
+    error::IndexError,
+    hit::Hit,
     kernels::{LINE, Rows, dots, products},
+    limits::MAX_POINTS,
+    params::KeySet,
     tombstones::Tombstones,
-    top_k::Best,
+    top_k::TopK,
 };
-use crate::core::{Isa, UnitVector};
+use crate::core::{SimdLevel, UnitVector};
 
-/// Numbers of a cache line.
+/// f32 values of a cache line.
 const STEP: usize = LINE / size_of::<f32>();
 
-/// Points of a scan whose products are made before they are looked at.
+/// Points of a scan whose inner products are computed before any of them is ranked.
 const BLOCK: usize = 128;
 
-/// The most points that one index holds: a step of a walk packs a position into 30 bits.
-pub(super) const MAX_POINTS: usize = (1 << 30) - 1;
-
-/// Points of one space under distinct keys, each at a position from 0, in the order of keys.
+/// Points of one space with distinct keys. Positions from 0 are in the order of keys.
 ///
-/// The order makes a key set a run through the positions. An order in which neighbours in the graph lie side by side was
-/// measured as well, and walks were no faster for it.
+/// This order lets a key set be resolved in one pass through the positions. Storing graph neighbors next to each other
+/// was measured as well and did not make searches faster.
 #[derive(Debug)]
-pub(super) struct Points {
+pub(super) struct VectorTable {
     dims: usize,
     /// `[len]`, ascending.
-    keys: Table<u64>,
-    /// `[len, stride]`: each vector is followed by zeros up to a whole cache line.
-    values: Table<f32>,
+    keys: AlignedVec<u64>,
+    /// `[len, stride]`, each vector padded with zeros to whole cache lines.
+    values: AlignedVec<f32>,
 }
 
-/// Queries, padded as points are.
+/// Queries, padded in the same way as points.
 #[derive(Debug)]
 pub(super) struct Queries {
-    values: Table<f32>,
+    values: AlignedVec<f32>,
     stride: usize,
 }
 
@@ -48,7 +48,7 @@ impl Queries {
         queries: impl ExactSizeIterator<Item = &'q UnitVector>,
     ) -> Result<Self, IndexError> {
         let stride = stride(dims);
-        let mut values = Table::zeros(stride * queries.len())?;
+        let mut values = AlignedVec::zeros(stride * queries.len())?;
         for (row, query) in values.chunks_exact_mut(stride).zip(queries) {
             check_dims(dims, query)?;
             row[..dims].copy_from_slice(query.as_slice());
@@ -56,7 +56,7 @@ impl Queries {
         Ok(Self { values, stride })
     }
 
-    /// As [`Self::new`], for one.
+    /// A single query.
     pub(super) fn one(dims: usize, query: &UnitVector) -> Result<Self, IndexError> {
         Self::new(dims, std::iter::once(query))
     }
@@ -66,7 +66,7 @@ impl Queries {
     }
 }
 
-/// Numbers of a padded row.
+/// f32 values of a padded row.
 pub(super) fn stride(dims: usize) -> usize {
     dims.next_multiple_of(STEP).max(STEP)
 }
@@ -75,28 +75,31 @@ fn check_dims(dims: usize, vector: &UnitVector) -> Result<(), IndexError> {
     if vector.dims() == dims { Ok(()) } else { Err(IndexError::WrongDims { expected: dims, found: vector.dims() }) }
 }
 
-impl Points {
-    /// Takes points in any order.
+impl VectorTable {
+    /// Creates a table of points in any order.
     ///
     /// # Errors
     /// [`IndexError::WrongDims`], [`IndexError::DuplicateKey`], [`IndexError::TooMany`], [`IndexError::Memory`].
     pub(super) fn new(dims: usize, mut points: Vec<(u64, UnitVector)>) -> Result<Self, IndexError> {
         points.sort_unstable_by_key(|(key, _)| *key);
-        if let Some(twice) = points.windows(2).find(|pair| pair[0].0 == pair[1].0) {
-            return Err(IndexError::DuplicateKey(twice[0].0));
+        if let Some(duplicate) = points.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+            return Err(IndexError::DuplicateKey(duplicate[0].0));
         }
         if points.len() > MAX_POINTS {
             return Err(IndexError::TooMany(points.len()));
         }
         let values = Queries::new(dims, points.iter().map(|(_, point)| point))?.values;
         let keys: Vec<u64> = points.iter().map(|(key, _)| *key).collect();
-        Ok(Self { dims, keys: Table::of(&keys)?, values })
+        Ok(Self { dims, keys: AlignedVec::from_slice(&keys)?, values })
     }
 
-    /// Points as they lie on disk. Says in words what is wrong with them.
-    pub(super) fn from_tables(dims: usize, keys: Table<u64>, values: Table<f32>) -> Result<Self, String> {
+    /// Creates a table from columns that were read from disk.
+    ///
+    /// # Errors
+    /// A description of the first inconsistency.
+    pub(super) fn from_columns(dims: usize, keys: AlignedVec<u64>, values: AlignedVec<f32>) -> Result<Self, String> {
         if keys.len() > MAX_POINTS || values.len() != keys.len() * stride(dims) {
-            return Err(format!("{} numbers are no vectors for {} keys", values.len(), keys.len()));
+            return Err(format!("{} values are not vectors for {} keys", values.len(), keys.len()));
         }
         if !keys.is_sorted_by(|a, b| a < b) {
             return Err("the keys are not in order".to_owned());
@@ -104,22 +107,24 @@ impl Points {
         Ok(Self { dims, keys, values })
     }
 
-    /// The points of two sets that have no key in common, without those that are dead.
+    /// Merges two tables that have no key in common, without their deleted points.
     ///
     /// # Errors
     /// [`IndexError::Memory`].
     pub(super) fn merged(parts: [(&Self, &Tombstones); 2]) -> Result<Self, IndexError> {
-        let mut from: Vec<(u64, usize, usize)> = Vec::new();
-        for (n, (points, dead)) in parts.iter().enumerate() {
-            let alive = (0..points.len()).filter(|&position| !dead.contains(position));
-            from.extend(alive.map(|position| (points.keys[position], n, position)));
+        // Key, table and position of each point that is left.
+        let mut sources: Vec<(u64, usize, usize)> = Vec::new();
+        for (n, (points, deleted)) in parts.iter().enumerate() {
+            let alive = (0..points.len()).filter(|&position| !deleted.contains(position));
+            sources.extend(alive.map(|position| (points.keys[position], n, position)));
         }
-        from.sort_unstable();
+        sources.sort_unstable();
         let dims = parts[0].0.dims;
-        let mut keys = Table::zeros(from.len())?;
-        let mut values = Table::zeros(from.len() * stride(dims))?;
-        for ((key, row), (from, n, position)) in keys.iter_mut().zip(values.chunks_exact_mut(stride(dims))).zip(from) {
-            *key = from;
+        let mut keys = AlignedVec::zeros(sources.len())?;
+        let mut values = AlignedVec::zeros(sources.len() * stride(dims))?;
+        let rows = values.chunks_exact_mut(stride(dims));
+        for ((key, row), (source_key, n, position)) in keys.iter_mut().zip(rows).zip(sources) {
+            *key = source_key;
             row.copy_from_slice(parts[n].0.rows().row(position));
         }
         Ok(Self { dims, keys, values })
@@ -134,12 +139,12 @@ impl Points {
     }
 
     /// Keys by position, ascending.
-    pub(super) fn keys(&self) -> &Table<u64> {
+    pub(super) fn keys(&self) -> &AlignedVec<u64> {
         &self.keys
     }
 
     /// Vectors by position, padded.
-    pub(super) fn values(&self) -> &Table<f32> {
+    pub(super) fn values(&self) -> &AlignedVec<f32> {
         &self.values
     }
 
@@ -150,15 +155,15 @@ impl Points {
     /// The point at `position`.
     pub(super) fn point(&self, position: usize) -> UnitVector {
         let values = self.rows().row(position)[..self.dims].to_vec();
-        UnitVector::restored(values, self.dims).expect("only unit vectors come in")
+        UnitVector::from_normalized(values, self.dims).expect("a table holds unit vectors only")
     }
 
-    /// Where a key's point lies.
+    /// The position of a key.
     pub(super) fn position(&self, key: u64) -> Option<usize> {
         self.keys.binary_search(&key).ok()
     }
 
-    /// The point under a key.
+    /// The point of a key.
     pub(super) fn get(&self, key: u64) -> Option<UnitVector> {
         Some(self.point(self.position(key)?))
     }
@@ -169,7 +174,7 @@ impl Points {
         (0..self.len()).step_by(step).take(count).map(|position| self.point(position)).collect()
     }
 
-    /// Where the points of `wanted` lie, those that are here, ascending.
+    /// Positions of the keys of `wanted` that exist, ascending.
     pub(super) fn positions(&self, wanted: &KeySet) -> Vec<u32> {
         let keys: &[u64] = &self.keys;
         if wanted.len() > keys.len() as u64 {
@@ -178,12 +183,13 @@ impl Points {
         let mut found = Vec::with_capacity(wanted.len() as usize);
         let mut from = 0;
         for key in wanted {
-            // Both are in order, so the next key is not far: leaps that double, then a search within the last one.
-            let mut leap = 1;
-            while keys.get(from + leap).is_some_and(|&next| next < key) {
-                leap *= 2;
+            // Both are sorted, so the next key is near: an exponential search, then a binary search within the last
+            // step.
+            let mut step = 1;
+            while keys.get(from + step).is_some_and(|&next| next < key) {
+                step *= 2;
             }
-            let (low, end) = (from + leap / 2, (from + leap + 1).min(keys.len()));
+            let (low, end) = (from + step / 2, (from + step + 1).min(keys.len()));
             from = low + keys[low..end].partition_point(|&next| next < key);
             match keys.get(from) {
                 Some(&next) if next == key => found.push(from as u32),
@@ -194,41 +200,41 @@ impl Points {
         found
     }
 
-    /// Looks at every point that is admitted, for every query, and offers it to that query's best.
-    pub(super) fn scan(&self, queries: Rows<'_, f32>, admit: impl Fn(usize) -> bool, best: &mut [Best]) {
-        let (isa, rows, wide) = (Isa::best(), self.rows(), queries.len());
+    /// Pushes every admitted point to the [`TopK`] of every query.
+    pub(super) fn scan(&self, queries: Rows<'_, f32>, admit: impl Fn(usize) -> bool, best: &mut [TopK]) {
+        let (simd, rows, wide) = (SimdLevel::best(), self.rows(), queries.len());
         let mut out = vec![0.0; wide * BLOCK.min(self.len())];
         for from in (0..self.len()).step_by(BLOCK) {
             let to = (from + BLOCK).min(self.len());
             let out = &mut out[..wide * (to - from)];
-            products(isa, queries, rows.range(from, to), out);
+            products(simd, queries, rows.range(from, to), out);
             for (position, products) in (from..to).zip(out.chunks_exact(wide.max(1))) {
                 for (product, best) in products.iter().zip(&mut *best) {
                     let hit = self.hit(position, *product);
-                    if best.wants(hit.score) && admit(position) {
-                        best.offer(hit);
+                    if best.accepts(hit.score) && admit(position) {
+                        best.push(hit);
                     }
                 }
             }
         }
     }
 
-    /// As [`Self::scan`], of the points at `positions` alone and for one query.
-    pub(super) fn scan_at(&self, query: &[f32], positions: &[u32], best: &mut Best) {
-        let (isa, rows) = (Isa::best(), self.rows());
+    /// Pushes the points at `positions` to the [`TopK`] of one query.
+    pub(super) fn scan_at(&self, query: &[f32], positions: &[u32], best: &mut TopK) {
+        let (simd, rows) = (SimdLevel::best(), self.rows());
         let mut out = Vec::with_capacity(BLOCK);
         for block in positions.chunks(BLOCK) {
-            dots(isa, query, rows, block, &mut out);
+            dots(simd, query, rows, block, &mut out);
             for (&position, &product) in block.iter().zip(&out) {
                 let hit = self.hit(position as usize, product);
-                if best.wants(hit.score) {
-                    best.offer(hit);
+                if best.accepts(hit.score) {
+                    best.push(hit);
                 }
             }
         }
     }
 
-    /// The hit that the point at `position` makes, given its inner product with the query.
+    /// The hit of the point at `position`, given its inner product with the query.
     #[inline(always)]
     pub(super) fn hit(&self, position: usize, product: f32) -> Hit {
         Hit { key: self.keys[position], score: product.clamp(-1.0, 1.0) }
@@ -236,7 +242,7 @@ impl Points {
 
     /// Bytes in memory.
     pub(super) fn bytes(&self) -> usize {
-        self.keys.bytes().len() + self.values.bytes().len()
+        self.keys.as_bytes().len() + self.values.as_bytes().len()
     }
 }
 
@@ -248,13 +254,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_key_set_finds_its_positions(
-            keys in prop::collection::btree_set(0u64..300, 0..120), wanted in prop::collection::btree_set(0u64..320, 0..200),
+        fn key_set_resolves_to_the_positions_of_its_keys(
+            keys in prop::collection::btree_set(0u64..300, 0..120),
+            wanted in prop::collection::btree_set(0u64..320, 0..200),
             offset in prop::sample::select(vec![0u64, 1 << 40]),
         ) {
             let along = |n: u64| UnitVector::new(vec![1.0, n as f32], 2).expect("valid");
             let given: Vec<(u64, UnitVector)> = keys.iter().rev().map(|k| (k + offset, along(*k))).collect();
-            let points = Points::new(2, given).expect("distinct keys");
+            let points = VectorTable::new(2, given).expect("distinct keys");
             let wanted: KeySet = wanted.iter().map(|k| k + offset).collect();
             let found: Vec<u64> = points.positions(&wanted).iter().map(|p| points.keys()[*p as usize]).collect();
             let expected: Vec<u64> = keys.iter().map(|k| k + offset).filter(|k| wanted.contains(*k)).collect();

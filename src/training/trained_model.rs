@@ -65,7 +65,7 @@ impl TrainedModel {
         let (image_encoder, text_encoder) = self.model.encoders();
         json!({
             "program": env!("CARGO_PKG_VERSION"),
-            "machine": format!("{} {}, {:?}", std::env::consts::OS, std::env::consts::ARCH, crate::core::Isa::best()),
+            "machine": format!("{} {}, {:?}", std::env::consts::OS, std::env::consts::ARCH, crate::core::SimdLevel::best()),
             "learned_from": {
                 "items": data.splits.len(),
                 "captions": data.text_items.len(),

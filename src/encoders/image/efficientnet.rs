@@ -16,7 +16,7 @@ use rayon::prelude::*;
 
 use super::preprocess;
 use crate::{
-    core::{Isa, Picture},
+    core::{Picture, SimdLevel},
     encoders::{
         EncoderError, ImageEncoder, Manifest,
         kernels::{Aligned, Depthwise, Epilogue, Pointwise, Rows, pad_before},
@@ -110,13 +110,13 @@ impl EfficientNetLite {
         let PictureInput { size, subtract, divide, .. } = input;
         let hash = tensor_file::fingerprint(&[&bytes]);
         let id = format!("{}-{hash}-{resize}{size}-s{subtract}d{divide}{views}", manifest.id);
-        Self::build(id, &weights, Isa::best(), scale, input, manifest.dims)
+        Self::build(id, &weights, SimdLevel::best(), scale, input, manifest.dims)
     }
 
     fn build(
         id: String,
         weights: &TensorFile<'_>,
-        isa: Isa,
+        isa: SimdLevel,
         scale: Scale,
         input: &PictureInput,
         dims: usize,
@@ -189,7 +189,7 @@ impl ImageEncoder for EfficientNetLite {
 /// TensorFile with their batch norm folded in: `w' = w · γ / √(σ² + ε)`, `b' = β - μ · γ / √(σ² + ε)`.
 struct Folded<'a> {
     weights: &'a TensorFile<'a>,
-    isa: Isa,
+    isa: SimdLevel,
     epsilon: f32,
 }
 

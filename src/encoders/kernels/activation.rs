@@ -1,14 +1,14 @@
 //! What BERT does between its matrix products: GELU, softmax, layer norm. Plain loops without branches, which the compiler turns
 //! into vector instructions, once for each instruction set.
 
-use crate::core::Isa;
+use crate::core::SimdLevel;
 
 /// Sums are made in this many lanes, because the compiler may not reorder them itself.
 const LANES: usize = 16;
 
 macro_rules! for_each_isa {
     ($(#[$doc:meta])* $name:ident($($argument:ident: $type:ty),*), $body:ident) => {
-        impl Isa {
+        impl SimdLevel {
             $(#[$doc])*
             pub(in crate::encoders) fn $name(self, $($argument: $type),*) {
                 #[cfg(target_arch = "x86_64")]
@@ -23,7 +23,7 @@ macro_rules! for_each_isa {
                 }
                 match self {
                     #[cfg(target_arch = "x86_64")]
-                    // SAFETY: an `Isa` is only made for a processor that has it.
+                    // SAFETY: an `SimdLevel` is only made for a processor that has it.
                     Self::Avx512 => unsafe { avx512($($argument),*) },
                     #[cfg(target_arch = "x86_64")]
                     // SAFETY: as above.
@@ -139,7 +139,7 @@ mod tests {
     fn gelu_has_known_values() {
         // Python: x * 0.5 * (1 + math.erf(x / math.sqrt(2)))
         let known = [(0.0, 0.0), (1.0, 0.841_344_8), (-1.0, -0.158_655_25), (3.0, 2.995_950_3), (-3.0, -0.004_049_694)];
-        for isa in Isa::available() {
+        for isa in SimdLevel::available() {
             for (x, expected) in known.into_iter().chain([(50.0, 50.0), (-50.0, 0.0), (0.1, 0.053_982_785)]) {
                 let mut numbers = [x; 17];
                 isa.gelu(&mut numbers);
@@ -154,7 +154,7 @@ mod tests {
             rows in 1usize..4, values in prop::collection::vec(-30f32..30.0, 60), columns in 2usize..15
         ) {
             let from = &values[..rows * columns];
-            for isa in Isa::available() {
+            for isa in SimdLevel::available() {
                 let mut numbers = from.to_vec();
                 isa.softmax(&mut numbers, columns);
                 for (row, from) in numbers.chunks(columns).zip(from.chunks(columns)) {

@@ -6,7 +6,7 @@ use super::{
     Aligned,
     simd::{Portable, Simd},
 };
-use crate::core::Isa;
+use crate::core::SimdLevel;
 
 /// Neighbouring results that are summed at once and so share the loads of the weights.
 const TILE: usize = 4;
@@ -27,7 +27,7 @@ pub(in crate::encoders) struct Rows<'a> {
 /// The weights of a depthwise convolution with SAME padding as TensorFlow pads: the odd pixel goes to the bottom and right.
 #[derive(Clone)]
 pub(in crate::encoders) struct Depthwise {
-    isa: Isa,
+    isa: SimdLevel,
     kernel: usize,
     stride: usize,
     channels: usize,
@@ -43,7 +43,13 @@ pub(in crate::encoders) fn pad_before(length: usize, kernel: usize, stride: usiz
 
 impl Depthwise {
     /// Takes weights `[channels, kernel, kernel]`, row-major, and a bias `[channels]`.
-    pub(in crate::encoders) fn new(isa: Isa, kernel: usize, stride: usize, weights: &[f32], bias: &[f32]) -> Self {
+    pub(in crate::encoders) fn new(
+        isa: SimdLevel,
+        kernel: usize,
+        stride: usize,
+        weights: &[f32],
+        bias: &[f32],
+    ) -> Self {
         let (channels, taps) = (bias.len(), kernel * kernel);
         assert_eq!(weights.len(), channels * taps, "weights are [channels, kernel, kernel]");
         let mut turned = Aligned::zeros(weights.len());
@@ -92,10 +98,10 @@ impl Depthwise {
         unsafe {
             match self.isa {
                 #[cfg(target_arch = "x86_64")]
-                Isa::Avx512 => avx512(self, from, wanted, to),
+                SimdLevel::Avx512 => avx512(self, from, wanted, to),
                 #[cfg(target_arch = "x86_64")]
-                Isa::Avx2 => avx2(self, from, wanted, to),
-                Isa::Portable => all::<Portable>(self, from, wanted, to),
+                SimdLevel::Avx2 => avx2(self, from, wanted, to),
+                SimdLevel::Portable => all::<Portable>(self, from, wanted, to),
             }
         }
     }
@@ -278,7 +284,7 @@ mod tests {
             let picture = numbers(height * width * channels);
             let weights = numbers(channels * kernel * kernel);
             let bias = numbers(channels);
-            for isa in Isa::available() {
+            for isa in SimdLevel::available() {
                 let depthwise = Depthwise::new(isa, kernel, stride, &weights, &bias);
                 let (height_after, width_after) = (depthwise.shrunk(height), depthwise.shrunk(width));
                 let (pad_y, pad_x) = (pad_before(height, kernel, stride), pad_before(width, kernel, stride));

@@ -1,7 +1,7 @@
 //! A linear layer on the encoders' kernels, for whoever asks networks of a few rows at a time.
 
 use super::{Epilogue, Pointwise};
-use crate::core::Isa;
+use crate::core::SimdLevel;
 
 /// x Wᵀ + b, with W laid out for this processor. A row gets the same numbers, bit by bit, whatever rows are beside it; general matrix
 /// products do not promise that, for they choose the order of their sums by the shape.
@@ -14,7 +14,7 @@ impl Linear {
     /// # Panics
     /// If the lengths are not these.
     pub fn new(inputs: usize, weights: &[f32], bias: &[f32]) -> Self {
-        Self(Pointwise::new(Isa::best(), inputs, weights, bias))
+        Self(Pointwise::new(SimdLevel::best(), inputs, weights, bias))
     }
 
     /// `[rows, inputs]` to `[rows, outputs]`, on the caller's thread.

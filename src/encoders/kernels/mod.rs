@@ -1,6 +1,6 @@
 //! The arithmetic of both encoders: f32, channels last (`[height, width, channels]`, `[tokens, channels]`), one thread.
 //!
-//! Each kernel is written once over [`simd::Simd`] and instantiated for AVX-512, for AVX2 with FMA, and portably; [`Isa`](crate::core::Isa) says
+//! Each kernel is written once over [`simd::Simd`] and instantiated for AVX-512, for AVX2 with FMA, and portably; [`SimdLevel`](crate::core::SimdLevel) says
 //! which instance runs, chosen when a network is loaded.
 
 mod activation;

@@ -7,7 +7,7 @@ use super::{
     Aligned,
     simd::{Portable, Simd},
 };
-use crate::core::Isa;
+use crate::core::SimdLevel;
 
 /// Pixels that go through all panels before the next: together they stay in the second-level cache.
 const PIXEL_BLOCK: usize = 64;
@@ -26,7 +26,7 @@ pub(in crate::encoders) enum Epilogue<'a> {
 /// The weights of a 1×1 convolution.
 #[derive(Clone)]
 pub(in crate::encoders) struct Pointwise {
-    isa: Isa,
+    isa: SimdLevel,
     inputs: usize,
     outputs: usize,
     panels: Vec<Panel>,
@@ -48,7 +48,7 @@ struct Panel {
 
 impl Pointwise {
     /// Takes weights `[outputs, inputs]`, row-major, and a bias `[outputs]`.
-    pub(in crate::encoders) fn new(isa: Isa, inputs: usize, weights: &[f32], bias: &[f32]) -> Self {
+    pub(in crate::encoders) fn new(isa: SimdLevel, inputs: usize, weights: &[f32], bias: &[f32]) -> Self {
         let (outputs, lanes) = (bias.len(), isa.lanes());
         assert_eq!(weights.len(), inputs * outputs, "weights are [outputs, inputs]");
         let mut panels = Vec::new();
@@ -98,10 +98,10 @@ impl Pointwise {
         unsafe {
             match self.isa {
                 #[cfg(target_arch = "x86_64")]
-                Isa::Avx512 => avx512(self, pixels, from, to, epilogue),
+                SimdLevel::Avx512 => avx512(self, pixels, from, to, epilogue),
                 #[cfg(target_arch = "x86_64")]
-                Isa::Avx2 => avx2(self, pixels, from, to, epilogue),
-                Isa::Portable => all::<Portable, 2>(self, pixels, from, to, epilogue),
+                SimdLevel::Avx2 => avx2(self, pixels, from, to, epilogue),
+                SimdLevel::Portable => all::<Portable, 2>(self, pixels, from, to, epilogue),
             }
         }
     }
@@ -272,7 +272,7 @@ mod tests {
             let bias = numbers(seed ^ 2, outputs);
             let other = numbers(seed ^ 3, pixels * outputs);
             let epilogue = [Epilogue::Linear, Epilogue::Relu6, Epilogue::Add(&other)][kind];
-            for isa in Isa::available() {
+            for isa in SimdLevel::available() {
                 let mut to = vec![f32::NAN; pixels * outputs];
                 Pointwise::new(isa, inputs, &weights, &bias).run(&from, &mut to, epilogue);
                 for (at, &found) in to.iter().enumerate() {

@@ -10,7 +10,7 @@ use std::ops::Range;
 use serde::Deserialize;
 
 use crate::{
-    core::Isa,
+    core::SimdLevel,
     encoders::{
         EncoderError,
         kernels::{Epilogue, Pointwise},
@@ -44,7 +44,7 @@ pub(super) enum Activation {
 
 /// The network.
 pub(super) struct Bert {
-    isa: Isa,
+    isa: SimdLevel,
     config: Config,
     /// `[vocab_size, hidden]`
     words: Vec<f32>,
@@ -71,7 +71,7 @@ struct Layer {
 
 impl Bert {
     /// Takes the weights by the names of the published checkpoints. `config`'s heads divide its hidden size.
-    pub(super) fn load(weights: &TensorFile<'_>, config: Config, isa: Isa) -> Result<Self, EncoderError> {
+    pub(super) fn load(weights: &TensorFile<'_>, config: Config, isa: SimdLevel) -> Result<Self, EncoderError> {
         let hidden = config.hidden_size;
         let norm = |name: String| {
             let part = |part: &str| weights.take(&format!("{name}.{part}"), &[hidden]);
@@ -223,7 +223,7 @@ mod tests {
         let sentences: Vec<Vec<u32>> =
             [1, 7, 90, 16].map(|length| (0..length).map(|at| at * 7 % 50).collect()).to_vec();
         let together: Vec<&[u32]> = sentences.iter().map(Vec::as_slice).collect();
-        for isa in Isa::available() {
+        for isa in SimdLevel::available() {
             let config: Config = serde_json::from_value(sizes.clone()).expect("our config");
             let ours = Bert::load(&weights, config, isa).expect("loads");
             let all = ours.forward(&together);

@@ -12,7 +12,7 @@ use super::{
     tokenizer::{MAX_CHARACTERS, Tokenized, Tokenizer},
 };
 use crate::{
-    core::Isa,
+    core::SimdLevel,
     encoders::{
         EncoderError, Manifest, TextEncoder,
         tensor_file::{self, TensorFile},
@@ -62,7 +62,7 @@ impl MiniLm {
         }
         let tokenizer = Tokenizer::parse(&tokenizer_path, &tokenizer_bytes, max_tokens, config.vocab_size)?;
         let weights = TensorFile::parse(&weights_path, &weights_bytes)?;
-        let network = Bert::load(&weights, config, Isa::best())?;
+        let network = Bert::load(&weights, config, SimdLevel::best())?;
         Ok(Self { id, dims: manifest.dims, tokenizer, network })
     }
 

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     catalog::{DeleteOutcome, Filter, Item, WriteCondition, etag, etag_matches},
     collection::{Collection, Encoders},
-    compute::{self, Worker},
+    compute::{self, WorkerPool},
     engine::{
         error::EngineError,
         limits::EngineLimits,
@@ -30,7 +30,7 @@ pub struct IngestService {
     encoders: Encoders,
     limits: EngineLimits,
     serving: Arc<Serving>,
-    workers: Arc<Worker>,
+    workers: Arc<WorkerPool>,
     tasks: TaskRunner,
     group_commit: GroupCommit,
 }
@@ -41,7 +41,7 @@ impl IngestService {
         encoders: Encoders,
         limits: EngineLimits,
         serving: Arc<Serving>,
-        workers: Arc<Worker>,
+        workers: Arc<WorkerPool>,
         tasks: TaskRunner,
     ) -> Self {
         let group_commit = GroupCommit::new(collection.catalog.clone(), Arc::clone(&serving), tasks.clone());
@@ -89,7 +89,7 @@ impl IngestService {
             };
             encode_draft(draft, before.as_ref(), put, encoding)
         };
-        self.workers.run(None, encode).await?.answer
+        self.workers.run(None, encode).await?.output
     }
 
     pub(super) async fn write(&self, items: Vec<PendingItem>) -> Vec<WriteResult> {

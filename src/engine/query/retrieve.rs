@@ -11,7 +11,7 @@ use super::{
 use crate::{
     catalog::{Catalog, Filter},
     engine::{error::EngineError, serving::ServingSnapshot},
-    index::{Neighbours, Strategy, VectorIndex},
+    index::{SearchResult, Strategy, VectorIndex},
     model::QueryEmbedding,
 };
 
@@ -60,7 +60,7 @@ pub(super) async fn retrieve(
             ef: query.ef,
             filter,
         };
-        let Neighbours { hits, strategy: used } = search.search(vector_query, query.deadline).await?;
+        let SearchResult { hits, strategy: used } = search.search(vector_query, query.deadline).await?;
         strategy.get_or_insert(used);
         let (direction, calibration) = (direction(origin.source, kind), snapshot.model.calibration());
         let candidate = |key: i64, score: f32| Candidate {

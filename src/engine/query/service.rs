@@ -29,7 +29,7 @@ use super::{
 use crate::{
     catalog::{Catalog, Filter, LabelCount, Watermark},
     collection::{Collection, Encoders, encode_one},
-    compute::Worker,
+    compute::WorkerPool,
     core::UnitVector,
     dataset::{self, PictureLimits},
     encoders::ImageEncoder,
@@ -59,7 +59,7 @@ pub struct QueryService {
     limits: EngineLimits,
     serving: Arc<Serving>,
     image_encoder: Arc<dyn ImageEncoder>,
-    image_workers: Arc<Worker>,
+    image_workers: Arc<WorkerPool>,
     text_encoder: BatchedTextEncoder,
     vector_search: VectorSearch,
     items: ItemCache,
@@ -78,7 +78,7 @@ impl QueryService {
         encoders: &Encoders,
         limits: EngineLimits,
         serving: Arc<Serving>,
-        image_workers: Arc<Worker>,
+        image_workers: Arc<WorkerPool>,
         query_cache: Arc<QueryCache>,
     ) -> std::io::Result<Self> {
         Ok(Self {
@@ -244,7 +244,7 @@ impl QueryService {
             embedding.ok_or_else(|| EngineError::internal("the model gave no embedding for a picture"))
         };
         let done = self.image_workers.run(deadline, embed).await?;
-        Ok((done.answer?, done.waited))
+        Ok((done.output?, done.waited))
     }
 
     /// All results in order. `applied` is the watermark of the indexes before they are searched, `took` the time so far.

@@ -12,7 +12,7 @@ use std::{
 use super::query_cache::QueryCache;
 use crate::{
     collection::blocking,
-    compute::{self, BatchLimits, Batcher, Done},
+    compute::{self, BatchLimits, Batcher, Completed},
     encoders::TextEncoder,
     engine::{error::EngineError, serving::ServingSnapshot},
     model::{FeatureMatrix, QueryEmbedding},
@@ -52,7 +52,13 @@ impl BatchedTextEncoder {
         waiting: usize,
         cache: Arc<QueryCache>,
     ) -> std::io::Result<Self> {
-        let limits = BatchLimits { waiting, jobs: BATCH_TEXTS, weight: BATCH_TOKENS, window: WINDOW, own_pools: true };
+        let limits = BatchLimits {
+            max_waiting: waiting,
+            max_jobs: BATCH_TEXTS,
+            max_weight: BATCH_TOKENS,
+            window: WINDOW,
+            dedicated_pool: true,
+        };
         let worker_encoder = Arc::clone(&encoder);
         let work = move |entries: Vec<QueueEntry>| run_batch(worker_encoder.as_ref(), &entries);
         let queue = Batcher::start("texts", compute::cores(), limits, work)?;
@@ -81,7 +87,7 @@ impl BatchedTextEncoder {
             return Ok((with_unknown(&embedding), Duration::ZERO));
         }
         let entry = QueueEntry { ids: tokens.ids.clone(), snapshot: Arc::clone(snapshot) };
-        let Done { answer, waited, .. } = self.queue.run(entry, tokens.ids.len().max(1), deadline).await?;
+        let Completed { output: answer, waited, .. } = self.queue.run(entry, tokens.ids.len().max(1), deadline).await?;
         let embedding = Arc::new(answer?);
         let answer = with_unknown(&embedding);
         self.cache.insert(model, tokens.ids, &embedding);

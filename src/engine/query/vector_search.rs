@@ -15,7 +15,7 @@ use crate::{
     compute::{self, BatchLimits, Batcher},
     core::UnitVector,
     engine::{error::EngineError, serving::ServingSnapshot},
-    index::{IndexError, KeySet, LiveIndex, Neighbours, SearchParams, Strategy, VectorIndex},
+    index::{IndexError, KeySet, LiveIndex, SearchParams, SearchResult, Strategy, VectorIndex},
 };
 
 /// The number of neighbours that an index is asked for.
@@ -48,7 +48,7 @@ impl VectorQuery {
         !self.exact && self.ef.is_none() && self.filter.is_none() && self.index().strategy() == Strategy::Exact
     }
 
-    fn search(&self) -> Result<Neighbours, IndexError> {
+    fn search(&self) -> Result<SearchResult, IndexError> {
         let params = SearchParams {
             exact: self.exact,
             ef: self.ef,
@@ -61,17 +61,17 @@ impl VectorQuery {
 
 /// The queue of searches and its workers.
 #[derive(Debug)]
-pub(super) struct VectorSearch(Batcher<VectorQuery, Result<Neighbours, IndexError>>);
+pub(super) struct VectorSearch(Batcher<VectorQuery, Result<SearchResult, IndexError>>);
 
 impl VectorSearch {
     pub(super) fn start() -> std::io::Result<Self> {
         let limits = BatchLimits {
             // Admission control bounds the number of queries; none is refused here.
-            waiting: usize::MAX,
-            jobs: BATCH,
-            weight: BATCH,
+            max_waiting: usize::MAX,
+            max_jobs: BATCH,
+            max_weight: BATCH,
             window: Duration::ZERO,
-            own_pools: false,
+            dedicated_pool: false,
         };
         Ok(Self(Batcher::start("search", compute::cores(), limits, |queries| run_batch(&queries))?))
     }
@@ -81,14 +81,14 @@ impl VectorSearch {
         &self,
         query: VectorQuery,
         deadline: Option<Instant>,
-    ) -> Result<Neighbours, EngineError> {
+    ) -> Result<SearchResult, EngineError> {
         // A search that cannot share its work has a batch of its own, so that it holds up no other.
         let weight = if query.is_plain_scan() { 1 } else { BATCH };
-        Ok(self.0.run(query, weight, deadline).await?.answer?)
+        Ok(self.0.run(query, weight, deadline).await?.output?)
     }
 }
 
-fn run_batch(queries: &[VectorQuery]) -> Vec<Result<Neighbours, IndexError>> {
+fn run_batch(queries: &[VectorQuery]) -> Vec<Result<SearchResult, IndexError>> {
     let mut results = Vec::with_capacity(queries.len());
     while let Some(first) = queries.get(results.len()) {
         let rest = &queries[results.len()..];

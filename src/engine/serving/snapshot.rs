@@ -20,8 +20,8 @@ use crate::{
     collection::{Collection, CollectionError, Encoders, Progress, base_watermark, blocking},
     engine::query::Kind,
     index::{
-        Change, FoldLimits, GenerationError, IndexError, IndexParameters, LiveIndex, SelfTest, Space, StaticIndex,
-        VectorIndex,
+        Change, GenerationError, IndexError, IndexParameters, LiveIndex, RebuildThresholds, SelfTest, Space,
+        StaticIndex, VectorIndex,
     },
     model::{Model, QueryEncoder},
     training::load_model,
@@ -146,7 +146,7 @@ impl ServingSnapshot {
         (images, texts): (StaticIndex, StaticIndex),
         base_watermark: Watermark,
     ) -> Result<Self, CollectionError> {
-        let [images, texts] = [images, texts].map(|base| Arc::new(LiveIndex::new(base, FoldLimits::default())));
+        let [images, texts] = [images, texts].map(|base| Arc::new(LiveIndex::new(base, RebuildThresholds::default())));
         Ok(Self {
             number,
             record,
@@ -207,7 +207,7 @@ impl ServingSnapshot {
 
     /// Whether so much has changed since the static indexes were built that building new ones pays.
     pub(in crate::engine) fn needs_rebuild(&self) -> bool {
-        self.images.needs_fold() || self.texts.needs_fold()
+        self.images.needs_rebuild() || self.texts.needs_rebuild()
     }
 
     /// Compares both indexes with scans, for vectors of the other modality, as queries in service mostly are.

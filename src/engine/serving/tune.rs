@@ -38,7 +38,7 @@ pub async fn tune_index(
         Ok::<_, CollectionError>(measured)
     })
     .await??;
-    let parameters = Tuning::together(tunings.iter().filter_map(|(_, tuning)| tuning.as_ref()), before);
+    let parameters = Tuning::combine(tunings.iter().filter_map(|(_, tuning)| tuning.as_ref()), before);
     collection.set_index_parameters(&parameters).await?;
     Ok((parameters, tunings))
 }

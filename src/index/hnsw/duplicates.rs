@@ -1,21 +1,23 @@
-//! Equal points. Captions repeat, and so do their points: a fifth of all words of a collection may be one point. In a graph
-//! they would fill each other's links until no link leads out, so only the first of them is linked like any other point;
-//! it leads to the second, and that one, as the root of a tree, to the rest. A walk that comes near finds all of them.
+//! Duplicate points. Captions repeat, and so do their points: a fifth of a collection's captions may be the same point.
+//! In a graph, duplicates would fill each other's links until no link leads out. So only the first of a group is linked
+//! like any other point; it has a link to the second, which is the root of a tree of the rest. A search that reaches
+//! the first finds all of them.
 
 use std::collections::HashMap;
 
-use super::{super::vectors::Points, links::Links};
+use super::links::{Links, NONE};
+use crate::index::vectors::VectorTable;
 
-/// Which points equal which, bit by bit.
-pub(super) struct Twins {
-    /// For each position the first one with an equal point, `[len]`.
+/// Groups of points that are equal bit for bit.
+pub(super) struct DuplicateGroups {
+    /// First position of each position's group, `[len]`.
     first: Vec<u32>,
-    /// For each first one that has twins, the others, ascending.
+    /// The other positions of each group of at least two, by their first position, ascending.
     others: HashMap<u32, Vec<u32>>,
 }
 
-impl Twins {
-    pub(super) fn of(points: &Points) -> Self {
+impl DuplicateGroups {
+    pub(super) fn find(points: &VectorTable) -> Self {
         let rows = points.rows();
         let mut known: HashMap<&[u8], u32> = HashMap::with_capacity(points.len());
         let mut others: HashMap<u32, Vec<u32>> = HashMap::new();
@@ -31,28 +33,28 @@ impl Twins {
         Self { first, others }
     }
 
-    /// Whether the graph links this point like any other.
+    /// Whether a point is the first of its group, and so is linked by similarity.
     pub(super) fn is_first(&self, at: u32) -> bool {
         self.first[at as usize] == at
     }
 
-    /// How many of its `width` links lead to other than equal points.
-    pub(super) fn room(&self, at: u32, width: usize) -> usize {
+    /// How many of a point's `width` link slots are for points outside its group.
+    pub(super) fn free_slots(&self, at: u32, width: usize) -> usize {
         width - usize::from(self.others.contains_key(&at))
     }
 
-    /// Links each first point to its twins.
-    pub(super) fn hang(&self, links: &mut Links) {
+    /// Links each first point to its duplicates.
+    pub(super) fn attach(&self, links: &mut Links) {
         let width = links.width();
         for (&first, others) in &self.others {
-            let slots = links.of_mut(first);
-            // A slot may only be filled if those before it are; the last one was kept free.
-            let free = slots.iter().position(|&to| to == super::links::NONE).unwrap_or(width - 1);
+            let slots = links.slots_mut(first);
+            // Links precede empty slots. If all are taken, the last one was reserved for this link.
+            let free = slots.iter().position(|&to| to == NONE).unwrap_or(width - 1);
             slots[free] = others[0];
-            // As in a heap with `width` children.
+            // The tree is laid out as a heap with `width` children for each node.
             for (n, &at) in others.iter().enumerate() {
                 let children = others.iter().skip(n * width + 1).take(width);
-                links.of_mut(at).iter_mut().zip(children).for_each(|(slot, &child)| *slot = child);
+                links.slots_mut(at).iter_mut().zip(children).for_each(|(slot, &child)| *slot = child);
             }
         }
     }

@@ -1,74 +1,75 @@
-//! Points that no link leads to would never be found by a walk. Here each gets a link from a point near it, in place of one
-//! that is not needed to reach another; and then equal points are hung to the first of them.
+//! Repair of unreachable points. A search could never find a point to which no path leads. Each of them gets a link
+//! from a point near it, in place of a link that is not needed to reach another point. Then duplicates are attached to
+//! the first of their group.
 
 use super::{
-    super::vectors::Points,
-    duplicates::Twins,
+    duplicates::DuplicateGroups,
     links::{Links, NONE},
-    search::{Floats, Reach, Scratch, walk},
+    search::{FloatMetric, SearchBuffers, SearchLimits, search_layers},
 };
+use crate::{core::SimdLevel, index::vectors::VectorTable};
 
-use crate::core::Isa;
-
-/// Candidates for the one link that leads to an orphan.
+/// Candidates for the source of an orphan's link.
 const EF: usize = 64;
 
-/// Makes every point reachable from where walks begin.
-pub(super) fn connect(points: &Points, twins: &Twins, mut links: Links) -> Links {
-    let mut tree = Tree::of(&links);
-    let mut scratch = Scratch::default();
-    let mut last = links.entry();
-    for orphan in (0..points.len() as u32).filter(|&at| twins.is_first(at)) {
-        if tree.reached(orphan) {
+/// Makes every point reachable from the entry point.
+pub(super) fn connect_orphans(points: &VectorTable, duplicates: &DuplicateGroups, mut links: Links) -> Links {
+    let mut tree = SpanningTree::new(&links);
+    let mut buffers = SearchBuffers::default();
+    let mut last = links.entry_point();
+    for orphan in (0..points.len() as u32).filter(|&at| duplicates.is_first(at)) {
+        if tree.reaches(orphan) {
             continue;
         }
         let rows = points.rows();
         let query = rows.row(orphan as usize);
-        let mut metric = Floats { isa: Isa::best(), query, rows, products: Vec::new() };
-        walk(&links, &mut metric, Reach { ef: EF, budget: usize::MAX }, |_| true, &mut scratch);
-        // The walk came down from an upper layer, perhaps to where nothing else leads. The orphan that was linked last has
-        // links to spare, whatever the others have.
-        let near: Vec<u32> = scratch.found().map(|(_, at)| at).filter(|&at| tree.reached(at)).chain([last]).collect();
-        let room = |at| twins.room(at, links.width());
-        let free = near.into_iter().find_map(|from| Some((from, tree.spare(&links.of(from)[..room(from)], from)?)));
-        let Some((from, slot)) = free else { continue };
-        links.of_mut(from)[slot] = orphan;
-        tree.hang(&links, orphan, from);
+        let mut metric = FloatMetric { simd: SimdLevel::best(), query, rows, products: Vec::new() };
+        search_layers(&links, &mut metric, SearchLimits { ef: EF, budget: usize::MAX }, |_| true, &mut buffers);
+        // The search descended from an upper layer, possibly to a part that layer 0 does not reach. The orphan that was
+        // connected last always has a slot to spare.
+        let near: Vec<u32> = buffers.found().map(|(_, at)| at).filter(|&at| tree.reaches(at)).chain([last]).collect();
+        let source = near.into_iter().find_map(|from| {
+            let slots = &links.slots(from)[..duplicates.free_slots(from, links.width())];
+            Some((from, tree.spare_slot(slots, from)?))
+        });
+        let Some((from, slot)) = source else { continue };
+        links.slots_mut(from)[slot] = orphan;
+        tree.attach(&links, orphan, from);
         last = orphan;
     }
-    twins.hang(&mut links);
+    duplicates.attach(&mut links);
     links
 }
 
-/// How many points no walk on the lowest layer can reach.
-pub(super) fn orphans(links: &Links) -> usize {
-    let tree = Tree::of(links);
-    (0..links.len() as u32).filter(|&at| !tree.reached(at)).count()
+/// Number of points that no path on the lowest layer reaches.
+pub(super) fn count_orphans(links: &Links) -> usize {
+    let tree = SpanningTree::new(links);
+    (0..links.len() as u32).filter(|&at| !tree.reaches(at)).count()
 }
 
-/// Which link leads to each point that can be reached: the point it comes from.
-struct Tree(Vec<u32>);
+/// A spanning tree of the points that the entry point reaches on layer 0: the parent of each point, or [`NONE`].
+struct SpanningTree(Vec<u32>);
 
-impl Tree {
-    fn of(links: &Links) -> Self {
+impl SpanningTree {
+    fn new(links: &Links) -> Self {
         let mut tree = Self(vec![NONE; links.len()]);
         if links.len() > 0 {
-            tree.hang(links, links.entry(), links.entry());
+            tree.attach(links, links.entry_point(), links.entry_point());
         }
         tree
     }
 
-    fn reached(&self, at: u32) -> bool {
+    fn reaches(&self, at: u32) -> bool {
         self.0[at as usize] != NONE
     }
 
-    /// Hangs a point below `from`, and all that is reached through it for the first time.
-    fn hang(&mut self, links: &Links, at: u32, from: u32) {
-        self.0[at as usize] = from;
+    /// Adds a point as a child of `parent`, and every point that becomes reachable through it.
+    fn attach(&mut self, links: &Links, at: u32, parent: u32) {
+        self.0[at as usize] = parent;
         let mut queue = vec![at];
         while let Some(at) = queue.pop() {
-            for &to in links.of(at).iter().take_while(|&&to| to != NONE) {
-                if !self.reached(to) {
+            for &to in links.slots(at).iter().take_while(|&&to| to != NONE) {
+                if !self.reaches(to) {
                     self.0[to as usize] = at;
                     queue.push(to);
                 }
@@ -76,11 +77,11 @@ impl Tree {
         }
     }
 
-    /// The last of a point's slots by which nothing hangs.
-    fn spare(&self, slots: &[u32], from: u32) -> Option<usize> {
-        // Links come before NONE, so a free slot is the first of those.
-        if let Some(free) = slots.iter().position(|&to| to == NONE) {
-            return Some(free);
+    /// A slot of `from` that is empty or, failing that, the last whose link is not an edge of the tree.
+    fn spare_slot(&self, slots: &[u32], from: u32) -> Option<usize> {
+        // Links precede empty slots.
+        if let Some(empty) = slots.iter().position(|&to| to == NONE) {
+            return Some(empty);
         }
         slots.iter().rposition(|&to| self.0[to as usize] != from)
     }

@@ -1,54 +1,58 @@
-//! The walk: from the top of the graph greedily down to its lowest layer, and there with a pool of the nearest points
-//! seen so far, until none of them has neighbours that were not looked at (Malkov & Yashunin 2016, algorithms 2 and 5).
+//! Search of the graph: greedily from the entry point down to the lowest layer, and there with a pool of the nearest
+//! points found so far, until the neighbors of all of them have been compared with the query (Malkov & Yashunin 2016,
+//! algorithms 2 and 5).
 //!
-//! A step is one u64, so that the pool is a sorted row of integers: how far the point is, in bits that sort as the
-//! distance does, then its position, whether it may be in the answer, whether its neighbours were looked at. The pool
-//! holds everything nearer than the `ef`-th point that may be in the answer; without a filter that is `ef` points and the
-//! walk is the paper's. With one, points that may not be in the answer are walked through all the same, for they may be
-//! the only bridge, and neither count nor change the rule by which the walk stops.
+//! A candidate is one u64, so that the pool is a sorted array of integers: the distance to the query, in bits that sort
+//! as the distance does, then the position, whether it may be in the result, and whether its neighbors have been
+//! compared. The pool keeps every point nearer than the `ef`-th one that may be in the result. Without a filter that is
+//! `ef` points and the search is the paper's. With a filter, the search also traverses points that may not be in the
+//! result, because they may be the only bridge to others. They neither count towards `ef` nor change the stop
+//! condition.
 
-use super::{
-    super::kernels::{Rows, code_dots, dots, prefetch},
-    links::{Links, NONE},
+use super::links::{Links, NONE};
+use crate::{
+    core::SimdLevel,
+    index::kernels::{Rows, code_dots, dots, prefetch},
 };
 
-use crate::core::Isa;
-
+/// Flag of a candidate that may be in the result.
 const ADMITTED: u64 = 2;
+
+/// Flag of a candidate whose neighbors have been compared with the query.
 const EXPANDED: u64 = 1;
 
-/// How far points are from the query: a smaller gap is nearer.
+/// Distances of points to the query, as u32 that sort as the distances do.
 pub(super) trait Metric {
-    /// Gaps of the points at `at`, in that order.
-    fn gaps(&mut self, at: &[u32], out: &mut Vec<u32>);
-    /// Asks memory for a point that will be looked at soon.
+    /// Writes the distances of the points at `at` to `out`, in that order.
+    fn distances(&mut self, at: &[u32], out: &mut Vec<u32>);
+    /// Prefetches a point that will be compared soon.
     fn prefetch(&self, at: u32);
 }
 
-/// Gaps by vectors of f32.
-pub(super) struct Floats<'a> {
-    pub(super) isa: Isa,
+/// Distances of f32 vectors.
+pub(super) struct FloatMetric<'a> {
+    pub(super) simd: SimdLevel,
     /// `[stride]`
     pub(super) query: &'a [f32],
     pub(super) rows: Rows<'a, f32>,
     pub(super) products: Vec<f32>,
 }
 
-/// Gaps by vectors of bytes.
-pub(super) struct Bytes<'a> {
-    pub(super) isa: Isa,
+/// Distances of quantized vectors.
+pub(super) struct ByteMetric<'a> {
+    pub(super) simd: SimdLevel,
     /// `[stride]`
     pub(super) query: &'a [i8],
     pub(super) rows: Rows<'a, u8>,
     pub(super) products: Vec<i32>,
 }
 
-impl Metric for Floats<'_> {
+impl Metric for FloatMetric<'_> {
     #[inline(always)]
-    fn gaps(&mut self, at: &[u32], out: &mut Vec<u32>) {
-        dots(self.isa, self.query, self.rows, at, &mut self.products);
+    fn distances(&mut self, at: &[u32], out: &mut Vec<u32>) {
+        dots(self.simd, self.query, self.rows, at, &mut self.products);
         out.clear();
-        out.extend(self.products.iter().map(|product| gap_of(*product)));
+        out.extend(self.products.iter().map(|product| distance_bits(*product)));
     }
 
     #[inline(always)]
@@ -57,10 +61,10 @@ impl Metric for Floats<'_> {
     }
 }
 
-impl Metric for Bytes<'_> {
+impl Metric for ByteMetric<'_> {
     #[inline(always)]
-    fn gaps(&mut self, at: &[u32], out: &mut Vec<u32>) {
-        code_dots(self.isa, self.query, self.rows, at, &mut self.products);
+    fn distances(&mut self, at: &[u32], out: &mut Vec<u32>) {
+        code_dots(self.simd, self.query, self.rows, at, &mut self.products);
         out.clear();
         out.extend(self.products.iter().map(|product| !(product.cast_unsigned() ^ SIGN)));
     }
@@ -71,153 +75,154 @@ impl Metric for Bytes<'_> {
     }
 }
 
-/// Cache lines of a vector that are asked for; the processor itself goes on from there.
+/// Cache lines of a vector that are prefetched; the processor's own prefetcher continues from there.
 const FLOAT_LINES: usize = 8;
 const BYTE_LINES: usize = 8;
 
 const SIGN: u32 = 1 << 31;
 
-/// An inner product as bits that sort the other way round.
+/// Maps an inner product to bits that sort in reverse: the larger the product, the smaller the distance.
 #[inline(always)]
-fn gap_of(product: f32) -> u32 {
+fn distance_bits(product: f32) -> u32 {
     let bits = product.to_bits();
-    // Negative floats sort backwards as integers, positive ones forwards.
+    // As integers, negative floats sort in reverse and positive ones in order.
     !(if bits & SIGN != 0 { !bits } else { bits | SIGN })
 }
 
-/// The inner product that [`gap_of`] was given.
+/// Inverse of [`distance_bits`].
 #[inline(always)]
-pub(super) fn product_of(gap: u32) -> f32 {
-    let sorted = !gap;
+pub(super) fn product_from_bits(distance: u32) -> f32 {
+    let sorted = !distance;
     f32::from_bits(if sorted & SIGN != 0 { sorted ^ SIGN } else { !sorted })
 }
 
-/// Which points a walk has seen: one byte each, valid if it is this walk's number.
+/// Points that a search has visited: one byte each, which is the number of the search that visited it last.
 #[derive(Debug, Default)]
 struct Visited {
-    walk: u8,
-    seen: Vec<u8>,
+    search: u8,
+    last: Vec<u8>,
 }
 
 impl Visited {
-    fn begin(&mut self, len: usize) {
-        if self.seen.len() != len || self.walk == u8::MAX {
-            self.seen.clear();
-            self.seen.resize(len, 0);
-            self.walk = 0;
+    /// Starts a search of `len` points.
+    fn start(&mut self, len: usize) {
+        if self.last.len() != len || self.search == u8::MAX {
+            self.last.clear();
+            self.last.resize(len, 0);
+            self.search = 0;
         }
-        self.walk += 1;
+        self.search += 1;
     }
 
-    /// Marks a point, and says whether it is new.
+    /// Marks a point as visited. Returns whether it was not before.
     #[inline(always)]
-    fn first(&mut self, at: u32) -> bool {
-        std::mem::replace(&mut self.seen[at as usize], self.walk) != self.walk
+    fn insert(&mut self, at: u32) -> bool {
+        std::mem::replace(&mut self.last[at as usize], self.search) != self.search
     }
 }
 
-/// What a walk writes to; kept from walk to walk.
+/// Buffers of a search, reused by later searches.
 #[derive(Debug, Default)]
-pub(super) struct Scratch {
+pub(super) struct SearchBuffers {
     visited: Visited,
     pool: Vec<u64>,
     fresh: Vec<u32>,
-    gaps: Vec<u32>,
+    distances: Vec<u32>,
 }
 
-impl Scratch {
+impl SearchBuffers {
     /// Bytes in memory.
     pub(super) fn bytes(&self) -> usize {
-        self.visited.seen.capacity() + 8 * self.pool.capacity()
+        self.visited.last.capacity() + 8 * self.pool.capacity()
     }
 
-    /// What the last walk found: gaps and positions of points that may be in the answer, nearest first.
+    /// Admitted points of the last search: distance bits and positions, nearest first.
     pub(super) fn found(&self) -> impl Iterator<Item = (u32, u32)> {
-        let admitted = self.pool.iter().filter(|step| **step & ADMITTED != 0);
-        admitted.map(|step| ((step >> 32) as u32, (*step as u32) >> 2))
+        let admitted = self.pool.iter().filter(|candidate| **candidate & ADMITTED != 0);
+        admitted.map(|candidate| ((candidate >> 32) as u32, (*candidate as u32) >> 2))
     }
 }
 
-/// How wide a walk goes.
+/// How far a search goes.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Reach {
-    /// Points that may be in the answer and are kept.
+pub(super) struct SearchLimits {
+    /// Number of admitted points that are kept.
     pub(super) ef: usize,
-    /// Points that are looked at before the walk gives up.
+    /// Number of points that are compared before the search gives up.
     pub(super) budget: usize,
 }
 
-/// Fills the pool of `scratch` with the `ef` points nearest to the query that the graph leads to and that `admit` lets
-/// through. False if the walk gave up before.
-pub(super) fn walk(
+/// Searches the graph for the `ef` nearest points that `admit` accepts, and leaves them in the pool of `buffers`.
+/// Returns `false` if the budget was exhausted.
+pub(super) fn search_layers(
     links: &Links,
     metric: &mut impl Metric,
-    reach: Reach,
+    limits: SearchLimits,
     admit: impl Fn(u32) -> bool,
-    scratch: &mut Scratch,
+    buffers: &mut SearchBuffers,
 ) -> bool {
-    let Scratch { visited, pool, fresh, gaps } = scratch;
+    let SearchBuffers { visited, pool, fresh, distances } = buffers;
     pool.clear();
-    if links.len() == 0 || reach.ef == 0 {
+    if links.len() == 0 || limits.ef == 0 {
         return true;
     }
-    visited.begin(links.len());
-    let entry = descend(links, metric, fresh, gaps);
-    visited.first(entry);
-    metric.gaps(&[entry], gaps);
+    visited.start(links.len());
+    let entry = greedy_descent(links, metric, fresh, distances);
+    visited.insert(entry);
+    metric.distances(&[entry], distances);
     let mut admitted = 0;
-    let step = |gap: u32, at: u32, admitted: &mut usize| {
+    let candidate = |distance: u32, at: u32, admitted: &mut usize| {
         let inside = admit(at);
         *admitted += usize::from(inside);
-        u64::from(gap) << 32 | u64::from(at) << 2 | if inside { ADMITTED } else { 0 }
+        u64::from(distance) << 32 | u64::from(at) << 2 | if inside { ADMITTED } else { 0 }
     };
-    pool.push(step(gaps[0], entry, &mut admitted));
-    let mut looked_at = 0;
-    // The first step of the pool whose neighbours were not looked at.
+    pool.push(candidate(distances[0], entry, &mut admitted));
+    let mut compared = 0;
+    // Index of the first candidate that may not be expanded yet.
     let mut next = 0;
-    while let Some(at) = pool.get_mut(next) {
-        if *at & EXPANDED != 0 {
+    while let Some(nearest) = pool.get_mut(next) {
+        if *nearest & EXPANDED != 0 {
             next += 1;
             continue;
         }
-        *at |= EXPANDED;
-        let here = (*at as u32) >> 2;
+        *nearest |= EXPANDED;
+        let here = (*nearest as u32) >> 2;
         next += 1;
         fresh.clear();
-        for &link in links.of(here) {
+        for &link in links.slots(here) {
             if link == NONE {
                 break;
             }
-            if visited.first(link) {
+            if visited.insert(link) {
                 metric.prefetch(link);
                 fresh.push(link);
             }
         }
-        metric.gaps(fresh, gaps);
-        looked_at += fresh.len();
-        if looked_at > reach.budget {
+        metric.distances(fresh, distances);
+        compared += fresh.len();
+        if compared > limits.budget {
             return false;
         }
-        for (&at, &gap) in fresh.iter().zip(gaps.iter()) {
-            let full = admitted >= reach.ef;
-            // The pool ends with a step that counts when it is full.
-            if full && pool.last().is_some_and(|last| u64::from(gap) << 32 | u64::from(at) << 2 >= *last) {
+        for (&at, &distance) in fresh.iter().zip(distances.iter()) {
+            let full = admitted >= limits.ef;
+            // A full pool ends with an admitted candidate.
+            if full && pool.last().is_some_and(|last| u64::from(distance) << 32 | u64::from(at) << 2 >= *last) {
                 continue;
             }
-            let new = step(gap, at, &mut admitted);
-            let place = pool.partition_point(|step| *step < new);
+            let new = candidate(distance, at, &mut admitted);
+            let place = pool.partition_point(|candidate| *candidate < new);
             if full
                 && new & ADMITTED != 0
-                && pool[pool.len().saturating_sub(2)..].iter().all(|step| step & ADMITTED != 0)
+                && pool[pool.len().saturating_sub(2)..].iter().all(|candidate| candidate & ADMITTED != 0)
             {
-                // The common case in one move: the last goes as this one comes.
+                // The common case needs one move: the new candidate replaces the last one.
                 let end = pool.len() - 1;
                 pool.copy_within(place..end, place + 1);
                 pool[place] = new;
                 admitted -= 1;
             } else {
                 pool.insert(place, new);
-                if admitted > reach.ef {
+                if admitted > limits.ef {
                     pool.pop();
                     admitted -= 1;
                     while pool.last().is_some_and(|last| last & ADMITTED == 0) {
@@ -227,28 +232,28 @@ pub(super) fn walk(
             }
             next = next.min(place);
         }
-        if let Some(soon) = pool[next.min(pool.len())..].iter().find(|step| **step & EXPANDED == 0) {
-            prefetch(links.of((*soon as u32) >> 2));
+        if let Some(soon) = pool[next.min(pool.len())..].iter().find(|candidate| **candidate & EXPANDED == 0) {
+            prefetch(links.slots((*soon as u32) >> 2));
         }
     }
     true
 }
 
-/// The position on layer 0 at which a greedy descent arrives.
-fn descend(links: &Links, metric: &mut impl Metric, fresh: &mut Vec<u32>, gaps: &mut Vec<u32>) -> u32 {
+/// Descends greedily through the upper layers and returns the position at which it arrives on layer 0.
+fn greedy_descent(links: &Links, metric: &mut impl Metric, fresh: &mut Vec<u32>, distances: &mut Vec<u32>) -> u32 {
     let mut row = 0;
     for layer in links.upper().iter().rev() {
-        metric.gaps(&[layer.points[row as usize]], gaps);
-        let mut gap = gaps[0];
+        metric.distances(&[layer.points[row as usize]], distances);
+        let mut distance = distances[0];
         loop {
-            let near = layer.of(row);
+            let near = layer.slots(row);
             let near = &near[..near.iter().position(|&link| link == NONE).unwrap_or(near.len())];
             fresh.clear();
             fresh.extend(near.iter().map(|&link| layer.points[link as usize]));
             fresh.iter().for_each(|&at| metric.prefetch(at));
-            metric.gaps(fresh, gaps);
-            match gaps.iter().zip(near).min() {
-                Some((&nearer, &link)) if nearer < gap => (gap, row) = (nearer, link),
+            metric.distances(fresh, distances);
+            match distances.iter().zip(near).min() {
+                Some((&nearer, &link)) if nearer < distance => (distance, row) = (nearer, link),
                 _ => break,
             }
         }

@@ -1,28 +1,29 @@
-//! Inner products of bytes: a query of signed ones with rows of unsigned ones, as `vpdpbusd` takes them.
+//! Inner products of bytes: a signed query with unsigned rows, the operands of `vpdpbusd`.
 
 #[cfg(target_arch = "x86_64")]
 use std::sync::LazyLock;
 
-use super::{LINE, Rows};
-use crate::core::Isa;
+use super::rows::{LINE, Rows};
+use crate::core::SimdLevel;
 
-/// Whether the processor multiplies bytes in registers of AVX-512, which older ones with AVX-512 do not.
+/// Whether the processor has the byte products of AVX-512. Early AVX-512 processors lack them.
 #[cfg(target_arch = "x86_64")]
 static BYTE_PRODUCTS: LazyLock<bool> =
     LazyLock::new(|| is_x86_feature_detected!("avx512bw") && is_x86_feature_detected!("avx512vnni"));
 
-/// Inner products of `query` with the rows at `at`, in that order, into `out`.
-pub(in crate::index) fn code_dots(isa: Isa, query: &[i8], rows: Rows<'_, u8>, at: &[u32], out: &mut Vec<i32>) {
+/// Writes the inner products of `query` with the rows at `at` to `out`, in that order.
+pub(in crate::index) fn code_dots(simd: SimdLevel, query: &[i8], rows: Rows<'_, u8>, at: &[u32], out: &mut Vec<i32>) {
     assert!(query.len() == rows.stride() && query.len().is_multiple_of(LINE), "padded rows of one space");
     out.resize(at.len(), 0);
-    match isa {
+    match simd {
         #[cfg(target_arch = "x86_64")]
-        // SAFETY: an `Isa` is only given for a processor that has it, the rest was just asked, and the lengths compared.
-        Isa::Avx512 if *BYTE_PRODUCTS => unsafe { x86::avx512(query, rows, at, out) },
+        // SAFETY: a `SimdLevel` is only constructed for a processor that has it, the other features were just checked,
+        // and the lengths were compared.
+        SimdLevel::Avx512 if *BYTE_PRODUCTS => unsafe { x86::avx512(query, rows, at, out) },
         #[cfg(target_arch = "x86_64")]
         // SAFETY: as above; a processor with AVX-512 has AVX2.
-        Isa::Avx512 | Isa::Avx2 => unsafe { x86::avx2(query, rows, at, out) },
-        Isa::Portable => {
+        SimdLevel::Avx512 | SimdLevel::Avx2 => unsafe { x86::avx2(query, rows, at, out) },
+        SimdLevel::Portable => {
             for (out, &at) in out.iter_mut().zip(at) {
                 *out = rows.row(at as usize).iter().zip(query).map(|(a, b)| i32::from(*a) * i32::from(*b)).sum();
             }
@@ -41,7 +42,7 @@ mod x86 {
     #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
     pub(super) unsafe fn avx512(query: &[i8], rows: Rows<'_, u8>, at: &[u32], out: &mut [i32]) {
         let query_at = query.as_ptr();
-        // Four rows share the work of adding up the lanes of a register, which for short rows is most of it.
+        // Four rows share the horizontal sums, which dominate for short rows.
         let (fours, rest) = at.as_chunks::<4>();
         let (out_fours, out_rest) = out.as_chunks_mut::<4>();
         for (out, at) in out_fours.iter_mut().zip(fours) {
@@ -82,7 +83,7 @@ mod x86 {
         }
     }
 
-    /// Products go through 16 bits, because `vpmaddubsw` would saturate on codes above 127.
+    /// Multiplies in 16 bits, because `vpmaddubsw` would saturate on codes above 127.
     ///
     /// # Safety
     /// The processor has AVX2; `query` is as long as a row, a multiple of a line.
@@ -120,7 +121,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_instruction_set_agrees_exactly(
+        fn all_simd_levels_agree_exactly(
             lines in 1usize..=4,
             query in prop::collection::vec(any::<i8>(), 4 * LINE),
             codes in prop::collection::vec(any::<u8>(), 6 * 4 * LINE),
@@ -128,26 +129,26 @@ mod tests {
         ) {
             let stride = lines * LINE;
             let rows = Rows::new(&codes[..6 * stride], stride);
-            for isa in Isa::available() {
+            for simd in SimdLevel::available() {
                 let mut out = Vec::new();
-                code_dots(isa, &query[..stride], rows, &at, &mut out);
+                code_dots(simd, &query[..stride], rows, &at, &mut out);
                 prop_assert_eq!(out.len(), at.len());
                 for (out, at) in out.iter().zip(&at) {
                     let plain: i64 =
                         rows.row(*at as usize).iter().zip(&query).map(|(a, b)| i64::from(*a) * i64::from(*b)).sum();
-                    prop_assert_eq!(i64::from(*out), plain, "{:?}", isa);
+                    prop_assert_eq!(i64::from(*out), plain, "{:?}", simd);
                 }
             }
         }
     }
 
     #[test]
-    fn the_largest_products_do_not_saturate() {
+    fn largest_products_do_not_saturate() {
         let (query, codes) = ([-128i8; 1024], [255u8; 1024]);
-        for isa in Isa::available() {
+        for simd in SimdLevel::available() {
             let mut out = Vec::new();
-            code_dots(isa, &query, Rows::new(&codes, 1024), &[0; 5], &mut out);
-            assert_eq!(out, [-128 * 255 * 1024; 5], "{isa:?}");
+            code_dots(simd, &query, Rows::new(&codes, 1024), &[0; 5], &mut out);
+            assert_eq!(out, [-128 * 255 * 1024; 5], "{simd:?}");
         }
     }
 }

@@ -1,80 +1,80 @@
 //! Inner products of f32.
 
-use super::Rows;
-use crate::core::Isa;
+use super::rows::Rows;
+use crate::core::SimdLevel;
 
-/// Numbers of a cache line.
+/// f32 values of a cache line.
 const STEP: usize = 16;
 
-/// Inner product of two padded rows of one length.
-pub(in crate::index) fn dot(isa: Isa, a: &[f32], b: &[f32]) -> f32 {
+/// Inner product of two padded rows of equal length.
+pub(in crate::index) fn dot(simd: SimdLevel, a: &[f32], b: &[f32]) -> f32 {
     let mut out = [0.0];
-    each(isa, a, Rows::new(b, b.len()), &[0], &mut out);
+    each(simd, a, Rows::new(b, b.len()), &[0], &mut out);
     out[0]
 }
 
-/// Inner products of `query` with the rows at `at`, in that order, into `out`.
-pub(in crate::index) fn dots(isa: Isa, query: &[f32], rows: Rows<'_, f32>, at: &[u32], out: &mut Vec<f32>) {
+/// Writes the inner products of `query` with the rows at `at` to `out`, in that order.
+pub(in crate::index) fn dots(simd: SimdLevel, query: &[f32], rows: Rows<'_, f32>, at: &[u32], out: &mut Vec<f32>) {
     out.resize(at.len(), 0.0);
-    each(isa, query, rows, at, out);
+    each(simd, query, rows, at, out);
 }
 
 /// Inner products of all queries with all points: `out[p * queries.len() + q]`.
-pub(in crate::index) fn products(isa: Isa, queries: Rows<'_, f32>, points: Rows<'_, f32>, out: &mut [f32]) {
+pub(in crate::index) fn products(simd: SimdLevel, queries: Rows<'_, f32>, points: Rows<'_, f32>, out: &mut [f32]) {
     assert!(queries.stride() == points.stride() && queries.stride().is_multiple_of(STEP), "padded rows of one space");
-    assert_eq!(out.len(), queries.len() * points.len(), "a place for each product");
-    match isa {
+    assert_eq!(out.len(), queries.len() * points.len(), "one slot for each product");
+    match simd {
         #[cfg(target_arch = "x86_64")]
-        // SAFETY: an `Isa` is only made for a processor that has it.
-        Isa::Avx512 => unsafe { x86::products_avx512(queries, points, out) },
+        // SAFETY: a `SimdLevel` is only constructed for a processor that has it.
+        SimdLevel::Avx512 => unsafe { x86::products_avx512(queries, points, out) },
         #[cfg(target_arch = "x86_64")]
         // SAFETY: as above.
-        Isa::Avx2 => unsafe { x86::products_avx2(queries, points, out) },
-        // SAFETY: the portable lines need no instructions, and the rows are of one padded length.
-        Isa::Portable => unsafe { block::<Plain, 1, 1>(queries, points, out) },
+        SimdLevel::Avx2 => unsafe { x86::products_avx2(queries, points, out) },
+        // SAFETY: the portable lines need no special instructions, and the rows have the same padded length.
+        SimdLevel::Portable => unsafe { block::<Plain, 1, 1>(queries, points, out) },
     }
 }
 
-fn each(isa: Isa, query: &[f32], rows: Rows<'_, f32>, at: &[u32], out: &mut [f32]) {
+fn each(simd: SimdLevel, query: &[f32], rows: Rows<'_, f32>, at: &[u32], out: &mut [f32]) {
     assert!(query.len() == rows.stride() && query.len().is_multiple_of(STEP), "padded rows of one space");
-    match isa {
+    match simd {
         #[cfg(target_arch = "x86_64")]
-        // SAFETY: an `Isa` is only made for a processor that has it.
-        Isa::Avx512 => unsafe { x86::gather_avx512(query, rows, at, out) },
+        // SAFETY: a `SimdLevel` is only constructed for a processor that has it.
+        SimdLevel::Avx512 => unsafe { x86::gather_avx512(query, rows, at, out) },
         #[cfg(target_arch = "x86_64")]
         // SAFETY: as above.
-        Isa::Avx2 => unsafe { x86::gather_avx2(query, rows, at, out) },
-        // SAFETY: the portable lines need no instructions, and the rows are of one padded length.
-        Isa::Portable => unsafe { gather::<Plain>(query, rows, at, out) },
+        SimdLevel::Avx2 => unsafe { x86::gather_avx2(query, rows, at, out) },
+        // SAFETY: the portable lines need no special instructions, and the rows have the same padded length.
+        SimdLevel::Portable => unsafe { gather::<Plain>(query, rows, at, out) },
     }
 }
 
-/// A cache line of numbers in registers.
+/// A cache line of f32 values in registers.
 ///
 /// # Safety
-/// Every function may run only on a processor with the implementor's instructions, and `load` only on pointers that are
-/// good for [`STEP`] numbers. They are always inlined, so that a caller compiled for those instructions gets them bare.
+/// Functions may only be called on a processor with the implementor's instructions, and `load` only with a pointer that
+/// is valid for [`STEP`] values. All of them are inlined into callers that are compiled for those instructions.
 trait Lines: Copy {
     unsafe fn zero() -> Self;
     unsafe fn load(from: *const f32) -> Self;
-    /// `self + a · b`, number by number.
+    /// `self + a · b`, lane by lane.
     unsafe fn add_product(self, a: Self, b: Self) -> Self;
-    /// The sum of all numbers of both.
+    /// The sum of all lanes of both.
     unsafe fn total(self, other: Self) -> f32;
 }
 
-/// Products of each of `points` with each of `queries`: the one order of summation. Lines at even places go to one sum,
-/// those at odd places to another, so that neither waits for the other.
+/// Products of each of `points` with each of `queries`. All kernels sum in this order: even lines in one accumulator,
+/// odd lines in another, so that the additions do not wait for each other.
 ///
 /// # Safety
-/// As for [`Lines`]; every pointer is good for `len` numbers, and `len` is a multiple of [`STEP`].
+/// As for [`Lines`]; every pointer is valid for `len` values, and `len` is a multiple of [`STEP`].
 #[inline(always)]
 unsafe fn tile<L: Lines, const P: usize, const Q: usize>(
     points: [*const f32; P],
     queries: [*const f32; Q],
     len: usize,
 ) -> [[f32; Q]; P] {
-    // SAFETY: by the function's own contract; `at + STEP` never passes `len`.
+    // SAFETY: by the function's own contract; `at + STEP` is at most `len`.
     unsafe {
         let mut even = [[L::zero(); Q]; P];
         let mut odd = [[L::zero(); Q]; P];
@@ -115,48 +115,48 @@ unsafe fn gather<L: Lines>(query: &[f32], rows: Rows<'_, f32>, at: &[u32], out: 
     }
 }
 
-/// Points that stay in the first-level cache while all queries pass.
-const NEAR: usize = 8;
+/// Points that stay in the first-level cache while they are multiplied with all queries.
+const CACHED: usize = 8;
 
 /// # Safety
-/// As for [`Lines`]; all rows are of one length, a multiple of [`STEP`].
+/// As for [`Lines`]; all rows have the same length, a multiple of [`STEP`].
 #[inline(always)]
 unsafe fn block<L: Lines, const P: usize, const Q: usize>(
     queries: Rows<'_, f32>,
     points: Rows<'_, f32>,
     out: &mut [f32],
 ) {
-    let (len, wide) = (queries.stride(), queries.len());
-    for near in (0..points.len()).step_by(NEAR) {
-        let end = (near + NEAR).min(points.len());
+    let (len, width) = (queries.stride(), queries.len());
+    for start in (0..points.len()).step_by(CACHED) {
+        let end = (start + CACHED).min(points.len());
         let mut q = 0;
-        while q < wide {
-            let many_queries = q + Q <= wide;
-            let mut p = near;
+        while q < width {
+            let many_queries = q + Q <= width;
+            let mut p = start;
             while p < end {
                 let many_points = p + P <= end;
-                // SAFETY: `row` gives whole rows, of one length by the function's own contract.
+                // SAFETY: `row` returns whole rows, of equal length by the function's own contract.
                 unsafe {
                     if many_queries && many_points {
                         let rows = std::array::from_fn(|i| points.row(p + i).as_ptr());
                         let tile = tile::<L, P, Q>(rows, std::array::from_fn(|i| queries.row(q + i).as_ptr()), len);
                         for (i, products) in tile.iter().enumerate() {
-                            out[(p + i) * wide + q..][..Q].copy_from_slice(products);
+                            out[(p + i) * width + q..][..Q].copy_from_slice(products);
                         }
                     } else if many_points {
                         let rows = std::array::from_fn(|i| points.row(p + i).as_ptr());
-                        for q in q..wide {
+                        for q in q..width {
                             let tile = tile::<L, P, 1>(rows, [queries.row(q).as_ptr()], len);
                             for (i, [product]) in tile.iter().enumerate() {
-                                out[(p + i) * wide + q] = *product;
+                                out[(p + i) * width + q] = *product;
                             }
                         }
                     } else {
                         for p in p..end {
-                            for q in q..(q + Q).min(wide) {
+                            for q in q..(q + Q).min(width) {
                                 let [[product]] =
                                     tile::<L, 1, 1>([points.row(p).as_ptr()], [queries.row(q).as_ptr()], len);
-                                out[p * wide + q] = product;
+                                out[p * width + q] = product;
                             }
                         }
                     }
@@ -168,11 +168,11 @@ unsafe fn block<L: Lines, const P: usize, const Q: usize>(
     }
 }
 
-/// An array, of which the compiler makes what the target's baseline has.
+/// An array that the compiler vectorizes for the target's baseline.
 #[derive(Clone, Copy)]
 struct Plain([f32; STEP]);
 
-#[expect(clippy::undocumented_unsafe_blocks, reason = "the contract is the trait's; only the pointer needs it here")]
+#[expect(clippy::undocumented_unsafe_blocks, reason = "the trait states the contract; only the pointer needs it here")]
 impl Lines for Plain {
     #[inline(always)]
     unsafe fn zero() -> Self {
@@ -218,19 +218,19 @@ mod x86 {
     }
 
     /// # Safety
-    /// The processor has AVX-512F; all rows are of one length, a multiple of a line.
+    /// The processor has AVX-512F; all rows have the same length, a multiple of a line.
     #[target_feature(enable = "avx512f")]
     pub(super) unsafe fn products_avx512(queries: Rows<'_, f32>, points: Rows<'_, f32>, out: &mut [f32]) {
-        // 24 sums and 6 lines of queries in 32 registers.
+        // 24 accumulators and 6 lines of queries in 32 registers.
         // SAFETY: by the function's own contract.
         unsafe { block::<Avx512, 4, 3>(queries, points, out) }
     }
 
     /// # Safety
-    /// The processor has AVX2 and FMA; all rows are of one length, a multiple of a line.
+    /// The processor has AVX2 and FMA; all rows have the same length, a multiple of a line.
     #[target_feature(enable = "avx2,fma")]
     pub(super) unsafe fn products_avx2(queries: Rows<'_, f32>, points: Rows<'_, f32>, out: &mut [f32]) {
-        // 8 sums of two registers each would be all there are; 4 leave room for what is multiplied.
+        // 8 accumulators of two registers each would fill the 16 registers; 4 leave room for the operands.
         // SAFETY: by the function's own contract.
         unsafe { block::<Avx2, 2, 1>(queries, points, out) }
     }
@@ -238,7 +238,7 @@ mod x86 {
     #[derive(Clone, Copy)]
     struct Avx512(__m512);
 
-    #[expect(clippy::undocumented_unsafe_blocks, reason = "the contract is the trait's, and each body is one line")]
+    #[expect(clippy::undocumented_unsafe_blocks, reason = "the trait states the contract, and each body is one line")]
     impl Lines for Avx512 {
         #[inline(always)]
         unsafe fn zero() -> Self {
@@ -261,7 +261,10 @@ mod x86 {
     #[derive(Clone, Copy)]
     struct Avx2(__m256, __m256);
 
-    #[expect(clippy::undocumented_unsafe_blocks, reason = "the contract is the trait's, and each body is a few lines")]
+    #[expect(
+        clippy::undocumented_unsafe_blocks,
+        reason = "the trait states the contract, and each body is a few lines"
+    )]
     impl Lines for Avx2 {
         #[inline(always)]
         unsafe fn zero() -> Self {
@@ -294,34 +297,35 @@ mod tests {
 
     use super::*;
 
-    /// Enough for 7 rows of 5 lines.
+    /// 7 rows of 5 lines.
     fn values() -> impl Strategy<Value = Vec<f32>> {
         prop::collection::vec(-1f32..1.0, 7 * 5 * STEP)
     }
 
     proptest! {
         #[test]
-        fn every_instruction_set_agrees_with_plain_sums(
+        fn all_simd_levels_agree_with_plain_sums(
             lines in 1usize..=5, queries in 1usize..=7, from in values(), to in values(),
         ) {
             let stride = lines * STEP;
-            let (queries, points) = (Rows::new(&from[..queries * stride], stride), Rows::new(&to[..7 * stride], stride));
+            let queries = Rows::new(&from[..queries * stride], stride);
+            let points = Rows::new(&to[..7 * stride], stride);
             let at = [3, 0, 6, 6, 1];
-            for isa in Isa::available() {
+            for simd in SimdLevel::available() {
                 let mut all = vec![0.0; queries.len() * points.len()];
-                products(isa, queries, points, &mut all);
+                products(simd, queries, points, &mut all);
                 for q in 0..queries.len() {
                     let mut gathered = Vec::new();
-                    dots(isa, queries.row(q), points, &at, &mut gathered);
+                    dots(simd, queries.row(q), points, &at, &mut gathered);
                     for (gathered, at) in gathered.iter().zip(at) {
-                        prop_assert_eq!(*gathered, all[at as usize * queries.len() + q], "{:?}: to the last bit", isa);
+                        prop_assert_eq!(*gathered, all[at as usize * queries.len() + q], "{:?}: bit for bit", simd);
                     }
                     for p in 0..points.len() {
-                        let product = dot(isa, queries.row(q), points.row(p));
+                        let product = dot(simd, queries.row(q), points.row(p));
                         let plain: f64 =
                             queries.row(q).iter().zip(points.row(p)).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
-                        prop_assert!((f64::from(product) - plain).abs() < 1e-4, "{isa:?}: {product} for {plain}");
-                        prop_assert_eq!(product, all[p * queries.len() + q], "{:?}: to the last bit", isa);
+                        prop_assert!((f64::from(product) - plain).abs() < 1e-4, "{simd:?}: {product} for {plain}");
+                        prop_assert_eq!(product, all[p * queries.len() + q], "{:?}: bit for bit", simd);
                     }
                 }
             }
@@ -330,13 +334,13 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "padded rows of one space")]
-    fn rows_of_another_length_are_refused() {
-        dot(Isa::best(), &[0.0; 16], &[0.0; 32]);
+    fn rows_of_different_length_panic() {
+        dot(SimdLevel::best(), &[0.0; 16], &[0.0; 32]);
     }
 
     #[test]
     #[should_panic(expected = "out of range")]
-    fn a_row_beyond_the_last_is_refused() {
-        dots(Isa::best(), &[0.0; 16], Rows::new(&[0.0; 32], 16), &[2], &mut Vec::new());
+    fn row_past_the_end_panics() {
+        dots(SimdLevel::best(), &[0.0; 16], Rows::new(&[0.0; 32], 16), &[2], &mut Vec::new());
     }
 }

@@ -1,80 +1,92 @@
-//! A live index at one moment.
+//! The state of a live index at one moment.
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{
-    super::{
-        IndexError, Memory, Neighbours, SearchParams, StaticIndex, Strategy, VectorIndex,
+use super::change::Change;
+use crate::{
+    core::UnitVector,
+    index::{
+        error::IndexError,
         exact::scan,
+        hit::SearchResult,
+        memory::MemoryUsage,
+        params::SearchParams,
+        static_index::StaticIndex,
+        strategy::Strategy,
         tombstones::Tombstones,
-        top_k::Best,
-        vectors::{Points, Queries},
+        top_k::TopK,
+        vector_index::VectorIndex,
+        vectors::{Queries, VectorTable},
     },
-    Change,
 };
-use crate::core::UnitVector;
 
-/// An index that does not change: a base, less its dead points, and a delta.
+/// An immutable index: a base without its deleted points, and a delta.
 #[derive(Debug)]
 pub struct Snapshot {
     base: Arc<StaticIndex>,
-    dead: Tombstones,
-    /// From the oldest and largest to the newest and smallest. A key has one living point at most, there or in the base.
+    deleted: Tombstones,
+    /// From the oldest and largest to the newest and smallest. A key has at most one point alive, here or in the base.
     segments: Vec<Segment>,
 }
 
-/// Some points of the delta.
+/// A part of the delta.
 #[derive(Debug, Clone)]
 struct Segment {
-    points: Arc<Points>,
-    dead: Tombstones,
+    points: Arc<VectorTable>,
+    deleted: Tombstones,
 }
 
 impl Segment {
-    fn alive(&self) -> usize {
-        self.points.len() - self.dead.count()
+    fn new(points: VectorTable) -> Self {
+        Self { points: Arc::new(points), deleted: Tombstones::default() }
     }
 
-    /// Where the living point of a key lies.
+    /// Number of points that are not deleted.
+    fn len(&self) -> usize {
+        self.points.len() - self.deleted.count()
+    }
+
+    /// Position of a key that is not deleted.
     fn position(&self, key: u64) -> Option<usize> {
-        self.points.position(key).filter(|&position| !self.dead.contains(position))
+        self.points.position(key).filter(|&position| !self.deleted.contains(position))
     }
 }
 
 impl Snapshot {
-    pub(super) fn of(base: StaticIndex) -> Self {
-        Self { base: Arc::new(base), dead: Tombstones::default(), segments: Vec::new() }
+    pub(super) fn new(base: StaticIndex) -> Self {
+        Self { base: Arc::new(base), deleted: Tombstones::default(), segments: Vec::new() }
     }
 
-    /// What the delta and the tombstones are relative to.
+    /// The index to which the delta and the tombstones are relative.
     pub fn base(&self) -> &StaticIndex {
         &self.base
     }
 
-    /// Points of the base that are dead.
-    pub fn dead_in_base(&self) -> usize {
-        self.dead.count()
+    /// Number of deleted points of the base.
+    pub fn deleted_in_base(&self) -> usize {
+        self.deleted.count()
     }
 
-    /// Points of the delta.
+    /// Number of points of the delta.
     pub fn delta_len(&self) -> usize {
-        self.segments.iter().map(Segment::alive).sum()
+        self.segments.iter().map(Segment::len).sum()
     }
 
-    /// Segments of the delta.
+    /// Number of segments of the delta.
     #[cfg(test)]
     pub(super) fn segments(&self) -> usize {
         self.segments.len()
     }
 
-    /// All points, as a base is built from them.
+    /// All points with their keys, the input of a new base.
     pub fn points(&self) -> Vec<(u64, UnitVector)> {
-        self.living().map(|(points, position)| (points.keys()[position], points.point(position))).collect()
+        self.alive().map(|(points, position)| (points.keys()[position], points.point(position))).collect()
     }
 
-    /// The snapshot after `changes`.
-    pub(super) fn with(&self, changes: Vec<Change>) -> Result<Self, IndexError> {
-        let mut next = Self { base: Arc::clone(&self.base), dead: self.dead.clone(), segments: self.segments.clone() };
+    /// The state after `changes`.
+    pub(super) fn with_changes(&self, changes: Vec<Change>) -> Result<Self, IndexError> {
+        let (base, deleted) = (Arc::clone(&self.base), self.deleted.clone());
+        let mut next = Self { base, deleted, segments: self.segments.clone() };
         let mut last: BTreeMap<u64, Option<UnitVector>> = BTreeMap::new();
         for change in changes {
             match change {
@@ -82,57 +94,57 @@ impl Snapshot {
                 Change::Remove(key) => last.insert(key, None),
             };
         }
-        last.keys().for_each(|&key| next.bury(key));
+        last.keys().for_each(|&key| next.mark_deleted(key));
         let new: Vec<(u64, UnitVector)> = last.into_iter().filter_map(|(key, point)| Some((key, point?))).collect();
         if !new.is_empty() {
-            next.segments
-                .push(Segment { points: Arc::new(Points::new(self.dims(), new)?), dead: Tombstones::default() });
+            next.segments.push(Segment::new(VectorTable::new(self.dims(), new)?));
         }
-        next.tidy()?;
+        next.merge_segments()?;
         Ok(next)
     }
 
-    /// Marks the point of a key as dead, if there is one.
-    fn bury(&mut self, key: u64) {
-        if let Some(position) = self.in_base(key) {
-            self.dead.insert(position);
+    /// Marks the point of a key as deleted, if there is one.
+    fn mark_deleted(&mut self, key: u64) {
+        if let Some(position) = self.position_in_base(key) {
+            self.deleted.insert(position);
         }
         for segment in &mut self.segments {
             if let Some(position) = segment.position(key) {
-                segment.dead.insert(position);
+                segment.deleted.insert(position);
             }
         }
     }
 
-    /// Drops segments that are dead, and merges those at the end that are not larger than the next.
-    fn tidy(&mut self) -> Result<(), IndexError> {
-        self.segments.retain(|segment| segment.alive() > 0);
+    /// Drops empty segments, and merges those at the end that are not larger than the next.
+    fn merge_segments(&mut self) -> Result<(), IndexError> {
+        self.segments.retain(|segment| segment.len() > 0);
         while let [.., older, newer] = &self.segments[..]
-            && older.alive() <= newer.alive()
+            && older.len() <= newer.len()
         {
-            let merged = Points::merged([(&older.points, &older.dead), (&newer.points, &newer.dead)])?;
+            let merged = VectorTable::merged([(&older.points, &older.deleted), (&newer.points, &newer.deleted)])?;
             self.segments.truncate(self.segments.len() - 2);
-            self.segments.push(Segment { points: Arc::new(merged), dead: Tombstones::default() });
+            self.segments.push(Segment::new(merged));
         }
         Ok(())
     }
 
-    fn scan_segments(&self, queries: &Queries, params: &SearchParams<'_>, best: &mut [Best]) {
+    fn scan_segments(&self, queries: &Queries, params: &SearchParams<'_>, best: &mut [TopK]) {
         for segment in &self.segments {
-            scan(&segment.points, queries, params, &segment.dead, best);
+            scan(&segment.points, queries, params, &segment.deleted, best);
         }
     }
 
-    fn in_base(&self, key: u64) -> Option<usize> {
-        self.base.points().position(key).filter(|&position| !self.dead.contains(position))
+    /// Position of a key of the base that is not deleted.
+    fn position_in_base(&self, key: u64) -> Option<usize> {
+        self.base.points().position(key).filter(|&position| !self.deleted.contains(position))
     }
 
-    /// All living points: where they lie.
-    fn living(&self) -> impl Iterator<Item = (&Points, usize)> {
-        let base = [(self.base.points(), &self.dead)].into_iter();
-        let parts = base.chain(self.segments.iter().map(|segment| (&*segment.points, &segment.dead)));
-        parts.flat_map(|(points, dead)| {
-            (0..points.len()).filter(|&position| !dead.contains(position)).map(move |position| (points, position))
+    /// Table and position of each point that is not deleted.
+    fn alive(&self) -> impl Iterator<Item = (&VectorTable, usize)> {
+        let base = [(self.base.points(), &self.deleted)].into_iter();
+        let parts = base.chain(self.segments.iter().map(|segment| (&*segment.points, &segment.deleted)));
+        parts.flat_map(|(points, deleted)| {
+            (0..points.len()).filter(|&position| !deleted.contains(position)).map(move |position| (points, position))
         })
     }
 }
@@ -143,39 +155,39 @@ impl VectorIndex for Snapshot {
     }
 
     fn len(&self) -> usize {
-        self.base.len() - self.dead.count() + self.delta_len()
+        self.base.len() - self.deleted.count() + self.delta_len()
     }
 
-    fn search(&self, query: &UnitVector, params: &SearchParams<'_>) -> Result<Neighbours, IndexError> {
-        let base = self.base.search_alive(query, params, &self.dead)?;
+    fn search(&self, query: &UnitVector, params: &SearchParams<'_>) -> Result<SearchResult, IndexError> {
+        let base = self.base.search_alive(query, params, &self.deleted)?;
         if self.segments.is_empty() {
             return Ok(base);
         }
-        let mut best = [Best::new(params.k)];
-        base.hits.into_iter().for_each(|hit| best[0].offer(hit));
+        let mut best = [TopK::new(params.k)];
+        base.hits.into_iter().for_each(|hit| best[0].push(hit));
         self.scan_segments(&Queries::one(self.dims(), query)?, params, &mut best);
         let strategy = match base.strategy {
             Strategy::Exact => Strategy::Exact,
             Strategy::Graph | Strategy::GraphAndDelta => Strategy::GraphAndDelta,
         };
         let [best] = best;
-        Ok(Neighbours { hits: best.take(), strategy })
+        Ok(SearchResult { hits: best.into_sorted(), strategy })
     }
 
-    fn search_batch(&self, queries: &[UnitVector], params: &SearchParams<'_>) -> Result<Vec<Neighbours>, IndexError> {
+    fn search_batch(&self, queries: &[UnitVector], params: &SearchParams<'_>) -> Result<Vec<SearchResult>, IndexError> {
         if !params.exact && self.base.strategy() != Strategy::Exact {
             return queries.iter().map(|query| self.search(query, params)).collect();
         }
         queries.iter().try_for_each(|query| params.check(self.dims(), query))?;
         let rows = Queries::new(self.dims(), queries.iter())?;
-        let mut best = vec![Best::new(params.k); queries.len()];
-        scan(self.base.points(), &rows, params, &self.dead, &mut best);
+        let mut best = vec![TopK::new(params.k); queries.len()];
+        scan(self.base.points(), &rows, params, &self.deleted, &mut best);
         self.scan_segments(&rows, params, &mut best);
-        Ok(best.into_iter().map(|best| Neighbours { hits: best.take(), strategy: Strategy::Exact }).collect())
+        Ok(best.into_iter().map(|best| SearchResult { hits: best.into_sorted(), strategy: Strategy::Exact }).collect())
     }
 
     fn get(&self, key: u64) -> Option<UnitVector> {
-        if let Some(position) = self.in_base(key) {
+        if let Some(position) = self.position_in_base(key) {
             return Some(self.base.points().point(position));
         }
         let in_segment = |segment: &Segment| Some(segment.points.point(segment.position(key)?));
@@ -184,7 +196,7 @@ impl VectorIndex for Snapshot {
 
     fn sample(&self, count: usize) -> Vec<UnitVector> {
         let step = self.len().div_ceil(count.max(1)).max(1);
-        self.living().step_by(step).take(count).map(|(points, position)| points.point(position)).collect()
+        self.alive().step_by(step).take(count).map(|(points, position)| points.point(position)).collect()
     }
 
     fn strategy(&self) -> Strategy {
@@ -194,8 +206,8 @@ impl VectorIndex for Snapshot {
         }
     }
 
-    fn memory(&self) -> Memory {
-        let segments = self.segments.iter().map(|segment| segment.points.bytes() + segment.dead.bytes());
-        Memory { delta: self.dead.bytes() + segments.sum::<usize>(), ..self.base.memory() }
+    fn memory(&self) -> MemoryUsage {
+        let segments = self.segments.iter().map(|segment| segment.points.bytes() + segment.deleted.bytes());
+        MemoryUsage { delta: self.deleted.bytes() + segments.sum::<usize>(), ..self.base.memory() }
     }
 }

@@ -9,11 +9,17 @@ use proptest::prelude::{
 use tempfile::TempDir;
 
 use super::*;
-use crate::index::{GenerationStore, GraphParameters, IndexParameters, KeySet, Space, conformance_tests::as_near};
+use crate::{
+    core::UnitVector,
+    index::{
+        GenerationStore, GraphParameters, Hit, IndexError, IndexParameters, KeySet, SearchParams, Space, StaticIndex,
+        Strategy, VectorIndex, test_points::count_as_near,
+    },
+};
 
 const SPACE: Space<'static> = Space { model: "one", dims: 8 };
 
-/// Scans up to 40 points, so that a few hundred make a graph.
+/// Scans up to 40 points, so that a few hundred points form a graph.
 fn parameters() -> IndexParameters {
     let graph =
         GraphParameters { links: 8, ef_construction: 64, ef_search: 60, threads: 1, ..GraphParameters::default() };
@@ -33,7 +39,7 @@ fn point(seed: u32) -> UnitVector {
 #[derive(Debug, Clone)]
 enum Step {
     Apply(Vec<(u64, Option<u32>)>),
-    Fold,
+    Rebuild,
     Reopen,
     Search(u32, usize, Option<Vec<u64>>),
 }
@@ -45,7 +51,7 @@ fn steps() -> impl Any<Value = Vec<Step>> {
     let step = prop_oneof![
         12 => change.clone().prop_map(|change| Step::Apply(vec![change])),
         2 => prop::collection::vec(change, 0..90).prop_map(Step::Apply),
-        2 => Just(Step::Fold),
+        2 => Just(Step::Rebuild),
         1 => Just(Step::Reopen),
         4 => (seed, 0usize..30, filter).prop_map(|(seed, k, filter)| Step::Search(seed, k, filter)),
     ];
@@ -63,10 +69,10 @@ fn truth(model: &BTreeMap<u64, UnitVector>, query: &UnitVector, k: usize, filter
 proptest! {
     #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
     #[test]
-    fn any_sequence_equals_a_plain_model(steps in steps()) {
+    fn any_sequence_of_changes_equals_a_map(steps in steps()) {
         let folder = TempDir::new().expect("a folder");
         let store = GenerationStore::new(folder.path());
-        let mut live = LiveIndex::new(base(Vec::new()), FoldLimits::default());
+        let mut live = LiveIndex::new(base(Vec::new()), RebuildThresholds::default());
         let mut model: BTreeMap<u64, UnitVector> = BTreeMap::new();
         let (mut right, mut wanted) = (0, 0);
         for step in steps {
@@ -83,13 +89,14 @@ proptest! {
                     };
                     live.apply(changes.into_iter().map(change).collect()).expect("of one space");
                 }
-                // What is put in the place of an index has all its points in the base.
-                Step::Fold => live = LiveIndex::new(base(live.snapshot().points()), FoldLimits::default()),
+                // A rebuilt index has all its points in the base.
+                Step::Rebuild => live = LiveIndex::new(base(live.snapshot().points()), RebuildThresholds::default()),
                 Step::Reopen => {
-                    // As a service starts: the last generation, and then what the catalog has beyond it.
+                    // As a service starts: with the newest generation.
                     store.write(SPACE, "", &[("pictures", &base(live.snapshot().points()))], 1).expect("written");
-                    let mut opened = store.open_newest(SPACE).expect("whole");
-                    live = LiveIndex::new(opened.indexes.remove("pictures").expect("there"), FoldLimits::default());
+                    let mut opened = store.open_newest(SPACE).expect("intact");
+                    let reopened = opened.indexes.remove("pictures").expect("there");
+                    live = LiveIndex::new(reopened, RebuildThresholds::default());
                 }
                 Step::Search(seed, k, filter) => {
                     let query = point(seed);
@@ -104,11 +111,11 @@ proptest! {
                             prop_assert!(filter.as_ref().is_none_or(|filter| filter.contains(hit.key)));
                         }
                         if answer.strategy == Strategy::Exact {
-                            let in_rank = |(hit, score): (&crate::index::Hit, &f32)| hit.score >= *score - 1e-5;
+                            let in_rank = |(hit, score): (&Hit, &f32)| hit.score >= *score - 1e-5;
                             prop_assert!(answer.hits.iter().zip(&expected).all(in_rank));
                         } else {
                             let farthest = expected.last().copied().unwrap_or(f32::INFINITY);
-                            right += as_near(&answer.hits, farthest);
+                            right += count_as_near(&answer.hits, farthest);
                             wanted += expected.len();
                         }
                     }
@@ -123,8 +130,8 @@ proptest! {
 }
 
 #[test]
-fn a_snapshot_stands_still_and_the_delta_stays_a_few_segments() {
-    let live = LiveIndex::new(base(Vec::new()), FoldLimits::default());
+fn snapshots_do_not_change_and_the_delta_keeps_few_segments() {
+    let live = LiveIndex::new(base(Vec::new()), RebuildThresholds::default());
     let before = live.snapshot();
     for key in 0..1_000 {
         live.apply(vec![Change::Put(key, point(key as u32))]).expect("of one space");
@@ -139,37 +146,36 @@ fn a_snapshot_stands_still_and_the_delta_stays_a_few_segments() {
 }
 
 #[test]
-fn limits_say_when_to_fold() {
+fn rebuild_is_needed_at_the_thresholds() {
     let points: Vec<(u64, UnitVector)> = (0..100).map(|key| (key, point(key as u32))).collect();
-    let live = LiveIndex::new(base(points.clone()), FoldLimits { dead: 0.2, delta: 50 });
+    let live = LiveIndex::new(base(points.clone()), RebuildThresholds { deleted: 0.2, delta: 50 });
     live.apply((0..19).map(Change::Remove).collect()).expect("of one space");
-    assert!(!live.needs_fold());
+    assert!(!live.needs_rebuild());
     live.apply(vec![Change::Remove(19)]).expect("of one space");
-    assert!(live.needs_fold(), "a fifth is dead");
-    let live = LiveIndex::new(base(points), FoldLimits { dead: 0.2, delta: 50 });
+    assert!(live.needs_rebuild(), "a fifth is deleted");
+    let live = LiveIndex::new(base(points), RebuildThresholds { deleted: 0.2, delta: 50 });
     let new = |keys: std::ops::Range<u64>| keys.map(|key| Change::Put(key, point(key as u32))).collect();
     live.apply(new(100..149)).expect("of one space");
-    assert!(!live.needs_fold());
+    assert!(!live.needs_rebuild());
     live.apply(new(149..150)).expect("of one space");
-    assert!(live.needs_fold(), "the delta is full");
+    assert!(live.needs_rebuild(), "the delta is full");
 }
 
 #[test]
-fn of_changes_that_cannot_all_be_made_none_is() {
-    let live = LiveIndex::new(base(Vec::new()), FoldLimits::default());
-    live.apply(vec![Change::Put(1, point(0)), Change::Put(1, point(1))]).expect("the later one counts");
+fn failed_changes_leave_the_index_as_it_was() {
+    let live = LiveIndex::new(base(Vec::new()), RebuildThresholds::default());
+    live.apply(vec![Change::Put(1, point(0)), Change::Put(1, point(1))]).expect("the later point wins");
     let foreign = UnitVector::new(vec![1.0; 9], 9).expect("valid");
     let wrong = IndexError::WrongDims { expected: 8, found: 9 };
     assert_eq!(live.apply(vec![Change::Remove(1), Change::Put(2, foreign)]), Err(wrong));
     assert_eq!((live.len(), live.get(1)), (1, Some(point(1))), "nothing was changed");
 }
 
-/// Writers put and remove and readers search, all at once. A change that was acknowledged is seen by the next search of
-/// whoever was told so.
+/// Concurrent writers and readers. The next search after a change has returned sees it.
 #[test]
-fn what_was_acknowledged_is_found_while_everything_happens_at_once() {
+fn acknowledged_changes_are_visible_under_concurrent_load() {
     let points: Vec<(u64, UnitVector)> = (0..300).map(|key| (key, point(key as u32 * 17))).collect();
-    let live = LiveIndex::new(base(points), FoldLimits::default());
+    let live = LiveIndex::new(base(points), RebuildThresholds::default());
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let writers: Vec<_> = (0..2u64)

@@ -1,34 +1,34 @@
-//! What a generation says of itself, and which generations there are.
+//! The manifest of a generation.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::super::params::GraphParameters;
+use crate::index::params::GraphParameters;
 
-/// The version of the files' layout. Another one is not read.
+/// Version of the file format. No other version is read.
 pub(super) const FORMAT: u32 = 1;
 
-/// Bytes that are hashed together.
+/// Bytes of a block that has a hash of its own.
 pub(super) const BLOCK: usize = 1 << 20;
 
-/// What a generation says of itself: `manifest.json` in its folder.
+/// Content of a generation's `manifest.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
-    /// The version of the files' layout.
+    /// Version of the file format.
     pub format: u32,
-    /// The model whose space the points are in.
+    /// Model of the space that the points are in.
     pub model: String,
-    /// How far the catalog had come when the points were read from it; whatever its owner makes of that.
+    /// State of the catalog from which the points were read, in the format of the owner.
     pub watermark: String,
     /// Dimensions of the space.
     pub dims: usize,
-    /// The indexes, by name.
+    /// Indexes by name.
     pub indexes: BTreeMap<String, IndexEntry>,
 }
 
-/// One index of a generation.
+/// An index of a generation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct IndexEntry {
@@ -36,52 +36,30 @@ pub struct IndexEntry {
     pub points: usize,
     /// The graph, unless the points are scanned.
     pub graph: Option<GraphEntry>,
-    /// What lies in the files, by the files' endings.
+    /// Files by file extension.
     pub files: BTreeMap<String, FileEntry>,
 }
 
-/// The shape of a graph.
+/// Shape of a graph.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GraphEntry {
-    /// How it was built, and how it is walked.
+    /// How it was built and is searched.
     pub parameters: GraphParameters,
-    /// Room for links of a point on the lowest layer.
+    /// Link slots of a point on the lowest layer.
     pub width: usize,
-    /// Room for links of a point on each layer above.
+    /// Link slots of a point on each layer above.
     pub upper_width: usize,
-    /// Points of each layer above the lowest, upwards.
+    /// Number of points of each layer above the lowest, upwards.
     pub upper: Vec<usize>,
 }
 
-/// The length and the content of a file.
+/// Length and hashes of a file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FileEntry {
-    /// Its length.
+    /// Length in bytes.
     pub bytes: usize,
-    /// BLAKE3 of each MiB of it, in hex.
+    /// BLAKE3 of each MiB, in hexadecimal.
     pub blake3: Vec<String>,
-}
-
-/// The generations that there are: the file `CURRENT`. Each line names one, the newest first, and the BLAKE3 of its
-/// manifest; so each byte of a generation is covered by a hash that this file leads to, and a flipped digit in it leads to
-/// a manifest that does not fit and not to an older generation.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Current(pub(super) Vec<(u64, String)>);
-
-impl Current {
-    /// Reads what [`Self::text`] wrote, and nothing else.
-    pub(super) fn parse(text: &str) -> Option<Self> {
-        let line = |line: &str| {
-            let (number, hash) = line.split_once(' ')?;
-            Some((number.parse().ok()?, hash.to_owned()))
-        };
-        let read = Self(text.lines().map(line).collect::<Option<_>>()?);
-        (!read.0.is_empty() && read.text() == text).then_some(read)
-    }
-
-    pub(super) fn text(&self) -> String {
-        self.0.iter().map(|(number, hash)| format!("{number} {hash}\n")).collect()
-    }
 }

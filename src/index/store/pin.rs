@@ -1,115 +1,72 @@
-//! Generations as others need them: held open while they are copied, and rid of what nobody can open any more.
+//! Generations that are held open while they are copied.
 
-use std::{fs::File, path::Path};
+use std::fs::File;
 
 use super::{
-    CURRENT, GenerationError, GenerationStore, MANIFEST, UNFINISHED, check_name,
-    manifest::Current,
-    read_manifest,
-    table_io::{damaged, unreadable},
+    current::Current,
+    error::GenerationError,
+    generation_store::GenerationStore,
+    layout::{CURRENT, MANIFEST, check_name, read_manifest},
 };
 
-/// A generation whose files are open: they can be read to their end, whatever becomes of their names.
+/// A generation whose files are open. They can be read to the end even after the generation is removed.
 #[derive(Debug)]
-pub struct HeldGeneration {
-    /// Its number.
+pub struct PinnedGeneration {
+    /// Number of the generation.
     pub number: u64,
-    /// The model whose space the points are in.
+    /// Model of the space that the points are in.
     pub model: String,
-    /// How far the catalog had come when the points were read from it, as its owner wrote it.
+    /// State of the catalog from which the points were read, in the format of the owner.
     pub watermark: String,
-    /// Its files, by their names below the folder of all generations, with their lengths.
+    /// Files with their lengths in bytes, by paths relative to the folder of all generations.
     pub files: Vec<(String, File, u64)>,
-    /// The file [`Self::CURRENT`] of a folder that holds this generation alone.
+    /// Content of the file [`Self::CURRENT`] for a folder that has only this generation.
     pub current: String,
 }
 
-impl HeldGeneration {
-    /// Name of the file that says which generations there are, below the folder of all generations.
+impl PinnedGeneration {
+    /// Name of the file that lists the generations, relative to the folder of all generations.
     pub const CURRENT: &'static str = CURRENT;
 }
 
-/// What [`GenerationStore::collect_garbage`] removed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Garbage {
-    /// Folders of generations.
-    pub generations: u64,
-    /// Bytes of their files.
-    pub bytes: u64,
-}
-
 impl GenerationStore {
-    /// Opens the files of all generations that can be opened, the current one first. What they hold is not verified.
+    /// Opens the files of every generation that can be opened, the current one first. Their content is not verified.
     ///
     /// # Errors
-    /// If what there is cannot be read.
-    pub fn hold(&self) -> Result<Vec<HeldGeneration>, GenerationError> {
-        let current = self.current()?;
-        let mut held = Vec::new();
-        for (number, hash) in current.0 {
-            match self.hold_one(number, hash) {
-                Ok(generation) => held.push(generation),
-                // It is of no use to a service either; or it was removed since, because there is a newer one.
+    /// If the list of generations or a file cannot be read.
+    pub fn pin(&self) -> Result<Vec<PinnedGeneration>, GenerationError> {
+        let mut pinned = Vec::new();
+        for (number, hash) in self.current()?.0 {
+            match self.pin_one(number, hash) {
+                Ok(generation) => pinned.push(generation),
+                // A service could not open it either, or a newer one has replaced it since.
                 Err(GenerationError::Damaged { .. } | GenerationError::OtherFormat { .. }) => {}
                 Err(error) => return Err(error),
             }
         }
-        Ok(held)
+        Ok(pinned)
     }
 
-    fn hold_one(&self, number: u64, hash: String) -> Result<HeldGeneration, GenerationError> {
+    fn pin_one(&self, number: u64, hash: String) -> Result<PinnedGeneration, GenerationError> {
         let folder = self.folder(number);
         let manifest = read_manifest(&folder.join(MANIFEST), &hash)?;
         let mut names = vec![MANIFEST.to_owned()];
         for (name, index) in &manifest.indexes {
-            for ending in index.files.keys() {
-                // They become names of files, so they are looked at as in [`Self::open`].
+            for extension in index.files.keys() {
+                // They become file names, so they are checked as in [`Self::open`].
                 check_name(name)?;
-                check_name(ending)?;
-                names.push(format!("{name}.{ending}"));
+                check_name(extension)?;
+                names.push(format!("{name}.{extension}"));
             }
         }
         let mut files = Vec::new();
         for name in names {
             let path = folder.join(&name);
-            let file = File::open(&path).map_err(unreadable(&path))?;
-            let bytes = file.metadata().map_err(unreadable(&path))?.len();
+            let file = File::open(&path).map_err(GenerationError::read(&path))?;
+            let bytes = file.metadata().map_err(GenerationError::read(&path))?.len();
             files.push((format!("{number}/{name}"), file, bytes));
         }
         let (model, watermark) = (manifest.model, manifest.watermark);
-        Ok(HeldGeneration { number, model, watermark, files, current: Current(vec![(number, hash)]).text() })
+        Ok(PinnedGeneration { number, model, watermark, files, current: Current(vec![(number, hash)]).text() })
     }
-
-    /// Removes what an interrupted write left, and generations that nobody can open because newer ones took their places.
-    ///
-    /// # Errors
-    /// [`GenerationError::Busy`] while a generation is written; [`GenerationError::Damaged`] if it cannot be known which ones are
-    /// kept: then all are; [`GenerationError::Io`].
-    pub fn collect_garbage(&self) -> Result<Garbage, GenerationError> {
-        if !self.root.is_dir() {
-            return Ok(Garbage::default());
-        }
-        let _lock = self.lock()?;
-        let current = self.current()?;
-        if current.0.is_empty() && !self.folders()?.is_empty() {
-            return Err(damaged(&self.root.join(CURRENT), "it is missing, but there are generations"));
-        }
-        let before = self.entries()?;
-        let size = |name: &String| folder_bytes(&self.root.join(name));
-        let sizes: Vec<(String, u64)> = before.into_iter().map(|name| (name.clone(), size(&name))).collect();
-        self.collect(&current)?;
-        let gone = |name: &str| !self.root.join(name).exists();
-        let of_generation = |name: &str| name.starts_with(UNFINISHED) || name.parse::<u64>().is_ok();
-        let gone = sizes.into_iter().filter(|(name, _)| of_generation(name) && gone(name));
-        Ok(gone.fold(Garbage::default(), |sum, (_, bytes)| Garbage {
-            generations: sum.generations + 1,
-            bytes: sum.bytes + bytes,
-        }))
-    }
-}
-
-/// Bytes of the files directly in a folder.
-fn folder_bytes(path: &Path) -> u64 {
-    let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
-    entries.filter_map(|entry| entry.metadata().ok()).map(|metadata| metadata.len()).sum()
 }

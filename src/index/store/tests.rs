@@ -1,52 +1,64 @@
-use std::{collections::BTreeSet, sync::atomic::AtomicBool};
+use std::{
+    collections::BTreeSet,
+    fs::{self, File},
+    path::PathBuf,
+    sync::atomic::AtomicBool,
+};
 
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tempfile::TempDir;
 
-use super::{super::conformance_tests::points, *};
+use super::{
+    current::Current,
+    layout::{CURRENT, MANIFEST},
+    *,
+};
 use crate::{
     core::UnitVector,
-    index::{GraphParameters, IndexParameters, SearchParams, Strategy},
+    index::{
+        GraphParameters, IndexParameters, SearchParams, SearchResult, StaticIndex, Strategy, VectorIndex,
+        test_points::points,
+    },
 };
 
 const SPACE: Space<'static> = Space { model: "one", dims: 24 };
 
-fn built(count: usize, seed: u64) -> StaticIndex {
+fn build(count: usize, seed: u64) -> StaticIndex {
     let graph = GraphParameters { threads: 1, ef_search: 50, ..GraphParameters::default() };
     let parameters = IndexParameters { exact_up_to: 100, graph };
     let points = points(count, &mut ChaCha8Rng::seed_from_u64(seed));
     StaticIndex::build(SPACE.dims, points, &parameters, &|_| (), &AtomicBool::new(false)).expect("builds")
 }
 
-/// A store with one generation of a graph and a scan, and what it answers.
-struct Kept {
+/// A store with one generation of a graph and a scan, and their results for some queries.
+struct Fixture {
     folder: TempDir,
     store: GenerationStore,
     queries: Vec<UnitVector>,
-    answers: Vec<Answers>,
+    results: Vec<Results>,
 }
 
-type Answers = Vec<Vec<super::super::Neighbours>>;
+type Results = Vec<Vec<SearchResult>>;
 
-impl Kept {
+impl Fixture {
     fn new() -> Self {
         let folder = TempDir::new().expect("a folder");
         let store = GenerationStore::new(folder.path().join("index"));
-        let (pictures, captions) = (built(400, 1), built(30, 2));
+        let (pictures, captions) = (build(400, 1), build(30, 2));
         let indexes = [("pictures", &pictures), ("captions", &captions)];
         assert_eq!(store.write(SPACE, "17", &indexes, 1).expect("it can be written"), 1);
         let queries = pictures.sample(5);
-        let answers = vec![answers(&pictures, &queries), answers(&captions, &queries)];
-        Self { folder, store, queries, answers }
+        let results = vec![search_all(&pictures, &queries), search_all(&captions, &queries)];
+        Self { folder, store, queries, results }
     }
 
-    /// Opens, and holds what opens to the answers that were given before.
+    /// Opens the generation and checks that its results are those from before it was written.
     fn open(&self) -> Result<(), GenerationError> {
         let opened = self.store.open_newest(SPACE)?;
         assert_eq!((opened.manifest.watermark.as_str(), opened.indexes.len()), ("17", 2));
-        for (name, expected) in ["pictures", "captions"].iter().zip(&self.answers) {
-            assert_eq!(answers(&opened.indexes[*name], &self.queries), *expected, "another answer");
+        for (name, expected) in ["pictures", "captions"].iter().zip(&self.results) {
+            assert_eq!(search_all(&opened.indexes[*name], &self.queries), *expected, "other results");
         }
         Ok(())
     }
@@ -60,7 +72,7 @@ impl Kept {
         files
     }
 
-    /// Rewrites the manifest, and `CURRENT` after it, so that their hashes fit.
+    /// Replaces the manifest and updates its hash in `CURRENT`.
     fn write_manifest(&self, text: &[u8]) {
         let root = self.folder.path().join("index");
         fs::write(root.join("1").join(MANIFEST), text).expect("written");
@@ -73,64 +85,64 @@ impl Kept {
         serde_json::from_slice(&text).expect("a manifest")
     }
 
-    /// Replaces the content of a file, and hashes and lengths so that they fit.
-    fn replace(&self, index: &str, ending: &str, bytes: &[u8]) {
-        fs::write(self.folder.path().join(format!("index/1/{index}.{ending}")), bytes).expect("written");
+    /// Replaces the content of a file and updates hashes and lengths.
+    fn replace(&self, index: &str, extension: &str, bytes: &[u8]) {
+        fs::write(self.folder.path().join(format!("index/1/{index}.{extension}")), bytes).expect("written");
         let mut manifest = self.manifest();
         let hashes = bytes.chunks(manifest::BLOCK).map(|b| blake3::hash(b).to_hex().to_string()).collect();
         let entry = FileEntry { bytes: bytes.len(), blake3: hashes };
-        manifest.indexes.get_mut(index).expect("an index").files.insert(ending.to_owned(), entry);
+        manifest.indexes.get_mut(index).expect("an index").files.insert(extension.to_owned(), entry);
         self.write_manifest(&serde_json::to_vec(&manifest).expect("JSON"));
     }
 }
 
-fn answers(index: &StaticIndex, queries: &[UnitVector]) -> Answers {
+fn search_all(index: &StaticIndex, queries: &[UnitVector]) -> Results {
     let searches = [SearchParams::top(10), SearchParams::top(200), SearchParams::exact(10)];
-    let ask = |params| queries.iter().map(|query| index.search(query, &params).expect("a valid query")).collect();
-    searches.into_iter().map(ask).collect()
+    let search = |params| queries.iter().map(|query| index.search(query, &params).expect("a valid query")).collect();
+    searches.into_iter().map(search).collect()
 }
 
 #[test]
-fn what_was_written_is_opened_and_answers_the_same() {
-    let kept = Kept::new();
-    kept.open().expect("it is whole");
-    let opened = kept.store.open_newest(SPACE).expect("it is whole");
+fn reopened_generation_returns_the_same_results() {
+    let fixture = Fixture::new();
+    fixture.open().expect("it is intact");
+    let opened = fixture.store.open_newest(SPACE).expect("it is intact");
     let strategies: Vec<Strategy> = opened.indexes.values().map(VectorIndex::strategy).collect();
     assert_eq!(strategies, [Strategy::Exact, Strategy::Graph], "captions, pictures");
     for other in [Space { model: "two", ..SPACE }, Space { dims: 25, ..SPACE }] {
-        let error = kept.store.open_newest(other).expect_err("another space");
+        let error = fixture.store.open_newest(other).expect_err("another space");
         assert!(matches!(error, GenerationError::OtherModel { .. }), "{error}");
     }
 }
 
 #[test]
-fn a_serial_build_is_the_same_to_the_byte() {
+fn single_threaded_builds_are_identical_to_the_byte() {
     let bytes = |_| {
-        let kept = Kept::new();
-        let files = kept.files().into_iter().filter(|f| !f.ends_with(CURRENT));
+        let fixture = Fixture::new();
+        let files = fixture.files().into_iter().filter(|f| !f.ends_with(CURRENT));
         files.map(|file| fs::read(file).expect("a file")).collect::<Vec<_>>()
     };
     assert!(bytes(1) == bytes(2));
 }
 
 #[test]
-fn older_generations_are_kept_gone_back_to_and_collected() {
+fn older_generations_are_kept_reopened_and_removed() {
     let folder = TempDir::new().expect("a folder");
     let store = GenerationStore::new(folder.path().join("not/there/yet"));
     assert!(matches!(store.open_newest(SPACE), Err(GenerationError::Missing)));
-    let index = built(20, 3);
+    let index = build(20, 3);
     for number in 1..=4 {
         assert_eq!(store.write(SPACE, &format!("at {number}"), &[("pictures", &index)], 1).expect("written"), number);
     }
     assert_eq!(store.numbers().expect("readable"), [4, 3]);
     assert_eq!(store.open(3, SPACE).expect("kept").manifest.watermark, "at 3");
     assert!(matches!(store.open(2, SPACE), Err(GenerationError::Missing)));
-    fs::create_dir(store.root.join("unfinished-9")).expect("as a crash leaves it");
-    // Another model's generation comes, and the one before answers again.
+    fs::create_dir(store.root().join("unfinished-9")).expect("the remains of a crash");
+    // Generations of two models exist at the same time.
     let other = Space { model: "another", ..SPACE };
     assert_eq!(store.write(other, "", &[("pictures", &index)], 1).expect("written"), 5);
-    assert_eq!(store.open_newest(other).expect("whole").number, 5);
-    assert_eq!(store.open_newest(SPACE).expect("whole").number, 4);
+    assert_eq!(store.open_newest(other).expect("intact").number, 5);
+    assert_eq!(store.open_newest(SPACE).expect("intact").number, 4);
     let names: BTreeSet<String> = store.entries().expect("readable").into_iter().collect();
     assert_eq!(names, ["4", "5", CURRENT, "LOCK"].map(str::to_owned).into());
     assert_eq!(store.write(SPACE, "", &[("pictures", &index)], 0).expect("written"), 6);
@@ -138,13 +150,13 @@ fn older_generations_are_kept_gone_back_to_and_collected() {
 }
 
 #[test]
-fn one_writes_at_a_time_and_only_what_fits() {
+fn concurrent_writers_bad_names_and_other_dims_are_rejected() {
     let folder = TempDir::new().expect("a folder");
     let store = GenerationStore::new(folder.path());
-    let index = built(20, 3);
-    let held = store.lock().expect("nobody else");
+    let index = build(20, 3);
+    let lock = store.lock().expect("no other writer");
     assert!(matches!(store.write(SPACE, "", &[("pictures", &index)], 1), Err(GenerationError::Busy)));
-    drop(held);
+    drop(lock);
     for name in ["", "../pictures", "a.b", "Pictures"] {
         assert!(matches!(store.write(SPACE, "", &[(name, &index)], 1), Err(GenerationError::BadName(_))));
     }
@@ -153,36 +165,36 @@ fn one_writes_at_a_time_and_only_what_fits() {
     assert!(matches!(store.open_newest(SPACE), Err(GenerationError::Missing)));
 }
 
-/// Damages one file after another in many ways. What opens must answer as before; everything else must be an error, and
-/// this process must live.
+/// Damages one file after another in many ways. A generation that opens must have the same results; everything else
+/// must be an error, and this process must survive.
 #[test]
-fn no_damage_opens_to_another_answer() {
-    let kept = Kept::new();
-    let files = kept.files();
+fn damage_is_an_error_and_never_changes_results() {
+    let fixture = Fixture::new();
+    let files = fixture.files();
     assert_eq!(files.len(), 10, "{files:?}");
-    let whole: Vec<Vec<u8>> = files.iter().map(|file| fs::read(file).expect("a file")).collect();
+    let intact: Vec<Vec<u8>> = files.iter().map(|file| fs::read(file).expect("a file")).collect();
     let mut rng = ChaCha8Rng::seed_from_u64(11);
-    let (mut cases, mut refused) = (0, 0);
-    for (n, (file, bytes)) in files.iter().zip(&whole).enumerate() {
-        for damage in damages(bytes, &whole[(n + 1) % whole.len()], &mut rng) {
+    let (mut cases, mut rejected) = (0, 0);
+    for (n, (file, bytes)) in files.iter().zip(&intact).enumerate() {
+        for damage in damages(bytes, &intact[(n + 1) % intact.len()], &mut rng) {
             match &damage {
                 Some(bytes) => fs::write(file, bytes).expect("written"),
                 None => fs::remove_file(file).expect("removed"),
             }
             cases += 1;
-            match kept.open() {
+            match fixture.open() {
                 Ok(()) => assert_eq!(damage.as_ref(), Some(bytes), "{} was damaged and opened", file.display()),
-                Err(GenerationError::Damaged { .. } | GenerationError::Missing) => refused += 1,
+                Err(GenerationError::Damaged { .. } | GenerationError::Missing) => rejected += 1,
                 Err(error) => panic!("{}: {error}", file.display()),
             }
             fs::write(file, bytes).expect("written");
         }
     }
-    assert!(cases >= 500 && refused >= cases - 10, "{refused} of {cases}");
-    kept.open().expect("all is as it was");
+    assert!(cases >= 500 && rejected >= cases - 10, "{rejected} of {cases}");
+    fixture.open().expect("everything is restored");
 }
 
-/// A file's content with one thing wrong each; none is no file.
+/// Variants of a file's content with one defect each. `None` is a missing file.
 fn damages(bytes: &[u8], other: &[u8], rng: &mut impl Rng) -> Vec<Option<Vec<u8>>> {
     let mut all = vec![None, Some(Vec::new()), Some(other.to_vec()), Some([bytes, &[0]].concat())];
     let lengths = (0..16).map(|_| rng.random_range(0..bytes.len())).chain([1, bytes.len() - 1, bytes.len() / 2]);
@@ -199,12 +211,12 @@ fn damages(bytes: &[u8], other: &[u8], rng: &mut impl Rng) -> Vec<Option<Vec<u8>
 }
 
 #[test]
-fn another_format_and_lying_manifests_are_errors() {
-    let kept = Kept::new();
-    let honest = kept.manifest();
-    kept.write_manifest(br#"{"format": 2, "and": "whatever it has"}"#);
-    assert!(matches!(kept.open(), Err(GenerationError::OtherFormat { found: 2 })));
-    let lies: [fn(&mut Manifest); 10] = [
+fn other_formats_and_wrong_manifests_are_errors() {
+    let fixture = Fixture::new();
+    let right = fixture.manifest();
+    fixture.write_manifest(br#"{"format": 2, "and": "other fields"}"#);
+    assert!(matches!(fixture.open(), Err(GenerationError::OtherFormat { found: 2 })));
+    let mistakes: [fn(&mut Manifest); 10] = [
         |m| m.dims = 25,
         |m| m.dims = usize::MAX,
         |m| m.indexes.get_mut("pictures").expect("there").points += 1,
@@ -224,102 +236,104 @@ fn another_format_and_lying_manifests_are_errors() {
     fn graph(manifest: &mut Manifest) -> &mut GraphEntry {
         manifest.indexes.get_mut("pictures").expect("there").graph.as_mut().expect("a graph")
     }
-    for (n, lie) in lies.iter().enumerate() {
-        let mut manifest = honest.clone();
-        lie(&mut manifest);
-        kept.write_manifest(&serde_json::to_vec(&manifest).expect("JSON"));
+    for (n, mistake) in mistakes.iter().enumerate() {
+        let mut manifest = right.clone();
+        mistake(&mut manifest);
+        fixture.write_manifest(&serde_json::to_vec(&manifest).expect("JSON"));
         let space = Space { dims: manifest.dims, ..SPACE };
-        let opened = kept.store.open_newest(space);
-        assert!(matches!(opened, Err(GenerationError::Damaged { .. })), "lie {n}: {opened:?}");
+        let opened = fixture.store.open_newest(space);
+        assert!(matches!(opened, Err(GenerationError::Damaged { .. })), "mistake {n}: {opened:?}");
     }
 }
 
-/// Files whose checksums fit, but that no honest program wrote.
+/// Files with matching checksums, but with content that no correct program writes.
 #[test]
-fn wrong_content_under_a_right_checksum_is_an_error_or_a_valid_index() {
-    let kept = Kept::new();
-    let read = |ending: &str| fs::read(kept.folder.path().join(format!("index/1/pictures.{ending}"))).expect("a file");
+fn wrong_content_with_matching_checksums_is_an_error_or_a_valid_index() {
+    let fixture = Fixture::new();
+    let read = |extension: &str| {
+        fs::read(fixture.folder.path().join(format!("index/1/pictures.{extension}"))).expect("a file")
+    };
     let mut rng = ChaCha8Rng::seed_from_u64(12);
     let beyond = [u32::MAX - 1, 400];
-    let no_numbers = [f32::NAN.to_bits(), 1e30f32.to_bits(), (-1f32).to_bits()];
+    let no_values = [f32::NAN.to_bits(), 1e30f32.to_bits(), (-1f32).to_bits()];
     let wrongs: [(&str, &[u32]); 4] =
-        [("vectors", &no_numbers), ("links", &beyond), ("upper", &beyond), ("steps", &no_numbers)];
-    for (ending, values) in wrongs {
-        let whole = read(ending);
+        [("vectors", &no_values), ("links", &beyond), ("upper", &beyond), ("steps", &no_values)];
+    for (extension, values) in wrongs {
+        let intact = read(extension);
         for value in values.iter().cycle().take(9) {
-            let mut wrong = whole.clone();
-            let at = rng.random_range(0..whole.len() / 4) * 4;
+            let mut wrong = intact.clone();
+            let at = rng.random_range(0..intact.len() / 4) * 4;
             wrong[at..at + 4].copy_from_slice(&value.to_le_bytes());
-            kept.replace("pictures", ending, &wrong);
-            let error = kept.open().expect_err(ending);
-            assert!(matches!(error, GenerationError::Damaged { .. }), "{ending}: {error}");
+            fixture.replace("pictures", extension, &wrong);
+            let error = fixture.open().expect_err(extension);
+            assert!(matches!(error, GenerationError::Damaged { .. }), "{extension}: {error}");
         }
-        kept.replace("pictures", ending, &whole);
-        kept.open().expect("all is as it was");
+        fixture.replace("pictures", extension, &intact);
+        fixture.open().expect("everything is restored");
     }
     let keys = read("keys");
-    let turned: Vec<u8> = keys.rchunks_exact(8).flatten().copied().collect();
-    let twice = [&keys[..8], &keys[..8], &keys[16..]].concat();
-    for wrong in [turned, twice] {
-        kept.replace("pictures", "keys", &wrong);
-        assert!(matches!(kept.open(), Err(GenerationError::Damaged { .. })), "keys out of order");
+    let reversed: Vec<u8> = keys.rchunks_exact(8).flatten().copied().collect();
+    let duplicate = [&keys[..8], &keys[..8], &keys[16..]].concat();
+    for wrong in [reversed, duplicate] {
+        fixture.replace("pictures", "keys", &wrong);
+        assert!(matches!(fixture.open(), Err(GenerationError::Damaged { .. })), "keys out of order");
     }
-    kept.replace("pictures", "keys", &keys);
-    // Links that lead to points, but to any.
+    fixture.replace("pictures", "keys", &keys);
+    // Links to random points form a valid, if useless, graph.
     let mut links = read("links");
     for link in links.chunks_exact_mut(4) {
         link.copy_from_slice(&rng.random_range(0u32..400).to_le_bytes());
     }
-    kept.replace("pictures", "links", &links);
-    let opened = kept.store.open_newest(SPACE).expect("it is a graph");
-    for query in &kept.queries {
+    fixture.replace("pictures", "links", &links);
+    let opened = fixture.store.open_newest(SPACE).expect("it is a graph");
+    for query in &fixture.queries {
         let hits = opened.indexes["pictures"].search(query, &SearchParams::top(20)).expect("a valid query").hits;
         assert_eq!(hits.len(), 20);
     }
 }
 
 #[test]
-fn what_is_held_outlives_its_folder_and_makes_a_store_of_its_own() {
-    let kept = Kept::new();
-    let held = kept.store.hold().expect("it can be held");
+fn pinned_generation_survives_its_removal_and_forms_a_new_store() {
+    let fixture = Fixture::new();
+    let pinned = fixture.store.pin().expect("it can be pinned");
     for watermark in ["18", "19"] {
-        kept.store.write(SPACE, watermark, &[("pictures", &built(30, 3))], 0).expect("written");
+        fixture.store.write(SPACE, watermark, &[("pictures", &build(30, 3))], 0).expect("written");
     }
-    assert!(!kept.folder.path().join("index/1").exists(), "newer ones took its place");
-    let [one] = &held[..] else { panic!("one generation: {held:?}") };
+    assert!(!fixture.folder.path().join("index/1").exists(), "newer ones have replaced it");
+    let [one] = &pinned[..] else { panic!("one generation: {pinned:?}") };
     assert_eq!((one.number, one.model.as_str(), one.watermark.as_str()), (1, "one", "17"));
 
-    let copy = Kept { folder: TempDir::new().expect("a folder"), store: kept.store, ..kept };
+    let copy = Fixture { folder: TempDir::new().expect("a folder"), store: fixture.store, ..fixture };
     let root = copy.folder.path().join("index");
     fs::create_dir_all(root.join("1")).expect("a folder");
     for (name, file, bytes) in &one.files {
         let mut to = File::create(root.join(name)).expect("a file");
         assert_eq!(std::io::copy(&mut &*file, &mut to).expect("copied"), *bytes);
     }
-    fs::write(root.join(HeldGeneration::CURRENT), &one.current).expect("written");
-    Kept { store: GenerationStore::new(&root), ..copy }.open().expect("it is the one that was held");
+    fs::write(root.join(PinnedGeneration::CURRENT), &one.current).expect("written");
+    Fixture { store: GenerationStore::new(&root), ..copy }.open().expect("it is the pinned one");
 }
 
 #[test]
-fn garbage_is_what_nobody_can_open() {
-    let kept = Kept::new();
-    let root = kept.folder.path().join("index");
-    assert_eq!(kept.store.collect_garbage().expect("collected"), Garbage::default());
+fn garbage_collection_removes_only_unlisted_generations() {
+    let fixture = Fixture::new();
+    let root = fixture.folder.path().join("index");
+    assert_eq!(fixture.store.collect_garbage().expect("collected"), GarbageStats::default());
     for folder in ["7", "unfinished-8"] {
         fs::create_dir(root.join(folder)).expect("a folder");
         fs::write(root.join(folder).join("pictures.keys"), [0; 100]).expect("a file");
     }
     fs::write(root.join("notes.txt"), "the owner's").expect("a file");
-    assert_eq!(kept.store.collect_garbage().expect("collected"), Garbage { generations: 2, bytes: 200 });
+    assert_eq!(fixture.store.collect_garbage().expect("collected"), GarbageStats { generations: 2, bytes: 200 });
     assert!(root.join("notes.txt").exists());
-    kept.open().expect("the current one stays");
+    fixture.open().expect("the current one stays");
 
-    let lock = kept.store.lock().expect("a lock");
-    assert!(matches!(kept.store.collect_garbage(), Err(GenerationError::Busy)));
+    let lock = fixture.store.lock().expect("a lock");
+    assert!(matches!(fixture.store.collect_garbage(), Err(GenerationError::Busy)));
     drop(lock);
     fs::remove_file(root.join(CURRENT)).expect("removed");
-    assert!(matches!(kept.store.collect_garbage(), Err(GenerationError::Damaged { .. })));
-    assert!(root.join("1").exists(), "nobody knows which are kept, so all are");
-    let nowhere = GenerationStore::new(kept.folder.path().join("nowhere"));
-    assert_eq!(nowhere.collect_garbage().expect("nothing"), Garbage::default());
+    assert!(matches!(fixture.store.collect_garbage(), Err(GenerationError::Damaged { .. })));
+    assert!(root.join("1").exists(), "without the list, all are kept");
+    let nowhere = GenerationStore::new(fixture.folder.path().join("nowhere"));
+    assert_eq!(nowhere.collect_garbage().expect("nothing"), GarbageStats::default());
 }

@@ -32,7 +32,7 @@ use crate::{
     archive::{About, Absent, Counts, Written},
     catalog::{self, Catalog},
     collection::{Collection, CollectionError, Progress, base_watermark, blocking},
-    index::HeldGeneration,
+    index::PinnedGeneration,
     maintenance::staging::{MaintenanceLock, StagingDir, tidy},
 };
 
@@ -188,12 +188,12 @@ async fn moment(
     folder: &Path,
     progress: &dyn Progress,
     stop: &Arc<AtomicBool>,
-) -> Result<(Catalog, Option<HeldGeneration>), CollectionError> {
+) -> Result<(Catalog, Option<PinnedGeneration>), CollectionError> {
     let file = folder.join(catalog::FILE);
     for last in (0..TRIES).rev().map(|left| left == 0) {
         // First what is older: the catalog knows what has changed since.
         let store = collection.index_store();
-        let held = blocking(move || store.hold()).await?.unwrap_or_else(|error| {
+        let held = blocking(move || store.pin()).await?.unwrap_or_else(|error| {
             tracing::warn!(%error, "the backup goes without the index, which a restored service then builds");
             Vec::new()
         });
@@ -243,7 +243,7 @@ async fn copy_catalog(
 async fn pack(
     mut packing: BackupWriter,
     copy: Catalog,
-    index: Option<HeldGeneration>,
+    index: Option<PinnedGeneration>,
     file: &Path,
     now: OffsetDateTime,
 ) -> Result<(Written, About), CollectionError> {

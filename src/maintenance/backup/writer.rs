@@ -12,7 +12,7 @@ use crate::{
     catalog::{self, StoredImage},
     collection::{Collection, CollectionError, DataDir, Progress},
     dataset::{self, PictureFormat, PictureLimits},
-    index::HeldGeneration,
+    index::PinnedGeneration,
 };
 
 /// Missing files that the manifest names; all are counted.
@@ -74,11 +74,11 @@ impl BackupWriter {
     }
 
     /// Puts a generation of the index in, as the only one.
-    pub(crate) fn index(&mut self, held: Option<HeldGeneration>) -> Result<(), CollectionError> {
+    pub(crate) fn index(&mut self, held: Option<PinnedGeneration>) -> Result<(), CollectionError> {
         let Some(held) = held else { return Ok(()) };
         self.progress.begin("pack the index", "file", Some(held.files.len() as u64));
         let current = held.current.as_bytes();
-        self.writer.append(&format!("index/{}", HeldGeneration::CURRENT), current.len() as u64, current)?;
+        self.writer.append(&format!("index/{}", PinnedGeneration::CURRENT), current.len() as u64, current)?;
         for (done, (name, file, bytes)) in (1..).zip(held.files) {
             self.writer.append(&format!("index/{name}"), bytes, file)?;
             self.progress.advance(done);

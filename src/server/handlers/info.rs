@@ -79,7 +79,7 @@ async fn get_stats(State(app): State<App>) -> Json<StatsResponse> {
         VectorStats {
             points: snapshot.len(),
             new: snapshot.delta_len(),
-            gone: snapshot.dead_in_base(),
+            gone: snapshot.deleted_in_base(),
             memory_bytes: snapshot.memory().total(),
         }
     };

@@ -1,0 +1,17 @@
+//! How a search finds its hits.
+
+use serde::Serialize;
+
+/// How a search found its hits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, utoipa::ToSchema)]
+pub enum Strategy {
+    /// Every point that passes the filter was compared with the query.
+    #[serde(rename = "exact")]
+    Exact,
+    /// A graph was searched; a near point may be missed.
+    #[serde(rename = "graph")]
+    Graph,
+    /// A graph was searched, and every point added after it was built was compared with the query.
+    #[serde(rename = "graph+delta")]
+    GraphAndDelta,
+}
