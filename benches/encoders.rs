@@ -109,7 +109,7 @@ fn race(
     peer: &mut Peer,
     request: &Value,
 ) -> Outcome<()> {
-    let theirs: Vec<Vec<f32>> = serde_json::from_value(peer.ask(request)?["features"].take())?;
+    let theirs: Vec<Vec<f32>> = serde_json::from_value(peer.request(request)?["features"].take())?;
     for (a, b) in ours()?.iter().zip(&theirs) {
         let cosine = cosine(a, b);
         if a.len() != b.len() || cosine.is_nan() || cosine < 0.999 {
@@ -119,7 +119,7 @@ fn race(
     let mut rounds = [const { Vec::new() }; 4];
     for _ in 0..ROUNDS {
         let (wall, cpu) = timed(repeats, ours)?;
-        let answer = peer.ask(request)?;
+        let answer = peer.request(request)?;
         let number = |key: &str| answer[key].as_f64().ok_or("the peer answers with seconds");
         for (times, time) in rounds.iter_mut().zip([cpu, number("cpu")?, wall, number("wall")?]) {
             times.push(time * 1e3 / (repeats * items) as f64);

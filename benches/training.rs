@@ -72,7 +72,7 @@ fn compare(threads: &str) -> Outcome<()> {
     let mut peers = Vec::new();
     for fused in [false, true] {
         let mut peer = Peer::start("torch_dscmr.py", &[&venv, Path::new(threads)])?;
-        peer.ask(&json!({
+        peer.request(&json!({
             "op": "data", "pairs": PAIRS, "image": IMAGE, "text": TEXT, "classes": CLASSES,
             "hidden": optimizer.hidden, "dims": optimizer.dims, "batch": optimizer.batch, "fused": fused,
         }))?;
@@ -84,7 +84,7 @@ fn compare(threads: &str) -> Outcome<()> {
     for _ in 0..=ROUNDS {
         let ours = epochs(&data, &settings)?[0];
         let mut theirs = |at: usize| -> Outcome<(f64, f64)> {
-            let answer = peers[at].ask(&json!({"op": "epoch"}))?;
+            let answer = peers[at].request(&json!({"op": "epoch"}))?;
             let number = |name: &str| answer.get(name).and_then(Value::as_f64).ok_or("a number was expected");
             Ok((number("wall")?, number("cpu")?))
         };

@@ -1,4 +1,4 @@
-//! Those who are measured: ours, `hnsw_rs` as it is, and the peers in a Python process.
+//! The engines that are compared: diptych, `hnsw_rs` with its own search, and the peers in a Python process.
 
 use std::{
     path::{Path, PathBuf},
@@ -13,28 +13,33 @@ use diptych::{
 use hnsw_rs::prelude::{Distance, Hnsw};
 use serde_json::{Value, json};
 
-use crate::{Outcome, PASSES, data::Data, peers::Peer, timed};
+use crate::{
+    data::Data,
+    measure::{BenchResult, PASSES, timed},
+    peers::Peer,
+};
 
-pub(crate) const LINKS: usize = 16;
-pub(crate) const EF_CONSTRUCTION: usize = 200;
+const LINKS: usize = 16;
+const EF_CONSTRUCTION: usize = 200;
 
-/// One that was built and can be asked.
-pub(crate) trait Engine {
+/// An engine with an index of the points.
+pub(crate) trait Contender {
     fn name(&self) -> &str;
-    /// Seconds of CPU of the build, on one thread.
+    /// CPU seconds of the build, on one thread.
     fn build_seconds(&self) -> f64;
-    /// The ten nearest of each query, and seconds of CPU of [`PASSES`] times all searches.
-    fn search(&mut self, data: &Data, ef: usize) -> Outcome<(Vec<Vec<u64>>, f64)>;
+    /// Keys of the ten nearest of each query, and CPU seconds of [`PASSES`] searches of all queries.
+    fn search(&mut self, data: &Data, ef: usize) -> BenchResult<(Vec<Vec<u64>>, f64)>;
 }
 
-pub(crate) struct Ours {
+/// The graph index of diptych.
+pub(crate) struct DiptychGraph {
     pub(crate) name: &'static str,
     pub(crate) seconds: f64,
     pub(crate) graph: GraphIndex,
 }
 
-impl Ours {
-    pub(crate) fn build(data: &Data, traversal: Traversal, threads: usize) -> Outcome<Self> {
+impl DiptychGraph {
+    pub(crate) fn build(data: &Data, traversal: Traversal, threads: usize) -> BenchResult<Self> {
         let points = data.base.iter().cloned().enumerate().map(|(n, point)| (n as u64, point)).collect();
         let exact = ExactIndex::new(data.dims, points)?;
         let parameters = GraphParameters {
@@ -54,7 +59,7 @@ impl Ours {
     }
 }
 
-impl Engine for Ours {
+impl Contender for DiptychGraph {
     fn name(&self) -> &str {
         self.name
     }
@@ -63,50 +68,51 @@ impl Engine for Ours {
         self.seconds
     }
 
-    fn search(&mut self, data: &Data, ef: usize) -> Outcome<(Vec<Vec<u64>>, f64)> {
+    fn search(&mut self, data: &Data, ef: usize) -> BenchResult<(Vec<Vec<u64>>, f64)> {
         let params = SearchParams { ef: Some(ef), ..SearchParams::top(10) };
         let pass = || data.queries.iter().map(|query| self.graph.search(query, &params)).collect::<Result<Vec<_>, _>>();
-        let answers = pass()?;
+        let results = pass()?;
         let (done, seconds) = timed(|| (0..PASSES).try_for_each(|_| pass().map(drop)));
         done?;
-        Ok((keys(answers), seconds))
+        Ok((keys(results), seconds))
     }
 }
 
-/// What was found for each query.
-pub(crate) fn keys(answers: Vec<SearchResult>) -> Vec<Vec<u64>> {
-    answers.iter().map(|answer| answer.hits.iter().map(|hit| hit.key).collect()).collect()
+/// Keys of the hits of each result.
+pub(crate) fn keys(results: Vec<SearchResult>) -> Vec<Vec<u64>> {
+    results.iter().map(|result| result.hits.iter().map(|hit| hit.key).collect()).collect()
 }
 
+/// `1 - cosine` of unit vectors.
 #[derive(Clone, Copy)]
-pub(crate) struct Gap;
+pub(crate) struct CosineDistance;
 
-impl Distance<f32> for Gap {
+impl Distance<f32> for CosineDistance {
     fn eval(&self, a: &[f32], b: &[f32]) -> f32 {
         (1.0 - diptych::core::dot(a, b)).max(0.0)
     }
 }
 
 /// `hnsw_rs` with its own search.
-pub(crate) struct Raw {
+pub(crate) struct HnswRs {
     seconds: f64,
-    pub(crate) graph: Hnsw<'static, f32, Gap>,
+    pub(crate) graph: Hnsw<'static, f32, CosineDistance>,
 }
 
-impl Raw {
-    pub(crate) fn build(data: &Data) -> Outcome<Self> {
+impl HnswRs {
+    pub(crate) fn build(data: &Data) -> BenchResult<Self> {
         let before = ProcessTime::now();
-        let graph = Hnsw::new(LINKS, data.base.len(), 16, EF_CONSTRUCTION, Gap);
+        let graph = Hnsw::new(LINKS, data.base.len(), 16, EF_CONSTRUCTION, CosineDistance);
         data.base.iter().enumerate().for_each(|(n, point)| graph.insert_slice((point.as_slice(), n)));
         Ok(Self { seconds: before.elapsed().as_secs_f64(), graph })
     }
 
-    pub(crate) fn ask(&self, query: &UnitVector, ef: usize) -> Vec<u64> {
-        self.graph.search(query.as_slice(), 10, ef).iter().map(|neighbour| neighbour.d_id as u64).collect()
+    fn search_one(&self, query: &UnitVector, ef: usize) -> Vec<u64> {
+        self.graph.search(query.as_slice(), 10, ef).iter().map(|neighbor| neighbor.d_id as u64).collect()
     }
 }
 
-impl Engine for Raw {
+impl Contender for HnswRs {
     fn name(&self) -> &str {
         "hnsw_rs, its own search"
     }
@@ -115,48 +121,50 @@ impl Engine for Raw {
         self.seconds
     }
 
-    fn search(&mut self, data: &Data, ef: usize) -> Outcome<(Vec<Vec<u64>>, f64)> {
-        let pass = || data.queries.iter().map(|query| self.ask(query, ef)).collect();
+    fn search(&mut self, data: &Data, ef: usize) -> BenchResult<(Vec<Vec<u64>>, f64)> {
+        let pass = || data.queries.iter().map(|query| self.search_one(query, ef)).collect();
         let keys = pass();
         let ((), seconds) = timed(|| (0..PASSES).for_each(|_| drop::<Vec<Vec<u64>>>(pass())));
         Ok((keys, seconds))
     }
 }
 
-/// The Python process in which the peers live.
-pub(crate) struct Peers(Peer);
+/// The Python process that runs hnswlib, faiss and usearch.
+pub(crate) struct PythonPeers(Peer);
 
-impl Peers {
-    pub(crate) fn start(scratch: &Path) -> Outcome<Self> {
+impl PythonPeers {
+    pub(crate) fn start(scratch: &Path) -> BenchResult<Self> {
         Ok(Self(Peer::start("ann.py", &[&scratch.join("ann-venv")])?))
     }
 
-    /// Seconds of CPU of the build of one of them, and bytes of its file.
-    pub(crate) fn build(&mut self, name: &str, base: &Path, dims: usize) -> Outcome<(f64, u64)> {
+    /// CPU seconds of the build of one engine, and bytes of its file.
+    pub(crate) fn build(&mut self, name: &str, base: &Path, dims: usize) -> BenchResult<(f64, u64)> {
         let request =
             json!({"op": "build", "name": name, "base": base, "dims": dims, "links": LINKS, "ef": EF_CONSTRUCTION});
-        let answer = self.0.ask(&request)?;
-        Ok((number(&answer, "cpu")?, number(&answer, "bytes")? as u64))
+        let response = self.0.request(&request)?;
+        Ok((number(&response, "cpu")?, number(&response, "bytes")? as u64))
     }
 
-    pub(crate) fn search(&mut self, name: &str, queries: &Path, ef: usize) -> Outcome<(Vec<Vec<u64>>, f64)> {
-        let mut answer =
-            self.0.ask(&json!({"op": "search", "name": name, "queries": queries, "ef": ef, "passes": PASSES}))?;
-        Ok((serde_json::from_value(answer["keys"].take())?, number(&answer, "cpu")?))
+    /// Like [`Contender::search`], for one engine.
+    pub(crate) fn search(&mut self, name: &str, queries: &Path, ef: usize) -> BenchResult<(Vec<Vec<u64>>, f64)> {
+        let request = json!({"op": "search", "name": name, "queries": queries, "ef": ef, "passes": PASSES});
+        let mut response = self.0.request(&request)?;
+        Ok((serde_json::from_value(response["keys"].take())?, number(&response, "cpu")?))
     }
 
-    /// Seconds of CPU of the matrix product of all queries with all points.
-    pub(crate) fn product(&mut self, base: &Path, queries: &Path, dims: usize) -> Outcome<f64> {
-        number(&self.0.ask(&json!({"op": "product", "base": base, "queries": queries, "dims": dims}))?, "cpu")
+    /// CPU seconds of the matrix product of all queries with all points.
+    pub(crate) fn product(&mut self, base: &Path, queries: &Path, dims: usize) -> BenchResult<f64> {
+        let request = json!({"op": "product", "base": base, "queries": queries, "dims": dims});
+        number(&self.0.request(&request)?, "cpu")
     }
 }
 
-fn number(answer: &Value, key: &str) -> Outcome<f64> {
-    answer[key].as_f64().ok_or_else(|| format!("the peers' answer has no {key}").into())
+fn number(response: &Value, key: &str) -> BenchResult<f64> {
+    response[key].as_f64().ok_or_else(|| format!("the peer's response has no {key}").into())
 }
 
-/// Where a dataset lies for the peers.
-pub(crate) struct Files {
+/// Files of a dataset, for the Python process.
+pub(crate) struct DatasetFiles {
     pub(crate) base: PathBuf,
     pub(crate) queries: PathBuf,
 }

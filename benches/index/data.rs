@@ -1,5 +1,5 @@
-//! Points to search in: synthetic ones as trained spaces have them, clusters that are wide in a few directions and thin in
-//! the others; and those of a collection.
+//! Points and queries: synthetic ones in clusters that are wide in a few directions and thin in the others, as in
+//! trained spaces, or those of a collection.
 
 use std::{fs, path::Path};
 
@@ -10,13 +10,13 @@ use diptych::{
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::Outcome;
+use crate::measure::BenchResult;
 
 /// Directions in which clusters are wide.
 const WIDE: usize = 32;
 
 /// Points of a cluster, on average.
-const TOGETHER: usize = 100;
+const CLUSTER_SIZE: usize = 100;
 
 const QUERIES: usize = 1000;
 
@@ -35,11 +35,11 @@ impl Data {
         let rows = |count: usize, scale: f32, rng: &mut ChaCha8Rng| -> Vec<Vec<f32>> {
             (0..count).map(|_| (0..dims).map(|_| scale * normal(rng)).collect()).collect()
         };
-        let centres = rows(points.div_ceil(TOGETHER), 0.8, &mut rng);
+        let centers = rows(points.div_ceil(CLUSTER_SIZE), 0.8, &mut rng);
         let wide = rows(WIDE, 0.8 / (WIDE as f32).sqrt(), &mut rng);
         let mut draw = |count: usize| {
             let one = |_| {
-                let mut point = centres[rng.random_range(0..centres.len())].clone();
+                let mut point = centers[rng.random_range(0..centers.len())].clone();
                 for direction in &wide {
                     let along = normal(&mut rng);
                     point.iter_mut().zip(direction).for_each(|(x, d)| *x += along * d);
@@ -53,23 +53,24 @@ impl Data {
         Self { title, dims, base: draw(points), queries: draw(QUERIES) }
     }
 
-    /// The captions of the collection in a data folder, which its pictures ask for, as in service.
-    pub(crate) fn collection(folder: &Path) -> Outcome<Self> {
+    /// The captions of the collection in a data folder, with its pictures as queries, as in production.
+    pub(crate) fn collection(folder: &Path) -> BenchResult<Self> {
         let index = folder.join("index");
         let store = GenerationStore::new(&index);
         let number = *store.numbers()?.first().ok_or("the collection has no index")?;
         let manifest = fs::read(index.join(number.to_string()).join("manifest.json"))?;
         let Manifest { model, dims, .. } = serde_json::from_slice(&manifest)?;
         let mut opened = store.open(number, Space { model: &model, dims })?;
-        let mut take = |name: &str| -> Outcome<StaticIndex> { Ok(opened.indexes.remove(name).ok_or("lacks a part")?) };
+        let mut take =
+            |name: &str| -> BenchResult<StaticIndex> { Ok(opened.indexes.remove(name).ok_or("an index is missing")?) };
         let (captions, pictures) = (take("captions")?, take("pictures")?);
         let (base, queries) = (captions.sample(captions.len()), pictures.sample(QUERIES));
         let title = format!("{} captions of a collection, {dims} dimensions", base.len());
         Ok(Self { title, dims, base, queries })
     }
 
-    /// The part of `k` neighbours that were found. Captions repeat, and of equal points any is right, so what counts is
-    /// whether a point is as near as the farthest of `truth`, not which one it is.
+    /// Fraction of the true neighbors that were found. Captions repeat, and any of several equal points is a right
+    /// answer, so a point counts if it is as near as the farthest of `truth`.
     pub(crate) fn recall(&self, truth: &[Vec<u64>], found: &[Vec<u64>]) -> f64 {
         let (mut hits, mut wanted) = (0, 0);
         for ((query, truth), found) in self.queries.iter().zip(truth).zip(found) {
@@ -81,8 +82,8 @@ impl Data {
         hits as f64 / wanted as f64
     }
 
-    /// Writes points and queries as rows of little-endian f32, for the peers.
-    pub(crate) fn write(&self, base: &Path, queries: &Path) -> Outcome<()> {
+    /// Writes points and queries as rows of little-endian f32, for the Python process.
+    pub(crate) fn write(&self, base: &Path, queries: &Path) -> BenchResult<()> {
         for (path, rows) in [(base, &self.base), (queries, &self.queries)] {
             let bytes: Vec<u8> = rows.iter().flat_map(|row| row.as_slice()).flat_map(|x| x.to_le_bytes()).collect();
             fs::write(path, bytes)?;
@@ -91,7 +92,7 @@ impl Data {
     }
 }
 
-/// Roughly normal: twelve uniform numbers less their mean.
+/// An approximately normal number: the sum of twelve uniform numbers around 0.
 fn normal(rng: &mut impl Rng) -> f32 {
     (0..12).map(|_| rng.random_range(-0.5f32..0.5)).sum()
 }

@@ -1,4 +1,4 @@
-//! What only we are measured on: files, memory, opening, scans, filters, changes.
+//! Measurements of diptych alone: files, memory, opening, scans, filters, changes.
 
 use std::{fs, path::Path, sync::atomic::AtomicBool, time::Instant};
 
@@ -12,24 +12,24 @@ use diptych::{
 use hnsw_rs::prelude::FilterT;
 
 use crate::{
-    Outcome,
-    contenders::{Files, Ours, Peers, Raw, keys},
+    contenders::{DatasetFiles, DiptychGraph, HnswRs, PythonPeers, keys},
     data::Data,
-    median, timed,
+    measure::{BenchResult, timed},
+    peers::median,
 };
 
-/// Writes a graph as a generation, and gives it back with the bytes of its files.
-pub(crate) fn file_bytes(ours: Ours, dims: usize, scratch: &Path) -> Outcome<(Ours, u64)> {
+/// Writes a graph to disk as a generation, and returns it with the bytes of its files.
+pub(crate) fn file_bytes(graph: DiptychGraph, dims: usize, scratch: &Path) -> BenchResult<(DiptychGraph, u64)> {
     let store = GenerationStore::new(scratch.join("index-generations"));
-    let Ours { name, seconds, graph } = ours;
+    let DiptychGraph { name, seconds, graph } = graph;
     let index = StaticIndex::Graph(graph);
     let number = store.write(Space { model: "bench", dims }, "", &[("points", &index)], 0)?;
     let mut bytes = 0;
     for entry in fs::read_dir(scratch.join(format!("index-generations/{number}")))? {
         bytes += entry?.metadata()?.len();
     }
-    let StaticIndex::Graph(graph) = index else { return Err("it was a graph".into()) };
-    Ok((Ours { name, seconds, graph }, bytes))
+    let StaticIndex::Graph(graph) = index else { return Err("the index is a graph".into()) };
+    Ok((DiptychGraph { name, seconds, graph }, bytes))
 }
 
 struct Allowed<'a>(&'a [bool]);
@@ -40,21 +40,22 @@ impl FilterT for Allowed<'_> {
     }
 }
 
-/// Prints the second table.
+/// Measures and prints the second table.
 pub(crate) fn print(
     data: &Data,
-    ours: &Ours,
-    raw: Option<&Raw>,
-    peers: &mut Peers,
-    files: &Files,
+    byte: &DiptychGraph,
+    hnsw_rs: Option<&HnswRs>,
+    peers: &mut PythonPeers,
+    files: &DatasetFiles,
     scratch: &Path,
-) -> Outcome<()> {
-    let (len, dims, graph) = (data.base.len(), data.dims, &ours.graph);
+) -> BenchResult<()> {
+    let (len, dims, graph) = (data.base.len(), data.dims, &byte.graph);
     println!("\n| diptych, bytes and re-rank | |\n|---|---|");
     let memory = graph.memory();
     let vectors = (len * dims * 4) as f64;
     println!(
-        "| memory, MB: vectors and keys + bytes + links; all of it as a part of f32 vectors and links | {:.1} + {:.1} + {:.1}; {:.2} |",
+        "| memory, MB: vectors and keys + bytes + links; total relative to f32 vectors and links | \
+         {:.1} + {:.1} + {:.1}; {:.2} |",
         memory.points as f64 / 1e6,
         memory.codes as f64 / 1e6,
         memory.links as f64 / 1e6,
@@ -66,33 +67,34 @@ pub(crate) fn print(
     for _ in 0..5 {
         let began = Instant::now();
         let opened = store.open_newest(Space { model: "bench", dims })?;
-        let index = opened.indexes.get("points").ok_or("it was written")?;
+        let index = opened.indexes.get("points").ok_or("the index was written")?;
         index.search(&data.queries[0], &SearchParams::top(10))?;
         opening.push(began.elapsed().as_secs_f64() * 1e3);
     }
     println!("| open from the page cache, verify, answer the first query, on all cores, ms | {:.0} |", median(opening));
 
-    scans(data, ours, peers, files)?;
-    filters(data, ours, raw)?;
+    scans(data, byte, peers, files)?;
+    filters(data, byte, hnsw_rs)?;
     changes(data)
 }
 
-fn scans(data: &Data, ours: &Ours, peers: &mut Peers, files: &Files) -> Outcome<()> {
+fn scans(data: &Data, byte: &DiptychGraph, peers: &mut PythonPeers, files: &DatasetFiles) -> BenchResult<()> {
     let (mut one, mut batch, mut product) = (Vec::new(), Vec::new(), Vec::new());
     let per_query = 1e6 / data.queries.len() as f64;
     for _ in 0..5 {
         let exact = SearchParams::exact(10);
-        let alone = || data.queries[..100].iter().try_for_each(|query| ours.graph.search(query, &exact).map(drop));
+        let alone = || data.queries[..100].iter().try_for_each(|query| byte.graph.search(query, &exact).map(drop));
         let (done, seconds) = timed(alone);
         done?;
         one.push(seconds * 1e6 / 100.0);
-        let (done, seconds) = timed(|| ours.graph.search_batch(&data.queries, &exact));
+        let (done, seconds) = timed(|| byte.graph.search_batch(&data.queries, &exact));
         done?;
         batch.push(seconds * per_query);
         product.push(peers.product(&files.base, &files.queries, data.dims)? * per_query);
     }
     println!(
-        "| scan, µs a query: alone; of {}; numpy's matrix product of the same size, without choosing | {:.0}; {:.0}; {:.0} |",
+        "| scan, µs per query: alone; in a batch of {}; numpy's matrix product of the same size, without top k | \
+         {:.0}; {:.0}; {:.0} |",
         data.queries.len(),
         median(one),
         median(batch),
@@ -101,36 +103,36 @@ fn scans(data: &Data, ours: &Ours, peers: &mut Peers, files: &Files) -> Outcome<
     Ok(())
 }
 
-fn filters(data: &Data, ours: &Ours, raw: Option<&Raw>) -> Outcome<()> {
-    let (queries, ef) = (&data.queries[..200], ours.graph.parameters().ef_search);
+fn filters(data: &Data, byte: &DiptychGraph, hnsw_rs: Option<&HnswRs>) -> BenchResult<()> {
+    let (queries, ef) = (&data.queries[..200], byte.graph.parameters().ef_search);
     for percent in [50.0, 5.0, 0.5] {
-        // A multiplicative hash picks keys at random and the same ones in every run.
+        // A multiplicative hash selects pseudo-random keys, the same in every run.
         let inside =
             |key: u64| (key.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40) as f64 / (1u64 << 24) as f64 * 100.0 < percent;
         let filter: KeySet = (0..data.base.len() as u64).filter(|key| inside(*key)).collect();
         let params = SearchParams { filter: Some(&filter), ..SearchParams::top(10) };
         let exact = SearchParams { exact: true, ..params };
-        let truth = keys(ours.graph.search_batch(queries, &exact)?);
-        let search = || queries.iter().map(|query| ours.graph.search(query, &params)).collect::<Result<Vec<_>, _>>();
-        let (answers, seconds) = timed(search);
-        let (answers, micros) = (answers?, seconds * 1e6 / queries.len() as f64);
-        let how = if answers[0].strategy == Strategy::Exact { "scan" } else { "graph" };
-        let mut line = format!("{micros:.0} µs by {how}, recall {:.4}", data.recall(&truth, &keys(answers)));
-        if let Some(raw) = raw {
+        let truth = keys(byte.graph.search_batch(queries, &exact)?);
+        let search = || queries.iter().map(|query| byte.graph.search(query, &params)).collect::<Result<Vec<_>, _>>();
+        let (results, seconds) = timed(search);
+        let (results, micros) = (results?, seconds * 1e6 / queries.len() as f64);
+        let how = if results[0].strategy == Strategy::Exact { "scan" } else { "graph" };
+        let mut line = format!("{micros:.0} µs by {how}, recall {:.4}", data.recall(&truth, &keys(results)));
+        if let Some(hnsw_rs) = hnsw_rs {
             let few = &queries[..20];
             let allowed: Vec<bool> = (0..data.base.len() as u64).map(inside).collect();
             let search =
-                |query: &UnitVector| raw.graph.search_filter(query.as_slice(), 10, ef, Some(&Allowed(&allowed)));
-            let ((), seconds) = timed(|| few.iter().map(search).for_each(|answer| drop(std::hint::black_box(answer))));
+                |query: &UnitVector| hnsw_rs.graph.search_filter(query.as_slice(), 10, ef, Some(&Allowed(&allowed)));
+            let ((), seconds) = timed(|| few.iter().map(search).for_each(|result| drop(std::hint::black_box(result))));
             let theirs = seconds * 1e6 / few.len() as f64;
-            line += &format!("; hnsw_rs's own {theirs:.0} µs, {:.0} ×", theirs / micros);
+            line += &format!("; hnsw_rs {theirs:.0} µs, {:.0} ×", theirs / micros);
         }
-        println!("| filter that lets {percent} % through | {line} |");
+        println!("| filter that {percent} % of the points pass | {line} |");
     }
     Ok(())
 }
 
-fn changes(data: &Data) -> Outcome<()> {
+fn changes(data: &Data) -> BenchResult<()> {
     let point = |n: usize| -> (u64, UnitVector) { (n as u64, data.base[n].clone()) };
     let few = (0..data.base.len().min(20_000)).map(point).collect();
     let base = StaticIndex::build(data.dims, few, &IndexParameters::default(), &|_| (), &AtomicBool::new(false))?;
@@ -144,7 +146,9 @@ fn changes(data: &Data) -> Outcome<()> {
     let (done, seconds) = timed(|| (0..count).try_for_each(|n| live.apply(vec![Change::Remove(n)])));
     done?;
     let removes = count as f64 / seconds;
-    println!("| inserts a second; removals a second, each found by the next search | {inserts:.0}; {removes:.0} |");
+    println!(
+        "| inserts per second; removals per second, each visible to the next search | {inserts:.0}; {removes:.0} |"
+    );
     let queries = &data.queries[..200];
     let params = SearchParams { ef: Some(64), ..SearchParams::top(10) };
     let (done, seconds) = timed(|| queries.iter().try_for_each(|query| live.search(query, &params).map(drop)));

@@ -1,15 +1,15 @@
-//! The curves as a picture.
+//! The curves as an SVG plot.
 
 use std::fmt::Write;
 
-use crate::Dataset;
+use crate::measure::Dataset;
 
 const WIDTH: f64 = 420.0;
 const HEIGHT: f64 = 300.0;
 const COLUMNS: usize = 2;
-const COLOURS: [&str; 6] = ["#0b6e4f", "#1f77b4", "#d62728", "#ff7f0e", "#9467bd", "#7f7f7f"];
+const COLORS: [&str; 6] = ["#0b6e4f", "#1f77b4", "#d62728", "#ff7f0e", "#9467bd", "#7f7f7f"];
 
-/// Recall from .9 to 1, to the right; queries a second, upwards, ten times as many from line to line.
+/// Plots queries per second (logarithmic) over recall (from 0.9 to 1), one panel for each dataset.
 pub(crate) fn svg(datasets: &[Dataset]) -> String {
     let rows = datasets.len().div_ceil(COLUMNS);
     let (width, height) = (WIDTH * datasets.len().min(COLUMNS) as f64, HEIGHT * rows as f64);
@@ -29,7 +29,7 @@ pub(crate) fn svg(datasets: &[Dataset]) -> String {
 fn panel(svg: &mut String, dataset: &Dataset) {
     let (left, top, right, bottom) = (50.0, 30.0, WIDTH - 15.0, HEIGHT - 35.0);
     let x = |recall: f64| left + (recall - 0.9) / 0.1 * (right - left);
-    // From a hundred to a hundred thousand queries a second.
+    // From 100 to 100 000 queries per second.
     let y = |qps: f64| bottom - (qps.log10() - 2.0) / 3.0 * (bottom - top);
     let _ = writeln!(svg, "<text x=\"{left}\" y=\"18\" font-weight=\"bold\">{}</text>", dataset.title);
     for recall in [0.9, 0.92, 0.94, 0.96, 0.98, 1.0] {
@@ -44,21 +44,21 @@ fn panel(svg: &mut String, dataset: &Dataset) {
     }
     let _ = writeln!(
         svg,
-        "<text x=\"{}\" y=\"{}\" text-anchor=\"middle\">recall@10; upwards: queries a second, one thread</text>",
+        "<text x=\"{}\" y=\"{}\" text-anchor=\"middle\">recall@10; vertical: queries per second, one thread</text>",
         (left + right) / 2.0,
         bottom + 29.0
     );
     for (n, curve) in dataset.curves.iter().enumerate() {
-        let colour = COLOURS[n % COLOURS.len()];
+        let color = COLORS[n % COLORS.len()];
         let seen = curve.points.iter().filter(|point| point.recall >= 0.9 && point.qps() >= 100.0);
         let points: Vec<String> =
             seen.map(|point| format!("{:.1},{:.1}", x(point.recall), y(point.qps().min(1e5)))).collect();
         let _ = writeln!(
             svg,
-            "<polyline points=\"{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\"/>",
+            "<polyline points=\"{}\" fill=\"none\" stroke=\"{color}\" stroke-width=\"2\"/>",
             points.join(" ")
         );
         let line = bottom - 8.0 - 14.0 * (dataset.curves.len() - 1 - n) as f64;
-        let _ = writeln!(svg, "<text x=\"{}\" y=\"{line}\" fill=\"{colour}\">{}</text>", left + 6.0, curve.name);
+        let _ = writeln!(svg, "<text x=\"{}\" y=\"{line}\" fill=\"{color}\">{}</text>", left + 6.0, curve.name);
     }
 }

@@ -1,4 +1,4 @@
-//! A client of HTTP/1.1 that costs next to nothing: it shares the cores with the service that it measures.
+//! A minimal HTTP/1.1 client. It shares the cores with the service that it measures, so it must be cheap.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -7,9 +7,9 @@ use std::{
 
 use serde_json::Value;
 
-use crate::Outcome;
+use crate::options::BenchResult;
 
-/// A connection that is kept.
+/// A persistent connection.
 pub(crate) struct Connection {
     stream: BufReader<TcpStream>,
     line: String,
@@ -17,14 +17,14 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    pub(crate) fn open(address: SocketAddr) -> Outcome<Self> {
+    pub(crate) fn open(address: SocketAddr) -> BenchResult<Self> {
         let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
         Ok(Self { stream: BufReader::with_capacity(1 << 16, stream), line: String::new(), body: Vec::new() })
     }
 
-    /// Sends the bytes of a request. Gives the answer's status and body.
-    pub(crate) fn send(&mut self, request: &[u8]) -> Outcome<(u16, &[u8])> {
+    /// Sends the bytes of a request and returns the response's status and body.
+    pub(crate) fn send(&mut self, request: &[u8]) -> BenchResult<(u16, &[u8])> {
         self.stream.get_mut().write_all(request)?;
         self.next_line()?;
         let status = self.line.split(' ').nth(1).and_then(|status| status.parse().ok()).ok_or("no status line")?;
@@ -41,8 +41,8 @@ impl Connection {
         Ok((status, &self.body))
     }
 
-    /// As [`Self::send`], insisting on success, and reading JSON.
-    pub(crate) fn json(&mut self, request: &[u8]) -> Outcome<Value> {
+    /// Sends a request and parses the response as JSON. Any other status than success is an error.
+    pub(crate) fn json(&mut self, request: &[u8]) -> BenchResult<Value> {
         let (status, body) = self.send(request)?;
         if !(200..300).contains(&status) {
             return Err(format!("{status}: {}", String::from_utf8_lossy(body)).into());
@@ -50,7 +50,7 @@ impl Connection {
         Ok(serde_json::from_slice(body)?)
     }
 
-    fn next_line(&mut self) -> Outcome<()> {
+    fn next_line(&mut self) -> BenchResult<()> {
         self.line.clear();
         if self.stream.read_line(&mut self.line)? == 0 {
             return Err("the service closed the connection".into());

@@ -1,4 +1,4 @@
-//! How fast new items come in.
+//! Throughput of new items.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -6,29 +6,31 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 
 use crate::{
-    Outcome, Wishes,
     client::{post, request},
-    load_generator::{Seen, Until, drive},
-    query_texts::Material,
-    report::{median, refused},
+    load_generator::{Until, run_clients},
+    options::{BenchResult, Options},
+    query_texts::QueryTexts,
     server::Server,
+    stats::{LoadStats, median, rejections},
 };
 
-/// Makes the next request.
+/// Creates the next request.
 type Next<'a> = &'a (dyn Fn() -> Vec<u8> + Sync);
 
-/// Items of a posted batch: captions, and pictures, which take much longer.
+/// Items of a bulk request with captions only.
 const CAPTIONS: usize = 50;
+
+/// Items of a bulk request with pictures, which take much longer.
 const PICTURES: usize = 10;
 
-pub(crate) fn ingest(wishes: &Wishes, server: &Server, material: &Material) -> Outcome<()> {
+pub(crate) fn run(options: &Options, server: &Server, texts: &QueryTexts) -> BenchResult<()> {
     let number = AtomicUsize::new(0);
     let id = || format!("load-{}", number.fetch_add(1, Ordering::Relaxed));
-    // A remark behind the end of a picture's file makes it a file of its own and changes nothing of what it shows.
-    let picture = |id: &str| [material.picture(), format!("<!-- {id} -->").as_bytes()].concat();
+    // A comment after the end of the image data makes each file unique without changing the image.
+    let picture = |id: &str| [texts.picture(), format!("<!-- {id} -->").as_bytes()].concat();
     let item = |with_picture: bool| -> Value {
         let id = id();
-        let mut item = json!({ "id": id, "captions": [material.sentence()], "labels": ["load"] });
+        let mut item = json!({ "id": id, "captions": [texts.new_text()], "labels": ["load"] });
         if with_picture {
             item["image_base64"] = STANDARD.encode(picture(&id)).into();
         }
@@ -52,25 +54,25 @@ pub(crate) fn ingest(wishes: &Wishes, server: &Server, material: &Material) -> O
         request("POST", "/v1/items/batch", "application/jsonl", lines.join("\n").as_bytes())
     };
     let cases: [(&str, usize, Next<'_>); 4] = [
-        ("captions, one a request", 1, &one_caption),
-        ("pictures with a caption, one a request", 1, &one_pair),
-        ("captions, 50 a request", CAPTIONS, &|| many(false)),
-        ("pictures with a caption, 10 a request", PICTURES, &|| many(true)),
+        ("captions, one per request", 1, &one_caption),
+        ("pictures with a caption, one per request", 1, &one_pair),
+        ("captions, 50 per request", CAPTIONS, &|| many(false)),
+        ("pictures with a caption, 10 per request", PICTURES, &|| many(true)),
     ];
-    println!("\n| new items, 4 clients | items/s | p50 of a request, ms | p99, ms | refused |");
+    println!("\n| new items, 4 clients | items/s | p50 of a request, ms | p99, ms | rejected |");
     println!("|---|---|---|---|---|");
     for (name, items, next) in cases {
         let mut rounds = Vec::new();
-        for _ in 0..wishes.rounds {
-            rounds.push(drive(server, 4, Until::For(wishes.seconds), next)?);
+        for _ in 0..options.rounds {
+            rounds.push(run_clients(server, 4, Until::For(options.seconds), next)?);
         }
-        let of = |what: &dyn Fn(&Seen) -> f64| median(rounds.iter().map(what));
-        let refused = refused(&rounds);
+        let of = |what: &dyn Fn(&LoadStats) -> f64| median(rounds.iter().map(what));
+        let rejected = rejections(&rounds);
         println!(
-            "| {name} | {:.0} | {:.1} | {:.1} | {refused} |",
-            of(&Seen::rate) * items as f64,
-            of(&|seen| seen.quantile_ms(0.5)),
-            of(&|seen| seen.quantile_ms(0.99))
+            "| {name} | {:.0} | {:.1} | {:.1} | {rejected} |",
+            of(&LoadStats::rate) * items as f64,
+            of(&|stats| stats.quantile_ms(0.5)),
+            of(&|stats| stats.quantile_ms(0.99))
         );
     }
     Ok(())

@@ -1,143 +1,104 @@
-//! Clients that ask as fast as they are answered, and what they saw.
+//! Clients that send their next request as soon as they have the response to the last one.
 
 use std::{
-    collections::BTreeMap,
-    sync::{Mutex, PoisonError},
     thread,
     time::{Duration, Instant},
 };
 
 use cpu_time::ProcessTime;
+use parking_lot::Mutex;
 use serde_json::Value;
 
-use crate::{Outcome, server::Server};
+use crate::{options::BenchResult, server::Server, stats::LoadStats};
 
-/// How long clients ask before it counts.
+/// Time before a round during which requests are sent but not measured.
 const WARM_UP: Duration = Duration::from_millis(500);
 
-/// What some clients saw.
-#[derive(Debug, Default, Clone)]
-pub(crate) struct Seen {
-    /// Seconds of each request that was answered with success.
-    pub(crate) seconds: Vec<f64>,
-    /// Milliseconds that the service says of each: queue, encode, search, hydrate. None where an answer has no such times.
-    pub(crate) stages: Vec<[f64; 4]>,
-    /// Others, by status.
-    pub(crate) refused: BTreeMap<u16, usize>,
-    /// Seconds in which all that was.
-    pub(crate) took: f64,
-    /// Seconds of CPU that the service took meanwhile, warm-up aside.
-    pub(crate) service_cpu: f64,
-    /// And this process.
-    pub(crate) own_cpu: f64,
-}
+/// Pause of a client after a rejected request.
+const BACKOFF: Duration = Duration::from_millis(20);
 
-impl Seen {
-    /// Answers a second.
-    pub(crate) fn rate(&self) -> f64 {
-        self.seconds.len() as f64 / self.took
-    }
-
-    /// Milliseconds of CPU that an answer takes the service.
-    pub(crate) fn cpu_ms(&self) -> f64 {
-        self.service_cpu * 1e3 / self.seconds.len() as f64
-    }
-
-    /// Milliseconds within which this part of all was answered.
-    pub(crate) fn quantile_ms(&self, part: f64) -> f64 {
-        quantile(self.seconds.clone(), part) * 1e3
-    }
-}
-
-pub(crate) fn quantile(mut values: Vec<f64>, part: f64) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let at = ((values.len() as f64 * part) as usize).min(values.len().saturating_sub(1));
-    values.get(at).copied().unwrap_or(f64::NAN)
-}
-
-/// How long it is asked.
+/// Length of a round.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Until {
     For(Duration),
-    /// Until so many were asked, without a warm-up.
-    Asked(usize),
+    /// Number of requests, without a warm-up.
+    Requests(usize),
 }
 
-/// Lets so many clients ask, each on a connection of its own. `next` makes the next request, whoever asks it.
-pub(crate) fn drive(
+/// Runs `clients` clients, each on a connection of its own. `next` creates the next request of any of them.
+pub(crate) fn run_clients(
     server: &Server,
     clients: usize,
     until: Until,
     next: &(dyn Fn() -> Vec<u8> + Sync),
-) -> Outcome<Seen> {
+) -> BenchResult<LoadStats> {
     let warm_up = if matches!(until, Until::For(_)) { WARM_UP } else { Duration::ZERO };
     let begin = Instant::now() + warm_up;
     let left = Mutex::new(match until {
         Until::For(_) => usize::MAX,
-        Until::Asked(count) => count,
+        Until::Requests(count) => count,
     });
     let end = match until {
         Until::For(time) => Some(begin + time),
-        Until::Asked(_) => None,
+        Until::Requests(_) => None,
     };
-    let client = || -> Outcome<Seen> {
+    let client = || -> BenchResult<LoadStats> {
         let mut connection = server.connect()?;
-        let mut seen = Seen::default();
+        let mut stats = LoadStats::default();
         loop {
             {
-                let mut left = left.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut left = left.lock();
                 if *left == 0 {
-                    return Ok(seen);
+                    return Ok(stats);
                 }
                 *left -= 1;
             }
             let request = next();
-            let asked = Instant::now();
-            if end.is_some_and(|end| asked >= end) {
-                return Ok(seen);
+            let sent = Instant::now();
+            if end.is_some_and(|end| sent >= end) {
+                return Ok(stats);
             }
             let (status, body) = connection.send(&request)?;
-            let took = asked.elapsed();
+            let took = sent.elapsed();
             let stages = stages(body);
-            if asked < begin {
+            if sent < begin {
                 continue;
             }
             match status {
                 200..300 => {
-                    seen.seconds.push(took.as_secs_f64());
-                    seen.stages.extend(stages);
+                    stats.seconds.push(took.as_secs_f64());
+                    stats.stages.extend(stages);
                 }
                 status => {
-                    *seen.refused.entry(status).or_default() += 1;
-                    // What a client does that is told to come again.
-                    thread::sleep(Duration::from_millis(20));
+                    *stats.rejected.entry(status).or_default() += 1;
+                    thread::sleep(BACKOFF);
                 }
             }
         }
     };
-    let mut whole = Seen::default();
-    let all = thread::scope(|scope| -> Outcome<Vec<Seen>> {
+    let mut total = LoadStats::default();
+    let all = thread::scope(|scope| -> BenchResult<Vec<LoadStats>> {
         let client = || client().map_err(|error| error.to_string());
         let threads: Vec<_> = (0..clients).map(|_| scope.spawn(client)).collect();
         thread::sleep(begin.saturating_duration_since(Instant::now()));
         let (own, service) = (ProcessTime::now(), server.cpu_seconds()?);
-        let seen: Outcome<Vec<Seen>> =
+        let stats: BenchResult<Vec<LoadStats>> =
             threads.into_iter().map(|thread| Ok(thread.join().map_err(|_| "a client panicked")??)).collect();
-        whole.took = begin.elapsed().as_secs_f64();
-        (whole.own_cpu, whole.service_cpu) = (own.elapsed().as_secs_f64(), server.cpu_seconds()? - service);
-        seen
+        total.took = begin.elapsed().as_secs_f64();
+        (total.own_cpu, total.service_cpu) = (own.elapsed().as_secs_f64(), server.cpu_seconds()? - service);
+        stats
     })?;
-    for seen in all {
-        whole.seconds.extend(seen.seconds);
-        whole.stages.extend(seen.stages);
-        for (status, count) in seen.refused {
-            *whole.refused.entry(status).or_default() += count;
+    for stats in all {
+        total.seconds.extend(stats.seconds);
+        total.stages.extend(stats.stages);
+        for (status, count) in stats.rejected {
+            *total.rejected.entry(status).or_default() += count;
         }
     }
-    Ok(whole)
+    Ok(total)
 }
 
-/// What an answer says of its time. The rest of it is not read, for reading all results would cost more than sending them.
+/// Times in a response. The rest of it is not parsed, because parsing all results would cost more than sending them.
 fn stages(body: &[u8]) -> Option<[f64; 4]> {
     const NAME: &[u8] = b"\"took_ms\":";
     let at = body.windows(NAME.len()).rposition(|window| window == NAME)? + NAME.len();

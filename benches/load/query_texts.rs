@@ -1,37 +1,35 @@
-//! Texts to ask: sentences like the collection's captions, of which no two read the same.
+//! Query texts: sentences like the captions of the collection, every one of them new.
 
-use std::{
-    collections::HashSet,
-    sync::{Mutex, PoisonError},
-};
+use std::collections::HashSet;
 
+use parking_lot::Mutex;
 use rand::{RngExt, SeedableRng, seq::IndexedRandom};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 
 use crate::{
-    Outcome,
     client::{Connection, get, post},
+    options::BenchResult,
 };
 
-/// Captions that are looked at, at most.
-const LOOKED_AT: usize = 2000;
+/// Maximum number of captions that are loaded.
+const MAX_CAPTIONS: usize = 2000;
 
-/// What the collection is made of.
-pub(crate) struct Material {
+/// Captions and pictures of a collection, for new queries and items.
+pub(crate) struct QueryTexts {
     captions: Vec<Vec<String>>,
     words: Vec<String>,
-    /// Files of pictures.
-    pub(crate) pictures: Vec<Vec<u8>>,
+    /// Image files.
+    pictures: Vec<Vec<u8>>,
     state: Mutex<(ChaCha8Rng, HashSet<String>)>,
 }
 
-impl Material {
-    /// Out of a running service.
-    pub(crate) fn of(connection: &mut Connection, pictures: usize) -> Outcome<Self> {
+impl QueryTexts {
+    /// Loads captions and pictures from a running service.
+    pub(crate) fn load(connection: &mut Connection, pictures: usize) -> BenchResult<Self> {
         let (mut captions, mut files) = (Vec::new(), Vec::new());
         let mut cursor = String::new();
-        while captions.len() < LOOKED_AT {
+        while captions.len() < MAX_CAPTIONS {
             let page = connection.json(&get(&format!("/v1/items?limit=100{cursor}")))?;
             for item in page["items"].as_array().ok_or("no items")? {
                 let texts = item["captions"].as_array().into_iter().flatten().filter_map(Value::as_str);
@@ -56,10 +54,10 @@ impl Material {
         Ok(Self { captions, words, pictures: bytes, state })
     }
 
-    /// A sentence that was not given before: a caption with one of its words replaced and one more behind it.
-    pub(crate) fn sentence(&self) -> String {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let (rng, given) = &mut *state;
+    /// A sentence that was not returned before: a caption with one word replaced and one word appended.
+    pub(crate) fn new_text(&self) -> String {
+        let mut state = self.state.lock();
+        let (rng, used) = &mut *state;
         loop {
             let mut words = self.captions.choose(rng).cloned().unwrap_or_default();
             let any = |rng: &mut ChaCha8Rng| self.words.choose(rng).cloned().unwrap_or_default();
@@ -69,7 +67,7 @@ impl Material {
             }
             words.push(any(rng));
             let sentence = words.join(" ");
-            if given.insert(sentence.clone()) {
+            if used.insert(sentence.clone()) {
                 return sentence;
             }
         }
@@ -77,12 +75,12 @@ impl Material {
 
     /// A picture of the collection.
     pub(crate) fn picture(&self) -> &[u8] {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock();
         self.pictures.choose(&mut state.0).map_or(&[], Vec::as_slice)
     }
 }
 
-/// The request that asks for a text.
-pub(crate) fn ask(text: &str) -> Vec<u8> {
+/// A search request for a text.
+pub(crate) fn text_search(text: &str) -> Vec<u8> {
     post("/v1/search/text", &json!({ "query": text }))
 }

@@ -1,7 +1,6 @@
-//! What is measured, as tables.
+//! Runs the measurements and prints their tables.
 
 use std::{
-    collections::BTreeMap,
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     time::{Duration, Instant},
 };
@@ -11,97 +10,84 @@ use diptych::encoders::{Registry, TextEncoder};
 use serde_json::json;
 
 use crate::{
-    Outcome, Wishes,
     client::{Connection, get, post, request},
     cross_check, ingest,
-    load_generator::{Seen, Until, drive, quantile},
-    query_texts::{Material, ask},
+    load_generator::{Until, run_clients},
+    options::{BenchResult, Options},
+    query_texts::{QueryTexts, text_search},
     server::Server,
+    stats::{LoadStats, median, rejections},
 };
 
-/// Clients at once.
+/// Numbers of concurrent clients.
 const CLIENTS: [usize; 3] = [1, 8, 64];
 
-/// Texts that are asked again and again.
-const KNOWN: usize = 100;
+/// Number of texts that are sent repeatedly, so that they are cached.
+const CACHED: usize = 100;
 
-/// Texts that the encoder takes at once where it is measured by itself: as many as eight clients can ask, and many.
+/// Batch sizes of the encoder alone: as many texts as eight clients can send, and many.
 const BATCHES: [usize; 2] = [8, 64];
 
-pub(crate) fn all(wishes: &Wishes) -> Outcome<()> {
-    let server = wishes.serve()?;
-    let material = Material::of(&mut server.connect()?, 50)?;
-    if wishes.wants("text") {
-        text(wishes, &server, &material)?;
+pub(crate) fn run(options: &Options) -> BenchResult<()> {
+    let server = Server::start(options)?;
+    let texts = QueryTexts::load(&mut server.connect()?, 50)?;
+    if options.includes("text") {
+        text(options, &server, &texts)?;
     }
-    if wishes.wants("picture") {
-        pictures(wishes, &server, &material)?;
+    if options.includes("picture") {
+        pictures(options, &server, &texts)?;
     }
-    if wishes.wants("check") {
-        cross_check::check(wishes, &server)?;
+    if options.includes("check") {
+        cross_check::run(options, &server)?;
     }
-    if wishes.wants("busy") {
-        busy(wishes, &server, &material)?;
+    if options.includes("busy") {
+        busy(options, &server, &texts)?;
     }
-    if wishes.wants("ingest") {
-        ingest::ingest(wishes, &server, &material)?;
+    if options.includes("ingest") {
+        ingest::run(options, &server, &texts)?;
     }
     Ok(())
 }
 
-pub(crate) fn median(values: impl Iterator<Item = f64>) -> f64 {
-    quantile(values.collect(), 0.5)
-}
-
-/// How many requests were refused, with which statuses.
-pub(crate) fn refused(rounds: &[Seen]) -> String {
-    let mut refused = BTreeMap::<u16, usize>::new();
-    for (status, count) in rounds.iter().flat_map(|seen| &seen.refused) {
-        *refused.entry(*status).or_default() += count;
-    }
-    let words: Vec<String> = refused.iter().map(|(status, count)| format!("{count} × {status}")).collect();
-    if words.is_empty() { "0".to_owned() } else { words.join(", ") }
-}
-
-/// A row of answers a second and times, medians over the rounds.
-fn row(name: &str, rounds: &[Seen]) -> String {
-    let of = |what: &dyn Fn(&Seen) -> f64| median(rounds.iter().map(what));
-    let refused = refused(rounds);
+/// A row with rate and times, medians over the rounds.
+fn row(name: &str, rounds: &[LoadStats]) -> String {
+    let of = |what: &dyn Fn(&LoadStats) -> f64| median(rounds.iter().map(what));
+    let rejected = rejections(rounds);
     format!(
-        "| {name} | {:.0} | {:.1} | {:.1} | {:.2} | {refused} |",
-        of(&Seen::rate),
-        of(&|seen| seen.quantile_ms(0.5)),
-        of(&|seen| seen.quantile_ms(0.99)),
-        of(&Seen::cpu_ms)
+        "| {name} | {:.0} | {:.1} | {:.1} | {:.2} | {rejected} |",
+        of(&LoadStats::rate),
+        of(&|stats| stats.quantile_ms(0.5)),
+        of(&|stats| stats.quantile_ms(0.99)),
+        of(&LoadStats::cpu_ms)
     )
 }
 
-fn heading(what: &str) {
-    println!("\n| {what} | answers/s | p50, ms | p99, ms | CPU of the service, ms an answer | refused |");
+fn heading(title: &str) {
+    println!("\n| {title} | responses/s | p50, ms | p99, ms | CPU of the service, ms per response | rejected |");
     println!("|---|---|---|---|---|---|");
 }
 
-fn text(wishes: &Wishes, server: &Server, material: &Material) -> Outcome<()> {
-    let registry = Registry::open(&wishes.models)?;
+fn text(options: &Options, server: &Server, texts: &QueryTexts) -> BenchResult<()> {
+    let registry = Registry::open(&options.models)?;
     let encoder = registry.open_text(&registry.defaults().text)?;
-    let known: Vec<String> = (0..KNOWN).map(|_| material.sentence()).collect();
+    let known: Vec<String> = (0..CACHED).map(|_| texts.new_text()).collect();
     let number = AtomicUsize::new(0);
-    let new = || ask(&material.sentence());
-    let again = || ask(&known[number.fetch_add(1, Ordering::Relaxed) % KNOWN]);
-    let mut uncached: Vec<Vec<Seen>> = vec![Vec::new(); CLIENTS.len()];
+    let new = || text_search(&texts.new_text());
+    let again = || text_search(&known[number.fetch_add(1, Ordering::Relaxed) % CACHED]);
+    let mut uncached: Vec<Vec<LoadStats>> = vec![Vec::new(); CLIENTS.len()];
     let mut cached = uncached.clone();
     let mut alone = Vec::new();
-    for _ in 0..wishes.rounds {
+    for _ in 0..options.rounds {
         for batch in BATCHES {
-            alone.push(encoder_alone(encoder.as_ref(), material, batch, wishes.seconds)?);
+            alone.push(encoder_alone(encoder.as_ref(), texts, batch, options.seconds)?);
         }
         for (at, &clients) in CLIENTS.iter().enumerate() {
-            uncached[at].push(drive(server, clients, Until::For(wishes.seconds), &new)?);
-            cached[at].push(drive(server, clients, Until::For(wishes.seconds), &again)?);
+            uncached[at].push(run_clients(server, clients, Until::For(options.seconds), &new)?);
+            cached[at].push(run_clients(server, clients, Until::For(options.seconds), &again)?);
         }
     }
     heading("texts");
-    for (name, rounds) in [("new", &uncached), ("asked before", &cached)] {
+    for (name, rounds) in [("new", &uncached), ("cached", &cached)] {
         for (clients, rounds) in CLIENTS.iter().zip(rounds) {
             println!("{}", row(&format!("{name}, {clients} clients"), rounds));
         }
@@ -112,42 +98,43 @@ fn text(wishes: &Wishes, server: &Server, material: &Material) -> Outcome<()> {
         let (rate, cpu) = (median(rounds().map(|alone| alone.rate)), median(rounds().map(|alone| alone.cpu_ms)));
         let tokens = median(rounds().map(|alone| alone.tokens));
         println!(
-            "The encoder by itself, {batch} such texts at once on all cores: {rate:.0} texts/s and {cpu:.2} ms of CPU each, \
-             {tokens:.1} tokens each."
+            "The encoder alone, {batch} new texts in a batch on all cores: {rate:.0} texts/s, with {cpu:.2} ms of CPU \
+             and {tokens:.1} tokens each."
         );
         rate
     };
     let [of_eight, of_many] = BATCHES.map(rate);
     let at = |clients: usize| {
-        median(uncached[CLIENTS.iter().position(|c| *c == clients).unwrap_or(0)].iter().map(Seen::rate))
+        median(uncached[CLIENTS.iter().position(|c| *c == clients).unwrap_or(0)].iter().map(LoadStats::rate))
     };
     println!(
-        "Eight clients reach {:.2} times one client's rate, {:.0} % of the encoder's with eight texts at once and {:.0} % of \
-         that with many; 64 clients {:.0} % of the last.",
+        "Eight clients reach {:.2} times the rate of one client, {:.0} % of the encoder's with batches of eight and \
+         {:.0} % of that with large batches; 64 clients {:.0} % of the latter.",
         at(8) / at(1),
         at(8) / of_eight * 100.0,
         at(8) / of_many * 100.0,
         at(64) / of_many * 100.0
     );
     for (clients, rounds) in CLIENTS.iter().zip(&uncached) {
-        let busy = |seen: &Seen| (seen.own_cpu + seen.service_cpu) / seen.took;
-        let share = |seen: &Seen| 100.0 * seen.own_cpu / (seen.own_cpu + seen.service_cpu);
+        let busy = |stats: &LoadStats| (stats.own_cpu + stats.service_cpu) / stats.took;
+        let share = |stats: &LoadStats| 100.0 * stats.own_cpu / (stats.own_cpu + stats.service_cpu);
         println!(
-            "With {clients} clients {:.1} cores are busy, and the clients take {:.0} % of that.",
+            "With {clients} clients, {:.1} cores are busy; the clients use {:.0} % of that.",
             median(rounds.iter().map(busy)),
             median(rounds.iter().map(share))
         );
     }
     println!(
-        "\n| one client, p50, ms | all | queue | encode | search | hydrate | HTTP and JSON | all but encode and search |"
+        "\n| one client, p50, ms | total | queue | encode | search | hydrate | HTTP and JSON | \
+         without encode and search |"
     );
     println!("|---|---|---|---|---|---|---|---|");
-    for (name, rounds) in [("new", &uncached[0]), ("asked before", &cached[0])] {
-        let stage = |at: usize| median(rounds.iter().flat_map(|seen| &seen.stages).map(|stages| stages[at]));
-        let each = || rounds.iter().flat_map(|seen| seen.seconds.iter().zip(&seen.stages));
+    for (name, rounds) in [("new", &uncached[0]), ("cached", &cached[0])] {
+        let stage = |at: usize| median(rounds.iter().flat_map(|stats| &stats.stages).map(|stages| stages[at]));
+        let each = || rounds.iter().flat_map(|stats| stats.seconds.iter().zip(&stats.stages));
         let http = median(each().map(|(seconds, stages)| seconds * 1e3 - stages.iter().sum::<f64>()));
         let rest = median(each().map(|(seconds, stages)| seconds * 1e3 - stages[1] - stages[2]));
-        let all = median(rounds.iter().flat_map(|seen| &seen.seconds).map(|seconds| seconds * 1e3));
+        let all = median(rounds.iter().flat_map(|stats| &stats.seconds).map(|seconds| seconds * 1e3));
         let [queue, encode, search, hydrate] = [0, 1, 2, 3].map(stage);
         println!(
             "| {name} | {all:.2} | {queue:.2} | {encode:.2} | {search:.2} | {hydrate:.2} | {http:.2} | {rest:.2} |"
@@ -156,29 +143,35 @@ fn text(wishes: &Wishes, server: &Server, material: &Material) -> Outcome<()> {
     Ok(())
 }
 
-struct Alone {
+/// Throughput of the encoder alone.
+struct EncoderRate {
     batch: usize,
     rate: f64,
     cpu_ms: f64,
     tokens: f64,
 }
 
-/// The encoder in this process, on all cores, while the service has nothing to do.
-fn encoder_alone(encoder: &dyn TextEncoder, material: &Material, batch: usize, time: Duration) -> Outcome<Alone> {
+/// Measures the encoder in this process, on all cores, while the service is idle.
+fn encoder_alone(
+    encoder: &dyn TextEncoder,
+    texts: &QueryTexts,
+    batch: usize,
+    time: Duration,
+) -> BenchResult<EncoderRate> {
     let (mut count, mut tokens, mut took, mut cpu) = (0, 0, Duration::ZERO, Duration::ZERO);
     while took < time {
-        let texts: Vec<String> = (0..batch).map(|_| material.sentence()).collect();
-        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        let batch_texts: Vec<String> = (0..batch).map(|_| texts.new_text()).collect();
+        let batch_texts: Vec<&str> = batch_texts.iter().map(String::as_str).collect();
         let (began, before) = (Instant::now(), ProcessTime::now());
-        encoder.encode(&texts)?;
+        encoder.encode(&batch_texts)?;
         (took, cpu) = (took + began.elapsed(), cpu + before.elapsed());
         count += batch;
-        for text in texts {
+        for text in batch_texts {
             tokens += encoder.tokenize(text)?.ids.len();
         }
     }
     let count = count as f64;
-    Ok(Alone {
+    Ok(EncoderRate {
         batch,
         rate: count / took.as_secs_f64(),
         cpu_ms: cpu.as_secs_f64() * 1e3 / count,
@@ -186,12 +179,12 @@ fn encoder_alone(encoder: &dyn TextEncoder, material: &Material, batch: usize, t
     })
 }
 
-fn pictures(wishes: &Wishes, server: &Server, material: &Material) -> Outcome<()> {
-    let next = || request("POST", "/v1/search/image", "image/png", material.picture());
-    let mut rounds: Vec<Vec<Seen>> = vec![Vec::new(); 2];
-    for _ in 0..wishes.rounds {
+fn pictures(options: &Options, server: &Server, texts: &QueryTexts) -> BenchResult<()> {
+    let next = || request("POST", "/v1/search/image", "image/png", texts.picture());
+    let mut rounds: Vec<Vec<LoadStats>> = vec![Vec::new(); 2];
+    for _ in 0..options.rounds {
         for (rounds, clients) in rounds.iter_mut().zip([1, 8]) {
-            rounds.push(drive(server, clients, Until::For(wishes.seconds), &next)?);
+            rounds.push(run_clients(server, clients, Until::For(options.seconds), &next)?);
         }
     }
     heading("pictures");
@@ -201,33 +194,33 @@ fn pictures(wishes: &Wishes, server: &Server, material: &Material) -> Outcome<()
     Ok(())
 }
 
-/// New texts while the service is at long work.
-fn busy(wishes: &Wishes, server: &Server, material: &Material) -> Outcome<()> {
-    let new = || ask(&material.sentence());
+/// New texts while the service runs a long task.
+fn busy(options: &Options, server: &Server, texts: &QueryTexts) -> BenchResult<()> {
+    let new = || text_search(&texts.new_text());
     let mut connection = server.connect()?;
     heading("new texts, 8 clients");
-    for (name, path) in [("beside a reindex", "/v1/admin/reindex"), ("beside a training", "/v1/admin/train")] {
+    for (name, path) in [("during a reindex", "/v1/admin/reindex"), ("during a training", "/v1/admin/train")] {
         let mut rounds = Vec::new();
-        for _ in 0..wishes.rounds {
-            // A small collection is indexed in less than the time of a round, so it is indexed again and again.
+        for _ in 0..options.rounds {
+            // A reindex of a small collection is shorter than a round, so it is repeated.
             let over = AtomicBool::new(false);
-            let seen = std::thread::scope(|scope| -> Outcome<Seen> {
+            let stats = std::thread::scope(|scope| -> BenchResult<LoadStats> {
                 let connection = &mut connection;
-                let work = scope.spawn(|| work(connection, path, &over).map_err(|error| error.to_string()));
-                let seen = drive(server, 8, Until::For(wishes.seconds), &new);
+                let task = scope.spawn(|| repeat_task(connection, path, &over).map_err(|error| error.to_string()));
+                let stats = run_clients(server, 8, Until::For(options.seconds), &new);
                 over.store(true, Ordering::Relaxed);
-                work.join().map_err(|_| "the work panicked")??;
-                seen
+                task.join().map_err(|_| "the task thread panicked")??;
+                stats
             })?;
-            rounds.push(seen);
+            rounds.push(stats);
         }
         println!("{}", row(name, &rounds));
     }
     Ok(())
 }
 
-/// Keeps the service at a kind of work until it is over; then cancels it.
-fn work(connection: &mut Connection, path: &str, over: &AtomicBool) -> Outcome<()> {
+/// Starts a task again and again until `over` is set, then cancels it.
+fn repeat_task(connection: &mut Connection, path: &str, over: &AtomicBool) -> BenchResult<()> {
     let force = json!({ "force": true });
     let body = if path.ends_with("train") { force } else { json!({}) };
     while !over.load(Ordering::Relaxed) {
@@ -239,7 +232,7 @@ fn work(connection: &mut Connection, path: &str, over: &AtomicBool) -> Outcome<(
                 break;
             }
             if over.load(Ordering::Relaxed) {
-                // One that ended at this moment cannot be cancelled, and need not.
+                // Fails if the task has ended in the meantime, which is fine.
                 connection.send(&post(&format!("/v1/tasks/{task}/cancel"), &json!({})))?;
             }
         }

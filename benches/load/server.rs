@@ -1,4 +1,4 @@
-//! The service under load, on a copy of a collection, and what it takes of the machine.
+//! The service under load, on a copy of a collection, with the resources that it uses.
 
 use std::{
     fs::{self, File},
@@ -11,11 +11,11 @@ use std::{
 };
 
 use crate::{
-    Outcome,
     client::{Connection, get},
+    options::{BenchResult, Options},
 };
 
-/// A running service; it ends with this, and its data with it.
+/// A running service. Dropping it stops the service and removes its data.
 pub(crate) struct Server {
     child: Child,
     data: PathBuf,
@@ -23,23 +23,24 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Copies `collection` to `data`, starts `binary` on it, and waits until it is ready.
-    pub(crate) fn start(binary: &Path, collection: &Path, data: &Path, models: &Path) -> Outcome<Self> {
+    /// Starts the service on a copy of the collection, and waits until it is ready.
+    pub(crate) fn start(options: &Options) -> BenchResult<Self> {
+        let data = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("load-{}", std::process::id()));
         if data.exists() {
-            fs::remove_dir_all(data)?;
+            fs::remove_dir_all(&data)?;
         }
-        copy(collection, data)?;
+        copy(&options.collection, &data)?;
         let log = File::create(data.join("serve.log"))?;
-        let mut child = Command::new(binary)
+        let mut child = Command::new(&options.binary)
             .args(["serve", "--listen", "127.0.0.1:0"])
-            .env("DIPTYCH_DATA", data)
-            .env("DIPTYCH_MODELS", models)
+            .env("DIPTYCH_DATA", &data)
+            .env("DIPTYCH_MODELS", &options.models)
             .env("DIPTYCH_LOG", "warn")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log)
             .spawn()?;
-        let lines = BufReader::new(child.stdout.take().ok_or("a pipe was asked for")?).lines();
+        let lines = BufReader::new(child.stdout.take().ok_or("the output is piped")?).lines();
         let address = lines.map_while(Result::ok).find_map(|line| {
             line.strip_prefix("diptych serves http://").and_then(|rest| rest.trim_end_matches('/').parse().ok())
         });
@@ -47,10 +48,10 @@ impl Server {
             let _ = child.kill();
             return Err(format!("the service ended: {}", fs::read_to_string(data.join("serve.log"))?).into());
         };
-        let server = Self { child, data: data.to_owned(), address };
-        let began = Instant::now();
+        let server = Self { child, data, address };
+        let started = Instant::now();
         while server.connect()?.send(&get("/readyz"))?.0 != 200 {
-            if began.elapsed() > Duration::from_secs(120) {
+            if started.elapsed() > Duration::from_secs(120) {
                 return Err("the service does not become ready".into());
             }
             thread::sleep(Duration::from_millis(50));
@@ -58,21 +59,21 @@ impl Server {
         Ok(server)
     }
 
-    pub(crate) fn connect(&self) -> Outcome<Connection> {
+    pub(crate) fn connect(&self) -> BenchResult<Connection> {
         Connection::open(self.address)
     }
 
-    /// Megabytes that are its own or shared.
-    pub(crate) fn resident_mb(&self) -> Outcome<f64> {
+    /// Resident set size, in megabytes.
+    pub(crate) fn resident_mb(&self) -> BenchResult<f64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;
         Ok(line.trim().trim_end_matches(" kB").parse::<f64>()? * 1024.0 / 1e6)
     }
 
-    /// Seconds of CPU since it started.
-    pub(crate) fn cpu_seconds(&self) -> Outcome<f64> {
+    /// CPU seconds since the start.
+    pub(crate) fn cpu_seconds(&self) -> BenchResult<f64> {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
-        // Behind the name, which may hold anything: state and 10 more numbers, then user and system ticks of 10 ms.
+        // After the name, which may contain anything: the state and 10 numbers, then user and system ticks of 10 ms.
         let after = stat.rsplit_once(')').ok_or("no name")?.1;
         let ticks: f64 = after.split_whitespace().skip(11).take(2).map(|n| n.parse::<f64>().unwrap_or(0.0)).sum();
         Ok(ticks / 100.0)
@@ -87,8 +88,8 @@ impl Drop for Server {
     }
 }
 
-/// A folder with all that is in it, less the demo's packages.
-fn copy(from: &Path, to: &Path) -> Outcome<()> {
+/// Copies a folder without the packages of the demo.
+fn copy(from: &Path, to: &Path) -> BenchResult<()> {
     fs::create_dir_all(to)?;
     for entry in fs::read_dir(from)? {
         let entry = entry?;

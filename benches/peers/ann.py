@@ -1,11 +1,11 @@
-"""hnswlib, faiss and usearch as the peers of benches/index: the same points, one thread, driven line by line over standard input.
+"""hnswlib, faiss and usearch as peers of benches/index: same points, one thread, requests on standard input.
 
     python3 ann.py VENV
 
-makes the virtual environment VENV at first (from the package index; hnswlib is compiled for this processor), and then answers
-each line of JSON with one. Files are rows of little-endian f32.
+creates the virtual environment VENV on the first run (from the package index; hnswlib is compiled for this processor),
+then responds to each line of JSON with one line of JSON. Files are rows of little-endian f32.
 
-    {"op": "build", "name": NAME, "base": FILE, "dims": D, "links": M, "ef": EF}   {"cpu": SECONDS, "bytes": BYTES OF ITS FILE}
+    {"op": "build", "name": NAME, "base": FILE, "dims": D, "links": M, "ef": EF}   {"cpu": SECONDS, "bytes": FILE SIZE}
     {"op": "search", "name": NAME, "queries": FILE, "ef": EF, "passes": N}         {"cpu": SECONDS, "keys": [[…], …]}
     {"op": "product", "base": FILE, "queries": FILE, "dims": D}                    {"cpu": SECONDS}
 """

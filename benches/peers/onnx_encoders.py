@@ -1,15 +1,15 @@
-"""onnxruntime as the peer of benches/encoders.rs: the same weights, one thread, driven line by line over standard input.
+"""onnxruntime as the peer of benches/encoders.rs: same weights, one thread, requests on standard input.
 
     python3 onnx_encoders.py VENV MODELS
 
-makes the virtual environment VENV at first (onnx, onnxruntime and numpy from the package index), builds both networks with
-onnx.helper from the safetensors below MODELS, and then answers each line of JSON with one:
+creates the virtual environment VENV on the first run (onnx, onnxruntime and numpy from the package index), builds both
+networks with onnx.helper from the safetensors in MODELS, then responds to each line of JSON
 
     {"op": "picture", "path": FILE, "repeats": N}       FILE: 224 × 224 × 3 bytes
-    {"op": "sentences", "words": [[…], …], "repeats": N}  all of one length, each word a token of the vocabulary
+    {"op": "sentences", "words": [[…], …], "repeats": N}  all of equal length, each word a token of the vocabulary
 
-with {"features": [[…], …], "wall": SECONDS, "cpu": SECONDS} for all repeats together. What comes before the network (resizing,
-normalising, tokenising) is not in its times, but is in ours.
+with {"features": [[…], …], "wall": SECONDS, "cpu": SECONDS}, the times of all repeats in total. Preprocessing
+(resizing, normalizing, tokenizing) is not included in these times, but it is in those of diptych.
 """
 
 import json
@@ -44,7 +44,7 @@ def safetensors(path):
 
 
 class Graph:
-    """Nodes in order; each call of a method adds one and returns the name of its output."""
+    """Nodes in order. Each method call adds a node and returns the name of its output."""
 
     def __init__(self, weights):
         self.weights, self.nodes, self.constants = weights, [], {}
@@ -141,7 +141,8 @@ def minilm():
         x = norm(graph.Add(linear(inner, f"{name}.output.dense"), x), f"{name}.output.LayerNorm")
     x = graph.LpNormalization(graph.ReduceMean(x, graph.constant(np.array([1])), keepdims=0), axis=-1, p=2)
     integers = [("ids", ["batch", "length"]), ("positions", ["length"])]
-    session = graph.session([helper.make_tensor_value_info(n, TensorProto.INT64, s) for n, s in integers], x, ["batch", width])
+    inputs = [helper.make_tensor_value_info(name, TensorProto.INT64, shape) for name, shape in integers]
+    session = graph.session(inputs, x, ["batch", width])
     with open(os.path.join(home, "tokenizer.json"), encoding="utf-8") as file:
         return session, json.load(file)["model"]["vocab"]
 

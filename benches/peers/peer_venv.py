@@ -1,4 +1,4 @@
-"""A peer runs in a virtual environment of its own, which is made at its first run."""
+"""Each peer runs in a virtual environment of its own, created on its first run."""
 
 import os
 import subprocess
@@ -6,7 +6,7 @@ import sys
 
 
 def enter(venv, packages, threads="1"):
-    """Goes on in `venv` with `packages`, on so many threads; returns only there."""
+    """Re-executes the script in `venv` with `packages` and the given number of threads. Returns only there."""
     if os.path.realpath(sys.prefix) == os.path.realpath(venv):
         return
     python = os.path.join(venv, "bin", "python")
@@ -16,6 +16,6 @@ def enter(venv, packages, threads="1"):
         pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         subprocess.run(pip + packages, check=True, stdout=sys.stderr)
         open(done, "w").close()
-    # Read when the libraries are loaded.
+    # The libraries read these variables when they are loaded.
     threads = {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads}
     os.execve(python, [python, *sys.argv], {**os.environ, **threads})

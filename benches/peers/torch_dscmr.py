@@ -1,15 +1,15 @@
-"""PyTorch peer of benches/training.rs: the paper's network and loss as in the authors' code, with Adam.
+"""PyTorch as the peer of benches/training.rs: the network and loss of the authors' code, with Adam.
 
     python3 torch_dscmr.py VENV THREADS
 
-creates the virtual environment VENV on the first run (torch and numpy from the package index, some gigabytes), then answers
-each line of JSON with one line of JSON:
+creates the virtual environment VENV on the first run (torch and numpy from the package index, some gigabytes), then
+responds to each line of JSON with one line of JSON:
 
     {"op": "data", "pairs": N, "image": D, "text": D, "classes": C, "hidden": H, "dims": Z, "batch": B, "fused": false}
     {"op": "epoch"}
 
-"data" draws random features of these dimensions and builds the network. "epoch" takes one pass over all pairs in random
-order and answers with {"wall": SECONDS, "cpu": SECONDS, "loss": MEAN}.
+The first generates random features of that shape and builds the network. The second runs one epoch over all pairs in
+random order and responds with {"wall": SECONDS, "cpu": SECONDS, "loss": MEAN}.
 """
 
 import json
@@ -40,24 +40,24 @@ class Network(nn.Module):
         return u, v, self.labels(u), self.labels(v)
 
 
-def mean_row_norm(x):
+def row_norms(x):
     return (x**2).sum(1).sqrt().mean()
 
 
 def half_cosines(a, b):
-    norms = (a**2).sum(1, keepdim=True).sqrt() @ (b**2).sum(1, keepdim=True).sqrt().t()
-    return a @ b.t() / norms / 2
+    lengths = (a**2).sum(1, keepdim=True).sqrt() @ (b**2).sum(1, keepdim=True).sqrt().t()
+    return a @ b.t() / lengths / 2
 
 
-def negative_log_likelihood(theta, shared):
+def likelihood(theta, shared):
     return ((1 + theta.exp()).log() - shared * theta).mean()
 
 
 def loss_of(u, v, u_labels, v_labels, y, weight2=1e-3, weight3=1e-1):
-    first = mean_row_norm(u_labels - y) + mean_row_norm(v_labels - y)
+    first = row_norms(u_labels - y) + row_norms(v_labels - y)
     shared = (y @ y.t() > 0).float()
-    second = sum(negative_log_likelihood(half_cosines(a, b), shared) for a, b in [(u, v), (u, u), (v, v)])
-    return first + weight2 * second + weight3 * mean_row_norm(u - v)
+    second = sum(likelihood(half_cosines(a, b), shared) for a, b in [(u, v), (u, u), (v, v)])
+    return first + weight2 * second + weight3 * row_norms(u - v)
 
 
 class Training:
