@@ -1,12 +1,11 @@
 //! Removal of generations that cannot be opened any more.
 
-use std::path::Path;
-
 use super::{
     error::GenerationError,
     generation_store::GenerationStore,
     layout::{CURRENT, UNFINISHED},
 };
+use crate::util::fs::dir_size;
 
 /// What [`GenerationStore::collect_garbage`] removed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -34,7 +33,7 @@ impl GenerationStore {
             return Err(GenerationError::damaged(&self.root().join(CURRENT), reason));
         }
         let before = self.entries()?;
-        let size = |name: &String| folder_bytes(&self.root().join(name));
+        let size = |name: &String| dir_size(&self.root().join(name));
         let sizes: Vec<(String, u64)> = before.into_iter().map(|name| (name.clone(), size(&name))).collect();
         self.remove_unlisted(&current)?;
         let is_generation = |name: &str| name.starts_with(UNFINISHED) || name.parse::<u64>().is_ok();
@@ -45,10 +44,4 @@ impl GenerationStore {
             bytes: sum.bytes + bytes,
         }))
     }
-}
-
-/// Bytes of the files directly in a folder.
-fn folder_bytes(path: &Path) -> u64 {
-    let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
-    entries.filter_map(|entry| entry.metadata().ok()).map(|metadata| metadata.len()).sum()
 }

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    fs::{self, File, TryLockError},
+    fs::{self, File},
     path::{Path, PathBuf},
 };
 
@@ -12,9 +12,12 @@ use super::{
     index_io::{read_index, write_index},
     layout::{CURRENT, MANIFEST, MAX_CURRENT, UNFINISHED, check_name, read_manifest},
     manifest::{FORMAT, Manifest},
-    table_io::{read_small, sync_folder, write_new},
+    table_io::{read_small, write_file},
 };
-use crate::index::{error::IndexError, static_index::StaticIndex, vector_index::VectorIndex};
+use crate::{
+    index::{error::IndexError, static_index::StaticIndex, vector_index::VectorIndex},
+    util::fs::{rename_synced, sync_dir, try_lock_file, write_atomic},
+};
 
 /// Maximum number of dimensions. A manifest with more is damaged.
 const MAX_DIMS: usize = 1 << 16;
@@ -141,14 +144,14 @@ impl GenerationStore {
             manifest.indexes.insert((*name).to_owned(), write_index(&unfinished, name, index)?);
         }
         let text = serde_json::to_vec_pretty(&manifest).expect("every manifest can be serialized");
-        write_new(&unfinished.join(MANIFEST), &text)?;
-        sync_folder(&unfinished)?;
+        write_file(&unfinished.join(MANIFEST), &text)?;
+        sync_dir(&unfinished).map_err(GenerationError::io("cannot sync the folder", &unfinished))?;
         let folder = self.folder(number);
-        fs::rename(&unfinished, &folder).map_err(GenerationError::io("cannot rename a folder to", &folder))?;
-        sync_folder(&self.root)?;
+        rename_synced(&unfinished, &folder).map_err(GenerationError::io("cannot rename a folder to", &folder))?;
         current.0.insert(0, (number, blake3::hash(&text).to_hex().to_string()));
         current.0.truncate(keep + 1);
-        self.replace_current(&current)?;
+        let list = self.root.join(CURRENT);
+        write_atomic(&list, current.text().as_bytes()).map_err(GenerationError::io("cannot replace", &list))?;
         self.remove_unlisted(&current)?;
         Ok(number)
     }
@@ -174,25 +177,12 @@ impl GenerationStore {
         current.ok_or_else(|| GenerationError::damaged(&path, "it is not a list of generations"))
     }
 
-    fn replace_current(&self, current: &Current) -> Result<(), GenerationError> {
-        let (new, path) = (self.root.join("CURRENT.new"), self.root.join(CURRENT));
-        let _ = fs::remove_file(&new);
-        write_new(&new, current.text().as_bytes())?;
-        fs::rename(&new, &path).map_err(GenerationError::io("cannot replace", &path))?;
-        sync_folder(&self.root)
-    }
-
     /// Locks the folder against other writers until the result is dropped.
     pub(super) fn lock(&self) -> Result<File, GenerationError> {
         let path = self.root.join("LOCK");
         let io = |source| GenerationError::io("cannot lock", &path)(source);
         fs::create_dir_all(&self.root).map_err(io)?;
-        let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(io)?;
-        match file.try_lock() {
-            Ok(()) => Ok(file),
-            Err(TryLockError::WouldBlock) => Err(GenerationError::Busy),
-            Err(TryLockError::Error(source)) => Err(io(source)),
-        }
+        try_lock_file(&path).map_err(io)?.ok_or(GenerationError::Busy)
     }
 
     /// Numbers of the generations that have a folder, whatever its content.

@@ -7,7 +7,7 @@ use bytemuck::Pod;
 use super::{
     error::GenerationError,
     manifest::{FileEntry, GraphEntry, IndexEntry},
-    table_io::{on_all_cores, read_array, write_new},
+    table_io::{on_all_cores, read_array, write_file},
 };
 use crate::index::{
     aligned::AlignedVec,
@@ -29,7 +29,7 @@ const ROWS: usize = 4096;
 pub(super) fn write_index(folder: &Path, name: &str, index: &StaticIndex) -> Result<IndexEntry, GenerationError> {
     let mut files = BTreeMap::new();
     let mut put = |extension: &str, bytes: &[u8]| {
-        files.insert(extension.to_owned(), write_new(&folder.join(format!("{name}.{extension}")), bytes)?);
+        files.insert(extension.to_owned(), write_file(&folder.join(format!("{name}.{extension}")), bytes)?);
         Ok::<_, GenerationError>(())
     };
     let points = index.points();

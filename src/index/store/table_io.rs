@@ -7,7 +7,6 @@
 
 use std::{
     fs::{self, File},
-    io::Write,
     os::unix::fs::FileExt,
     path::Path,
 };
@@ -19,26 +18,15 @@ use super::{
     error::GenerationError,
     manifest::{BLOCK, FileEntry},
 };
-use crate::index::aligned::AlignedVec;
+use crate::{index::aligned::AlignedVec, util::fs::write_synced};
 
 const _: () = assert!(cfg!(target_endian = "little"), "files have the byte order of memory: little-endian");
 
-/// Writes bytes to a new file and syncs it to disk.
-pub(super) fn write_new(path: &Path, bytes: &[u8]) -> Result<FileEntry, GenerationError> {
-    let write = || {
-        let mut file = File::create_new(path)?;
-        file.write_all(bytes)?;
-        file.sync_all()
-    };
-    write().map_err(GenerationError::io("cannot write", path))?;
+/// Writes a file, syncs it to disk and returns its entry for the manifest.
+pub(super) fn write_file(path: &Path, bytes: &[u8]) -> Result<FileEntry, GenerationError> {
+    write_synced(path, bytes).map_err(GenerationError::io("cannot write", path))?;
     let hash = |block| blake3::hash(block).to_hex().to_string();
     Ok(FileEntry { bytes: bytes.len(), blake3: bytes.chunks(BLOCK).map(hash).collect() })
-}
-
-/// Syncs the entries of a folder to disk.
-pub(super) fn sync_folder(path: &Path) -> Result<(), GenerationError> {
-    let sync = || File::open(path)?.sync_all();
-    sync().map_err(GenerationError::io("cannot sync", path))
 }
 
 /// Reads a file of at most `limit` bytes.
