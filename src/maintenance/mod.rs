@@ -2,6 +2,7 @@
 
 mod backup;
 mod compact;
+mod lock;
 mod restore;
 mod staging;
 

@@ -1,11 +1,11 @@
 //! A collection from a backup, on any machine.
 //!
-//! Nothing is believed: all that the archive says is compared with what is there before the first file is written, and each file
-//! with its sum as it is written. All is made in a folder beside the new data folder, which gets its name at the end: whatever
-//! moment the power fails at, there is a whole collection or none.
+//! Nothing in the archive is trusted: its manifest is checked against its contents before the first file is written, and
+//! each file against its checksum while it is written. Everything is written into a staging folder next to the new data
+//! folder and renamed at the end, so a power failure leaves a complete collection or none.
 //!
-//! Pictures come to lie in the new data folder. Where is not read from the backup's catalog but follows from their contents: a
-//! path in there is of another machine, or of somebody who wants to see a file that is none of his business.
+//! Pictures are restored into the new data folder. Image paths are derived from content hashes. Paths stored in the backup
+//! are ignored: they belong to another machine, or may be crafted to read arbitrary files.
 
 use std::{
     collections::HashSet,
@@ -22,12 +22,12 @@ use crate::{
     maintenance::{backup::ending, staging::StagingDir},
 };
 
-/// What a restore made.
+/// Result of a restore.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RestoreSummary {
     /// The new data folder.
     pub data: PathBuf,
-    /// What the backup says of itself.
+    /// The backup's description of itself.
     pub about: About,
     /// Bytes of its files.
     pub bytes: u64,
@@ -35,11 +35,12 @@ pub struct RestoreSummary {
     pub seconds: f64,
 }
 
-/// Makes the data folder `to` from a backup.
+/// Restores a backup into the data folder `to`.
 ///
 /// # Errors
-/// [`CollectionError::BadOutput`] if there is something already; [`CollectionError::Archive`] with the file that is wrong;
-/// [`CollectionError::Cancelled`] soon after `stop` is set; or if the catalog or the file system fails. Then nothing is left of it.
+/// [`CollectionError::BadOutput`] if `to` is not empty; [`CollectionError::Archive`] with the file that is damaged;
+/// [`CollectionError::Cancelled`] soon after `stop` is set; or if the catalog or the file system fails. Then nothing is left
+/// behind.
 pub async fn restore(
     archive: &Path,
     to: &Path,
@@ -47,58 +48,54 @@ pub async fn restore(
     stop: Arc<AtomicBool>,
 ) -> Result<RestoreSummary, CollectionError> {
     let began = Instant::now();
-    let root = free_place(to)?;
+    let root = prepare_target(to)?;
     let parent = root.parent().unwrap_or(Path::new("/")).to_owned();
     let archive = archive.to_owned();
     let archive = blocking(move || Archive::open(&archive)).await??;
     let about = archive.manifest().about.clone();
 
-    let workplace = StagingDir::make(&parent).map_err(CollectionError::io("nothing can be made in", &parent))?;
-    let data = workplace.path().join("data");
+    let staging = StagingDir::create(&parent).map_err(CollectionError::io("nothing can be made in", &parent))?;
+    let data = staging.path().join("data");
     let unpacked = data.clone();
-    let (bytes, heard) = (archive.manifest().files.iter().map(|file| file.bytes).sum(), Arc::clone(&progress));
+    let (bytes, reported) = (archive.manifest().files.iter().map(|file| file.bytes).sum(), Arc::clone(&progress));
     progress.begin("verify and unpack", "byte", Some(bytes));
-    blocking(move || unpack(&archive, &unpacked, heard.as_ref(), &stop)).await??;
+    blocking(move || unpack(&archive, &unpacked, reported.as_ref(), &stop)).await??;
 
     progress.begin("settle the catalog", "catalog", Some(1));
     let catalog = Catalog::open(&data).await?;
-    let settled = settle(&catalog, &root, &about).await;
+    let relocated = relocate(&catalog, &root, &about).await;
     catalog.close().await;
-    settled?;
+    relocated?;
     progress.advance(1);
     blocking(move || {
-        // One call for all files: one by one, each would wait for the disk.
+        // One call for all files; one by one, each would wait for the disk.
         let synced = File::open(&data).and_then(|folder| Ok(rustix::fs::syncfs(&folder)?));
-        synced.map_err(CollectionError::io("the collection could not be written to the disk:", &data))?;
-        workplace.put(&data, &root)?;
+        synced.map_err(CollectionError::io("the collection could not be synced:", &data))?;
+        staging.publish(&data, &root)?;
         Ok(RestoreSummary { data: root, about, bytes, seconds: began.elapsed().as_secs_f64() })
     })
     .await?
 }
 
-/// The place of the new data folder, if nothing is there or an empty folder.
-fn free_place(to: &Path) -> Result<PathBuf, CollectionError> {
+/// The absolute path of the new data folder, which is absent or empty.
+fn prepare_target(to: &Path) -> Result<PathBuf, CollectionError> {
     let refused = |reason: &str| {
         let to = to.display();
-        Err(CollectionError::BadOutput(format!("{to} {reason}; --data names another folder, which a restore makes")))
+        Err(CollectionError::BadOutput(format!("{to} {reason}; choose another folder with --data, it will be created")))
     };
     let unreadable = || CollectionError::io("the data folder cannot be read:", to);
     let root = std::path::absolute(to).map_err(unreadable())?;
     match fs::symlink_metadata(&root) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             let above = root.parent().unwrap_or(Path::new("/"));
-            if above.is_dir() {
-                Ok(root)
-            } else {
-                refused(&format!("would lie in {}, which is not there", above.display()))
-            }
+            if above.is_dir() { Ok(root) } else { refused(&format!("is in {}, which does not exist", above.display())) }
         }
         Err(error) => Err(unreadable()(error)),
         Ok(_) => {
-            // A link leads to the folder that is meant.
+            // Follow a link to the folder that is meant.
             let root = fs::canonicalize(&root).map_err(unreadable())?;
             if root.join(catalog::FILE).exists() {
-                return refused("holds a collection already");
+                return refused("has a collection already");
             }
             match fs::read_dir(&root).map_err(unreadable())?.next() {
                 Some(_) => refused("is not empty"),
@@ -108,7 +105,7 @@ fn free_place(to: &Path) -> Result<PathBuf, CollectionError> {
     }
 }
 
-/// Writes all files below `data`, each verified.
+/// Writes all files into `data` and verifies each.
 fn unpack(archive: &Archive, data: &Path, progress: &dyn Progress, stop: &AtomicBool) -> Result<(), CollectionError> {
     let mut done = 0;
     let mut folders = HashSet::new();
@@ -127,8 +124,8 @@ fn unpack(archive: &Archive, data: &Path, progress: &dyn Progress, stop: &Atomic
     Ok(())
 }
 
-/// Brings the catalog to this version's form, holds it to what the backup says of it, and tells it where its pictures lie.
-async fn settle(catalog: &Catalog, root: &Path, about: &About) -> Result<(), CollectionError> {
+/// Migrates the catalog, checks it against the manifest, and rewrites the paths of its pictures.
+async fn relocate(catalog: &Catalog, root: &Path, about: &About) -> Result<(), CollectionError> {
     let damaged = |reason: String| CatalogError::Damaged { place: catalog::FILE, reason };
     catalog.integrity_check().await?;
     let items = catalog.counts().await?.items.unsigned_abs();
@@ -136,7 +133,7 @@ async fn settle(catalog: &Catalog, root: &Path, about: &About) -> Result<(), Col
         return Err(damaged(format!("it has {items} items, but the manifest says {}", about.counts.items)).into());
     }
     if let Some(model) = catalog.models().await?.into_iter().find(|model| !is_segment(&model.version)) {
-        return Err(damaged(format!("it has a model {:?}, which is no name of one", model.version)).into());
+        return Err(damaged(format!("it has a model {:?}, which is not a valid name", model.version)).into());
     }
     let place =
         |content: &[u8], mime: &str| root.join(DataDir::upload_name(content, ending(mime))).display().to_string();

@@ -344,7 +344,7 @@ async fn a_backup_under_load_holds_what_was_acknowledged_and_answers_elsewhere_a
 
     // What is there is not overwritten.
     let output = restore(&file, &at_rest);
-    assert!(!output.status.success() && said(&output).contains("holds a collection already"), "{}", said(&output));
+    assert!(!output.status.success() && said(&output).contains("has a collection already"), "{}", said(&output));
     fs::create_dir(elsewhere.path().join("full")).expect("a folder");
     fs::write(elsewhere.path().join("full/thesis.txt"), "mine").expect("a file");
     let output = restore(&file, &elsewhere.path().join("full"));

@@ -1,14 +1,14 @@
-//! The whole collection as one file, taken while it is asked and changed.
+//! The whole collection as one file, written while the collection is searched and changed.
 //!
-//! What has to fit together is the catalog, and it decides: it is copied as it is at one moment, and with it go the models and
-//! the pictures that the copy names, and an index that the copy can bring up to date. Models and pictures never change under
-//! their names, and a compaction waits, so what the copy names is there. The index's files are opened before that moment, so
-//! that they can be read whatever is built meanwhile; it is the one that answers that goes along, for a graph that is built anew
-//! may find other neighbours.
+//! The catalog is copied at one moment and decides what belongs to the backup: the models and pictures that the copy
+//! names, and an index that the copy can bring up to date. Models and pictures never change under their names, and
+//! compactions wait, so everything that the copy names exists. The index files are opened before that moment and can be
+//! read whatever is built meanwhile. The live index is backed up because a graph that is built again may find other
+//! neighbours.
 //!
-//! Pictures lie in the backup by their content, also those that were imported from elsewhere and are only referred to: a
-//! restore needs nothing else. One that can no longer be read, or is not what was imported, is named as missing and keeps no
-//! backup from being made.
+//! Pictures are named by their content in the backup, also those that were imported from elsewhere and are only
+//! referenced: a restore needs nothing else. A picture that cannot be read any more, or has changed, is listed as
+//! missing and does not fail the backup.
 
 mod writer;
 
@@ -33,28 +33,31 @@ use crate::{
     catalog::{self, Catalog},
     collection::{Collection, CollectionError, Progress, base_watermark, blocking},
     index::PinnedGeneration,
-    maintenance::staging::{MaintenanceLock, StagingDir, tidy},
+    maintenance::{
+        lock::MaintenanceLock,
+        staging::{StagingDir, remove_stale},
+    },
 };
 
-/// How often an index and a copy of the catalog are tried to be got that fit together.
+/// How often a consistent index and copy of the catalog are tried.
 const TRIES: usize = 3;
 
-/// How often the copy of the catalog is looked at to say how far it is.
+/// How often the progress of copying the catalog is reported.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
-/// Pictures that are looked up together.
+/// The number of pictures that are looked up together.
 const PICTURES: u32 = 256;
 
-/// Bytes that are written at once.
+/// Size of the write buffer in bytes.
 const BUFFER: usize = 1 << 20;
 
-/// Missing files that a summary names.
+/// The maximum number of missing files that a summary names.
 const SHOWN: usize = 20;
 
-/// What a backup made.
+/// Result of a backup.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct BackupSummary {
-    /// Where it lies; below the data folder, if it is there.
+    /// Its path, relative to the data folder if it is in there.
     pub file: PathBuf,
     /// Its length.
     pub bytes: u64,
@@ -62,15 +65,15 @@ pub struct BackupSummary {
     pub sha256: String,
     /// Items in it.
     pub items: u64,
-    /// Different pictures in it.
+    /// Distinct pictures in it.
     pub pictures: u64,
-    /// Files that should be in it and could not be read.
+    /// Files that belong to it but could not be read.
     pub missing: u64,
     /// The first of them.
     pub missing_files: Vec<Absent>,
-    /// The model that answers.
+    /// The active model.
     pub model: Option<String>,
-    /// The generation of the index that is with it.
+    /// The index generation in it.
     pub index_generation: Option<u64>,
     /// How long it took.
     pub seconds: f64,
@@ -79,17 +82,17 @@ pub struct BackupSummary {
 /// Where a backup goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BackupTo<'a> {
-    /// A file, or a folder in which it gets the name of the moment; without one, that of the collection's backups.
+    /// Output file, or a folder for a timestamped file; by default the collection's folder of backups.
     pub path: Option<&'a Path>,
-    /// Whether it may take the place of a file that is there.
+    /// Whether an existing file may be replaced.
     pub replace: bool,
 }
 
-/// Takes a backup. It gets its name when it is whole and on the disk.
+/// Writes a backup. The file gets its name when it is complete and synced.
 ///
 /// # Errors
-/// [`CollectionError::BadOutput`] if there is a file already that is not to be replaced; [`CollectionError::Cancelled`] soon after `stop` is
-/// set; or if the catalog or the file system fails. Then what was there before is there still, and nothing else.
+/// [`CollectionError::BadOutput`] if the file exists and may not be replaced; [`CollectionError::Cancelled`] soon after `stop` is
+/// set; or if the catalog or the file system fails. Then nothing was changed.
 pub async fn backup(
     collection: &Collection,
     to: BackupTo<'_>,
@@ -97,25 +100,25 @@ pub async fn backup(
     stop: Arc<AtomicBool>,
 ) -> Result<BackupSummary, CollectionError> {
     let began = Instant::now();
-    let _alone = MaintenanceLock::with(collection, progress.as_ref(), &stop).await?;
+    let _lock = MaintenanceLock::acquire(collection, progress.as_ref(), &stop).await?;
     let now = OffsetDateTime::now_utc();
     let file = file_for(collection, to, now)?;
     let parent = file.parent().unwrap_or(Path::new("/")).to_owned();
-    let workplace = StagingDir::make(&parent).map_err(CollectionError::io("nothing can be made in", &parent))?;
-    let unnamed = workplace.path().join("archive.tar");
+    let staging = StagingDir::create(&parent).map_err(CollectionError::io("nothing can be made in", &parent))?;
+    let unnamed = staging.path().join("archive.tar");
 
-    let (copy, index) = moment(collection, workplace.path(), progress.as_ref(), &stop).await?;
+    let (copy, index) = consistent_snapshot(collection, staging.path(), progress.as_ref(), &stop).await?;
     let out = File::create_new(&unnamed).map_err(CollectionError::io("a file could not be made:", &unnamed))?;
     let seconds = now.unix_timestamp().max(0).unsigned_abs();
-    let writer = Writer::new(BufWriter::with_capacity(BUFFER, out), seconds, Arc::clone(&stop));
-    let packing = BackupWriter::new(writer, collection, progress);
-    let (written, about) = pack(packing, copy, index, &workplace.path().join(catalog::FILE), now).await?;
+    let archive = Writer::new(BufWriter::with_capacity(BUFFER, out), seconds, Arc::clone(&stop));
+    let writer = BackupWriter::new(archive, collection, progress);
+    let (written, about) = pack(writer, copy, index, &staging.path().join(catalog::FILE), now).await?;
     if stop.load(Ordering::Relaxed) {
         return Err(CollectionError::Cancelled);
     }
-    // Somebody may have put another file there meanwhile.
+    // Another process may have created the file meanwhile.
     refuse_taken(&file, to)?;
-    workplace.put(&unnamed, &file)?;
+    staging.publish(&unnamed, &file)?;
 
     let Written { bytes, sha256 } = written;
     let About { model, index_generation, counts, missing, .. } = about;
@@ -133,20 +136,20 @@ pub async fn backup(
     })
 }
 
-/// Removes what backups left in the collection's folder that were cut off. For a service that starts; the next backup does it too.
+/// Removes what interrupted backups left in the collection's folder. Called at the start of a service and by every backup.
 pub fn remove_stale_backups(collection: &Collection) {
-    let (count, bytes) = tidy(&collection.data_dir.backups());
+    let (count, bytes) = remove_stale(&collection.data_dir.backups());
     if count > 0 {
-        tracing::warn!(bytes, "{count} backups were cut off; what was left of them is removed");
+        tracing::warn!(bytes, "removed the leftovers of {count} interrupted backups");
     }
 }
 
-/// The file that the backup becomes.
+/// The path of the backup.
 fn file_for(collection: &Collection, to: BackupTo<'_>, now: OffsetDateTime) -> Result<PathBuf, CollectionError> {
     let folder = match to.path {
         None => collection.data_dir.backups(),
         Some(path) => {
-            let path = std::path::absolute(path).map_err(CollectionError::io("there is no such place:", path))?;
+            let path = std::path::absolute(path).map_err(CollectionError::io("there is no such path:", path))?;
             if !path.is_dir() {
                 refuse_taken(&path, to)?;
                 return Ok(path);
@@ -164,7 +167,7 @@ fn file_for(collection: &Collection, to: BackupTo<'_>, now: OffsetDateTime) -> R
         time.minute(),
         time.second()
     );
-    // Two of one second are told apart by a number.
+    // Two in one second are distinguished by a number.
     let names =
         (1..).map(|n| if n == 1 { format!("diptych-{moment}.tar") } else { format!("diptych-{moment}-{n}.tar") });
     let mut files = names.map(|name| folder.join(name));
@@ -174,16 +177,13 @@ fn file_for(collection: &Collection, to: BackupTo<'_>, now: OffsetDateTime) -> R
 fn refuse_taken(file: &Path, to: BackupTo<'_>) -> Result<(), CollectionError> {
     if !to.replace && file.symlink_metadata().is_ok() {
         let file = file.display();
-        return Err(CollectionError::BadOutput(format!(
-            "{file} is there already; name another file, or say --replace"
-        )));
+        return Err(CollectionError::BadOutput(format!("{file} exists; name another file, or pass --replace")));
     }
     Ok(())
 }
 
-/// A copy of the catalog in `folder`, and the generation of the index that answers, if it is one that the copy can bring up to
-/// date.
-async fn moment(
+/// A copy of the catalog in `folder`, and the live index generation if the copy can bring it up to date.
+async fn consistent_snapshot(
     collection: &Collection,
     folder: &Path,
     progress: &dyn Progress,
@@ -191,10 +191,10 @@ async fn moment(
 ) -> Result<(Catalog, Option<PinnedGeneration>), CollectionError> {
     let file = folder.join(catalog::FILE);
     for last in (0..TRIES).rev().map(|left| left == 0) {
-        // First what is older: the catalog knows what has changed since.
+        // The index first: the catalog knows what has changed since.
         let store = collection.index_store();
         let held = blocking(move || store.pin()).await?.unwrap_or_else(|error| {
-            tracing::warn!(%error, "the backup goes without the index, which a restored service then builds");
+            tracing::warn!(%error, "the backup is written without an index; a restored service builds one");
             Vec::new()
         });
         copy_catalog(collection, &file, progress, stop).await?;
@@ -205,14 +205,14 @@ async fn moment(
         let none = own.peek().is_none();
         let fits =
             own.find(|held| base_watermark(&held.watermark, &collection_name).is_some_and(|at| known.contains(&at)));
-        // Two newer ones may have come in between, and the catalog has forgotten what changed before them.
+        // Two newer generations may have been built in between, and the change log was truncated.
         if fits.is_some() || none || last {
             return Ok((copy, fits));
         }
         copy.close().await;
         std::fs::remove_file(&file).map_err(CollectionError::io("a file could not be removed:", &file))?;
     }
-    Err(CollectionError::Internal("a moment for the backup could not be found".into()))
+    Err(CollectionError::Internal("no consistent snapshot for the backup was found".into()))
 }
 
 async fn copy_catalog(
@@ -239,9 +239,9 @@ async fn copy_catalog(
     Ok(())
 }
 
-/// Puts all that the copy of the catalog names into the archive, then the copy itself, which lies in `file`.
+/// Writes everything that the copy of the catalog names into the archive, then the copy itself, which is `file`.
 async fn pack(
-    mut packing: BackupWriter,
+    mut writer: BackupWriter,
     copy: Catalog,
     index: Option<PinnedGeneration>,
     file: &Path,
@@ -266,11 +266,11 @@ async fn pack(
         },
         missing: Vec::new(),
     };
-    packing = blocking(move || {
-        packing.models(&versions, active.as_deref())?;
-        packing.index(index)?;
-        packing.begin_pictures(pictures);
-        Ok::<_, CollectionError>(packing)
+    writer = blocking(move || {
+        writer.models(&versions, active.as_deref())?;
+        writer.index(index)?;
+        writer.begin_pictures(pictures);
+        Ok::<_, CollectionError>(writer)
     })
     .await??;
     let mut after = Vec::new();
@@ -278,21 +278,21 @@ async fn pack(
         let some = copy.stored_images(&after, PICTURES).await?;
         let Some(last) = some.last() else { break };
         after.clone_from(&last.content_hash);
-        packing = blocking(move || {
-            some.iter().try_for_each(|picture| packing.picture(picture))?;
-            Ok::<_, CollectionError>(packing)
+        writer = blocking(move || {
+            some.iter().try_for_each(|picture| writer.picture(picture))?;
+            Ok::<_, CollectionError>(writer)
         })
         .await??;
     }
-    // Closed, it is one file.
+    // A closed catalog is a single file.
     copy.close().await;
     let file = file.to_owned();
     blocking(move || {
-        packing.catalog(&file)?;
-        let (pictures, missing, named) = packing.packed();
+        writer.catalog(&file)?;
+        let (pictures, missing, named) = writer.totals();
         about.counts = Counts { pictures, missing, ..about.counts };
         about.missing = named;
-        Ok((packing.finish(about.clone())?, about))
+        Ok((writer.finish(about.clone())?, about))
     })
     .await?
 }

@@ -1,4 +1,4 @@
-//! What goes into a backup, piece by piece.
+//! The parts of a backup, written into its archive.
 
 use std::{
     fs::{self, File},
@@ -15,42 +15,42 @@ use crate::{
     index::PinnedGeneration,
 };
 
-/// Missing files that the manifest names; all are counted.
+/// The maximum number of missing files that the manifest names; all are counted.
 const NAMED: usize = 1_000;
 
 pub(crate) type Writer = archive::Writer<BufWriter<File>>;
 
-/// An archive that is being filled.
+/// An archive that is being written.
 pub(crate) struct BackupWriter {
     writer: Writer,
-    folder: DataDir,
+    data_dir: DataDir,
     limits: PictureLimits,
     progress: Arc<dyn Progress>,
-    /// Pictures that were looked at.
+    /// Pictures so far.
     pictures: u64,
     /// Files that could not be read.
     missing: u64,
-    /// Of them, pictures.
+    /// Of these, pictures.
     missing_pictures: u64,
     named: Vec<Absent>,
 }
 
 impl BackupWriter {
     pub(crate) fn new(writer: Writer, collection: &Collection, progress: Arc<dyn Progress>) -> Self {
-        let (folder, limits) = (collection.data_dir.clone(), collection.limits);
-        Self { writer, folder, limits, progress, pictures: 0, missing: 0, missing_pictures: 0, named: Vec::new() }
+        let (data_dir, limits) = (collection.data_dir.clone(), collection.limits);
+        Self { writer, data_dir, limits, progress, pictures: 0, missing: 0, missing_pictures: 0, named: Vec::new() }
     }
 
-    /// Puts the models in. Without the one that answers a backup would be worth little; another one may be missing.
+    /// Writes the models. The active one has to be readable; another one may be missing.
     pub(crate) fn models(&mut self, versions: &[String], active: Option<&str>) -> Result<(), CollectionError> {
         self.progress.begin("pack models", "model", Some(versions.len() as u64));
         for (done, version) in (1..).zip(versions) {
-            let folder = self.folder.model(version);
+            let folder = self.data_dir.model(version);
             let names = || -> std::io::Result<Vec<String>> {
                 let names: std::io::Result<Vec<_>> =
                     fs::read_dir(&folder)?.map(|entry| Ok(entry?.file_name())).collect();
                 let mut names: Vec<String> = names?.into_iter().filter_map(|name| name.into_string().ok()).collect();
-                // What has another name is not the service's, or not finished.
+                // A file with any other name is foreign or incomplete.
                 names.retain(|name| is_segment(name) && folder.join(name).is_file());
                 names.sort_unstable();
                 Ok(names)
@@ -62,10 +62,10 @@ impl BackupWriter {
                     }
                 }
                 Err(error) if active != Some(version.as_str()) => {
-                    self.lacks(format!("models/{version}"), format!("{}: {error}", folder.display()));
+                    self.record_missing(format!("models/{version}"), format!("{}: {error}", folder.display()));
                 }
                 Err(error) => {
-                    return Err(CollectionError::io("the model that answers cannot be read from", &folder)(error));
+                    return Err(CollectionError::io("the active model cannot be read from", &folder)(error));
                 }
             }
             self.progress.advance(done);
@@ -73,7 +73,7 @@ impl BackupWriter {
         Ok(())
     }
 
-    /// Puts a generation of the index in, as the only one.
+    /// Writes an index generation, as the only one.
     pub(crate) fn index(&mut self, held: Option<PinnedGeneration>) -> Result<(), CollectionError> {
         let Some(held) = held else { return Ok(()) };
         self.progress.begin("pack the index", "file", Some(held.files.len() as u64));
@@ -86,26 +86,26 @@ impl BackupWriter {
         Ok(())
     }
 
-    /// Says that so many pictures follow.
+    /// Begins the pictures, of which there are `count`.
     pub(crate) fn begin_pictures(&self, count: u64) {
         self.progress.begin("pack pictures", "picture", Some(count));
     }
 
-    /// Puts a picture in, from the first place where it lies as it was imported.
+    /// Writes a picture, from the first of its paths where it is unchanged.
     pub(crate) fn picture(&mut self, picture: &StoredImage) -> Result<(), CollectionError> {
         let ending = ending(&picture.mime);
         let name = DataDir::upload_name(&picture.content_hash, ending);
-        let own = self.folder.upload(&picture.content_hash, ending);
+        let own = self.data_dir.upload(&picture.content_hash, ending);
         let mut reason = None;
         let mut found = None;
         for path in picture.paths.iter().map(Path::new).chain([own.as_path()]) {
-            // All of it, because it has to be known before it is written whether it is the picture.
+            // Read as a whole, because it is verified before it is written.
             match dataset::read_file(path, &self.limits) {
                 Ok(bytes) if blake3::hash(&bytes).as_bytes().as_slice() == picture.content_hash => {
                     found = Some(bytes);
                     break;
                 }
-                Ok(_) => reason = reason.or_else(|| Some(format!("{} changed since it was taken in", path.display()))),
+                Ok(_) => reason = reason.or_else(|| Some(format!("{} changed since it was imported", path.display()))),
                 Err(error) => reason = reason.or_else(|| Some(format!("{}: {error}", path.display()))),
             }
         }
@@ -113,7 +113,7 @@ impl BackupWriter {
             Some(bytes) => self.writer.append(&name, bytes.len() as u64, bytes.as_slice())?,
             None => {
                 self.missing_pictures += 1;
-                self.lacks(name, reason.unwrap_or_default());
+                self.record_missing(name, reason.unwrap_or_default());
             }
         }
         self.pictures += 1;
@@ -121,7 +121,7 @@ impl BackupWriter {
         Ok(())
     }
 
-    /// Puts the catalog in.
+    /// Writes the catalog.
     pub(crate) fn catalog(&mut self, file: &Path) -> Result<(), CollectionError> {
         self.progress.begin("pack the catalog", "file", Some(1));
         self.file(catalog::FILE, file)?;
@@ -129,19 +129,16 @@ impl BackupWriter {
         Ok(())
     }
 
-    /// How many pictures are in it, how many files are not, and the first of these.
-    pub(crate) fn packed(&mut self) -> (u64, u64, Vec<Absent>) {
+    /// The numbers of pictures written and of files missing, and the first missing ones.
+    pub(crate) fn totals(&mut self) -> (u64, u64, Vec<Absent>) {
         (self.pictures - self.missing_pictures, self.missing, std::mem::take(&mut self.named))
     }
 
-    /// Closes the archive and waits until it is on the disk.
+    /// Finishes the archive and syncs it.
     pub(crate) fn finish(self, about: About) -> Result<Written, CollectionError> {
         let (out, written) = self.writer.finish(about)?;
         let synced = out.into_inner().map_err(std::io::IntoInnerError::into_error).and_then(|file| file.sync_all());
-        synced.map_err(|source| CollectionError::Io {
-            what: "the backup could not be written to the disk".into(),
-            source,
-        })?;
+        synced.map_err(|source| CollectionError::Io { what: "the backup could not be synced".into(), source })?;
         Ok(written)
     }
 
@@ -152,7 +149,7 @@ impl BackupWriter {
         Ok(self.writer.append(name, bytes, file)?)
     }
 
-    fn lacks(&mut self, path: String, reason: String) {
+    fn record_missing(&mut self, path: String, reason: String) {
         tracing::warn!(path, reason, "a file is missing from the backup");
         self.missing += 1;
         if self.named.len() < NAMED {
@@ -161,7 +158,7 @@ impl BackupWriter {
     }
 }
 
-/// What the name of a picture's file ends with, by its media type.
+/// The file extension of a media type.
 pub(crate) fn ending(mime: &str) -> &'static str {
     PictureFormat::of_mime(mime).map_or("bin", PictureFormat::ending)
 }

@@ -1,0 +1,48 @@
+//! One backup or compaction at a time.
+
+use std::{
+    fs::File,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
+
+use crate::{
+    collection::{Collection, CollectionError, Progress},
+    util::fs::try_lock_file,
+};
+
+/// How often a lock is tried that another process holds.
+const TRY_EVERY: Duration = Duration::from_millis(100);
+
+/// Excludes other backups and compactions of the same collection, in any process, until it is dropped: one might remove
+/// what the other reads.
+#[derive(Debug)]
+pub(crate) struct MaintenanceLock {
+    _lock: File,
+}
+
+impl MaintenanceLock {
+    /// Waits until no other one holds it.
+    pub(crate) async fn acquire(
+        collection: &Collection,
+        progress: &dyn Progress,
+        stop: &AtomicBool,
+    ) -> Result<Self, CollectionError> {
+        let path = collection.data_dir.root().join("upkeep.lock");
+        let mut noted = false;
+        loop {
+            let lock = try_lock_file(&path).map_err(CollectionError::io("the lock could not be taken:", &path))?;
+            if let Some(lock) = lock {
+                return Ok(Self { _lock: lock });
+            }
+            if stop.load(Ordering::Relaxed) {
+                return Err(CollectionError::Cancelled);
+            }
+            if !noted {
+                progress.note("waiting for the end of another backup or compaction");
+                noted = true;
+            }
+            tokio::time::sleep(TRY_EVERY).await;
+        }
+    }
+}
