@@ -1,51 +1,51 @@
-//! Why a collection could not be read at all. What is wrong with one record is a [`Rejection`](super::Rejection).
+//! Errors of a whole collection. An error in one record is a [`Rejection`](super::Rejection).
 
 use std::{io, path::Path};
 
-/// Why a collection could not be read at all.
+/// An error that prevents reading a collection at all.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DatasetError {
     /// The path cannot be opened.
     #[error("{path}: {reason}")]
     Unreadable {
-        /// The path asked for.
+        /// The path.
         path: String,
-        /// What the system said.
+        /// Error of the operating system.
         reason: String,
     },
-    /// A file that is no list of records.
-    #[error("{path}: a {found} is not a collection; a folder of pictures, a .jsonl, a .csv or a .tsv file is read")]
+    /// The file does not have a supported format.
+    #[error("{path}: a {found} is not a collection; expected a folder of images or a .jsonl, .csv or .tsv file")]
     NotACollection {
-        /// The path asked for.
+        /// The path.
         path: String,
-        /// What it is.
+        /// What was found.
         found: String,
     },
-    /// The header of a table cannot be used.
+    /// The header of a table is not valid.
     #[error("{path}:1: {reason}")]
     BadHeader {
         /// The table.
         path: String,
-        /// What is missing or too much, what was found, what is allowed.
+        /// What is missing or not allowed, and what was found.
         reason: String,
     },
-    /// A program that the demo collection needs is not on this machine.
+    /// A program that the demo collection needs is not installed.
     #[error(
-        "the demo collection is two packages of Debian and Ubuntu, and `{program}` is not here to get them; to search \
-         your own pictures instead: diptych import PATH"
+        "the demo collection consists of two Debian packages, and `{program}` is not installed to download them; to \
+         search your own images instead: diptych import PATH"
     )]
     NoApt {
         /// The missing program.
         program: &'static str,
     },
-    /// The demo collection could not be fetched or unpacked.
+    /// The demo collection could not be downloaded or unpacked.
     #[error("the demo collection: {step} failed: {reason}{hint}")]
     DemoFailed {
-        /// What was being done.
+        /// The failed step.
         step: String,
-        /// What the program said.
+        /// Message of the program.
         reason: String,
-        /// What to try, or nothing.
+        /// What to try; may be empty.
         hint: &'static str,
     },
 }

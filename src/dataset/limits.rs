@@ -1,21 +1,23 @@
-//! How much one record may bring along.
+//! Limits on the size of one record.
+
+use std::path::Path;
 
 use super::Record;
 
-/// What one record may bring along. Checked while reading, before more memory is spent.
+/// Limits on the size of one record, checked while reading, before more memory is allocated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of a line of JSONL, of a row of a table, of a caption file; 1 MiB by default.
+    /// Maximum bytes of a JSONL line, a CSV row or a caption file; 1 MiB by default.
     pub max_line_bytes: usize,
-    /// Bytes of an id; 1024 by default.
+    /// Maximum bytes of an id; 1024 by default.
     pub max_id_bytes: usize,
-    /// Captions of one record; 100 by default.
+    /// Maximum number of captions of a record; 100 by default.
     pub max_captions: usize,
-    /// Characters of one caption; 10 000 by default.
+    /// Maximum characters of a caption; 10 000 by default.
     pub max_caption_chars: usize,
-    /// Labels of one record; 100 by default.
+    /// Maximum number of labels of a record; 100 by default.
     pub max_labels: usize,
-    /// Characters of one label; 200 by default.
+    /// Maximum characters of a label; 200 by default.
     pub max_label_chars: usize,
 }
 
@@ -33,50 +35,49 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Brings a record into the form that [`Record`] promises, or says why it cannot be.
+    /// Normalises a record to the form that [`Record`] documents. The error is the reason for its rejection.
     pub(super) fn admit(&self, mut record: Record) -> Result<Record, String> {
         record.id = record.id.trim().to_owned();
         if record.id.is_empty() {
             return Err("its id is empty".into());
         }
         if record.id.len() > self.max_id_bytes {
-            return Err(format!("its id has {} bytes; at most {} are taken", record.id.len(), self.max_id_bytes));
+            return Err(format!("its id has {} bytes; the maximum is {}", record.id.len(), self.max_id_bytes));
         }
-        tidy(&mut record.captions, "caption", self.max_captions, self.max_caption_chars)?;
-        tidy(&mut record.labels, "label", self.max_labels, self.max_label_chars)?;
+        trim_all(&mut record.captions, "caption", self.max_captions, self.max_caption_chars)?;
+        trim_all(&mut record.labels, "label", self.max_labels, self.max_label_chars)?;
         match &record.image {
             None if record.captions.is_empty() => {
-                Err("it has neither a picture nor a caption; at least one is needed".into())
+                Err("it has neither an image nor a caption; at least one is required".into())
             }
-            Some(image) if !image.is_file() => Err(missing(image)),
+            Some(image) if !image.is_file() => Err(not_a_file(image)),
             _ => Ok(record),
         }
     }
 }
 
-/// Trims, drops what is empty, and holds the limits. A caption that stands twice stays twice: it was written twice, and the
-/// protocols of evaluation count it twice.
-fn tidy(texts: &mut Vec<String>, what: &str, most: usize, longest: usize) -> Result<(), String> {
-    let mut tidied: Vec<String> = Vec::with_capacity(texts.len().min(most));
+/// Trims texts, drops empty ones, and checks the limits. Duplicates are kept, because evaluation protocols count them.
+fn trim_all(texts: &mut Vec<String>, what: &str, max_count: usize, max_chars: usize) -> Result<(), String> {
+    let mut trimmed: Vec<String> = Vec::with_capacity(texts.len().min(max_count));
     for text in texts.drain(..) {
         let text = text.trim();
-        // A character has at least one byte: most texts need no counting.
-        if text.len() > longest && text.chars().count() > longest {
+        // A character has at least one byte, so most texts need not be counted.
+        if text.len() > max_chars && text.chars().count() > max_chars {
             let found = text.chars().count();
-            return Err(format!("a {what} has {found} characters; at most {longest} are taken"));
+            return Err(format!("a {what} has {found} characters; the maximum is {max_chars}"));
         }
         if !text.is_empty() {
-            if tidied.len() == most {
-                return Err(format!("it has more than {most} {what}s, which is the most that is taken"));
+            if trimmed.len() == max_count {
+                return Err(format!("it has more than {max_count} {what}s, the maximum"));
             }
-            tidied.push(text.to_owned());
+            trimmed.push(text.to_owned());
         }
     }
-    *texts = tidied;
+    *texts = trimmed;
     Ok(())
 }
 
-fn missing(image: &std::path::Path) -> String {
+fn not_a_file(image: &Path) -> String {
     let path = image.display();
-    if image.is_dir() { format!("its picture {path} is a folder") } else { format!("its picture {path} is not there") }
+    if image.is_dir() { format!("its image {path} is a folder") } else { format!("its image {path} does not exist") }
 }

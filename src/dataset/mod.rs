@@ -1,4 +1,6 @@
-//! From the owner's files to records: what was found, in which split, and what was wrong with the rest.
+//! What does the model learn from?
+//!
+//! Turns the owner's files into records, assigns them to splits, and reports the records that were rejected.
 
 pub mod demo;
 mod error;
@@ -13,7 +15,7 @@ pub use self::image::{
     Decoded, Header, PictureError, PictureFormat, PictureLimits, decode, inspect, read_file, thumbnail,
 };
 pub use error::DatasetError;
-pub use formats::{Matrix, PrecomputedFeatures, json_kind};
+pub use formats::{Matrix, PrecomputedFeatures};
 pub use limits::Limits;
 pub use reader::{Reader, read, read_with};
 pub use record::{Origin, Record, Rejection};

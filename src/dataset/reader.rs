@@ -1,4 +1,4 @@
-//! Which kind of collection a path is, and one stream of records from any of them.
+//! Detects the format of a collection and reads its records as one stream.
 
 use std::{collections::HashMap, fs, path::Path};
 
@@ -7,32 +7,34 @@ use super::{
     formats::{csv::CsvReader, image_folder::ImageFolder, jsonl::JsonlReader},
 };
 
-/// In a folder, the file that is read instead of the folder's pictures.
+/// File that is read in place of the folder's images.
 const LIST: &str = "data.jsonl";
 
 /// Reads a collection with the default [`Limits`].
 ///
-/// - **A folder**: every picture below it is a record. Its label is the first folder below the root, its captions are
-///   the lines of the `.txt` file beside it, else its name in words; its id is its path below the root. Hidden files
-///   and files with other extensions are passed over. If the folder holds a `data.jsonl`, that is read instead.
-/// - **`.jsonl`**: an object a line, `{"id","image","captions":[…]|"caption","labels":[…]|"label","split","meta":{…}}`,
-///   nothing required but a picture or a caption. `image` is relative to the file. The id defaults to the image as
-///   written, else to `line-N`. Other fields go to `meta` if they hold one value; a list or an object is refused, for
-///   it is more likely a misspelt `captions` than something to remember.
-/// - **`.csv`, `.tsv`**: a header with `image`, `caption` (as often as wanted), `captions` (separated by `|`), `label`,
-///   `labels` (separated by `|`), `id`, `split`; other columns go to `meta` as text. A `.csv` without a comma in its
-///   header is read with semicolons.
+/// - **A folder**: every image in it or its subfolders is a record. Its label is the topmost subfolder, its captions
+///   are the lines of the `.txt` file with the same name, or else the words of its file name, and its id is the path
+///   relative to the folder. Hidden files and files with other extensions are ignored. If the folder contains a
+///   `data.jsonl`, that is read instead.
+/// - **`.jsonl`**: one object per line,
+///   `{"id","image","captions":[…]|"caption","labels":[…]|"label","split","meta":{…}}`. Only an image or a caption is
+///   required. `image` is relative to the file. The id defaults to the value of `image`, else to `line-N`. Other fields
+///   with a single value are stored in `meta`; a list or an object is rejected, because it is more likely a misspelt
+///   `captions`.
+/// - **`.csv`, `.tsv`**: a header with `image`, `caption` (repeatable), `captions` (separated by `|`), `label`,
+///   `labels` (separated by `|`), `id`, `split`; other columns are stored in `meta` as text. A `.csv` without a comma
+///   in its header is read with semicolons.
 ///
-/// An error means that nothing could be read; everything that is wrong with one record is a [`Rejection`] in the stream,
-/// and the rest goes on.
+/// An error means that nothing could be read. An error in one record is a [`Rejection`] in the stream, and reading
+/// continues.
 pub fn read(path: &Path) -> Result<Reader, DatasetError> {
     read_with(path, Limits::default())
 }
 
-/// [`read`] with limits of the caller's choice.
+/// As [`read`], with the given limits.
 pub fn read_with(path: &Path, limits: Limits) -> Result<Reader, DatasetError> {
     let unreadable = |error| DatasetError::unreadable(path, &error);
-    // Links are resolved once, here; relative pictures are then absolute whatever the process does later.
+    // Made absolute once, so that images stay valid if the process changes its working directory.
     let path = &std::path::absolute(path).map_err(unreadable)?;
     let metadata = fs::metadata(path).map_err(unreadable)?;
     let source = if metadata.is_dir() {
@@ -61,12 +63,12 @@ pub fn read_with(path: &Path, limits: Limits) -> Result<Reader, DatasetError> {
     Ok(Reader { source, limits, ids: HashMap::new() })
 }
 
-/// A stream of records and of what could not be taken, in the order in which they stand; a folder tree in the order of
-/// its names. Holds one record at a time, and 32 bytes for each id that was seen.
+/// A stream of records and rejections in the order of the file, or of the names in a folder. Holds one record at a
+/// time, and 32 bytes for each id.
 pub struct Reader {
     source: Source,
     limits: Limits,
-    /// Where an id was seen first. Of an id its hash is kept, for there may be millions.
+    /// Line of the first occurrence of each id, by a hash of the id, because there may be millions.
     ids: HashMap<[u8; 16], u64>,
 }
 
@@ -77,7 +79,7 @@ enum Source {
 }
 
 impl Reader {
-    /// How much of the collection is read, from 0 to 1; `None` for a folder, whose size is known at its end.
+    /// Fraction of the collection that has been read; `None` for a folder, whose size is unknown until its end.
     pub fn progress(&self) -> Option<f64> {
         let (done, total) = match &self.source {
             Source::ImageFolder(_) => return None,
@@ -90,12 +92,12 @@ impl Reader {
     fn admit(&mut self, record: Record) -> Result<Record, Rejection> {
         let origin = record.origin.clone();
         let record = self.limits.admit(record).map_err(|reason| Rejection { origin: origin.clone(), reason })?;
-        // In a tree the id is the path: it cannot come twice.
+        // In a folder of images the id is the path, and so unique.
         if let Some(line) = origin.line {
             let hash = blake3::hash(record.id.as_bytes());
             let key = hash.as_bytes()[..16].try_into().expect("a hash has 32 bytes");
             if let Some(first) = self.ids.get(&key) {
-                let reason = format!("the id `{}` stands already in line {first}; an id may come once", record.id);
+                let reason = format!("the id `{}` is already used in line {first}; ids must be unique", record.id);
                 return Err(Rejection { origin, reason });
             }
             self.ids.insert(key, line);

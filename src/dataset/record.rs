@@ -1,4 +1,4 @@
-//! One item of a collection as its owner wrote it down, and one that could not be taken.
+//! A record of a collection, and a rejected one.
 
 use std::{
     fmt,
@@ -7,12 +7,12 @@ use std::{
 
 use super::Split;
 
-/// Where a record stands: the file and, in a file of many records, the line (from 1).
+/// Location of a record: the file and, in a file of many records, the line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
-    /// The file that names the record: the picture itself in a folder tree, else the JSONL or CSV file.
+    /// The image itself in a folder of images, else the JSONL or CSV file.
     pub file: PathBuf,
-    /// The line in it, from 1; `None` where the file is the record.
+    /// Line number from 1; `None` if the file is the record.
     pub line: Option<u64>,
 }
 
@@ -25,31 +25,31 @@ impl fmt::Display for Origin {
     }
 }
 
-/// One item as its owner wrote it down. It has a picture, a caption, or both.
+/// An item as its owner described it. It has an image, a caption, or both.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Record {
-    /// The owner's name for it; stable over re-imports.
+    /// Id chosen by the owner; stable across imports.
     pub id: String,
-    /// Where it was found.
+    /// Where it was read.
     pub origin: Origin,
-    /// Absolute path of the picture.
+    /// Absolute path of the image.
     pub image: Option<PathBuf>,
-    /// Sentences that describe it, trimmed, none empty.
+    /// Captions, trimmed, none empty.
     pub captions: Vec<String>,
-    /// Class names, trimmed, none empty.
+    /// Labels, trimmed, none empty.
     pub labels: Vec<String>,
-    /// The split its owner gave it.
+    /// The split that its owner assigned.
     pub split: Option<Split>,
-    /// Whatever else its owner said of it.
+    /// All other fields.
     pub meta: serde_json::Map<String, serde_json::Value>,
 }
 
-/// A record that could not be taken, and why, in a sentence for its owner.
+/// A record that was rejected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejection {
-    /// Where it was found.
+    /// Where it was read.
     pub origin: Origin,
-    /// What was wrong, what was found, what is allowed.
+    /// What is wrong, what was found and what is allowed, for the owner.
     pub reason: String,
 }
 

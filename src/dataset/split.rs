@@ -1,21 +1,21 @@
-//! Which records are learned from, which choose the model, and which are looked at once, at the end.
+//! Assigns records to the training, validation and test split.
 
 use std::{collections::HashMap, str::FromStr};
 
-/// A record's part in learning.
+/// The purpose of a record in training.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Split {
-    /// Learned from.
+    /// Training.
     Train,
-    /// Chooses the epoch, the settings and the calibration.
+    /// Selection of the epoch, the settings and the calibration.
     Validation,
-    /// Looked at once, at the end.
+    /// Final evaluation.
     Test,
 }
 
 impl Split {
-    /// Its name, as [`FromStr`] reads it.
+    /// Its name, as [`FromStr`] parses it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Train => "train",
@@ -33,17 +33,17 @@ impl FromStr for Split {
             "train" => Ok(Self::Train),
             "val" | "validation" => Ok(Self::Validation),
             "test" => Ok(Self::Test),
-            _ => Err(format!("the split `{text}` is not known; train, validation (or val) and test are")),
+            _ => Err(format!("unknown split `{text}`; expected train, validation (or val) or test")),
         }
     }
 }
 
-/// Which part of each class goes where; the rest is learned from.
+/// Fractions of each label that are not used for training.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SplitFractions {
-    /// Part that chooses the model, 0.1 by default.
+    /// Fraction for validation, 0.1 by default.
     pub validation: f64,
-    /// Part that is looked at once, 0.1 by default.
+    /// Fraction for the test, 0.1 by default.
     pub test: f64,
 }
 
@@ -53,30 +53,29 @@ impl Default for SplitFractions {
     }
 }
 
-/// What [`assign_splits`] needs to know of a record.
+/// The part of a record that [`assign_splits`] uses.
 #[derive(Debug, Clone)]
 pub struct SplitMember<'a> {
     /// The record's id.
     pub id: &'a str,
-    /// Hash of its picture's bytes; `None` if it has no picture.
+    /// Hash of its image file; `None` if it has no image.
     pub content: Option<[u8; 32]>,
     /// Its labels.
     pub labels: &'a [String],
-    /// The split its owner gave it.
+    /// The split that its owner assigned.
     pub given: Option<Split>,
 }
 
-/// Assigns every record a split, in the order of `members`. The same records with the same seed get the same splits in
-/// whatever order they come.
+/// Assigns a split to each of `members`. The same records with the same seed get the same splits in any order.
 ///
-/// - Records with the same picture go together. If their owner gave them different splits, all go to the strictest
-///   (test before validation before train): what is tested on must not have been learned from.
-/// - A given split is honoured. If splits are given but none is validation, the validation part is taken from what was
-///   given to train.
-/// - The others are dealt class by class, within less than one of the fractions. Records with several labels are dealt
-///   with the rarest of them. A class's last picture goes to train, so a class of one is learned from.
+/// - Records with the same image get the same split. If their owner assigned different ones, all get the strictest
+///   (test before validation before train), so that no test image is trained on.
+/// - Assigned splits are kept. If some are assigned but none is validation, the validation split is taken from the
+///   records assigned to train.
+/// - The others are distributed label by label, where the number in each split differs from the fraction by less than
+///   one. A record with several labels counts for the rarest. At least one image of each label is trained on.
 ///
-/// Negative fractions and NaN count as 0; fractions that sum to more than 1 leave each class one picture to train on.
+/// Negative fractions and NaN count as 0. Fractions with a sum above 1 leave one image of each label for training.
 pub fn assign_splits(members: &[SplitMember<'_>], fractions: SplitFractions, seed: u64) -> Vec<Split> {
     let fraction = |value: f64| if value > 0.0 { value.min(1.0) } else { 0.0 };
     let (validation, test) = (fraction(fractions.validation), fraction(fractions.test));
@@ -97,40 +96,40 @@ pub fn assign_splits(members: &[SplitMember<'_>], fractions: SplitFractions, see
     let has = |split| groups.values().any(|group| group.given == Some(split));
     let validation_from_train = has(Split::Train) && !has(Split::Validation);
 
-    let mut strata: HashMap<(Deal, &str), Vec<[u8; 32]>> = HashMap::new();
-    let mut dealt: HashMap<[u8; 32], Split> = HashMap::new();
+    let mut strata: HashMap<(Pool, &str), Vec<[u8; 32]>> = HashMap::new();
+    let mut assigned: HashMap<[u8; 32], Split> = HashMap::new();
     for (&key, group) in &groups {
-        let deal = match group.given {
-            None => Deal::Free,
-            Some(Split::Train) if validation_from_train => Deal::TrainOrValidation,
+        let pool = match group.given {
+            None => Pool::All,
+            Some(Split::Train) if validation_from_train => Pool::TrainOrValidation,
             Some(given) => {
-                dealt.insert(key, given);
+                assigned.insert(key, given);
                 continue;
             }
         };
         let rarest = group.labels.iter().min_by_key(|label| (sizes[**label], **label)).copied().unwrap_or_default();
-        strata.entry((deal, rarest)).or_default().push(key);
+        strata.entry((pool, rarest)).or_default().push(key);
     }
-    for ((deal, class), mut keys) in strata {
-        let (validation, test) = match deal {
-            Deal::Free => (validation, test),
-            // Of the whole, the train part is what the test part left.
-            Deal::TrainOrValidation => ((validation / (1.0 - test).max(validation).max(1e-9)).min(1.0), 0.0),
+    for ((pool, label), mut keys) in strata {
+        let (validation, test) = match pool {
+            Pool::All => (validation, test),
+            // The fractions are of all records, of which the test split is already removed.
+            Pool::TrainOrValidation => ((validation / (1.0 - test).max(validation).max(1e-9)).min(1.0), 0.0),
         };
         keys.sort_by_cached_key(|key| seeded(seed, b"order", key));
-        let spare = keys.len() - 1;
-        let tested = share(keys.len(), test, seed, b"test", class).min(spare);
-        let validated = share(keys.len(), validation, seed, b"validation", class).min(spare - tested);
+        let available = keys.len() - 1;
+        let tested = share(keys.len(), test, seed, b"test", label).min(available);
+        let validated = share(keys.len(), validation, seed, b"validation", label).min(available - tested);
         for (rank, key) in keys.into_iter().enumerate() {
             let split = match rank {
                 rank if rank < tested => Split::Test,
                 rank if rank < tested + validated => Split::Validation,
                 _ => Split::Train,
             };
-            dealt.insert(key, split);
+            assigned.insert(key, split);
         }
     }
-    members.iter().map(|member| dealt[&key(member)]).collect()
+    members.iter().map(|member| assigned[&key(member)]).collect()
 }
 
 #[derive(Default)]
@@ -139,9 +138,10 @@ struct Group<'a> {
     labels: Vec<&'a str>,
 }
 
+/// The splits among which records are distributed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Deal {
-    Free,
+enum Pool {
+    All,
     TrainOrValidation,
 }
 
@@ -149,10 +149,10 @@ fn key(member: &SplitMember<'_>) -> [u8; 32] {
     member.content.unwrap_or_else(|| *blake3::hash(member.id.as_bytes()).as_bytes())
 }
 
-/// `count · fraction`, rounded up or down by a coin that the seed throws for the class: many small classes then get
-/// together what one large class would.
-fn share(count: usize, fraction: f64, seed: u64, purpose: &[u8], class: &str) -> usize {
-    let bytes = seeded(seed, purpose, class.as_bytes());
+/// `count · fraction`, rounded up or down at random by the seed and the label, so that many small labels together get
+/// the same share as a large one.
+fn share(count: usize, fraction: f64, seed: u64, purpose: &[u8], label: &str) -> usize {
+    let bytes = seeded(seed, purpose, label.as_bytes());
     let coin = u64::from_le_bytes(bytes[..8].try_into().expect("a hash has 32 bytes")) as f64 / (u64::MAX as f64 + 1.0);
     (count as f64 * fraction + coin).floor() as usize
 }

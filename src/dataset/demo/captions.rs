@@ -43,7 +43,8 @@ pub(super) fn title(raw: &str) -> Option<String> {
     (describes_picture(&text) && text.chars().filter(|c| c.is_alphabetic()).count() >= 3).then_some(text)
 }
 
-/// A description as a caption: its first sentences up to about 160 bytes. `None` if it is about the file or not English.
+/// A description as a caption: its first sentences up to about 160 bytes. `None` if it is about the file or not
+/// English.
 pub(super) fn description(raw: &str) -> Option<String> {
     const TARGET_BYTES: usize = 160;
     let text = plain_text(raw);

@@ -9,8 +9,8 @@ use super::{
 };
 use crate::dataset::{DatasetError, Record};
 
-/// The curated collection in a folder that [`fetch`](super::fetch()) has filled: about 3500 records with captions and one
-/// label each, in a fixed order. Reads the metadata of every drawing (under a second) and decodes no picture.
+/// The curated collection in a folder that [`fetch`](super::fetch()) has filled: about 3500 records with captions and
+/// one label each, in a fixed order. Reads the metadata of every drawing (under a second) and decodes no picture.
 ///
 /// # Errors
 /// [`DatasetError::Unreadable`] if the folder of a package does not exist.

@@ -1,8 +1,8 @@
 //! What does the demo collection consist of?
 //!
 //! Tux Paint's stamps and the Open Clip Art Library, as Debian and Ubuntu package them, curated by the rules in
-//! `rules/*.toml`. Pictures and captions come from the packages: [`fetch()`] unpacks them into a folder, [`collect`] applies
-//! the rules.
+//! `rules/*.toml`. Pictures and captions come from the packages: [`fetch()`] unpacks them into a folder, [`collect`]
+//! applies the rules.
 
 mod captions;
 mod collection;

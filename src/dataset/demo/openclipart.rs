@@ -60,8 +60,8 @@ pub(super) fn collect(root: &Path) -> Vec<Record> {
     records
 }
 
-/// Every drawing in a folder that has a label, sorted by path. The same drawing is often in several folders, as a link or
-/// with other keywords: one of them is kept, preferably from a folder that describes its content.
+/// Every drawing in a folder that has a label, sorted by path. The same drawing is often in several folders, as a link
+/// or with other keywords: one of them is kept, preferably from a folder that describes its content.
 fn read(root: &Path) -> Vec<Drawing> {
     let rules = &*OPENCLIPART;
     let mut by_shape: HashMap<blake3::Hash, usize> = HashMap::new();

@@ -1,7 +1,7 @@
 //! Downloads the two Debian packages of the demo collection and unpacks them into a folder.
 //!
-//! `apt-get download` and `dpkg-deb --extract` need no root and install nothing. All work is done in `DIR.partial`, and the
-//! last step is one rename, so `DIR` is either complete or does not exist. Packages that were downloaded before an
+//! `apt-get download` and `dpkg-deb --extract` need no root and install nothing. All work is done in `DIR.partial`, and
+//! the last step is one rename, so `DIR` is either complete or does not exist. Packages that were downloaded before an
 //! interruption are not downloaded again.
 
 use std::{

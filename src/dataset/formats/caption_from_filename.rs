@@ -1,7 +1,7 @@
-//! What a file's name says in words, for pictures that nobody wrote a caption for.
+//! Turns a file name into words, for images without a caption.
 
-/// Names that cameras and programs give; they say nothing of the picture.
-const SAYS_NOTHING: &[&str] = &[
+/// Generic names that cameras and programs use.
+const GENERIC: &[&str] = &[
     "img",
     "image",
     "dsc",
@@ -21,13 +21,13 @@ const SAYS_NOTHING: &[&str] = &[
     "new",
 ];
 
-/// The words of a file name without its extension: `red_double-decker bus01` gives `red double decker bus`. Empty if
-/// it has none, as `IMG_0042`.
+/// The words of a file name without its extension: `red_double-decker bus01` becomes `red double decker bus`. Empty for
+/// a generic name such as `IMG_0042`.
 pub(in crate::dataset) fn words(stem: &str) -> String {
     let mut words: Vec<String> = Vec::new();
     for token in stem.split(|c: char| !c.is_alphanumeric() && c != '\'') {
         for part in split_camel_case(token) {
-            // `bus01` is a bus; `2cv` is not a cv.
+            // `bus01` becomes `bus`, but `2cv` stays.
             let part = if part.starts_with(|c: char| c.is_numeric()) {
                 part
             } else {
@@ -38,18 +38,18 @@ pub(in crate::dataset) fn words(stem: &str) -> String {
             }
         }
     }
-    // A number at either end counts files.
+    // A number at the end is a counter.
     let is_number = |word: &String| word.chars().all(|c| c.is_ascii_digit());
     while words.last().is_some_and(is_number) {
         words.pop();
     }
-    if words.iter().all(|word| is_number(word) || SAYS_NOTHING.contains(&word.to_lowercase().as_str())) {
+    if words.iter().all(|word| is_number(word) || GENERIC.contains(&word.to_lowercase().as_str())) {
         return String::new();
     }
     words.join(" ")
 }
 
-/// `RedCar` into `Red` and `Car`; `USBStick` and `iPod` stay whole.
+/// Splits `RedCar` into `Red` and `Car`, but not `USBStick` and `iPod`.
 fn split_camel_case(token: &str) -> Vec<&str> {
     let mut parts = Vec::new();
     let mut start = 0;
@@ -65,7 +65,7 @@ fn split_camel_case(token: &str) -> Vec<&str> {
     parts
 }
 
-/// Hashes and serial numbers: eight characters or more of letters and digits mixed, or of digits alone.
+/// Hashes and serial numbers: at least eight ASCII letters and digits, of which at least three are digits.
 fn looks_generated(token: &str) -> bool {
     let digits = token.chars().filter(char::is_ascii_digit).count();
     token.chars().count() >= 8 && digits >= 3 && token.chars().all(|c| c.is_ascii_alphanumeric())
@@ -76,7 +76,7 @@ mod tests {
     use super::words;
 
     #[test]
-    fn a_name_is_read_as_words() {
+    fn words_are_split_and_counters_removed() {
         assert_eq!(words("red_double-decker bus01"), "red double decker bus");
         assert_eq!(words("RedCar"), "Red Car");
         assert_eq!(words("24_ports_switch"), "24 ports switch");
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_say_nothing_give_nothing() {
+    fn words_of_generic_names_are_empty() {
         for stem in ["IMG_0042", "DSC00123", "0042", "", "___", "photo (3)", "9f86d081884c7d65", "20240131_123456"] {
             assert_eq!(words(stem), "", "{stem}");
         }

@@ -1,4 +1,4 @@
-//! A table with a header, separated by commas, semicolons or tabs.
+//! CSV with a header, separated by commas, semicolons or tabs.
 
 use std::{
     fs::File,
@@ -12,11 +12,11 @@ use serde_json::{Map, Value};
 use super::utf16::refuse_utf16;
 use crate::dataset::{DatasetError, Limits, Origin, Record, Rejection, Split, record::resolve_image};
 
-/// What the CSV reader takes from the file at a time.
+/// Buffer size of the CSV reader.
 const BUFFER: usize = 64 << 10;
-/// For a sentence.
+/// The columns, for messages.
 const COLUMNS: &str =
-    "id, image, caption (as often as wanted), captions (separated by |), label, labels (separated by |) and split";
+    "id, image, caption (repeatable), captions (separated by |), label, labels (separated by |) and split";
 
 pub(in crate::dataset) struct CsvReader {
     path: PathBuf,
@@ -25,8 +25,8 @@ pub(in crate::dataset) struct CsvReader {
     rows: csv::Reader<Bounded>,
     row: ByteRecord,
     total: u64,
-    /// Lines end in a carriage return and a line feed. The CSV reader takes the first for the end of a row and counts the
-    /// second to the next one.
+    /// Whether lines end with CRLF. The CSV reader ends a row at the carriage return and counts the line feed as part
+    /// of the next one.
     is_crlf: bool,
     ends_in_newline: bool,
     broken: bool,
@@ -80,7 +80,7 @@ impl CsvReader {
         })
     }
 
-    /// Bytes read, and bytes there are.
+    /// Bytes read, and bytes in total.
     pub(in crate::dataset) fn bytes(&self) -> (u64, u64) {
         (self.rows.position().byte(), self.total)
     }
@@ -97,37 +97,35 @@ impl CsvReader {
                 let line = self.line();
                 let bytes = self.rows.position().byte() - start.byte();
                 if bytes > limits.max_line_bytes as u64 {
-                    return Some(Err(self.pass_over(start, line, limits.max_line_bytes)));
+                    return Some(Err(self.skip_row(start, line, limits.max_line_bytes)));
                 }
                 Some(self.record(line).map_err(|reason| Rejection::at(&self.path, line, reason)))
             }
             Err(error) if is_too_long(&error) => {
                 let line = start.line() + u64::from(self.is_crlf);
-                Some(Err(self.pass_over(start, line, limits.max_line_bytes)))
+                Some(Err(self.skip_row(start, line, limits.max_line_bytes)))
             }
             Err(error) => {
                 self.broken = true;
-                Some(Err(Rejection::at(&self.path, start.line(), format!("the file cannot be read on: {error}"))))
+                Some(Err(Rejection::at(&self.path, start.line(), format!("reading the file failed: {error}"))))
             }
         }
     }
 
-    /// The line in which the row begins that was just read.
+    /// The line in which the current row begins.
     fn line(&self) -> u64 {
         let end = self.rows.position();
         let within = self.row.as_slice().iter().filter(|&&byte| byte == b'\n').count() as u64;
-        let is_cut = end.byte() >= self.total && !self.ends_in_newline;
-        end.line().saturating_sub(within + u64::from(!self.is_crlf && !is_cut)).max(1)
+        let is_unterminated = end.byte() >= self.total && !self.ends_in_newline;
+        end.line().saturating_sub(within + u64::from(!self.is_crlf && !is_unterminated)).max(1)
     }
 
-    /// A row that is too long has most often a quotation mark that nobody closed: reading goes on with the next line.
-    fn pass_over(&mut self, start: Position, line: u64, most: usize) -> Rejection {
+    /// Skips a row that is too long, mostly because of an unclosed quotation mark, and continues with the next line.
+    fn skip_row(&mut self, start: Position, line: u64, max_bytes: usize) -> Rejection {
         let rejection = Rejection::at(
             &self.path,
             line,
-            format!(
-                "the row is longer than {most} bytes, which is the most that is read (is a quotation mark not closed?)"
-            ),
+            format!("the row is longer than {max_bytes} bytes, the maximum (is a quotation mark not closed?)"),
         );
         let mut next = start;
         let resumed = next_line(&self.path, next.byte()).and_then(|byte| {
@@ -187,7 +185,7 @@ fn columns<'a>(header: impl Iterator<Item = &'a str>) -> Result<Vec<Column>, Str
             _ => Column::Meta(name.to_owned()),
         };
         if column != Column::Caption && columns.contains(&column) {
-            return Err(format!("the column `{name}` comes twice; only `caption` may"));
+            return Err(format!("the column `{name}` is repeated; only `caption` may be"));
         }
         columns.push(column);
         names.push(name.to_owned());
@@ -196,16 +194,19 @@ fn columns<'a>(header: impl Iterator<Item = &'a str>) -> Result<Vec<Column>, Str
         return Ok(columns);
     }
     let found = if names.is_empty() { "none".into() } else { names.join(", ") };
-    Err(format!("a table needs a column `image` or `caption`; found: {found}; read are {COLUMNS}, others go to meta"))
+    Err(format!(
+        "a column `image` or `caption` is required; found: {found}; known columns are {COLUMNS}, others are \
+         stored in meta"
+    ))
 }
 
-/// Where the line after the one at `byte` begins.
+/// Start of the line after the one at `byte`.
 fn next_line(path: &Path, byte: u64) -> io::Result<u64> {
     let mut file = File::open(path)?;
     file.seek(SeekFrom::Start(byte))?;
     let mut input = BufReader::with_capacity(BUFFER, file);
     let mut at = byte;
-    // The reader's position may stand before the line end of the row before.
+    // The position of the reader may be before the line end of the previous row.
     let mut in_line = false;
     loop {
         let buffer = input.fill_buf()?;
@@ -225,7 +226,7 @@ fn next_line(path: &Path, byte: u64) -> io::Result<u64> {
     }
 }
 
-/// A file that ends in an error where a row has become too long.
+/// A file that returns an error after `until` bytes, when a row is too long.
 struct Bounded {
     file: File,
     at: u64,

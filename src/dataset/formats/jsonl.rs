@@ -1,4 +1,4 @@
-//! One JSON object a line.
+//! JSONL: one JSON object per line.
 
 use std::{
     fs::File,
@@ -9,7 +9,10 @@ use std::{
 use serde_json::{Map, Value};
 
 use super::utf16::refuse_utf16;
-use crate::dataset::{DatasetError, Limits, Origin, Record, Rejection, Split, record::resolve_image};
+use crate::{
+    dataset::{DatasetError, Limits, Origin, Record, Rejection, Split, record::resolve_image},
+    util::json::kind,
+};
 
 pub(in crate::dataset) struct JsonlReader {
     path: PathBuf,
@@ -32,7 +35,7 @@ impl JsonlReader {
         Ok(Self { path: path.to_owned(), folder, input, line: 0, done: 0, total, broken: false })
     }
 
-    /// Bytes read, and bytes there are.
+    /// Bytes read, and bytes in total.
     pub(in crate::dataset) fn bytes(&self) -> (u64, u64) {
         (self.done, self.total)
     }
@@ -59,21 +62,21 @@ impl JsonlReader {
         }
     }
 
-    /// The next line, never more of it in memory than `most` bytes; `Ok(None)` at the end.
-    fn next_line(&mut self, most: usize) -> Result<Option<Vec<u8>>, String> {
+    /// The next line, of which at most `max_bytes` are held in memory; `Ok(None)` at the end.
+    fn next_line(&mut self, max_bytes: usize) -> Result<Option<Vec<u8>>, String> {
         self.line += 1;
         let mut line = Vec::new();
-        let failed = |error: std::io::Error| format!("the file cannot be read on: {error}");
-        let read = (&mut self.input).take(most as u64 + 1).read_until(b'\n', &mut line);
+        let failed = |error: std::io::Error| format!("reading the file failed: {error}");
+        let read = (&mut self.input).take(max_bytes as u64 + 1).read_until(b'\n', &mut line);
         let read = read.inspect_err(|_| self.broken = true).map_err(failed)?;
         self.done += read as u64;
         if self.line == 1 && line.starts_with(b"\xef\xbb\xbf") {
             line.drain(..3);
         }
-        if read <= most || line.ends_with(b"\n") {
+        if read <= max_bytes || line.ends_with(b"\n") {
             return Ok((read > 0).then_some(line));
         }
-        // Passed over, not kept.
+        // Skips the rest of the line.
         loop {
             let buffer = self.input.fill_buf().inspect_err(|_| self.broken = true).map_err(failed)?;
             let (step, is_end) = match buffer.iter().position(|&byte| byte == b'\n') {
@@ -83,7 +86,7 @@ impl JsonlReader {
             self.input.consume(step);
             self.done += step as u64;
             if is_end {
-                return Err(format!("the line is longer than {most} bytes, which is the most that is read"));
+                return Err(format!("the line is longer than {max_bytes} bytes, the maximum"));
             }
         }
     }
@@ -91,7 +94,7 @@ impl JsonlReader {
     fn record(&self, text: &str) -> Result<Record, String> {
         let value: Value = serde_json::from_str(text).map_err(|error| not_json(&error))?;
         let Value::Object(mut fields) = value else {
-            return Err(format!("a line holds an object in braces; found {}", kind(&value)));
+            return Err(format!("a line must be a JSON object; found {}", kind(&value)));
         };
         let written = optional_text(&mut fields, "image")?;
         let image = written.as_deref().map(|written| resolve_image(&self.folder, written)).transpose()?;
@@ -104,18 +107,18 @@ impl JsonlReader {
             None | Some(Value::Null) => written.unwrap_or_else(|| format!("line-{}", self.line)),
             Some(Value::String(id)) => id,
             Some(Value::Number(id)) => id.to_string(),
-            Some(other) => return Err(format!("`id` is a text or a number; found {}", kind(&other))),
+            Some(other) => return Err(format!("`id` must be a text or a number; found {}", kind(&other))),
         };
         let mut meta = match fields.remove("meta") {
             None | Some(Value::Null) => Map::new(),
             Some(Value::Object(meta)) => meta,
-            Some(other) => return Err(format!("`meta` is an object; found {}", kind(&other))),
+            Some(other) => return Err(format!("`meta` must be an object; found {}", kind(&other))),
         };
         for (field, value) in fields {
             if value.is_array() || value.is_object() {
                 return Err(format!(
-                    "the field `{field}` is not known and holds {}; known are id, image, caption, captions, label, labels, \
-                     split and meta, and other fields may hold one value",
+                    "unknown field `{field}` is {}; known fields are id, image, caption, captions, label, labels, \
+                     split and meta, and others must have a single value",
                     kind(&value)
                 ));
             }
@@ -130,13 +133,13 @@ fn optional_text(fields: &mut Map<String, Value>, name: &str) -> Result<Option<S
     match fields.remove(name) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(text.trim().to_owned()).filter(|text| !text.is_empty())),
-        Some(other) => Err(format!("`{name}` is a text; found {}", kind(&other))),
+        Some(other) => Err(format!("`{name}` must be a text; found {}", kind(&other))),
     }
 }
 
 /// A text or a list of texts.
 fn texts(fields: &mut Map<String, Value>, name: &str) -> Result<Vec<String>, String> {
-    let wrong = |found: &Value| format!("`{name}` is a text or a list of texts; found {}", kind(found));
+    let wrong = |found: &Value| format!("`{name}` must be a text or a list of texts; found {}", kind(found));
     match fields.remove(name) {
         None | Some(Value::Null) => Ok(Vec::new()),
         Some(Value::String(text)) => Ok(vec![text]),
@@ -148,19 +151,7 @@ fn texts(fields: &mut Map<String, Value>, name: &str) -> Result<Vec<String>, Str
     }
 }
 
-/// What a JSON value is, in words.
-pub fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "true or false",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a text",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "an object",
-    }
-}
-
-/// The parser counts lines within the one line that it was given.
+/// Drops the line number of the parser, which received only one line.
 fn not_json(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let what = text.split(" at line ").next().unwrap_or(&text);

@@ -7,5 +7,4 @@ pub(super) mod jsonl;
 mod npy;
 mod utf16;
 
-pub use jsonl::kind as json_kind;
 pub use npy::{Matrix, PrecomputedFeatures};

@@ -1,4 +1,4 @@
-//! A collection that comes as features already: NumPy matrices in a folder, a row a pair.
+//! Precomputed features: NumPy matrices in a folder, with one row per pair.
 
 use std::{fs::File, io::BufReader, path::Path};
 
@@ -6,25 +6,25 @@ use npyz::{DType, Deserialize, NpyFile, Order, TypeChar};
 
 use crate::dataset::{DatasetError, Split, SplitFractions, SplitMember, assign_splits};
 
-/// Names of the files that may hold the classes' names, one a line.
+/// Files with the names of the labels, one per line; the first that exists is read.
 const CLASSES: [&str; 2] = ["classes.txt", "categories.list"];
 
-/// Pairs of a picture and a sentence, as features. Row `i` of everything is pair `i`.
+/// Features of pairs of an image and a text. Row `i` of each field belongs to pair `i`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PrecomputedFeatures {
-    /// Picture features, `[pairs, d_image]`, row by row.
+    /// Image features, `[pairs, d_image]`.
     pub images: Matrix,
-    /// Sentence features, `[pairs, d_text]`, row by row.
+    /// Text features, `[pairs, d_text]`.
     pub texts: Matrix,
-    /// For each pair its classes, as positions in `classes`.
+    /// Labels of each pair, as indices into `classes`.
     pub labels: Vec<Vec<u32>>,
-    /// For each pair its part in learning.
+    /// Split of each pair.
     pub splits: Vec<Split>,
-    /// Class names.
+    /// Names of the labels.
     pub classes: Vec<String>,
 }
 
-/// Numbers of a matrix, row by row.
+/// A matrix in row-major order.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Matrix {
     /// Length of a row.
@@ -34,22 +34,23 @@ pub struct Matrix {
 }
 
 impl PrecomputedFeatures {
-    /// Reads `{train,test}_{images,texts,labels}.npy` of a folder and, where they are there, `validation_{images,texts,labels}.npy`.
-    /// Features are matrices of floats or integers, a row a pair. Labels are class numbers from 0, or a matrix with a column
-    /// for each class, in which what is not 0 counts. `classes.txt` (or `categories.list`) may name the classes, one a line.
+    /// Reads `{train,test}_{images,texts,labels}.npy` and, if they exist, `validation_{images,texts,labels}.npy` from a
+    /// folder. Features are matrices of floats or integers with one row per pair. Labels are indices from 0, or a
+    /// matrix with a column for each label, where any number but 0 means that the pair has it. `classes.txt` or
+    /// `categories.list` may name the labels, one per line.
     ///
-    /// Without validation files a tenth of each class of the training pairs is set aside by `seed`.
+    /// Without validation files, `seed` selects a tenth of the training pairs of each label for validation.
     ///
     /// # Errors
-    /// [`DatasetError::Unreadable`] with the file, what is wrong with it, what was found and what is allowed.
+    /// [`DatasetError::Unreadable`] with the file, what is wrong, what was found and what is allowed.
     pub fn read(folder: &Path, seed: u64) -> Result<Self, DatasetError> {
         let validation = folder.join("validation_images.npy").exists();
-        let mut given = [Some(Split::Train), validation.then_some(Split::Validation), Some(Split::Test)]
+        let mut parts = [Some(Split::Train), validation.then_some(Split::Validation), Some(Split::Test)]
             .into_iter()
             .flatten()
-            .map(|split| part(folder, split));
-        let mut all = given.next().expect("there is a training split")?;
-        for more in given {
+            .map(|split| read_split(folder, split));
+        let mut all = parts.next().expect("there is a training split")?;
+        for more in parts {
             let more = more?;
             for (into, from, what) in [(&mut all.images, more.images, "images"), (&mut all.texts, more.texts, "texts")]
             {
@@ -58,7 +59,7 @@ impl PrecomputedFeatures {
                     let (found, expected) = (from.cols, into.cols);
                     return refuse(
                         &path,
-                        format!("its rows have {found} numbers, those of train_{what}.npy {expected}"),
+                        format!("its rows have {found} numbers, those of train_{what}.npy have {expected}"),
                     );
                 }
                 into.values.extend(from.values);
@@ -68,14 +69,14 @@ impl PrecomputedFeatures {
         }
         all.classes = class_names(folder, &all.labels)?;
         if !validation {
-            set_aside(&mut all, seed);
+            split_off_validation(&mut all, seed);
         }
         Ok(all)
     }
 }
 
-/// The three files of a split, with classes not yet named.
-fn part(folder: &Path, split: Split) -> Result<PrecomputedFeatures, DatasetError> {
+/// Reads the three files of a split, without the names of the labels.
+fn read_split(folder: &Path, split: Split) -> Result<PrecomputedFeatures, DatasetError> {
     let path = |what: &str| folder.join(format!("{}_{what}.npy", split.name()));
     let images = floats(&path("images"))?;
     let pairs = images.values.len() / images.cols;
@@ -83,7 +84,7 @@ fn part(folder: &Path, split: Split) -> Result<PrecomputedFeatures, DatasetError
         if found == pairs {
             return Ok(());
         }
-        refuse(&path(what), format!("it has {found} rows where {} has {pairs}", path("images").display()))
+        refuse(&path(what), format!("it has {found} rows, {} has {pairs}", path("images").display()))
     };
     let texts = floats(&path("texts"))?;
     fits("texts", texts.values.len() / texts.cols)?;
@@ -92,16 +93,16 @@ fn part(folder: &Path, split: Split) -> Result<PrecomputedFeatures, DatasetError
     Ok(PrecomputedFeatures { images, texts, labels, splits: vec![split; pairs], classes: Vec::new() })
 }
 
-/// Moves a tenth of each class of the training pairs to validation.
-fn set_aside(all: &mut PrecomputedFeatures, seed: u64) {
+/// Moves a tenth of the training pairs of each label to validation.
+fn split_off_validation(all: &mut PrecomputedFeatures, seed: u64) {
     let ids: Vec<String> = (0..all.splits.len()).map(|row| row.to_string()).collect();
     let labels: Vec<Vec<String>> =
         all.labels.iter().map(|some| some.iter().map(|&class| all.classes[class as usize].clone()).collect()).collect();
     let member = |row: usize| SplitMember { id: &ids[row], content: None, labels: &labels[row], given: None };
     let training: Vec<usize> = (0..ids.len()).filter(|&row| all.splits[row] == Split::Train).collect();
     let members: Vec<SplitMember<'_>> = training.iter().map(|&row| member(row)).collect();
-    let dealt = assign_splits(&members, SplitFractions { test: 0.0, ..SplitFractions::default() }, seed);
-    for (row, split) in training.into_iter().zip(dealt) {
+    let assigned = assign_splits(&members, SplitFractions { test: 0.0, ..SplitFractions::default() }, seed);
+    for (row, split) in training.into_iter().zip(assigned) {
         all.splits[row] = split;
     }
 }
@@ -114,75 +115,79 @@ fn class_names(folder: &Path, labels: &[Vec<u32>]) -> Result<Vec<String>, Datase
     let text = std::fs::read_to_string(&path).map_err(|e| unreadable(&path, e.to_string()))?;
     let names: Vec<String> = text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect();
     if names.len() < count {
-        return refuse(&path, format!("it names {} classes, but the labels go up to {}", names.len(), count - 1));
+        return refuse(&path, format!("it has {} names, but the largest label is {}", names.len(), count - 1));
     }
     Ok(names)
 }
 
-/// A matrix of numbers.
+/// Reads a matrix of finite numbers.
 fn floats(path: &Path) -> Result<Matrix, DatasetError> {
     let (file, rows, cols) = open(path)?;
     let Some(cols) = cols.filter(|&cols| cols > 0 && rows > 0) else {
-        return refuse(path, "it is no matrix; [pairs, numbers of a pair] with at least one of each is needed".into());
+        return refuse(path, "it is not a matrix of shape [pairs, dimensions] with at least one of each".into());
     };
     let values = match (kind(&file), size(&file)) {
         (TypeChar::Float, 2) => all::<half::f16>(file, path)?.into_iter().map(half::f16::to_f32).collect(),
         (TypeChar::Float, 4) => all::<f32>(file, path)?,
         (TypeChar::Float, 8) => all::<f64>(file, path)?.into_iter().map(|x| x as f32).collect(),
-        _ => whole(file, path)?.into_iter().map(|x| x as f32).collect(),
+        _ => integers(file, path)?.into_iter().map(|x| x as f32).collect(),
     };
     if let Some(at) = values.iter().position(|x| !x.is_finite()) {
-        return refuse(path, format!("row {}, column {} is {}; features are finite", at / cols, at % cols, values[at]));
+        return refuse(
+            path,
+            format!("row {}, column {} is {}; features must be finite", at / cols, at % cols, values[at]),
+        );
     }
     Ok(Matrix { cols, values })
 }
 
-/// The classes of each pair.
+/// Reads the labels of each pair.
 fn class_numbers(path: &Path) -> Result<Vec<Vec<u32>>, DatasetError> {
-    /// A label is a position in a list of names, so a larger one is a fault and not a class.
-    const MOST: i64 = 1_000_000;
+    /// Labels are indices into a list of names, so a larger number is an error.
+    const LABEL_COUNT: i64 = 1_000_000;
     let (file, _, cols) = open(path)?;
-    let numbers = whole(file, path)?;
+    let numbers = integers(file, path)?;
     let Some(cols) = cols.filter(|&cols| cols > 1) else {
         let class = |(row, &number): (usize, &i64)| match u32::try_from(number) {
-            Ok(class) if number < MOST => Ok(vec![class]),
-            _ => refuse(path, format!("row {row} is {number}; classes are numbered from 0 to {}", MOST - 1)),
+            Ok(class) if number < LABEL_COUNT => Ok(vec![class]),
+            _ => refuse(path, format!("row {row} is {number}; labels must be 0 to {}", LABEL_COUNT - 1)),
         };
         return numbers.iter().enumerate().map(class).collect();
     };
-    let bears = |row: &[i64]| (0u32..).zip(row).filter(|(_, bears)| **bears != 0).map(|(class, _)| class).collect();
-    let labels: Vec<Vec<u32>> = numbers.chunks(cols).map(bears).collect();
+    let of_row = |row: &[i64]| (0u32..).zip(row).filter(|(_, value)| **value != 0).map(|(label, _)| label).collect();
+    let labels: Vec<Vec<u32>> = numbers.chunks(cols).map(of_row).collect();
     match labels.iter().position(Vec::is_empty) {
-        Some(row) => refuse(path, format!("row {row} has no class; every pair needs one at least")),
+        Some(row) => refuse(path, format!("row {row} has no label; every pair needs at least one")),
         None => Ok(labels),
     }
 }
 
 type Npy = NpyFile<BufReader<File>>;
 
-/// A file whose header promises no more than the file holds: (file, rows, columns of a matrix).
+/// Opens a file and checks its size against the header. Returns the file, the number of rows and, for a matrix, of
+/// columns.
 fn open(path: &Path) -> Result<(Npy, usize, Option<usize>), DatasetError> {
-    let fault = |reason: std::io::Error| unreadable(path, format!("{reason}; a NumPy .npy file is read"));
+    let fault = |reason: std::io::Error| unreadable(path, format!("{reason}; expected a NumPy .npy file"));
     let file = File::open(path).map_err(|e| unreadable(path, e.to_string()))?;
     let length = file.metadata().map_err(fault)?.len();
     let npy = NpyFile::new(BufReader::new(file)).map_err(fault)?;
     let shape = npy.shape().to_vec();
-    let promised = shape.iter().try_fold(size(&npy) as u64, |bytes, &side| bytes.checked_mul(side));
-    if promised.is_none_or(|promised| promised > length) {
-        return refuse(path, format!("its header promises the shape {shape:?}, but the file has {length} bytes"));
+    let expected = shape.iter().try_fold(size(&npy) as u64, |bytes, &side| bytes.checked_mul(side));
+    if expected.is_none_or(|expected| expected > length) {
+        return refuse(path, format!("its header states the shape {shape:?}, but the file has only {length} bytes"));
     }
     if npy.order() != Order::C && shape.len() > 1 {
-        return refuse(path, "it is in Fortran order; save numpy.ascontiguousarray(x)".into());
+        return refuse(path, "it is in Fortran order; save numpy.ascontiguousarray(x) instead".into());
     }
     match *shape.as_slice() {
         [rows] => Ok((npy, rows as usize, None)),
         [rows, cols] => Ok((npy, rows as usize, Some(cols as usize))),
-        _ => refuse(path, format!("its shape is {shape:?}; one or two dimensions are read")),
+        _ => refuse(path, format!("its shape is {shape:?}; expected one or two dimensions")),
     }
 }
 
-/// Whole numbers of any width, and truths.
-fn whole(file: Npy, path: &Path) -> Result<Vec<i64>, DatasetError> {
+/// Reads integers of any width, or booleans.
+fn integers(file: Npy, path: &Path) -> Result<Vec<i64>, DatasetError> {
     fn widened<T: Deserialize + Into<i64>>(file: Npy, path: &Path) -> Result<Vec<i64>, DatasetError> {
         Ok(all::<T>(file, path)?.into_iter().map(Into::into).collect())
     }
@@ -197,7 +202,7 @@ fn whole(file: Npy, path: &Path) -> Result<Vec<i64>, DatasetError> {
         (TypeChar::Uint, 4) => widened::<u32>(file, path),
         _ => refuse(
             path,
-            format!("its numbers are {}; floats of 2, 4 or 8 bytes and integers are read", file.dtype().descr()),
+            format!("its numbers are {}; expected integers, or floats of 2, 4 or 8 bytes", file.dtype().descr()),
         ),
     }
 }
@@ -213,7 +218,7 @@ fn kind(file: &Npy) -> TypeChar {
     }
 }
 
-/// Bytes of a number.
+/// Size of a number in bytes.
 fn size(file: &Npy) -> usize {
     file.dtype().num_bytes().unwrap_or(usize::MAX)
 }
@@ -255,43 +260,47 @@ mod tests {
     }
 
     #[test]
-    fn matrices_are_read_and_a_tenth_of_each_class_is_set_aside() {
+    fn read_sets_a_tenth_of_each_label_aside_for_validation() {
         let folder = folder();
-        let given = PrecomputedFeatures::read(folder.path(), 0).expect("readable");
-        assert_eq!((given.images.cols, given.texts.cols, given.classes.len()), (3, 2, 2));
-        assert_eq!(given.images.values[3..6], [3.0, 4.0, 5.0]);
-        assert_eq!(given.texts.values[80..83], [0.0, 0.5, 1.0], "the test split comes last");
-        let count =
-            |split, class| (0..44).filter(|&row| given.splits[row] == split && given.labels[row] == [class]).count();
+        let features = PrecomputedFeatures::read(folder.path(), 0).expect("readable");
+        assert_eq!((features.images.cols, features.texts.cols, features.classes.len()), (3, 2, 2));
+        assert_eq!(features.images.values[3..6], [3.0, 4.0, 5.0]);
+        assert_eq!(features.texts.values[80..83], [0.0, 0.5, 1.0], "the test split comes last");
+        let count = |split, class| {
+            (0..44).filter(|&row| features.splits[row] == split && features.labels[row] == [class]).count()
+        };
         for class in [0, 1] {
             assert_eq!([Split::Train, Split::Validation, Split::Test].map(|s| count(s, class)), [18, 2, 2]);
         }
-        assert_eq!(given, PrecomputedFeatures::read(folder.path(), 0).expect("readable"));
+        assert_eq!(features, PrecomputedFeatures::read(folder.path(), 0).expect("readable"));
     }
 
     #[test]
-    fn several_classes_a_pair_and_names_are_read() {
+    fn read_accepts_several_labels_per_pair_and_their_names() {
         let folder = folder();
         write(folder.path(), "test_labels", &[4, 3], &[1u8, 0, 1, 0, 1, 0, 1, 0, 0, 0, 0, 7]);
         std::fs::write(folder.path().join("classes.txt"), "barns\nfields\n\nroads\n").expect("written");
-        let given = PrecomputedFeatures::read(folder.path(), 0).expect("readable");
-        assert_eq!(given.labels[40..], [vec![0, 2], vec![1], vec![0], vec![2]]);
-        assert_eq!(given.classes, ["barns", "fields", "roads"]);
+        let features = PrecomputedFeatures::read(folder.path(), 0).expect("readable");
+        assert_eq!(features.labels[40..], [vec![0, 2], vec![1], vec![0], vec![2]]);
+        assert_eq!(features.classes, ["barns", "fields", "roads"]);
     }
 
     #[test]
-    fn what_cannot_be_used_is_named() {
+    fn read_reports_the_file_and_the_problem() {
         type Spoil<'a> = &'a dyn Fn(&Path);
         let spoil: [(Spoil<'_>, &str); 9] = [
             (&|f| std::fs::remove_file(f.join("test_texts.npy")).expect("removed"), "test_texts.npy"),
-            (&|f| std::fs::write(f.join("train_images.npy"), "no").expect("written"), "a NumPy .npy file is read"),
-            (&|f| write(f, "train_texts", &[39, 2], &[0f32; 78]), "it has 39 rows where"),
-            (&|f| write(f, "test_images", &[4, 2], &[0f32; 8]), "its rows have 2 numbers, those of train_images.npy 3"),
+            (&|f| std::fs::write(f.join("train_images.npy"), "no").expect("written"), "expected a NumPy .npy file"),
+            (&|f| write(f, "train_texts", &[39, 2], &[0f32; 78]), "it has 39 rows,"),
+            (
+                &|f| write(f, "test_images", &[4, 2], &[0f32; 8]),
+                "its rows have 2 numbers, those of train_images.npy have 3",
+            ),
             (&|f| write(f, "train_images", &[40, 3, 1], &[0f32; 120]), "its shape is [40, 3, 1]"),
             (&|f| write(f, "test_labels", &[4], &[0i32, 1, -1, 0]), "row 2 is -1"),
             (&|f| write(f, "test_images", &[4, 3], &[f64::NAN; 12]), "row 0, column 0 is NaN"),
             (&|f| write(f, "test_labels", &[4], &[0f32; 4]), "its numbers are"),
-            (&|f| std::fs::write(f.join("classes.txt"), "one").expect("written"), "it names 1 classes"),
+            (&|f| std::fs::write(f.join("classes.txt"), "one").expect("written"), "it has 1 names"),
         ];
         for (spoil, expected) in spoil {
             let folder = folder();
@@ -302,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_that_promises_more_than_there_is_costs_no_memory() {
+    fn read_refuses_a_header_that_exceeds_the_file() {
         let folder = folder();
         let header = "{'descr': '<f4', 'fortran_order': False, 'shape': (4000000000000, 3), }";
         let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
@@ -310,6 +319,6 @@ mod tests {
         bytes.extend(header.as_bytes());
         std::fs::write(folder.path().join("train_images.npy"), bytes).expect("written");
         let fault = PrecomputedFeatures::read(folder.path(), 0).expect_err("too much").to_string();
-        assert!(fault.contains("promises the shape [4000000000000, 3]"), "{fault}");
+        assert!(fault.contains("states the shape [4000000000000, 3]"), "{fault}");
     }
 }

@@ -1,10 +1,10 @@
-//! From the bytes of a file to a [`Picture`]: upright, 8-bit, without alpha, and never larger than it was allowed to be.
+//! Decodes a file into a [`Picture`](crate::core::Picture): upright, 8-bit, without alpha, and within the given limits.
 //!
-//! The format is what the first bytes say, never what the name says. Width, height and (for SVG) the work that drawing
-//! would cost are known before anything is decoded, so a file of a few kilobytes cannot ask for gigabytes.
+//! The format is detected from the first bytes, never from the file name. Width, height and (for SVG) the cost of
+//! rendering are known before anything is decoded, so a file of a few kilobytes cannot make us allocate gigabytes.
 //!
-//! Of an animated GIF, WebP or PNG the first frame is taken. Of an SVG the shapes are drawn; text inside it, embedded
-//! raster pictures and references to other files are not. Where most of its page is empty, the empty part is cut off.
+//! Of an animated GIF, WebP or PNG the first frame is decoded. Of an SVG the shapes are rendered, but not text,
+//! embedded raster images and references to other files. If most of its page is empty, the empty part is cropped.
 
 use std::{
     fs::File,
@@ -15,25 +15,27 @@ use std::{
 
 use super::{Decoded, Header, PictureError, PictureFormat, PictureLimits, raster, svg};
 
-/// Reads the header only: format, width and height, checked against the limits. What follows may still be torn.
+/// Reads only the header: format, width and height, checked against the limits. The rest of the file may still be
+/// truncated.
 pub fn inspect(bytes: &[u8], limits: &PictureLimits) -> Result<Header, PictureError> {
-    let format = admit(bytes, limits)?;
-    shielded(format, || match format {
+    let format = detect(bytes, limits)?;
+    catch_panic(format, || match format {
         PictureFormat::Svg => svg::inspect(bytes),
         _ => raster::inspect(format, bytes, limits),
     })
 }
 
-/// Decodes a picture: EXIF orientation applied, alpha laid over white, any depth and colour model brought to 8-bit RGB.
+/// Decodes a picture: applies the EXIF orientation, blends alpha with white, and converts any depth and colour model to
+/// 8-bit RGB.
 pub fn decode(bytes: &[u8], limits: &PictureLimits) -> Result<Decoded, PictureError> {
-    let format = admit(bytes, limits)?;
-    shielded(format, || match format {
+    let format = detect(bytes, limits)?;
+    catch_panic(format, || match format {
         PictureFormat::Svg => svg::decode(bytes, limits),
         _ => raster::decode(format, bytes, limits),
     })
 }
 
-/// Reads a picture's file, no byte more than `limits.max_bytes`.
+/// Reads a picture file of at most `limits.max_bytes`.
 pub fn read_file(path: &Path, limits: &PictureLimits) -> Result<Vec<u8>, PictureError> {
     let file = File::open(path).map_err(PictureError::unreadable)?;
     let metadata = file.metadata().map_err(PictureError::unreadable)?;
@@ -45,12 +47,12 @@ pub fn read_file(path: &Path, limits: &PictureLimits) -> Result<Vec<u8>, Picture
         return Err(too_big(metadata.len()));
     }
     let mut bytes = Vec::with_capacity(metadata.len() as usize);
-    // The file may grow between the question and the answer.
+    // The file may have grown in the meantime.
     file.take(limits.max_bytes + 1).read_to_end(&mut bytes).map_err(PictureError::unreadable)?;
     if bytes.len() as u64 > limits.max_bytes { Err(too_big(bytes.len() as u64)) } else { Ok(bytes) }
 }
 
-fn admit(bytes: &[u8], limits: &PictureLimits) -> Result<PictureFormat, PictureError> {
+fn detect(bytes: &[u8], limits: &PictureLimits) -> Result<PictureFormat, PictureError> {
     if bytes.is_empty() {
         return Err(PictureError::Empty);
     }
@@ -60,11 +62,10 @@ fn admit(bytes: &[u8], limits: &PictureLimits) -> Result<PictureFormat, PictureE
     PictureFormat::sniff(bytes).ok_or_else(|| PictureError::not_a_picture(bytes))
 }
 
-/// The decoders are other people's and their input is anybody's: a panic in one is this picture's error.
-fn shielded<T>(format: PictureFormat, work: impl FnOnce() -> Result<T, PictureError>) -> Result<T, PictureError> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
-        Err(PictureError::Malformed { format, reason: "its decoder failed on it without saying why".into() })
-    })
+/// Turns a panic of a decoder, which processes untrusted input, into an error.
+fn catch_panic<T>(format: PictureFormat, work: impl FnOnce() -> Result<T, PictureError>) -> Result<T, PictureError> {
+    catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|_| Err(PictureError::Malformed { format, reason: "the decoder panicked".into() }))
 }
 
 #[cfg(test)]

@@ -1,65 +1,65 @@
-//! Why a picture could not be taken, in a sentence for its owner.
+//! Errors of decoding a picture, with messages for its owner.
 
 use super::PictureFormat;
 
-/// Why a picture could not be taken.
+/// An error of decoding a picture.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PictureError {
-    /// Not one byte.
-    #[error("the picture is empty (0 bytes)")]
+    /// The file is empty.
+    #[error("the image is empty (0 bytes)")]
     Empty,
-    /// No format that is read here begins like this.
-    #[error("not a picture: starts with {starts_with}; {} are read", PictureFormat::NAMES)]
+    /// The first bytes are not those of a supported format.
+    #[error("not an image: starts with {starts_with}; supported are {}", PictureFormat::NAMES)]
     NotAPicture {
         /// The first bytes, printable.
         starts_with: String,
     },
-    /// The file is larger than allowed; it was not loaded.
-    #[error("the picture has {found} bytes; at most {limit} are read")]
+    /// The file is too large; it was not loaded.
+    #[error("the image has {found} bytes; the maximum is {limit}")]
     TooManyBytes {
-        /// Bytes found (at least).
+        /// Size in bytes, or a lower bound of it.
         found: u64,
-        /// Bytes allowed.
+        /// Maximum size in bytes.
         limit: u64,
     },
-    /// The header promises more pixels than allowed; nothing was decoded.
+    /// The header states too many pixels; nothing was decoded.
     #[error("{format}: {width}×{height} is too large; {allowed}")]
     TooLarge {
-        /// Its format.
+        /// Format of the file.
         format: PictureFormat,
         /// Width in the header.
         width: u32,
         /// Height in the header.
         height: u32,
-        /// The limit that it broke.
+        /// The exceeded limit.
         allowed: String,
     },
-    /// The file ends before the picture does.
+    /// The file is truncated.
     #[error("{format}: premature end of file after {bytes} bytes")]
-    Torn {
-        /// Its format.
+    Truncated {
+        /// Format of the file.
         format: PictureFormat,
-        /// Bytes that are there.
+        /// Size in bytes.
         bytes: usize,
     },
-    /// The file breaks its own format, or uses a part of it that is not read.
+    /// The file violates its format, or uses an unsupported part of it.
     #[error("{format}: {reason}")]
     Malformed {
-        /// Its format.
+        /// Format of the file.
         format: PictureFormat,
         /// What is wrong.
         reason: String,
     },
-    /// Drawing this SVG would cost too much; nothing was drawn.
+    /// Rendering this SVG would cost too much; nothing was rendered.
     #[error("SVG: {reason}")]
     TooComplex {
-        /// What there is too much of, and how much is allowed.
+        /// What exceeds a limit, and the limit.
         reason: String,
     },
     /// The file could not be read.
-    #[error("the picture cannot be read: {reason}")]
+    #[error("the image cannot be read: {reason}")]
     Unreadable {
-        /// What the system said.
+        /// Error of the operating system.
         reason: String,
     },
 }

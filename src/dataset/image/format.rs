@@ -1,8 +1,8 @@
-//! Which format the first bytes of a file announce.
+//! Detects the format of a picture from its first bytes.
 
 use std::fmt;
 
-/// The picture formats that are read.
+/// The supported picture formats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum PictureFormat {
     /// Portable Network Graphics.
@@ -11,40 +11,40 @@ pub enum PictureFormat {
     Jpeg,
     /// WebP, lossy and lossless.
     WebP,
-    /// GIF; its first frame.
+    /// GIF (first frame).
     Gif,
     /// Windows bitmap.
     Bmp,
-    /// TIFF; its first page.
+    /// TIFF (first page).
     Tiff,
-    /// Scalable Vector Graphics, not compressed.
+    /// Scalable Vector Graphics, uncompressed.
     Svg,
 }
 
 impl PictureFormat {
-    /// All of them, for a sentence.
+    /// Names of all formats, for messages.
     pub const NAMES: &'static str = "PNG, JPEG, WebP, GIF, BMP, TIFF and SVG";
 
-    /// File name extensions (lower case) that promise one of the formats. They only say which files of a folder are
-    /// looked at; what a file is, its first bytes say.
+    /// File name extensions (lower case) of these formats. They only select the files of a folder; the format of a file
+    /// is detected from its first bytes.
     pub const EXTENSIONS: &'static [&'static str] =
         &["png", "apng", "jpg", "jpeg", "jpe", "jfif", "webp", "gif", "bmp", "dib", "tif", "tiff", "svg"];
 
-    /// The format that the first bytes announce.
+    /// The format that begins with these bytes.
     pub fn sniff(bytes: &[u8]) -> Option<Self> {
         match bytes {
             [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => Some(Self::Png),
             [0xff, 0xd8, 0xff, ..] => Some(Self::Jpeg),
             [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some(Self::WebP),
             [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => Some(Self::Gif),
-            // "BM" alone begins many a text; the four reserved bytes of the header are zero.
+            // Texts can begin with "BM" too, but the four reserved bytes of the header are zero.
             [b'B', b'M', _, _, _, _, 0, 0, 0, 0, ..] => Some(Self::Bmp),
             [b'I', b'I', 42, 0, ..] | [b'M', b'M', 0, 42, ..] => Some(Self::Tiff),
             _ => looks_like_svg(bytes).then_some(Self::Svg),
         }
     }
 
-    /// What the name of a file of this format ends with.
+    /// File name extension.
     pub fn ending(self) -> &'static str {
         match self {
             Self::Png => "png",
@@ -57,7 +57,7 @@ impl PictureFormat {
         }
     }
 
-    /// The format of this media type.
+    /// The format with this media type.
     pub fn of_mime(mime: &str) -> Option<Self> {
         let all = [Self::Png, Self::Jpeg, Self::WebP, Self::Gif, Self::Bmp, Self::Tiff, Self::Svg];
         all.into_iter().find(|format| format.mime() == mime)
@@ -91,10 +91,10 @@ impl fmt::Display for PictureFormat {
     }
 }
 
-/// XML whose root element, after declarations, comments and a DTD, is an `svg` in any prefix.
+/// Whether this is XML whose root element, after declarations, comments and a DTD, is `svg` with any prefix.
 fn looks_like_svg(bytes: &[u8]) -> bool {
-    const FAR_ENOUGH: usize = 64 << 10;
-    let head = &bytes[..bytes.len().min(FAR_ENOUGH)];
+    const MAX_BYTES: usize = 64 << 10;
+    let head = &bytes[..bytes.len().min(MAX_BYTES)];
     if head.starts_with(&[0xff, 0xfe]) || head.starts_with(&[0xfe, 0xff]) {
         let narrow: Vec<u8> = head[2..].iter().copied().filter(|&b| b != 0).collect();
         return looks_like_svg(&narrow);
@@ -120,7 +120,7 @@ fn root_element(mut xml: &[u8]) -> Option<&[u8]> {
             return Some(&rest[..end]);
         };
         xml = rest.get(end..)?;
-        // White space may stand between the `]` and the `>` of a DTD.
+        // There may be white space between the `]` and the `>` of a DTD.
         xml = xml.trim_ascii_start().strip_prefix(b">").unwrap_or(xml);
     }
 }

@@ -1,7 +1,7 @@
-//! Is a JPEG all there? Its decoder is lenient and paints what is missing grey; a torn picture must not be learned from.
+//! Detects truncated JPEGs, because the decoder fills missing parts with grey, which must not become training data.
 
-/// Whether the file holds everything from its first marker to the end-of-image marker. Data after that is nobody's
-/// business (cameras append previews).
+/// Whether the file contains everything from its first marker to the end-of-image marker. Data after that is ignored,
+/// for example previews that cameras append.
 pub(super) fn is_complete(bytes: &[u8]) -> bool {
     // After the start-of-image marker.
     let mut at = 2;
@@ -10,7 +10,7 @@ pub(super) fn is_complete(bytes: &[u8]) -> bool {
         let Some(&marker) = bytes.get(at) else { return false };
         match marker {
             0xd9 => return true,
-            // A byte-stuffed 0xff of the entropy-coded data, a restart, a start, a fill byte: no segment follows.
+            // A stuffed 0xff of the entropy-coded data, a restart or start marker, or a fill byte: no segment follows.
             0x00 | 0x01 | 0xd0..=0xd8 => at += 1,
             0xff => {}
             _ => {

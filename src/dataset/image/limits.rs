@@ -5,7 +5,8 @@
 pub struct PictureLimits {
     /// Maximum size of the file in bytes; 256 MiB by default.
     pub max_bytes: u64,
-    /// Maximum of width times height; 64 megapixels by default. Does not apply to an SVG, which has no pixels of its own.
+    /// Maximum of width times height; 64 megapixels by default. Does not apply to an SVG, which has no pixels of its
+    /// own.
     pub max_pixels: u64,
     /// Maximum of the longer side in pixels; 32768 by default.
     pub max_side: u32,

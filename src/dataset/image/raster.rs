@@ -19,10 +19,10 @@ pub(super) fn decode(format: PictureFormat, bytes: &[u8], limits: &PictureLimits
     let mut decoder = open(format, bytes, limits)?;
     let (original_width, original_height) = decoder.dimensions();
     if format == PictureFormat::Jpeg && !jpeg::is_complete(bytes) {
-        return Err(PictureError::Torn { format, bytes: bytes.len() });
+        return Err(PictureError::Truncated { format, bytes: bytes.len() });
     }
     let fail = |error| explain(format, bytes, error);
-    // An unreadable EXIF block says nothing about the pixels.
+    // An invalid EXIF block does not affect the pixels.
     let orientation = decoder.orientation().unwrap_or(image::metadata::Orientation::NoTransforms);
     let mut image = DynamicImage::from_decoder(decoder).map_err(fail)?;
     image.apply_orientation(orientation);
@@ -32,7 +32,7 @@ pub(super) fn decode(format: PictureFormat, bytes: &[u8], limits: &PictureLimits
     Ok(Decoded { picture, format, original_width, original_height })
 }
 
-/// A decoder that has read the header and no more, with the sizes in it checked.
+/// A decoder that has read only the header, with the stated size checked.
 fn open<'a>(
     format: PictureFormat,
     bytes: &'a [u8],
@@ -45,10 +45,10 @@ fn open<'a>(
         PictureFormat::Gif => ImageFormat::Gif,
         PictureFormat::Bmp => ImageFormat::Bmp,
         PictureFormat::Tiff => ImageFormat::Tiff,
-        PictureFormat::Svg => unreachable!("an SVG is drawn, not decoded"),
+        PictureFormat::Svg => unreachable!("SVGs are rendered by `svg`"),
     };
     let mut reader = ImageReader::with_format(Cursor::new(bytes), kind);
-    // The deepest pixel that is common is 16-bit RGBA; a decoder also wants room for its own tables.
+    // The largest common pixel is 16-bit RGBA; a decoder also needs memory for its tables.
     let mut allowed = image::Limits::no_limits();
     allowed.max_alloc = Some(limits.max_pixels.saturating_mul(8).saturating_add(64 << 20));
     reader.limits(allowed);
@@ -56,15 +56,15 @@ fn open<'a>(
     let (width, height) = decoder.dimensions();
     let too_large = |allowed| Err(PictureError::TooLarge { format, width, height, allowed });
     if width.max(height) > limits.max_side {
-        return too_large(format!("a side may have {} pixels", limits.max_side));
+        return too_large(format!("the maximum side is {} pixels", limits.max_side));
     }
     if u64::from(width) * u64::from(height) > limits.max_pixels {
-        return too_large(format!("{} megapixels are allowed", limits.max_pixels as f64 / 1e6));
+        return too_large(format!("the maximum is {} megapixels", limits.max_pixels as f64 / 1e6));
     }
     Ok(decoder)
 }
 
-/// Interleaved 8-bit RGB, transparent pixels laid over white.
+/// Interleaved 8-bit RGB, blended with white.
 fn over_white(image: DynamicImage) -> Vec<u8> {
     if !image.color().has_alpha() {
         return image.into_rgb8().into_raw();
@@ -86,20 +86,20 @@ fn over_white(image: DynamicImage) -> Vec<u8> {
 fn explain(format: PictureFormat, bytes: &[u8], error: ImageError) -> PictureError {
     let mut cause: Option<&(dyn Error + 'static)> = Some(&error);
     let mut innermost = String::new();
-    let mut is_torn = false;
+    let mut is_truncated = false;
     while let Some(current) = cause {
         innermost = current.to_string();
-        is_torn |= current.downcast_ref::<io::Error>().is_some_and(|io| io.kind() == io::ErrorKind::UnexpectedEof);
-        // Some decoders have an error of their own for it.
-        is_torn |= innermost.eq_ignore_ascii_case("unexpected end of file");
+        is_truncated |= current.downcast_ref::<io::Error>().is_some_and(|io| io.kind() == io::ErrorKind::UnexpectedEof);
+        // Some decoders use their own error for this.
+        is_truncated |= innermost.eq_ignore_ascii_case("unexpected end of file");
         cause = current.source();
     }
-    if is_torn {
-        return PictureError::Torn { format, bytes: bytes.len() };
+    if is_truncated {
+        return PictureError::Truncated { format, bytes: bytes.len() };
     }
     let reason = match error {
-        ImageError::Limits(_) => "decoding it needs more memory than a picture may have".into(),
-        _ if innermost.is_empty() => "it breaks its format".into(),
+        ImageError::Limits(_) => "decoding it exceeds the memory limit".into(),
+        _ if innermost.is_empty() => "it violates its format".into(),
         _ => innermost,
     };
     PictureError::Malformed { format, reason }

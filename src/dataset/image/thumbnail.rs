@@ -1,18 +1,17 @@
-//! A small copy of a picture, for a page that shows many.
+//! Thumbnails.
 
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer, images};
 use image::{ExtendedColorType, codecs::jpeg::JpegEncoder};
 
 use crate::core::Picture;
 
-/// Of 100. Above, files grow faster than faces improve; below, drawings with hard edges show blocks.
+/// Quality of 100. Higher values enlarge files without a visible gain; lower ones show blocks at hard edges.
 const JPEG_QUALITY: u8 = 82;
 
-/// A JPEG of the picture whose longer side has at most `max_side` pixels, its proportions kept. A picture that is
-/// smaller already is not enlarged.
+/// A JPEG of the picture whose longer side has at most `max_side` pixels. Keeps the proportions and never enlarges.
 pub fn thumbnail(picture: &Picture, max_side: u32) -> Vec<u8> {
     let longer = picture.width().max(picture.height());
-    // JPEG cannot say more than 65535.
+    // The maximum of JPEG is 65535.
     let target = max_side.clamp(1, u32::from(u16::MAX));
     if longer <= target {
         return encode(picture.rgb(), picture.width(), picture.height());

@@ -6,15 +6,15 @@ use tempfile::TempDir;
 use super::*;
 use crate::dataset::Split;
 
-/// A folder with some files; a picture is any file of its name, for reading decodes nothing.
+/// A folder with some files. Images may be empty files, because reading decodes nothing.
 fn folder(files: &[(&str, &[u8])]) -> TempDir {
-    let room = tempfile::tempdir().unwrap();
+    let dir = tempfile::tempdir().unwrap();
     for (name, bytes) in files {
-        let path = room.path().join(name);
+        let path = dir.path().join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, bytes).unwrap();
     }
-    room
+    dir
 }
 
 fn all(path: &Path) -> (Vec<Record>, Vec<String>) {
@@ -22,7 +22,7 @@ fn all(path: &Path) -> (Vec<Record>, Vec<String>) {
     for item in read(path).unwrap() {
         match item {
             Ok(record) => records.push(record),
-            // The folder's own path is random.
+            // The path of the folder is random.
             Err(rejection) => {
                 let folder = if path.is_dir() { path } else { path.parent().unwrap() };
                 rejections.push(rejection.to_string().replace(&format!("{}/", folder.display()), ""));
@@ -33,36 +33,36 @@ fn all(path: &Path) -> (Vec<Record>, Vec<String>) {
 }
 
 fn list(text: impl AsRef<[u8]>) -> (Vec<Record>, Vec<String>) {
-    let room = folder(&[("data.jsonl", text.as_ref()), ("a.png", b""), ("b.png", b"")]);
-    all(room.path())
+    let dir = folder(&[("data.jsonl", text.as_ref()), ("a.png", b""), ("b.png", b"")]);
+    all(dir.path())
 }
 
 fn table(text: impl AsRef<[u8]>) -> (Vec<Record>, Vec<String>) {
-    let room = folder(&[("items.csv", text.as_ref()), ("a.png", b""), ("b.png", b"")]);
-    all(&room.path().join("items.csv"))
+    let dir = folder(&[("items.csv", text.as_ref()), ("a.png", b""), ("b.png", b"")]);
+    all(&dir.path().join("items.csv"))
 }
 
 fn header(text: &str) -> String {
-    let room = folder(&[("items.csv", text.as_bytes())]);
-    let error = read(&room.path().join("items.csv")).err().unwrap().to_string();
-    error.replace(&format!("{}/", room.path().display()), "")
+    let dir = folder(&[("items.csv", text.as_bytes())]);
+    let error = read(&dir.path().join("items.csv")).err().unwrap().to_string();
+    error.replace(&format!("{}/", dir.path().display()), "")
 }
 
 #[test]
-fn a_tree_gives_labels_captions_and_ids_in_the_order_of_names() {
-    let room = folder(&[
+fn image_folder_has_labels_captions_and_ids_in_name_order() {
+    let dir = folder(&[
         ("bird/b/crow.PNG", b""),
         ("bird/b/crow.txt", "\u{feff}A black crow.\r\n\r\n  It sits on a branch. \n".as_bytes()),
         ("bird/a gull.jpg", b""),
         ("bird/a gull.txt", b"\n \n"),
         ("bus/red_double-decker bus01.jpg", b""),
         ("IMG_0042.jpg", b""),
-        ("notes.md", b"not a picture"),
+        ("notes.md", b"not an image"),
         (".hidden.png", b""),
         (".git/x.png", b""),
         ("__MACOSX/bus/x.png", b""),
     ]);
-    let (records, rejections) = all(room.path());
+    let (records, rejections) = all(dir.path());
     assert!(rejections.is_empty(), "{rejections:?}");
     let seen: Vec<(&str, &[String], &[String])> = records
         .iter()
@@ -82,8 +82,8 @@ fn a_tree_gives_labels_captions_and_ids_in_the_order_of_names() {
 }
 
 #[test]
-fn a_bad_caption_file_is_named_with_its_line_and_the_rest_goes_on() {
-    let room = folder(&[
+fn bad_caption_file_is_rejected_with_its_line() {
+    let dir = folder(&[
         ("a/1.png", b""),
         ("a/1.txt", b"fine\nnot \xff fine\n"),
         ("a/2.png", b""),
@@ -92,34 +92,35 @@ fn a_bad_caption_file_is_named_with_its_line_and_the_rest_goes_on() {
         ("a/4.png", b""),
         ("a/4.txt", &vec![b'x'; 2 << 20]),
     ]);
-    let (records, rejections) = all(room.path());
+    let (records, rejections) = all(dir.path());
     assert_eq!(records.len(), 1);
     assert_eq!(
         rejections,
         [
             "a/1.txt:2: this caption is not valid UTF-8 (at byte 4)",
-            "a/3.png: a caption has 20000 characters; at most 10000 are taken",
-            "a/4.txt: this caption file has more than 1048576 bytes, which is the most that is read",
+            "a/3.png: a caption has 20000 characters; the maximum is 10000",
+            "a/4.txt: this caption file has more than 1048576 bytes, the maximum",
         ]
     );
 }
 
 #[cfg(unix)]
 #[test]
-fn a_link_that_leads_back_is_a_rejection_and_not_a_circle() {
-    let room = folder(&[("a/1.png", b"")]);
-    std::os::unix::fs::symlink(room.path(), room.path().join("a/again")).unwrap();
-    std::os::unix::fs::symlink(room.path().join("nowhere"), room.path().join("a/gone.png")).unwrap();
-    let (records, rejections) = all(room.path());
+fn link_to_an_ancestor_is_rejected() {
+    let dir = folder(&[("a/1.png", b"")]);
+    std::os::unix::fs::symlink(dir.path(), dir.path().join("a/again")).unwrap();
+    std::os::unix::fs::symlink(dir.path().join("nowhere"), dir.path().join("a/gone.png")).unwrap();
+    let (records, rejections) = all(dir.path());
     assert_eq!(records.len(), 1);
     assert_eq!(rejections.len(), 2, "{rejections:?}");
-    assert!(rejections[0].contains("leads back"), "{rejections:?}");
+    assert!(rejections[0].contains("points to its ancestor"), "{rejections:?}");
 }
 
 #[test]
-fn a_list_is_read_instead_of_the_folder_that_holds_it() {
+fn data_jsonl_is_read_in_place_of_its_folder() {
     let (records, rejections) = list(concat!(
-        "\u{feff}{\"id\":\"1\",\"image\":\"a.png\",\"captions\":[\" one \",\"\",\"two\",\"one\"],\"label\":\"x\",\"split\":\"val\",\"meta\":{\"year\":1990}}\r\n",
+        "\u{feff}{\"id\":\"1\",\"image\":\"a.png\",\"captions\":[\" one \",\"\",\"two\",\"one\"],",
+        "\"label\":\"x\",\"split\":\"val\",\"meta\":{\"year\":1990}}\r\n",
         "\n",
         "{\"image\":\"b.png\",\"caption\":\"only\",\"labels\":[\"x\",\"y\"],\"author\":\"me\"}\n",
         "{\"caption\":\"words alone\",\"image\":null}\n",
@@ -138,7 +139,7 @@ fn a_list_is_read_instead_of_the_folder_that_holds_it() {
 }
 
 #[test]
-fn each_bad_line_of_a_list_is_named_and_the_rest_goes_on() {
+fn bad_jsonl_lines_are_rejected_and_reading_continues() {
     let long = format!("{{\"caption\":\"{}\"}}", "x".repeat(2 << 20));
     let million = format!("{{\"caption\":\"{}\"}}", "é".repeat(400_000));
     let many = format!(
@@ -167,8 +168,8 @@ fn each_bad_line_of_a_list_is_named_and_the_rest_goes_on() {
     let (records, rejections) = list(lines.join(&b'\n'));
     assert_eq!(records.iter().map(|record| record.id.as_str()).collect::<Vec<_>>(), ["1", "3"]);
     let gone = rejections.iter().position(|rejection| rejection.contains("gone.png")).unwrap();
-    assert!(rejections[gone].starts_with("data.jsonl:9: its picture "), "{}", rejections[gone]);
-    assert!(rejections[gone].ends_with("gone.png is not there"), "{}", rejections[gone]);
+    assert!(rejections[gone].starts_with("data.jsonl:9: its image "), "{}", rejections[gone]);
+    assert!(rejections[gone].ends_with("gone.png does not exist"), "{}", rejections[gone]);
     let others: Vec<&str> =
         rejections.iter().map(String::as_str).filter(|rejection| !rejection.contains("gone.png")).collect();
     assert_eq!(
@@ -176,17 +177,17 @@ fn each_bad_line_of_a_list_is_named_and_the_rest_goes_on() {
         [
             "data.jsonl:2: the line is not JSON: expected ident at column 2",
             "data.jsonl:3: the line is not JSON: EOF while parsing a string at column 15",
-            "data.jsonl:4: a line holds an object in braces; found a list",
+            "data.jsonl:4: a line must be a JSON object; found a list",
             "data.jsonl:5: the line is not valid UTF-8 (at byte 12)",
-            "data.jsonl:6: the line is longer than 1048576 bytes, which is the most that is read",
-            "data.jsonl:7: the id `1` stands already in line 1; an id may come once",
-            "data.jsonl:8: it has neither a picture nor a caption; at least one is needed",
-            "data.jsonl:10: `captions` is a text or a list of texts; found a number",
-            "data.jsonl:11: the field `captoins` is not known and holds a list; known are id, image, caption, captions, label, \
-             labels, split and meta, and other fields may hold one value",
-            "data.jsonl:12: the split `dev` is not known; train, validation (or val) and test are",
-            "data.jsonl:13: a caption has 400000 characters; at most 10000 are taken",
-            "data.jsonl:14: it has more than 100 labels, which is the most that is taken",
+            "data.jsonl:6: the line is longer than 1048576 bytes, the maximum",
+            "data.jsonl:7: the id `1` is already used in line 1; ids must be unique",
+            "data.jsonl:8: it has neither an image nor a caption; at least one is required",
+            "data.jsonl:10: `captions` must be a text or a list of texts; found a number",
+            "data.jsonl:11: unknown field `captoins` is a list; known fields are id, image, caption, captions, label, \
+             labels, split and meta, and others must have a single value",
+            "data.jsonl:12: unknown split `dev`; expected train, validation (or val) or test",
+            "data.jsonl:13: a caption has 400000 characters; the maximum is 10000",
+            "data.jsonl:14: it has more than 100 labels, the maximum",
             "data.jsonl:15: its image `https://localhost/a.png` is a URL; images must be local files",
             "data.jsonl:16: its id is empty",
         ]
@@ -194,14 +195,14 @@ fn each_bad_line_of_a_list_is_named_and_the_rest_goes_on() {
 }
 
 #[test]
-fn nested_json_does_not_overflow_the_stack() {
+fn deeply_nested_json_is_rejected() {
     let (records, rejections) = list(format!("{{\"meta\":{}", "[".repeat(500_000)));
     assert!(records.is_empty());
     assert!(rejections[0].contains("recursion limit"), "{rejections:?}");
 }
 
 #[test]
-fn a_table_gives_records_by_its_header() {
+fn csv_header_determines_the_fields() {
     let (records, rejections) = table(concat!(
         "\u{feff}Image,caption,caption,labels,split,Year\r\n",
         "a.png,one,\"two,\nover two lines\",x|y,test,1990\r\n",
@@ -217,27 +218,28 @@ fn a_table_gives_records_by_its_header() {
     assert_eq!(records[1].origin.line, Some(4));
     assert!(records[1].meta.is_empty());
     assert_eq!(table("image;captions\na.png;one|two\n").0[0].captions, ["one", "two"]);
-    let room = folder(&[("items.tsv", b"image\tcaption\na.png\tone, two\n"), ("a.png", b"")]);
-    assert_eq!(all(&room.path().join("items.tsv")).0[0].captions, ["one, two"]);
+    let dir = folder(&[("items.tsv", b"image\tcaption\na.png\tone, two\n"), ("a.png", b"")]);
+    assert_eq!(all(&dir.path().join("items.tsv")).0[0].captions, ["one, two"]);
 }
 
 #[test]
-fn a_header_that_cannot_be_used_is_one_clear_error() {
+fn bad_csv_header_is_one_error() {
     assert_eq!(
         header("file,text\na,b\n"),
-        "items.csv:1: a table needs a column `image` or `caption`; found: file, text; read are id, image, caption (as often as \
-         wanted), captions (separated by |), label, labels (separated by |) and split, others go to meta"
+        "items.csv:1: a column `image` or `caption` is required; found: file, text; known columns are id, image, \
+         caption (repeatable), captions (separated by |), label, labels (separated by |) and split, others are \
+         stored in meta"
     );
     assert!(header("").contains("found: none;"));
-    assert_eq!(header("image,label,label\n"), "items.csv:1: the column `label` comes twice; only `caption` may");
+    assert_eq!(header("image,label,label\n"), "items.csv:1: the column `label` is repeated; only `caption` may be");
     assert!(header(&"x".repeat(2 << 20)).contains("header cannot be read"));
-    let room = folder(&[("items.csv", b"\xff\xfei\0m\0")]);
-    let error = read(&room.path().join("items.csv")).err().unwrap().to_string();
+    let dir = folder(&[("items.csv", b"\xff\xfei\0m\0")]);
+    let error = read(&dir.path().join("items.csv")).err().unwrap().to_string();
     assert!(error.ends_with("the file is UTF-16; save it as UTF-8"), "{error}");
 }
 
 #[test]
-fn each_bad_row_of_a_table_is_named_and_the_rest_goes_on() {
+fn bad_csv_rows_are_rejected_and_reading_continues() {
     let (records, rejections) =
         table(b"id,caption,label\n1,fine,x\n2,too,many,fields\n3\n4,\xff,x\n1,again,x\n5,,x\n6,fine,y\n".as_slice());
     assert_eq!(records.iter().map(|record| record.id.as_str()).collect::<Vec<_>>(), ["1", "6"]);
@@ -247,14 +249,14 @@ fn each_bad_row_of_a_table_is_named_and_the_rest_goes_on() {
             "items.csv:3: the row has 4 fields, the header has 3",
             "items.csv:4: the row has 1 fields, the header has 3",
             "items.csv:5: field 2 is not valid UTF-8 (at byte 0)",
-            "items.csv:6: the id `1` stands already in line 2; an id may come once",
-            "items.csv:7: it has neither a picture nor a caption; at least one is needed",
+            "items.csv:6: the id `1` is already used in line 2; ids must be unique",
+            "items.csv:7: it has neither an image nor a caption; at least one is required",
         ]
     );
 }
 
 #[test]
-fn lines_are_counted_whatever_ends_them() {
+fn csv_lines_are_counted_for_lf_and_crlf() {
     for (end, text) in
         [("\n", "id,caption\n\n1,\"two\nlines\"\n\n\n2\n3"), ("\r\n", "id,caption\r\n1,\"two\r\nlines\"\r\n2\r\n3")]
     {
@@ -268,7 +270,7 @@ fn lines_are_counted_whatever_ends_them() {
 }
 
 #[test]
-fn after_a_quotation_mark_that_nobody_closed_reading_goes_on_with_the_next_line() {
+fn reading_continues_after_an_unclosed_quotation_mark() {
     let mut text = String::from("id,caption\n1,fine\n2,\"open\n");
     for id in 3..100_000 {
         text.push_str(&format!("{id},also fine and long enough\n"));
@@ -282,11 +284,11 @@ fn after_a_quotation_mark_that_nobody_closed_reading_goes_on_with_the_next_line(
 }
 
 #[test]
-fn what_is_no_collection_is_an_error_at_once() {
-    let room = folder(&[("a.zip", b"PK"), ("a", b"")]);
-    let error = |name: &str| read(&room.path().join(name)).err().unwrap().to_string();
+fn unsupported_file_is_an_error() {
+    let dir = folder(&[("a.zip", b"PK"), ("a", b"")]);
+    let error = |name: &str| read(&dir.path().join(name)).err().unwrap().to_string();
     assert!(
-        error("a.zip").contains("a .zip file is not a collection; a folder of pictures, a .jsonl"),
+        error("a.zip").contains("a .zip file is not a collection; expected a folder of images or a .jsonl"),
         "{}",
         error("a.zip")
     );
@@ -295,9 +297,9 @@ fn what_is_no_collection_is_an_error_at_once() {
 }
 
 #[test]
-fn progress_runs_from_nothing_to_all() {
-    let room = folder(&[("data.jsonl", "{\"caption\":\"a\"}\n".repeat(10).as_bytes())]);
-    let mut reader = read(room.path()).unwrap();
+fn progress_grows_from_zero_to_one() {
+    let dir = folder(&[("data.jsonl", "{\"caption\":\"a\"}\n".repeat(10).as_bytes())]);
+    let mut reader = read(dir.path()).unwrap();
     assert_eq!(reader.progress(), Some(0.0));
     let mut last = 0.0;
     while reader.next().is_some() {
@@ -311,12 +313,15 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
-    fn no_bytes_make_a_reader_panic_or_run_for_ever(bytes in proptest::collection::vec(any::<u8>(), 0..400), text in "[\\[\\]{}\",:;|\\n\\r a-c1]{0,200}") {
-        for (name, start) in [("x.jsonl", &b""[..]), ("x.csv", &b"id,image,caption\n"[..]), ("x.tsv", &b"caption\tcaption\n"[..])] {
+    fn reader_never_panics_and_always_ends(
+        bytes in proptest::collection::vec(any::<u8>(), 0..400), text in "[\\[\\]{}\",:;|\\n\\r a-c1]{0,200}"
+    ) {
+        let starts = [("x.jsonl", &b""[..]), ("x.csv", b"id,image,caption\n"), ("x.tsv", b"caption\tcaption\n")];
+        for (name, start) in starts {
             for body in [bytes.as_slice(), text.as_bytes()] {
                 let whole = [start, body].concat();
-                let room = folder(&[(name, &whole)]);
-                if let Ok(reader) = read(&room.path().join(name)) {
+                let dir = folder(&[(name, &whole)]);
+                if let Ok(reader) = read(&dir.path().join(name)) {
                     prop_assert!(reader.count() <= whole.len());
                 }
             }
@@ -324,7 +329,9 @@ proptest! {
     }
 
     #[test]
-    fn what_is_written_as_json_is_read_again(captions in proptest::collection::vec("\\PC{1,40}", 1..5), id in "[a-z]{1,9}") {
+    fn captions_and_ids_survive_a_round_trip_through_json(
+        captions in proptest::collection::vec("\\PC{1,40}", 1..5), id in "[a-z]{1,9}"
+    ) {
         let line = serde_json::json!({"id": id, "captions": captions}).to_string();
         let mut expected: Vec<String> = Vec::new();
         for caption in captions {

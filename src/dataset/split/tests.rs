@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::{Split, SplitFractions, SplitMember, assign_splits};
 
-/// id, picture, class, given.
+/// Id, image, label and assigned split.
 type Row = (u32, Option<u8>, u8, Option<Split>);
 
 fn rows(given: impl Strategy<Value = Option<Split>>) -> impl Strategy<Value = Vec<Row>> {
@@ -38,14 +38,14 @@ fn any_given() -> impl Strategy<Value = Option<Split>> {
 
 proptest! {
     #[test]
-    fn the_order_of_the_records_does_not_matter(rows in rows(any_given()), seed: u64, shuffle: u64) {
+    fn splits_do_not_depend_on_the_order_of_records(rows in rows(any_given()), seed: u64, shuffle: u64) {
         let mut shuffled = rows.clone();
         shuffled.sort_by_key(|row| u64::from(row.0).wrapping_mul(shuffle | 1));
         prop_assert_eq!(assign(&rows, seed), assign(&shuffled, seed));
     }
 
     #[test]
-    fn the_same_picture_never_straddles(rows in rows(any_given()), seed: u64) {
+    fn records_with_the_same_image_get_the_same_split(rows in rows(any_given()), seed: u64) {
         let splits = assign(&rows, seed);
         let mut by_picture: HashMap<u8, Split> = HashMap::new();
         for row in rows {
@@ -56,8 +56,8 @@ proptest! {
     }
 
     #[test]
-    fn given_splits_are_honoured(mut rows in rows(any_given()), seed: u64) {
-        // Different pictures, and a validation split is among them: nothing has to be moved.
+    fn assigned_splits_are_kept(mut rows in rows(any_given()), seed: u64) {
+        // Distinct images and an assigned validation split, so nothing has to be moved.
         for row in &mut rows {
             row.1 = None;
         }
@@ -69,7 +69,7 @@ proptest! {
     }
 
     #[test]
-    fn each_class_is_dealt_by_the_fractions(mut rows in rows(Just(None)), seed: u64) {
+    fn each_label_is_distributed_by_the_fractions(mut rows in rows(Just(None)), seed: u64) {
         for row in &mut rows {
             row.1 = None;
         }
@@ -85,7 +85,7 @@ proptest! {
     }
 
     #[test]
-    fn validation_is_taken_from_train_where_only_train_and_test_are_given(
+    fn validation_is_taken_from_train_if_none_is_assigned(
         rows in rows(prop_oneof![Just(Some(Split::Train)), Just(Some(Split::Test))]),
         seed: u64,
     ) {
@@ -96,7 +96,7 @@ proptest! {
         let splits = assign(&rows, seed);
         let train = rows.iter().filter(|row| row.3 == Some(Split::Train)).count() as f64;
         let validated = splits.values().filter(|&&split| split == Split::Validation).count() as f64;
-        // Five classes, each rounded on its own.
+        // Five labels, each rounded separately.
         prop_assert!((validated - train / 9.0).abs() < 5.0);
         for row in rows {
             prop_assert_eq!(row.3 == Some(Split::Test), splits[&row.0] == Split::Test);
@@ -105,21 +105,21 @@ proptest! {
 }
 
 #[test]
-fn another_seed_deals_otherwise() {
+fn splits_depend_on_the_seed() {
     let rows: Vec<Row> = (0..100).map(|id| (id, None, 0, None)).collect();
     assert_ne!(assign(&rows, 1), assign(&rows, 2));
     assert_eq!(assign(&rows, 1), assign(&rows, 1));
 }
 
 #[test]
-fn a_class_of_one_is_learned_from() {
+fn only_record_of_a_label_is_trained_on() {
     for seed in 0..200 {
         assert_eq!(assign(&[(7, None, 0, None)], seed)[&7], Split::Train);
     }
 }
 
 #[test]
-fn nothing_gives_nothing_and_strange_fractions_do_no_harm() {
+fn empty_input_and_extreme_fractions_are_accepted() {
     assert!(assign_splits(&[], SplitFractions::default(), 0).is_empty());
     let member = SplitMember { id: "a", content: None, labels: &[], given: None };
     for (validation, test) in [(f64::NAN, -1.0), (1.0, 1.0), (f64::INFINITY, 0.0), (0.0, 0.0)] {
@@ -131,7 +131,7 @@ fn nothing_gives_nothing_and_strange_fractions_do_no_harm() {
 }
 
 #[test]
-fn a_picture_that_was_given_to_train_and_to_test_is_tested_on() {
+fn image_assigned_to_train_and_test_is_tested_on() {
     let rows: Vec<Row> = vec![
         (1, Some(9), 0, Some(Split::Train)),
         (2, Some(9), 0, Some(Split::Test)),
@@ -141,14 +141,11 @@ fn a_picture_that_was_given_to_train_and_to_test_is_tested_on() {
 }
 
 #[test]
-fn splits_are_read_by_their_usual_names() {
+fn split_is_parsed_from_its_usual_names() {
     for (text, split) in
         [("train", Split::Train), ("Val", Split::Validation), ("validation", Split::Validation), ("TEST", Split::Test)]
     {
         assert_eq!(text.parse(), Ok(split));
     }
-    assert_eq!(
-        "dev".parse::<Split>().unwrap_err(),
-        "the split `dev` is not known; train, validation (or val) and test are"
-    );
+    assert_eq!("dev".parse::<Split>().unwrap_err(), "unknown split `dev`; expected train, validation (or val) or test");
 }

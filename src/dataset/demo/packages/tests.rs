@@ -9,8 +9,8 @@ fn archive(at: &Path) -> Option<&'static str> {
     let tree = at.join("tree");
     fs::create_dir_all(tree.join("DEBIAN")).unwrap();
     fs::create_dir_all(tree.join("usr/share/diptych-test")).unwrap();
-    let control = "Package: diptych-test-package\nVersion: 1\nArchitecture: all\nMaintainer: nobody <nobody@localhost>\n\
-                   Description: a test\n";
+    let control = "Package: diptych-test-package\nVersion: 1\nArchitecture: all\n\
+                   Maintainer: nobody <nobody@localhost>\nDescription: a test\n";
     fs::write(tree.join("DEBIAN/control"), control).unwrap();
     fs::write(tree.join("usr/share/diptych-test/picture.svg"), "<svg/>").unwrap();
     fs::write(tree.join("usr/share/diptych-test/sound.ogg"), "la").unwrap();
@@ -18,7 +18,8 @@ fn archive(at: &Path) -> Option<&'static str> {
     let built = Command::new("dpkg-deb").arg("--build").arg(&tree).arg(&deb).output().ok()?;
     assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
     let script = format!(
-        "#!/bin/sh\nfor word; do [ \"$word\" = --print-uris ] && {{ echo \"'http://localhost/' {name} {bytes} SHA256:0\"; exit 0; }}; \
+        "#!/bin/sh\nfor word; do [ \"$word\" = --print-uris ] && \
+         {{ echo \"'http://localhost/' {name} {bytes} SHA256:0\"; exit 0; }}; \
          done\ncp {from} . && echo once >> {log}\n",
         name = "diptych-test-package_1_all.deb",
         bytes = fs::metadata(&deb).unwrap().len(),

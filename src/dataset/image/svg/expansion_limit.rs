@@ -1,8 +1,8 @@
-//! How large a tree an SVG's references unfold to, counted on the XML before anything is unfolded.
+//! Computes the size of the tree that an SVG's references expand to, from the XML, before anything is expanded.
 //!
-//! `use`, patterns, masks, clips, filters and markers name other elements, those name others: a kilobyte can unfold to
-//! more nodes than there is memory, or nest deeper than the stack. Here every reference is followed once and its size
-//! remembered, so that counting costs what reading costs.
+//! `use`, patterns, masks, clips, filters and markers refer to elements that refer to others: a kilobyte can expand to
+//! more nodes than fit in memory, or nest deeper than the stack. Every reference is followed once and its size
+//! memoised, so that the computation costs about as much as parsing.
 
 use std::collections::HashMap;
 
@@ -10,43 +10,43 @@ use resvg::usvg::roxmltree::{Document, Node, NodeId};
 
 use crate::dataset::PictureError;
 
-/// Elements that may be nested in each other, references followed. The renderer is recursive; drawings seldom reach 40.
+/// Maximum depth of nested elements, references included. The renderer is recursive; drawings rarely reach 40.
 const MAX_DEPTH: u32 = 192;
-/// Elements and attributes of the unfolded tree.
-const MAX_WEIGHT: u64 = 3_000_000;
+/// Maximum number of elements and attributes in the expanded tree.
+const MAX_SIZE: u64 = 3_000_000;
 
-/// Refuses a document whose unfolded tree would be too deep or too heavy.
+/// Refuses a document whose expanded tree would be too deep or too large.
 pub(super) fn check(document: &Document<'_>) -> Result<(), PictureError> {
     let ids = document.descendants().filter_map(|node| Some((node.attribute("id")?, node))).collect::<HashMap<_, _>>();
-    let mut scale = Scale { ids, known: HashMap::new(), style: Vec::new() };
-    // A style sheet may give any element a reference. Gradients, by far the most common, unfold to nothing.
+    let mut expansion = Expansion { ids, known: HashMap::new(), style: Vec::new() };
+    // A style sheet can add a reference to any element. Gradients, by far the most common, expand to nothing.
     let sheets = document.descendants().filter(|node| node.tag_name().name() == "style");
     let named = sheets.filter_map(|sheet| sheet.text()).flat_map(references);
-    let mut style: Vec<_> = named.filter_map(|id| scale.ids.get(id).copied()).filter(|node| unfolds(*node)).collect();
+    let mut style: Vec<_> =
+        named.filter_map(|id| expansion.ids.get(id).copied()).filter(|node| expands(*node)).collect();
     style.dedup();
-    scale.style = style;
-    let weight = scale.weigh(document.root_element(), 0)?;
-    if weight > MAX_WEIGHT {
-        return Err(too_complex(format!("its references unfold to {weight} elements; at most {MAX_WEIGHT} are drawn")));
+    expansion.style = style;
+    let size = expansion.size(document.root_element(), 0)?;
+    if size > MAX_SIZE {
+        return Err(too_complex(format!("its references expand to {size} elements; the maximum is {MAX_SIZE}")));
     }
     Ok(())
 }
 
-struct Scale<'a, 'input> {
+struct Expansion<'a, 'input> {
     ids: HashMap<&'a str, Node<'a, 'input>>,
-    /// Weights of elements that are referred to; 0 while one is being weighed, so that a circle ends (the renderer
-    /// cuts circles as well).
+    /// Sizes of referenced elements; 0 while one is computed, so that cycles end (the renderer breaks cycles as well).
     known: HashMap<NodeId, u64>,
-    /// What the style sheets refer to.
+    /// Elements that the style sheets refer to.
     style: Vec<Node<'a, 'input>>,
 }
 
-impl<'a, 'input> Scale<'a, 'input> {
-    fn weigh(&mut self, node: Node<'a, 'input>, depth: u32) -> Result<u64, PictureError> {
+impl<'a, 'input> Expansion<'a, 'input> {
+    fn size(&mut self, node: Node<'a, 'input>, depth: u32) -> Result<u64, PictureError> {
         if depth > MAX_DEPTH {
             return Err(too_complex(format!("its elements are nested deeper than {MAX_DEPTH}")));
         }
-        let mut weight = 1 + node.attributes().len() as u64;
+        let mut size = 1 + node.attributes().len() as u64;
         let mut corners = 1;
         for attribute in node.attributes() {
             if matches!(attribute.name(), "d" | "points") {
@@ -57,49 +57,49 @@ impl<'a, 'input> Scale<'a, 'input> {
             let value = attribute.value();
             let link = if attribute.name() == "href" { value.trim().strip_prefix('#') } else { None };
             for id in link.into_iter().chain(references(value)) {
-                if let Some(target) = self.ids.get(id).copied().filter(|target| link.is_some() || unfolds(*target)) {
+                if let Some(target) = self.ids.get(id).copied().filter(|target| link.is_some() || expands(*target)) {
                     let times = if target.tag_name().name() == "marker" { corners } else { 1 };
-                    weight = weight.saturating_add(self.weigh_target(target, depth)?.saturating_mul(times));
+                    size = size.saturating_add(self.size_of_target(target, depth)?.saturating_mul(times));
                 }
             }
         }
-        if is_drawn(node) {
+        if is_rendered(node) {
             for target in 0..self.style.len() {
                 let target = self.style[target];
                 let times = if target.tag_name().name() == "marker" { corners } else { 1 };
-                weight = weight.saturating_add(self.weigh_target(target, depth)?.saturating_mul(times));
+                size = size.saturating_add(self.size_of_target(target, depth)?.saturating_mul(times));
             }
         }
         for child in node.children().filter(Node::is_element) {
-            weight = weight.saturating_add(self.weigh(child, depth + 1)?);
+            size = size.saturating_add(self.size(child, depth + 1)?);
         }
-        Ok(weight)
+        Ok(size)
     }
 
-    fn weigh_target(&mut self, target: Node<'a, 'input>, depth: u32) -> Result<u64, PictureError> {
-        if let Some(&weight) = self.known.get(&target.id()) {
-            return Ok(weight);
+    fn size_of_target(&mut self, target: Node<'a, 'input>, depth: u32) -> Result<u64, PictureError> {
+        if let Some(&size) = self.known.get(&target.id()) {
+            return Ok(size);
         }
         self.known.insert(target.id(), 0);
-        let weight = self.weigh(target, depth + 1)?;
-        self.known.insert(target.id(), weight);
-        Ok(weight)
+        let size = self.size(target, depth + 1)?;
+        self.known.insert(target.id(), size);
+        Ok(size)
     }
 }
 
-/// Whether a reference to this element makes the renderer draw what is inside.
-fn unfolds(node: Node<'_, '_>) -> bool {
+/// Whether a reference to this element makes the renderer render its content.
+fn expands(node: Node<'_, '_>) -> bool {
     matches!(node.tag_name().name(), "pattern" | "mask" | "clipPath" | "marker" | "filter")
 }
 
-fn is_drawn(node: Node<'_, '_>) -> bool {
+fn is_rendered(node: Node<'_, '_>) -> bool {
     matches!(
         node.tag_name().name(),
         "g" | "a" | "use" | "svg" | "switch" | "path" | "rect" | "circle" | "ellipse" | "line" | "polyline" | "polygon"
     )
 }
 
-/// Every `id` that stands in a `url(#id)`, quoted or not.
+/// Every `id` in a `url(#id)`, quoted or not.
 fn references(value: &str) -> impl Iterator<Item = &str> {
     value.split("url(").skip(1).filter_map(|rest| {
         let id = rest.split_once(')')?.0.trim().trim_matches(['\'', '"']).trim();

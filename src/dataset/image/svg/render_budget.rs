@@ -1,6 +1,6 @@
-//! What drawing a resolved SVG costs, in pixels touched and bytes held, counted before a pixmap is made.
+//! Estimates the cost of rendering an SVG, in pixels touched and bytes held, before a pixmap is allocated.
 //!
-//! The count walks the tree as the renderer does and stops at its budget, so it cannot cost more than it allows.
+//! The estimate walks the tree as the renderer does and stops at the budget, so its own cost is bounded too.
 
 use resvg::{
     tiny_skia::{PathSegment, Transform},
@@ -9,46 +9,47 @@ use resvg::{
 
 use crate::dataset::PictureError;
 
-/// Pixels that may be touched, filters counted by their work a pixel; some seconds on one core.
+/// Maximum number of touched pixels, where filters count by their work per pixel: a few seconds on one core.
 const MAX_PIXELS: f64 = 2e9;
-/// Bytes that layers, masks and patterns may hold at one time.
+/// Maximum bytes that layers, masks and patterns hold at one time.
 const MAX_BYTES: f64 = 512e6;
-/// The renderer cuts layers to a region of five canvases each way.
-const LAYER_REACH: f64 = 25.0;
+/// The renderer clips layers to a region of five canvases in each direction.
+const MAX_LAYER_CANVASES: f64 = 25.0;
 
-/// Refuses a tree that would cost too much on a canvas of `width × height` pixels, with `scale` pixels to the unit.
+/// Refuses a tree that costs too much on a canvas of `width × height` pixels, with `scale` pixels per user unit.
 pub(super) fn check(tree: &Tree, scale: f32, width: u32, height: u32) -> Result<(), PictureError> {
     let canvas = f64::from(width) * f64::from(height);
-    let mut meter = Meter { canvas, pixels: 0.0 };
-    meter.group(tree.root(), Transform::from_scale(scale, scale), canvas, 4.0 * canvas)
+    let mut budget = Budget { canvas, pixels: 0.0 };
+    budget.group(tree.root(), Transform::from_scale(scale, scale), canvas, 4.0 * canvas)
 }
 
-struct Meter {
+struct Budget {
     canvas: f64,
     pixels: f64,
 }
 
-impl Meter {
+impl Budget {
     fn spend(&mut self, pixels: f64) -> Result<(), PictureError> {
         self.pixels += pixels;
         if self.pixels <= MAX_PIXELS {
             Ok(())
         } else {
-            refuse("its layers, patterns and filters cost too much to draw")
+            refuse("its layers, patterns and filters cost too much to render")
         }
     }
 
-    /// `surface`: pixels of the pixmap that is drawn on; `bytes`: of all pixmaps held so far.
+    /// `surface`: pixels of the pixmap that is rendered to; `bytes`: size of all pixmaps held so far.
     fn group(&mut self, group: &Group, transform: Transform, surface: f64, bytes: f64) -> Result<(), PictureError> {
         let transform = transform.pre_concat(group.transform());
         let (mut surface, mut bytes) = (surface, bytes);
         if group.should_isolate() {
             let bounds = group.layer_bounding_box();
-            let layer = area(bounds.width() + 4.0, bounds.height() + 4.0, transform).min(LAYER_REACH * self.canvas);
+            let layer =
+                area(bounds.width() + 4.0, bounds.height() + 4.0, transform).min(MAX_LAYER_CANVASES * self.canvas);
             surface = layer;
-            // The layer, and one more of its size for a mask, a clip or each filter step that is kept.
+            // The layer, and one more of its size for a mask, a clip or the result of each filter step.
             let steps: usize = group.filters().iter().map(|filter| filter.primitives().len()).sum();
-            bytes = held(bytes + 4.0 * layer * (2 + steps) as f64)?;
+            bytes = check_bytes(bytes + 4.0 * layer * (2 + steps) as f64)?;
             self.spend(2.0 * layer)?;
             for filter in group.filters() {
                 self.filter(filter, transform, layer, bytes)?;
@@ -68,7 +69,7 @@ impl Meter {
             match child {
                 Node::Group(group) => self.group(group, transform, surface, bytes)?,
                 Node::Path(path) => self.path(path, transform, surface, bytes)?,
-                // Neither is drawn: no fonts, no rasters.
+                // Not rendered.
                 Node::Image(_) | Node::Text(_) => {}
             }
         }
@@ -101,21 +102,21 @@ impl Meter {
     fn pattern(&mut self, pattern: &Pattern, transform: Transform, bytes: f64) -> Result<(), PictureError> {
         let (sx, sy) = transform.pre_concat(pattern.transform()).get_scale();
         let tile = area(pattern.rect().width(), pattern.rect().height(), Transform::from_scale(sx, sy));
-        let bytes = held(bytes + 4.0 * tile)?;
+        let bytes = check_bytes(bytes + 4.0 * tile)?;
         self.spend(tile)?;
         self.children(pattern.root(), Transform::from_scale(sx, sy), tile, bytes)
     }
 
     fn clip(&mut self, clip: &ClipPath, transform: Transform, layer: f64, bytes: f64) -> Result<(), PictureError> {
         self.spend(2.0 * layer)?;
-        let bytes = held(bytes + 4.0 * layer)?;
+        let bytes = check_bytes(bytes + 4.0 * layer)?;
         self.children(clip.root(), transform.pre_concat(clip.transform()), layer, bytes)?;
         clip.clip_path().map_or(Ok(()), |clip| self.clip(clip, transform, layer, bytes))
     }
 
     fn mask(&mut self, mask: &Mask, transform: Transform, layer: f64, bytes: f64) -> Result<(), PictureError> {
         self.spend(3.0 * layer)?;
-        let bytes = held(bytes + 6.0 * layer)?;
+        let bytes = check_bytes(bytes + 6.0 * layer)?;
         self.children(mask.root(), transform, layer, bytes)?;
         mask.mask().map_or(Ok(()), |mask| self.mask(mask, transform, layer, bytes))
     }
@@ -161,7 +162,7 @@ impl Meter {
     }
 }
 
-fn held(bytes: f64) -> Result<f64, PictureError> {
+fn check_bytes(bytes: f64) -> Result<f64, PictureError> {
     if bytes <= MAX_BYTES { Ok(bytes) } else { refuse("its layers and patterns need too much memory") }
 }
 
@@ -169,17 +170,17 @@ fn refuse<T>(reason: &str) -> Result<T, PictureError> {
     Err(PictureError::TooComplex { reason: reason.into() })
 }
 
-/// Pixels of a box of user units, at least one.
+/// Pixels of a box in user units, at least one.
 fn area(width: f32, height: f32, transform: Transform) -> f64 {
     let (sx, sy) = transform.get_scale();
-    // A turned box fills at most the square of its diagonal.
+    // A rotated box covers at most the square of its diagonal.
     let (width, height) = (f64::from(width * sx), f64::from(height * sy));
-    let turned = transform.kx != 0.0 || transform.ky != 0.0;
-    let pixels = if turned { width * width + height * height } else { width * height };
+    let rotated = transform.kx != 0.0 || transform.ky != 0.0;
+    let pixels = if rotated { width * width + height * height } else { width * height };
     if pixels.is_nan() { f64::INFINITY } else { pixels.max(1.0) }
 }
 
-/// Dashes that a stroke is cut into; the renderer gives up at a million.
+/// Number of dashes of a stroke; the renderer stops at a million.
 fn dashes(path: &Path, stroke: &Stroke) -> f64 {
     let Some(pattern) = stroke.dasharray() else { return 0.0 };
     let mut length = 0.0_f64;
