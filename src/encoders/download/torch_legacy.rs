@@ -1,5 +1,5 @@
-//! The torch format from before 2020: four pickles (magic number, version, sizes of integers, the state dict), a fifth with the
-//! storages' names, then each storage as a count and its raw numbers.
+//! The torch format from before 2020: four pickles (magic number, version, integer sizes, state dict), a fifth with the
+//! names of the storages, then each storage as a count and its raw numbers.
 //!
 //! Layout as in `_legacy_load` of PyTorch's `torch/serialization.py`.
 
@@ -10,7 +10,7 @@ use super::pickle::{self, Global, Malformed, Pickle, Reader, Ref, Value};
 /// `0x1950a86a20f9469cfc6c`, little-endian, as LONG1 writes it.
 const MAGIC: [u8; 10] = [0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19];
 const VERSION: i64 = 1001;
-/// Convolutions have four dimensions; nothing that we read has more.
+/// Convolutions have four dimensions, the maximum in the supported networks.
 const MAX_DIMENSIONS: usize = 8;
 
 /// A tensor of the state dict, contiguous in row-major order.
@@ -18,7 +18,7 @@ const MAX_DIMENSIONS: usize = 8;
 pub(super) struct Tensor {
     /// Length along each dimension.
     pub(super) shape: Vec<usize>,
-    /// `shape`'s product of numbers.
+    /// As many numbers as the product of `shape`.
     pub(super) values: Vec<f32>,
 }
 
@@ -32,18 +32,18 @@ struct View<'a> {
     strides: Vec<usize>,
 }
 
-/// Reads the f32 tensors of a state dict by name. Those of whole numbers are left out: they count training steps.
+/// Reads the f32 tensors of a state dict by name. Integer tensors, which count training steps, are skipped.
 ///
-/// The tensors together never hold more numbers than the file, so memory is bounded by the file's size.
+/// All tensors together never hold more numbers than the file, so memory is bounded by the size of the file.
 pub(super) fn read(bytes: &[u8]) -> Result<BTreeMap<String, Tensor>, Malformed> {
     let mut reader = Reader::new(bytes);
     let magic = pickle::read(&mut reader)?;
     if !matches!(magic.get(magic.root), Value::Long(found) if *found == MAGIC) {
-        return Err(reader.malformed("the magic number of the legacy torch format is not there"));
+        return Err(reader.malformed("the magic number of the legacy torch format is missing"));
     }
     let version = pickle::read(&mut reader)?;
     if *version.get(version.root) != Value::Int(VERSION) {
-        return Err(reader.malformed(format!("version {:?}; allowed is {VERSION}", version.get(version.root))));
+        return Err(reader.malformed(format!("version {:?}, expected {VERSION}", version.get(version.root))));
     }
     little_endian(&pickle::read(&mut reader)?).map_err(|what| reader.malformed(what))?;
     let state = pickle::read(&mut reader)?;
@@ -60,14 +60,14 @@ pub(super) fn read(bytes: &[u8]) -> Result<BTreeMap<String, Tensor>, Malformed> 
         let values =
             view.gather(&storages, &mut budget).map_err(|what| reader.malformed(format!("tensor `{name}`: {what}")))?;
         if tensors.insert(name.to_owned(), Tensor { shape: view.shape, values }).is_some() {
-            return Err(reader.malformed(format!("tensor `{name}` stands there twice")));
+            return Err(reader.malformed(format!("tensor `{name}` is a duplicate")));
         }
     }
     Ok(tensors)
 }
 
 fn little_endian(sizes: &Pickle) -> Result<(), String> {
-    let Value::Dict(items) = sizes.get(sizes.root) else { return Err("a dict of sizes is expected".into()) };
+    let Value::Dict(items) = sizes.get(sizes.root) else { return Err("expected a dict of sizes".into()) };
     let flag = items.iter().find(|(key, _)| matches!(sizes.get(*key), Value::Str(k) if k == "little_endian"));
     match flag.map(|(_, value)| sizes.get(*value)) {
         Some(Value::Bool(true)) => Ok(()),
@@ -77,11 +77,11 @@ fn little_endian(sizes: &Pickle) -> Result<(), String> {
 
 fn views(state: &Pickle) -> Result<Vec<(&str, View<'_>)>, String> {
     let root = state.get(state.root);
-    let Value::Dict(items) = root else { return Err(format!("a state dict is expected, found {}", root.kind())) };
+    let Value::Dict(items) = root else { return Err(format!("expected a state dict, found {}", root.kind())) };
     let mut views = Vec::with_capacity(items.len());
     for (key, value) in items {
         let Value::Str(name) = state.get(*key) else {
-            return Err(format!("a tensor's name is expected, found {}", state.get(*key).kind()));
+            return Err(format!("expected the name of a tensor, found {}", state.get(*key).kind()));
         };
         views.push((name.as_str(), view(state, *value).map_err(|what| format!("tensor `{name}`: {what}"))?));
     }
@@ -90,23 +90,23 @@ fn views(state: &Pickle) -> Result<Vec<(&str, View<'_>)>, String> {
 
 fn view(state: &Pickle, value: Ref) -> Result<View<'_>, String> {
     let Value::Tensor(arguments) = state.get(value) else {
-        return Err(format!("a tensor is expected, found {}", state.get(value).kind()));
+        return Err(format!("expected a tensor, found {}", state.get(value).kind()));
     };
     // (storage, offset, shape, strides, requires_grad, hooks)
     let [storage, offset, shape, strides, ..] = tuple(state, *arguments)? else {
         return Err("fewer than four arguments".into());
     };
     let Value::Persistent(id) = state.get(*storage) else {
-        return Err(format!("a storage is expected, found {}", state.get(*storage).kind()));
+        return Err(format!("expected a storage, found {}", state.get(*storage).kind()));
     };
     // ("storage", type, name, device, count, None)
     let [_, kind, storage, _, count, part] = tuple(state, *id)? else {
-        return Err("a storage is named by six things".into());
+        return Err("expected a storage id of six items".into());
     };
     let (Value::Global(kind @ (Global::FloatStorage | Global::LongStorage)), Value::Str(storage), Value::None) =
         (state.get(*kind), state.get(*storage), state.get(*part))
     else {
-        return Err("a storage that is not whole, or neither of f32 nor of i64".into());
+        return Err("a storage is partial, or neither f32 nor i64".into());
     };
     let lengths = |at: Ref| tuple(state, at)?.iter().map(|&n| number(state, n)).collect::<Result<Vec<_>, _>>();
     let (shape, strides) = (lengths(*shape)?, lengths(*strides)?);
@@ -119,14 +119,14 @@ fn view(state: &Pickle, value: Ref) -> Result<View<'_>, String> {
 fn tuple(pickle: &Pickle, at: Ref) -> Result<&[Ref], String> {
     match pickle.get(at) {
         Value::Tuple(items) => Ok(items),
-        other => Err(format!("a tuple is expected, found {}", other.kind())),
+        other => Err(format!("expected a tuple, found {}", other.kind())),
     }
 }
 
 fn number(pickle: &Pickle, at: Ref) -> Result<usize, String> {
     match pickle.get(at) {
-        Value::Int(n) => usize::try_from(*n).map_err(|_| format!("{n} where a length is expected")),
-        other => Err(format!("a length is expected, found {}", other.kind())),
+        Value::Int(n) => usize::try_from(*n).map_err(|_| format!("expected a length, found {n}")),
+        other => Err(format!("expected a length, found {}", other.kind())),
     }
 }
 
@@ -140,35 +140,35 @@ fn storages<'a>(
     for (_, view) in views {
         let known = described.entry(view.storage).or_insert((view.kind, view.count));
         if *known != (view.kind, view.count) {
-            return Err(reader.malformed(format!("storage `{}` is described in two ways", view.storage)));
+            return Err(reader.malformed(format!("storage `{}` has two descriptions", view.storage)));
         }
     }
     let Value::List(names) = keys.get(keys.root) else {
-        return Err(reader.malformed("a list of the storages' names is expected"));
+        return Err(reader.malformed("expected a list of the storages' names"));
     };
     let mut storages = HashMap::new();
     for name in names {
-        let Value::Str(name) = keys.get(*name) else { return Err(reader.malformed("a storage's name is expected")) };
+        let Value::Str(name) = keys.get(*name) else { return Err(reader.malformed("expected the name of a storage")) };
         let Some(&(kind, count)) = described.get(name.as_str()) else {
             return Err(reader.malformed(format!("storage `{name}` belongs to no tensor")));
         };
-        let written = u64::from_le_bytes(reader.array()?);
-        if written != count as u64 {
-            return Err(reader.malformed(format!("storage `{name}` has {written} numbers, its tensors expect {count}")));
+        let found = u64::from_le_bytes(reader.array()?);
+        if found != count as u64 {
+            return Err(reader.malformed(format!("storage `{name}` has {found} numbers, expected {count}")));
         }
         let width = if kind == Global::FloatStorage { 4 } else { 8 };
         let size =
             count.checked_mul(width).ok_or_else(|| reader.malformed(format!("storage `{name}` is too large")))?;
         let (numbers, _) = reader.take(size)?.as_chunks::<4>();
         if storages.insert(name.clone(), numbers).is_some() {
-            return Err(reader.malformed(format!("storage `{name}` stands there twice")));
+            return Err(reader.malformed(format!("storage `{name}` is a duplicate")));
         }
     }
     Ok(storages)
 }
 
 impl View<'_> {
-    /// The view's numbers in row-major order; takes their count from `budget`.
+    /// The numbers of the view in row-major order; subtracts their count from `budget`.
     fn gather(&self, storages: &HashMap<String, &[[u8; 4]]>, budget: &mut usize) -> Result<Vec<f32>, String> {
         let storage = storages.get(self.storage).ok_or_else(|| format!("storage `{}` is missing", self.storage))?;
         let total = self.shape.iter().try_fold(1usize, |product, &n| product.checked_mul(n));
@@ -177,11 +177,11 @@ impl View<'_> {
         if total == 0 {
             return Ok(Vec::new());
         }
-        let reach = self.shape.iter().zip(&self.strides).try_fold(self.offset, |reach, (&n, &stride)| {
-            (n - 1).checked_mul(stride).and_then(|step| reach.checked_add(step))
+        let last = self.shape.iter().zip(&self.strides).try_fold(self.offset, |last, (&n, &stride)| {
+            (n - 1).checked_mul(stride).and_then(|step| last.checked_add(step))
         });
-        if reach.is_none_or(|last| last >= storage.len()) {
-            return Err(format!("it reaches beyond its storage of {} numbers", storage.len()));
+        if last.is_none_or(|last| last >= storage.len()) {
+            return Err(format!("it exceeds its storage of {} numbers", storage.len()));
         }
         let mut values = Vec::with_capacity(total);
         let mut index = vec![0; self.shape.len()];
@@ -190,7 +190,7 @@ impl View<'_> {
             values.push(f32::from_le_bytes(storage[at]));
             for dimension in (0..index.len()).rev() {
                 index[dimension] += 1;
-                // A dimension of length 1 may have any stride; it is taken back before the next number is read.
+                // A dimension of length 1 may have any stride; it is subtracted again before the next number is read.
                 at = at.wrapping_add(self.strides[dimension]);
                 if index[dimension] < self.shape[dimension] {
                     break;
@@ -236,14 +236,14 @@ mod tests {
     }
 
     #[test]
-    fn strided_tensors_become_row_major_and_counters_are_left_out() {
+    fn read_makes_strided_tensors_row_major_and_skips_counters() {
         let tensors = read(&file()).expect("valid");
         let w = Tensor { shape: vec![2, 3], values: vec![0.0, 2.0, 4.0, 1.0, 3.0, 5.0] };
         assert_eq!(tensors, BTreeMap::from([("w".to_owned(), w)]));
     }
 
     #[test]
-    fn a_torn_file_is_refused_wherever_it_ends() {
+    fn read_refuses_a_file_truncated_anywhere() {
         let file = file();
         for end in 0..file.len() {
             assert!(read(&file[..end]).is_err(), "{end} of {} bytes", file.len());

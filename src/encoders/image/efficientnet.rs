@@ -1,13 +1,14 @@
 //! EfficientNet-Lite: inverted residual blocks without squeeze-and-excitation, with ReLU6.
 //!
 //! Architecture: Tan and Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks", ICML 2019,
-//! <https://arxiv.org/abs/1905.11946>, and the Lite variants of <https://github.com/tensorflow/tpu/tree/master/models/official/efficientnet/lite>,
-//! which scale neither stem nor head nor the number of blocks of the first and last stage. Heritage of TensorFlow: padding is
-//! SAME (the odd pixel at the bottom and right) and batch norms have ε = 1e-3.
+//! <https://arxiv.org/abs/1905.11946>, and the Lite variants of
+//! <https://github.com/tensorflow/tpu/tree/master/models/official/efficientnet/lite>, which do not scale the stem, the
+//! head, and the number of blocks of the first and last stage. As in TensorFlow, padding is SAME (the odd pixel at the
+//! bottom and right) and batch norms have ε = 1e-3.
 //!
-//! Batch norms are folded into the weights at load. Tensors are channels-last, `[height, width, channels]`, so that a 1×1
-//! convolution is one matrix product. A block runs in bands of rows: the expanded channels, six times the block's input, never
-//! leave the second-level cache and never exist as a whole.
+//! Batch norms are folded into the weights at load. Tensors are channels-last, `[height, width, channels]`, so that a
+//! 1×1 convolution is one matrix product. A block is computed in bands of rows, so that the expanded channels, six
+//! times the block's input, stay in the L2 cache.
 
 use std::{ops::Range, path::Path};
 
@@ -19,7 +20,7 @@ use crate::{
     core::{Picture, SimdLevel},
     encoders::{
         EncoderError, ImageEncoder, Manifest,
-        kernels::{Aligned, Depthwise, Epilogue, Pointwise, Rows, pad_before},
+        kernels::{AlignedVec, Depthwise, Epilogue, Pointwise, Rows, pad_before},
         manifest::{PictureInput, Resize, Views},
         tensor_file::{self, TensorFile},
     },
@@ -28,7 +29,7 @@ use crate::{
 const STEM_CHANNELS: usize = 32;
 const STEM_KERNEL: usize = 3;
 const STEM_STRIDE: usize = 2;
-/// Expanded numbers of a band: 256 KiB, which the second-level cache holds beside weights and results.
+/// Expanded numbers of a band: 256 KiB, which fit the L2 cache together with weights and results.
 const BAND_NUMBERS: usize = 1 << 16;
 
 /// One stage of the unscaled network (B0): blocks, kernel, stride of the first block, expansion, channels.
@@ -50,7 +51,7 @@ const STAGES: [Stage; 7] = [
     Stage { repeats: 1, kernel: 3, stride: 1, expansion: 6, channels: 320 },
 ];
 
-/// What distinguishes the variants.
+/// Scaling factors of a variant.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::encoders) struct Scale {
     /// Factor on the number of channels.
@@ -62,14 +63,14 @@ pub(in crate::encoders) struct Scale {
 }
 
 impl Scale {
-    /// Channels, scaled and rounded to a multiple of 8 that is not more than a tenth below.
+    /// Scaled number of channels, rounded to a multiple of 8 that is at most 10 % below.
     fn channels(self, channels: usize) -> usize {
         let scaled = channels as f64 * self.width;
         let rounded = ((scaled + 4.0) as usize / 8 * 8).max(8);
         if (rounded as f64) < 0.9 * scaled { rounded + 8 } else { rounded }
     }
 
-    /// Blocks of a stage.
+    /// Number of blocks of a stage.
     fn repeats(self, stage: usize) -> usize {
         let repeats = STAGES[stage].repeats;
         let fixed = stage == 0 || stage == STAGES.len() - 1;
@@ -77,7 +78,7 @@ impl Scale {
     }
 }
 
-/// The picture encoder: features are the head's channels, averaged over the picture, `[dims]`, none negative.
+/// The image encoder. Features are the channels of the head averaged over the picture, `[dims]`, none negative.
 pub(in crate::encoders) struct EfficientNetLite {
     id: String,
     input: PictureInput,
@@ -153,7 +154,7 @@ impl EfficientNetLite {
         Ok(Self { id, input: input.clone(), stem, blocks, head })
     }
 
-    /// The features of a picture: the mean over its views.
+    /// The features of a picture, averaged over its views.
     fn mean_features(&self, picture: &Picture) -> Result<Vec<f32>, EncoderError> {
         let pixels = preprocess::resize(picture, self.input.size, self.input.resize)?;
         let view = |&symmetry| self.features(&preprocess::symmetric(&pixels, self.input.size as usize, symmetry));
@@ -219,14 +220,14 @@ impl Folded<'_> {
     fn full(&self, name: &str, norm: &str, shape: [usize; 4]) -> Result<Pointwise, EncoderError> {
         let [outputs, inputs, height, width] = shape;
         let (weights, bias) = self.take(name, norm, &shape)?;
-        let mut turned = vec![0.0; weights.len()];
+        let mut transposed = vec![0.0; weights.len()];
         for (at, &weight) in weights.iter().enumerate() {
             let (output, input, tap) =
                 (at / (inputs * height * width), at / (height * width) % inputs, at % (height * width));
-            turned[(output * height * width + tap) * inputs + input] = weight;
+            transposed[(output * height * width + tap) * inputs + input] = weight;
         }
         debug_assert_eq!(bias.len(), outputs);
-        Ok(Pointwise::new(self.isa, height * width * inputs, &turned, &bias))
+        Ok(Pointwise::new(self.isa, height * width * inputs, &transposed, &bias))
     }
 
     fn depthwise(&self, block: &str, channels: usize, kernel: usize, stride: usize) -> Result<Depthwise, EncoderError> {
@@ -241,11 +242,11 @@ fn input<'a>(storage: &'a CpuStorage, layout: &Layout) -> CandleResult<(&'a [f32
     let (height, width, channels) = layout.shape().dims3()?;
     match layout.contiguous_offsets() {
         Some((start, end)) => Ok((&storage.as_slice::<f32>()?[start..end], [height, width, channels])),
-        None => candle_core::bail!("the picture encoder takes contiguous tensors only"),
+        None => candle_core::bail!("the image encoder takes contiguous tensors only"),
     }
 }
 
-/// The first convolution, over patches: `[height, width, 27]` to `[height, width, 32]`, ReLU6.
+/// The first convolution on patches: `[height, width, 27]` to `[height, width, 32]`, ReLU6.
 struct Stem {
     convolution: Pointwise,
 }
@@ -316,7 +317,7 @@ impl CustomOp1 for Block {
         let stride = height.div_ceil(height_after);
         let band = (BAND_NUMBERS / (expanded_row * stride)).clamp(1, height_after);
         let filtered_row = width_after * self.depthwise.channels();
-        let mut filtered = Aligned::zeros(band * filtered_row);
+        let mut filtered = AlignedVec::zeros(band * filtered_row);
         let mut expanded = self.expand.as_ref().map(|expand| {
             let most = (0..height_after)
                 .step_by(band)
@@ -324,7 +325,7 @@ impl CustomOp1 for Block {
             Band {
                 expand,
                 row: expanded_row,
-                numbers: Aligned::zeros(most.max().unwrap_or(0) * expanded_row),
+                numbers: AlignedVec::zeros(most.max().unwrap_or(0) * expanded_row),
                 rows: 0..0,
             }
         });
@@ -347,34 +348,34 @@ impl CustomOp1 for Block {
     }
 }
 
-/// The expanded rows that the depthwise convolution is at; neighbouring bands share some.
+/// The expanded rows that the depthwise convolution currently needs; adjacent bands share some.
 struct Band<'a> {
     expand: &'a Pointwise,
-    /// Numbers of an expanded row.
+    /// Length of an expanded row.
     row: usize,
-    numbers: Aligned,
-    /// Rows of the picture that `numbers` holds, from its start.
+    numbers: AlignedVec,
+    /// Rows of the picture in `numbers`.
     rows: Range<usize>,
 }
 
 impl Band<'_> {
-    /// Moves on to the rows `needed`, which begin and end no earlier than those before, and gives their numbers.
+    /// Advances to the rows `needed`, which must not begin or end before the current ones, and returns their numbers.
     fn advance(&mut self, from: &[f32], from_row: usize, needed: Range<usize>) -> &[f32] {
-        let kept = needed.start..self.rows.end.max(needed.start);
-        let kept_numbers = kept.len() * self.row;
-        if !kept.is_empty() {
-            let start = (kept.start - self.rows.start) * self.row;
-            self.numbers.copy_within(start..start + kept_numbers, 0);
+        let shared = needed.start..self.rows.end.max(needed.start);
+        let shared_numbers = shared.len() * self.row;
+        if !shared.is_empty() {
+            let start = (shared.start - self.rows.start) * self.row;
+            self.numbers.copy_within(start..start + shared_numbers, 0);
         }
-        let new = kept.end..needed.end;
-        let to = &mut self.numbers[kept_numbers..][..new.len() * self.row];
+        let new = shared.end..needed.end;
+        let to = &mut self.numbers[shared_numbers..][..new.len() * self.row];
         self.expand.run(&from[new.start * from_row..new.end * from_row], to, Epilogue::Relu6);
         self.rows = needed;
         &self.numbers[..self.rows.len() * self.row]
     }
 }
 
-/// The last convolution and the mean over the picture: `[height, width, channels]` to `[dims]`.
+/// The last convolution, averaged over the picture: `[height, width, channels]` to `[dims]`.
 struct Head {
     convolution: Pointwise,
 }
@@ -387,7 +388,7 @@ impl CustomOp1 for Head {
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> CandleResult<(CpuStorage, Shape)> {
         let (from, [height, width, _]) = input(storage, layout)?;
         let (pixels, dims) = (height * width, self.convolution.outputs());
-        let mut all = Aligned::zeros(pixels * dims);
+        let mut all = AlignedVec::zeros(pixels * dims);
         self.convolution.run(from, &mut all, Epilogue::Relu6);
         let mut mean = vec![0.0f32; dims];
         for pixel in all.chunks_exact(dims) {

@@ -1,4 +1,4 @@
-//! From a picture of any size to the pixels that a network takes.
+//! Resizes a picture of any size to the input size of a network.
 
 use fast_image_resize::{
     FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer,
@@ -10,14 +10,14 @@ use crate::{
     encoders::{EncoderError, manifest::Resize},
 };
 
-/// The filter's table grows with the longer side of the picture (four weights a pixel). Beyond this length, which only freaks
-/// reach, pixels are skipped first.
+/// The filter's table grows with the longer side of the picture (four weights per pixel). Pictures with a side longer
+/// than this, which are very rare, are first subsampled.
 const MAX_FILTERED_SIDE: u32 = 1 << 18;
 
-/// The whole picture at `size` × `size`, antialiased, its shape not kept; `[size, size, 3]`.
+/// The whole picture resized to `size` × `size` with antialiasing, ignoring its proportions; `[size, size, 3]`.
 ///
-/// The two directions are done one after the other, the one first that leaves less: what lies between is never larger than
-/// `size` times the picture's shorter side.
+/// The two directions are resized one after the other, first the one with the smaller result, so that the intermediate
+/// image is never larger than `size` times the picture's shorter side.
 pub(in crate::encoders) fn resize(picture: &Picture, size: u32, filter: Resize) -> Result<Vec<u8>, EncoderError> {
     let (width, height) = (picture.width(), picture.height());
     if (width, height) == (size, size) {
@@ -51,14 +51,14 @@ pub(in crate::encoders) fn resize(picture: &Picture, size: u32, filter: Resize) 
     Ok(pass(&between, size, size, smooth)?.into_vec())
 }
 
-/// One of the eight symmetries of a square, applied to pixels `[size, size, 3]`: 0 changes nothing, 1 mirrors left and right,
-/// 2 and 3 are these two upside down, and 4 to 7 are the first four transposed.
+/// One of the eight symmetries of a square, applied to pixels `[size, size, 3]`: 0 is the identity, 1 mirrors left and
+/// right, 2 and 3 are these two upside down, and 4 to 7 are the first four transposed.
 pub(in crate::encoders) fn symmetric(rgb: &[u8], size: usize, symmetry: usize) -> Vec<u8> {
     let mirrored = |at: usize, bit: usize| if symmetry & bit == 0 { at } else { size - 1 - at };
     let from = |y: usize, x: usize| if symmetry & 4 == 0 { (y, x) } else { (x, y) };
-    let places = (0..size).flat_map(|y| (0..size).map(move |x| (y, x)));
+    let pixels = (0..size).flat_map(|y| (0..size).map(move |x| (y, x)));
     let mut to = Vec::with_capacity(rgb.len());
-    for (y, x) in places {
+    for (y, x) in pixels {
         let (y, x) = from(y, x);
         let pixel = (mirrored(y, 2) * size + mirrored(x, 1)) * 3;
         to.extend_from_slice(&rgb[pixel..pixel + 3]);
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn one_colour_stays_one_colour_in_any_shape() {
+    fn resize_keeps_a_uniform_colour_in_any_shape() {
         for (width, height) in [(1, 1), (1, 30_000), (30_000, 1), (32, 32), (300_000, 2), (33, 7), (640, 480)] {
             let all = resized(width, height, |_, _| [10, 128, 250]);
             assert!(all.as_chunks::<3>().0.iter().all(|p| *p == [10, 128, 250]), "{width}×{height}");
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn fine_stripes_become_grey_and_sides_stay_sides() {
+    fn resize_is_antialiased_and_keeps_orientation() {
         let stripes = resized(640, 640, |x, _| [255 * (x % 2) as u8; 3]);
         assert!(stripes.iter().all(|&v| (118..=138).contains(&v)), "antialiased");
         for (width, height) in [(400, 100), (100, 400)] {
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn the_symmetries_of_a_square_are_eight_and_are_closed() {
+    fn symmetries_are_eight_and_closed_under_composition() {
         let square: Vec<u8> = (0..3 * 3 * 3).collect();
         let all: std::collections::BTreeSet<Vec<u8>> = (0..8).map(|s| symmetric(&square, 3, s)).collect();
         assert_eq!(all.len(), 8);

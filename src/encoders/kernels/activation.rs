@@ -1,9 +1,9 @@
-//! What BERT does between its matrix products: GELU, softmax, layer norm. Plain loops without branches, which the compiler turns
-//! into vector instructions, once for each instruction set.
+//! GELU, softmax and layer norm, as plain loops without branches, which the compiler vectorises once for each
+//! instruction set.
 
 use crate::core::SimdLevel;
 
-/// Sums are made in this many lanes, because the compiler may not reorder them itself.
+/// Number of partial sums: the compiler may not reorder a sum of floats itself.
 const LANES: usize = 16;
 
 macro_rules! for_each_isa {
@@ -23,7 +23,7 @@ macro_rules! for_each_isa {
                 }
                 match self {
                     #[cfg(target_arch = "x86_64")]
-                    // SAFETY: an `SimdLevel` is only made for a processor that has it.
+                    // SAFETY: a `SimdLevel` value exists only on a processor that supports it.
                     Self::Avx512 => unsafe { avx512($($argument),*) },
                     #[cfg(target_arch = "x86_64")]
                     // SAFETY: as above.
@@ -36,7 +36,7 @@ macro_rules! for_each_isa {
 }
 
 for_each_isa! {
-    /// `x · Φ(x)` for each number, Φ the normal distribution: the exact GELU, to 1e-6.
+    /// `x · Φ(x)` for each number, with Φ the normal distribution function: the exact GELU, to 1e-6.
     gelu(numbers: &mut [f32]), gelu_body
 }
 
@@ -53,12 +53,12 @@ for_each_isa! {
 /// `exp(x)` to two units in the last place, for x in -87..=88; below, about 0.
 #[inline(always)]
 fn exp(x: f32) -> f32 {
-    // exp(x) = 2^n · exp(r) with r in ±ln(2)/2. Adding 1.5 · 2^23 rounds to a whole number, which then stands in the low bits.
+    // exp(x) = 2^n · exp(r) with r in ±ln(2)/2. Adding 1.5 · 2^23 rounds to an integer, which is then in the low bits.
     const ROUND: f32 = 12_582_912.0;
     let x = x.clamp(-87.0, 88.0);
     let shifted = x * std::f32::consts::LOG2_E + ROUND;
     let n = shifted - ROUND;
-    // ln 2 in two parts, so that n · ln 2 loses nothing.
+    // ln 2 in two parts, so that n · ln 2 is exact enough.
     let r = (x - n * 0.693_359_4) + n * 2.121_944_4e-4;
     // Taylor's polynomial of degree 7; its next term is below 2e-9 there.
     let p = 1.0 / 5040.0;
@@ -75,7 +75,8 @@ fn exp(x: f32) -> f32 {
 #[inline(always)]
 fn gelu_body(numbers: &mut [f32]) {
     for x in numbers {
-        // erf by formula 7.1.26 of Abramowitz and Stegun, "Handbook of Mathematical Functions": 1.5e-7 off at most.
+        // erf by formula 7.1.26 of Abramowitz and Stegun, "Handbook of Mathematical Functions", with an error of at
+        // most 1.5e-7.
         let z = x.abs() * std::f32::consts::FRAC_1_SQRT_2;
         let t = 1.0 / (1.0 + 0.327_591_1 * z);
         let p = ((((1.061_405_4 * t - 1.453_152) * t + 1.421_413_8) * t - 0.284_496_74) * t + 0.254_829_6) * t;
@@ -126,7 +127,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn exp_is_exact_over_its_range_and_vanishes_below() {
+    fn exp_is_accurate_in_its_range_and_vanishes_below() {
         for step in -8700..=8800 {
             let x = step as f32 / 100.0;
             let expected = f64::from(x).exp();
@@ -150,7 +151,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn rows_become_distributions_and_normal(
+        fn softmax_and_layer_norm_agree_with_f64(
             rows in 1usize..4, values in prop::collection::vec(-30f32..30.0, 60), columns in 2usize..15
         ) {
             let from = &values[..rows * columns];

@@ -1,30 +1,30 @@
-//! Depthwise convolutions, each channel with its own k×k weights, bias and ReLU6 done in registers.
+//! Depthwise convolutions: each channel has its own k×k weights; bias and ReLU6 are applied in registers.
 
 use std::ops::Range;
 
 use super::{
-    Aligned,
+    AlignedVec,
     simd::{Portable, Simd},
 };
 use crate::core::SimdLevel;
 
-/// Neighbouring results that are summed at once and so share the loads of the weights.
+/// Adjacent results that are summed together and share the loads of the weights.
 const TILE: usize = 4;
 
-/// Some rows of a picture: `numbers` holds rows `rows` of `[height, width, channels]`.
+/// Some rows of a picture `[height, width, channels]`.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::encoders) struct Rows<'a> {
     /// Height of the whole picture.
     pub(in crate::encoders) height: usize,
     /// Width of the picture.
     pub(in crate::encoders) width: usize,
-    /// The first row that is there.
+    /// Index of the first row in `numbers`.
     pub(in crate::encoders) first: usize,
-    /// The rows that are there.
+    /// The rows from `first` on.
     pub(in crate::encoders) numbers: &'a [f32],
 }
 
-/// The weights of a depthwise convolution with SAME padding as TensorFlow pads: the odd pixel goes to the bottom and right.
+/// The weights of a depthwise convolution with TensorFlow's SAME padding: the odd pixel is at the bottom and right.
 #[derive(Clone)]
 pub(in crate::encoders) struct Depthwise {
     isa: SimdLevel,
@@ -32,17 +32,17 @@ pub(in crate::encoders) struct Depthwise {
     stride: usize,
     channels: usize,
     /// `[kernel, kernel, channels]`
-    weights: Aligned,
-    bias: Aligned,
+    weights: AlignedVec,
+    bias: AlignedVec,
 }
 
-/// Rows or columns of padding before the first, for an output of `length.div_ceil(stride)`.
+/// Rows or columns of padding before the first one, for an output of `length.div_ceil(stride)`.
 pub(in crate::encoders) fn pad_before(length: usize, kernel: usize, stride: usize) -> usize {
     ((length.div_ceil(stride) - 1) * stride + kernel).saturating_sub(length) / 2
 }
 
 impl Depthwise {
-    /// Takes weights `[channels, kernel, kernel]`, row-major, and a bias `[channels]`.
+    /// Packs weights `[channels, kernel, kernel]`, row-major, and a bias `[channels]`.
     pub(in crate::encoders) fn new(
         isa: SimdLevel,
         kernel: usize,
@@ -52,28 +52,28 @@ impl Depthwise {
     ) -> Self {
         let (channels, taps) = (bias.len(), kernel * kernel);
         assert_eq!(weights.len(), channels * taps, "weights are [channels, kernel, kernel]");
-        let mut turned = Aligned::zeros(weights.len());
+        let mut packed = AlignedVec::zeros(weights.len());
         for channel in 0..channels {
             for tap in 0..taps {
-                turned[tap * channels + channel] = weights[channel * taps + tap];
+                packed[tap * channels + channel] = weights[channel * taps + tap];
             }
         }
-        let mut aligned = Aligned::zeros(channels);
+        let mut aligned = AlignedVec::zeros(channels);
         aligned.copy_from_slice(bias);
-        Self { isa, kernel, stride, channels, weights: turned, bias: aligned }
+        Self { isa, kernel, stride, channels, weights: packed, bias: aligned }
     }
 
-    /// Channels before and after.
+    /// Number of channels of input and output.
     pub(in crate::encoders) fn channels(&self) -> usize {
         self.channels
     }
 
-    /// Height or width of the result for a height or width.
+    /// Height or width of the output for that of the input.
     pub(in crate::encoders) fn shrunk(&self, length: usize) -> usize {
         length.div_ceil(self.stride)
     }
 
-    /// The rows of a picture of `height` rows that the result's rows `wanted` need.
+    /// The input rows, of `height`, that the output rows `wanted` depend on.
     pub(in crate::encoders) fn needs(&self, height: usize, wanted: &Range<usize>) -> Range<usize> {
         let pad = pad_before(height, self.kernel, self.stride);
         let first = (wanted.start * self.stride).saturating_sub(pad);
@@ -81,20 +81,20 @@ impl Depthwise {
         first..end.min(height)
     }
 
-    /// Computes rows `wanted` of the result into `to`, `[rows, shrunk(width), channels]`, with ReLU6.
+    /// Computes the output rows `wanted` into `to`, `[rows, shrunk(width), channels]`, with ReLU6.
     pub(in crate::encoders) fn run(&self, from: Rows<'_>, wanted: Range<usize>, to: &mut [f32]) {
         let needed = self.needs(from.height, &wanted);
         let row = from.width * self.channels;
         assert!(
             from.first <= needed.start && (needed.end - from.first) * row <= from.numbers.len(),
-            "the rows are there"
+            "`from` has the needed rows"
         );
         assert_eq!(
             to.len(),
             wanted.len() * self.shrunk(from.width) * self.channels,
             "output is [rows, width, channels]"
         );
-        // SAFETY: `isa` was found on this processor, and the assertions give the slices all rows that `all` reads or writes.
+        // SAFETY: this processor supports `isa`, and the slices have all rows that `all` accesses, as asserted above.
         unsafe {
             match self.isa {
                 #[cfg(target_arch = "x86_64")]
@@ -112,7 +112,7 @@ impl Depthwise {
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f")]
 unsafe fn avx512(d: &Depthwise, from: Rows<'_>, wanted: Range<usize>, to: &mut [f32]) {
-    // SAFETY: the caller's.
+    // SAFETY: guaranteed by the caller.
     unsafe { all::<super::simd::Avx512>(d, from, wanted, to) }
 }
 
@@ -121,15 +121,15 @@ unsafe fn avx512(d: &Depthwise, from: Rows<'_>, wanted: Range<usize>, to: &mut [
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
 unsafe fn avx2(d: &Depthwise, from: Rows<'_>, wanted: Range<usize>, to: &mut [f32]) {
-    // SAFETY: the caller's.
+    // SAFETY: guaranteed by the caller.
     unsafe { all::<super::simd::Avx2>(d, from, wanted, to) }
 }
 
 /// # Safety
-/// The processor has `S`; `from` has the rows that `wanted` needs; `to` has room for the rows `wanted`.
+/// The processor supports `S`; `from` has the rows that `wanted` needs; `to` has room for the rows `wanted`.
 #[inline(always)]
 unsafe fn all<S: Simd>(d: &Depthwise, from: Rows<'_>, wanted: Range<usize>, to: &mut [f32]) {
-    // SAFETY: the caller's; the kernel's size only lets the compiler unroll.
+    // SAFETY: guaranteed by the caller; the constant kernel size only lets the compiler unroll.
     unsafe {
         match d.kernel {
             3 => sized::<S, 3>(d, from, wanted, to),
@@ -140,7 +140,7 @@ unsafe fn all<S: Simd>(d: &Depthwise, from: Rows<'_>, wanted: Range<usize>, to: 
 }
 
 /// # Safety
-/// As [`all`]; `KERNEL` is the kernel's size, or 0 to look it up.
+/// As [`all`]; `KERNEL` is the size of the kernel, or 0 if it is not a constant.
 #[inline(always)]
 unsafe fn sized<S: Simd, const KERNEL: usize>(d: &Depthwise, from: Rows<'_>, wanted: Range<usize>, to: &mut [f32]) {
     let kernel = if KERNEL == 0 { d.kernel } else { KERNEL };
@@ -148,13 +148,13 @@ unsafe fn sized<S: Simd, const KERNEL: usize>(d: &Depthwise, from: Rows<'_>, wan
     let width_after = d.shrunk(from.width);
     let pad_y = pad_before(from.height, kernel, stride);
     let pad_x = pad_before(from.width, kernel, stride);
-    // Results whose kernel lies wholly within the row's width.
+    // Results whose kernel is entirely within the width of the row.
     let inner = pad_x.div_ceil(stride)..((from.width + pad_x).saturating_sub(kernel) / stride + 1).min(width_after);
     for (y_after, to) in wanted.zip(to.chunks_exact_mut(width_after * channels)) {
         let top = (y_after * stride) as isize - pad_y as isize;
         let taps_y = (-top).max(0) as usize..kernel.min((from.height as isize - top) as usize);
         let mut x = 0;
-        // SAFETY: taps are only those whose row and column exist, and `from` holds those rows.
+        // SAFETY: only taps whose row and column exist are used, and `from` has those rows.
         unsafe {
             while x < width_after {
                 let left = (x * stride) as isize - pad_x as isize;
@@ -171,7 +171,7 @@ unsafe fn sized<S: Simd, const KERNEL: usize>(d: &Depthwise, from: Rows<'_>, wan
     }
 }
 
-/// `COUNT` neighbouring results, all channels.
+/// `COUNT` adjacent results, all channels.
 ///
 /// # Safety
 /// As [`all`]; for each of the results all taps of `taps_y` × `taps_x` exist.
@@ -186,7 +186,7 @@ unsafe fn pixels<S: Simd, const COUNT: usize, const KERNEL: usize>(
     to: &mut [f32],
 ) {
     let whole = d.channels - d.channels % S::LANES;
-    // SAFETY: the caller's; of the last register only the channels that exist are read or written.
+    // SAFETY: guaranteed by the caller; of the last register only the existing channels are accessed.
     unsafe {
         for channel in (0..whole).step_by(S::LANES) {
             lanes::<S, COUNT, KERNEL, true>(d, from, top, left, taps_y.clone(), taps_x.clone(), channel, to);
@@ -197,12 +197,12 @@ unsafe fn pixels<S: Simd, const COUNT: usize, const KERNEL: usize>(
     }
 }
 
-/// `COUNT` neighbouring results, one register of channels from `channel` on.
+/// `COUNT` adjacent results, one register of channels from `channel` on.
 ///
 /// # Safety
 /// As [`pixels`]; if `WHOLE`, all channels of the register exist.
 #[inline(always)]
-#[expect(clippy::too_many_arguments, reason = "it is always inlined: these are loop variables of its only caller")]
+#[expect(clippy::too_many_arguments, reason = "always inlined: the arguments are loop variables of the only caller")]
 unsafe fn lanes<S: Simd, const COUNT: usize, const KERNEL: usize, const WHOLE: bool>(
     d: &Depthwise,
     from: &Rows<'_>,
@@ -216,9 +216,9 @@ unsafe fn lanes<S: Simd, const COUNT: usize, const KERNEL: usize, const WHOLE: b
     let kernel = if KERNEL == 0 { d.kernel } else { KERNEL };
     let channels = d.channels;
     let count = if WHOLE { S::LANES } else { channels - channel };
-    // SAFETY: the caller's.
+    // SAFETY: guaranteed by the caller.
     unsafe {
-        // `wrapping_add`, because `add` is checked in builds with debug assertions, and these loops are most of the cost.
+        // `wrapping_add`, because `add` is checked in builds with debug assertions, and these loops dominate the cost.
         let mut sums = [load::<S, WHOLE>(d.bias.as_ptr().wrapping_add(channel), count); COUNT];
         let step = d.stride * channels;
         let mut weights = d.weights.as_ptr().wrapping_add((taps_y.start * kernel + taps_x.start) * channels + channel);
@@ -246,10 +246,10 @@ unsafe fn lanes<S: Simd, const COUNT: usize, const KERNEL: usize, const WHOLE: b
 }
 
 /// # Safety
-/// The processor has `S`; `count` numbers can be read, `LANES` if `WHOLE`.
+/// The processor supports `S`; `count` numbers can be read, `LANES` if `WHOLE`.
 #[inline(always)]
 unsafe fn load<S: Simd, const WHOLE: bool>(from: *const f32, count: usize) -> S {
-    // SAFETY: the caller's.
+    // SAFETY: guaranteed by the caller.
     unsafe { if WHOLE { S::load(from) } else { S::load_first(from, count) } }
 }
 
@@ -259,7 +259,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn same_padding_puts_the_odd_pixel_last() {
+    fn pad_before_puts_the_odd_pixel_last() {
         // Stride 2 on an even length: one pixel of padding in all for 3, three for 5.
         assert_eq!((pad_before(112, 3, 2), pad_before(112, 5, 2)), (0, 1));
         assert_eq!((pad_before(65, 5, 2), pad_before(112, 3, 1), pad_before(7, 5, 1)), (2, 1, 2));
@@ -268,7 +268,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_instruction_set_and_band_gives_the_plain_sum(
+        fn run_agrees_with_the_plain_sum_on_every_instruction_set_and_band(
             height in 1usize..14, width in 1usize..20, channels in 1usize..40,
             kernel in prop::sample::select(vec![1usize, 3, 5]), stride in 1usize..3, band in 1usize..5, seed: u32
         ) {
@@ -292,15 +292,18 @@ mod tests {
                     let wanted = start..(start + band).min(height_after);
                     let needs = depthwise.needs(height, &wanted);
                     let row = width * channels;
-                    let rows = Rows { height, width, first: needs.start, numbers: &picture[needs.start * row..needs.end * row] };
+                    let numbers = &picture[needs.start * row..needs.end * row];
+                    let rows = Rows { height, width, first: needs.start, numbers };
                     let mut to = vec![f32::NAN; wanted.len() * width_after * channels];
                     depthwise.run(rows, wanted.clone(), &mut to);
                     for (at, &found) in to.iter().enumerate() {
-                        let (c, x, y) = (at % channels, at / channels % width_after, start + at / channels / width_after);
+                        let (c, pixel) = (at % channels, at / channels);
+                        let (x, y) = (pixel % width_after, start + pixel / width_after);
                         let mut sum = f64::from(bias[c]);
                         for ky in 0..kernel {
                             for kx in 0..kernel {
-                                let (sy, sx) = ((y * stride + ky).wrapping_sub(pad_y), (x * stride + kx).wrapping_sub(pad_x));
+                                let sy = (y * stride + ky).wrapping_sub(pad_y);
+                                let sx = (x * stride + kx).wrapping_sub(pad_x);
                                 if sy < height && sx < width {
                                     sum += f64::from(picture[(sy * width + sx) * channels + c])
                                         * f64::from(weights[(c * kernel + ky) * kernel + kx]);
@@ -308,7 +311,8 @@ mod tests {
                             }
                         }
                         let expected = sum.clamp(0.0, 6.0);
-                        prop_assert!((f64::from(found) - expected).abs() < 1e-4, "{isa:?} at {at}: {found} for {expected}");
+                        let error = (f64::from(found) - expected).abs();
+                        prop_assert!(error < 1e-4, "{isa:?} at {at}: {found} for {expected}");
                     }
                 }
             }

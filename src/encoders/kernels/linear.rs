@@ -1,18 +1,18 @@
-//! A linear layer on the encoders' kernels, for whoever asks networks of a few rows at a time.
+//! A linear layer on the encoders' kernels, for networks that process a few rows at a time.
 
 use super::{Epilogue, Pointwise};
 use crate::core::SimdLevel;
 
-/// x Wᵀ + b, with W laid out for this processor. A row gets the same numbers, bit by bit, whatever rows are beside it; general matrix
-/// products do not promise that, for they choose the order of their sums by the shape.
+/// x Wᵀ + b, with W packed for this processor. The result for a row is bit-identical whatever other rows are in the
+/// batch. General matrix products do not guarantee that, because they choose the order of summation by shape.
 #[derive(Clone)]
 pub struct Linear(Pointwise);
 
 impl Linear {
-    /// Takes W, `[outputs, inputs]` row-major, and b, `[outputs]`.
+    /// Packs W, `[outputs, inputs]` row-major, and b, `[outputs]`.
     ///
     /// # Panics
-    /// If the lengths are not these.
+    /// If the lengths do not fit.
     pub fn new(inputs: usize, weights: &[f32], bias: &[f32]) -> Self {
         Self(Pointwise::new(SimdLevel::best(), inputs, weights, bias))
     }
@@ -20,14 +20,14 @@ impl Linear {
     /// `[rows, inputs]` to `[rows, outputs]`, on the caller's thread.
     ///
     /// # Panics
-    /// If `rows` are not whole rows.
+    /// If `rows` does not consist of whole rows.
     pub fn run(&self, rows: &[f32]) -> Vec<f32> {
         let mut outputs = vec![0.0; rows.len() / self.0.inputs() * self.0.outputs()];
         self.0.run(rows, &mut outputs, Epilogue::Linear);
         outputs
     }
 
-    /// Length of a row that comes out.
+    /// Length of an output row.
     pub fn outputs(&self) -> usize {
         self.0.outputs()
     }

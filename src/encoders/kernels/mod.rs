@@ -1,7 +1,8 @@
-//! The arithmetic of both encoders: f32, channels last (`[height, width, channels]`, `[tokens, channels]`), one thread.
+//! How are layers computed on each processor?
 //!
-//! Each kernel is written once over [`simd::Simd`] and instantiated for AVX-512, for AVX2 with FMA, and portably; [`SimdLevel`](crate::core::SimdLevel) says
-//! which instance runs, chosen when a network is loaded.
+//! In f32 with channels last (`[height, width, channels]`, `[tokens, channels]`), on one thread. Each kernel is written
+//! once over [`simd::Simd`] and instantiated for AVX-512, for AVX2 with FMA, and portably;
+//! [`SimdLevel`](crate::core::SimdLevel) selects the instance when a network is loaded.
 
 mod activation;
 mod depthwise;
@@ -12,4 +13,4 @@ mod simd;
 pub(super) use depthwise::{Depthwise, Rows, pad_before};
 pub use linear::Linear;
 pub(super) use pointwise::{Epilogue, Pointwise};
-pub(super) use simd::Aligned;
+pub(super) use simd::AlignedVec;

@@ -1,25 +1,25 @@
-//! 1×1 convolutions: `[pixels, inputs] × [inputs, outputs]` with what follows (bias, residual, ReLU6) done in registers.
+//! 1×1 convolutions: `[pixels, inputs] × [inputs, outputs]`, with bias, residual and ReLU6 applied in registers.
 //!
-//! The weights are laid out once, at load, in panels of up to three registers of outputs, so that the inner loop reads them in
-//! order; the pixels are read where they are. A tile of pixels × one panel stays in registers over all inputs.
+//! At load, the weights are packed into panels of up to three registers of outputs, which the inner loop reads
+//! sequentially; the pixels are read in place. A tile of pixels × one panel stays in registers over all inputs.
 
 use super::{
-    Aligned,
+    AlignedVec,
     simd::{Portable, Simd},
 };
 use crate::core::SimdLevel;
 
-/// Pixels that go through all panels before the next: together they stay in the second-level cache.
+/// Number of pixels that are multiplied by all panels before the next pixels, so that they stay in the L2 cache.
 const PIXEL_BLOCK: usize = 64;
 
-/// What is done with a result before it is written.
+/// Operation on a result before it is stored.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::encoders) enum Epilogue<'a> {
-    /// Nothing but the bias.
+    /// Bias only.
     Linear,
     /// ReLU6.
     Relu6,
-    /// Another `[pixels, outputs]` is added.
+    /// Adds another `[pixels, outputs]`.
     Add(&'a [f32]),
 }
 
@@ -30,24 +30,24 @@ pub(in crate::encoders) struct Pointwise {
     inputs: usize,
     outputs: usize,
     panels: Vec<Panel>,
-    /// Panel after panel `[inputs, registers · lanes]`, zeros behind the last output.
-    weights: Aligned,
-    /// One number an output, zeros behind the last.
-    bias: Aligned,
+    /// Panel after panel `[inputs, registers · lanes]`, padded with zeros after the last output.
+    weights: AlignedVec,
+    /// One number per output, padded with zeros.
+    bias: AlignedVec,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Panel {
-    /// Start in the weights.
+    /// Offset in the weights.
     start: usize,
     /// First output.
     output: usize,
-    /// Registers, 1 to 3.
+    /// Number of registers, 1 to 3.
     registers: usize,
 }
 
 impl Pointwise {
-    /// Takes weights `[outputs, inputs]`, row-major, and a bias `[outputs]`.
+    /// Packs weights `[outputs, inputs]`, row-major, and a bias `[outputs]`.
     pub(in crate::encoders) fn new(isa: SimdLevel, inputs: usize, weights: &[f32], bias: &[f32]) -> Self {
         let (outputs, lanes) = (bias.len(), isa.lanes());
         assert_eq!(weights.len(), inputs * outputs, "weights are [outputs, inputs]");
@@ -62,7 +62,7 @@ impl Pointwise {
             output += registers * lanes;
             left -= registers;
         }
-        let mut packed = Aligned::zeros(start);
+        let mut packed = AlignedVec::zeros(start);
         for panel in &panels {
             let width = panel.registers * lanes;
             for column in 0..width.min(outputs - panel.output) {
@@ -71,22 +71,23 @@ impl Pointwise {
                 }
             }
         }
-        let mut padded = Aligned::zeros(outputs.next_multiple_of(lanes));
+        let mut padded = AlignedVec::zeros(outputs.next_multiple_of(lanes));
         padded[..outputs].copy_from_slice(bias);
         Self { isa, inputs, outputs, panels, weights: packed, bias: padded }
     }
 
-    /// Channels of a pixel before.
+    /// Number of input channels.
     pub(in crate::encoders) fn inputs(&self) -> usize {
         self.inputs
     }
 
-    /// Channels of a pixel after.
+    /// Number of output channels.
     pub(in crate::encoders) fn outputs(&self) -> usize {
         self.outputs
     }
 
-    /// `to[pixel] = epilogue(weights · from[pixel] + bias)`, with `from` of `[pixels, inputs]` and `to` of `[pixels, outputs]`.
+    /// `to[pixel] = epilogue(weights · from[pixel] + bias)`, with `from` of `[pixels, inputs]` and `to` of `[pixels,
+    /// outputs]`.
     pub(in crate::encoders) fn run(&self, from: &[f32], to: &mut [f32], epilogue: Epilogue<'_>) {
         let pixels = from.len() / self.inputs;
         assert_eq!(from.len(), pixels * self.inputs, "input is [pixels, inputs]");
@@ -94,7 +95,8 @@ impl Pointwise {
         if let Epilogue::Add(other) = epilogue {
             assert_eq!(other.len(), to.len(), "the residual has the output's shape");
         }
-        // SAFETY: `isa` was found on this processor, and the assertions give each pointer the length that `all` reads or writes.
+        // SAFETY: this processor supports `isa`, and the slices have the lengths that `all` accesses, as asserted
+        // above.
         unsafe {
             match self.isa {
                 #[cfg(target_arch = "x86_64")]
@@ -112,7 +114,7 @@ impl Pointwise {
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f")]
 unsafe fn avx512(p: &Pointwise, pixels: usize, from: &[f32], to: &mut [f32], epilogue: Epilogue<'_>) {
-    // SAFETY: the caller's. 8 pixels × 3 registers leave 8 of the 32 registers for weights and pixels.
+    // SAFETY: guaranteed by the caller. 8 pixels × 3 registers leave 8 of the 32 registers for weights and pixels.
     unsafe { all::<super::simd::Avx512, 8>(p, pixels, from, to, epilogue) }
 }
 
@@ -121,12 +123,13 @@ unsafe fn avx512(p: &Pointwise, pixels: usize, from: &[f32], to: &mut [f32], epi
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
 unsafe fn avx2(p: &Pointwise, pixels: usize, from: &[f32], to: &mut [f32], epilogue: Epilogue<'_>) {
-    // SAFETY: the caller's. 4 pixels × 3 registers leave 4 of the 16 registers for weights and pixels.
+    // SAFETY: guaranteed by the caller. 4 pixels × 3 registers leave 4 of the 16 registers for weights and pixels.
     unsafe { all::<super::simd::Avx2, 4>(p, pixels, from, to, epilogue) }
 }
 
 /// # Safety
-/// The processor has `S`; `from` holds `pixels · inputs` numbers; `to`, and the residual if there is one, `pixels · outputs`.
+/// The processor supports `S`; `from` holds `pixels · inputs` numbers; `to`, and the residual if there is one, `pixels
+/// · outputs`.
 #[inline(always)]
 unsafe fn all<S: Simd, const TILE: usize>(
     p: &Pointwise,
@@ -139,7 +142,7 @@ unsafe fn all<S: Simd, const TILE: usize>(
         let end = (block + PIXEL_BLOCK).min(pixels);
         for panel in &p.panels {
             let mut pixel = block;
-            // SAFETY: every tile lies within `block..end`, so within the slices.
+            // SAFETY: every tile is within `block..end`, and so within the slices.
             unsafe {
                 while pixel + TILE <= end {
                     tile_of::<S, TILE>(p, panel, pixel, from, to, epilogue);
@@ -172,7 +175,7 @@ unsafe fn tile_of<S: Simd, const TILE: usize>(
     to: &mut [f32],
     epilogue: Epilogue<'_>,
 ) {
-    // SAFETY: the caller's.
+    // SAFETY: guaranteed by the caller.
     unsafe {
         match panel.registers {
             3 => tile::<S, TILE, 3>(p, panel, pixel, from, to, epilogue),
@@ -198,10 +201,10 @@ unsafe fn tile<S: Simd, const TILE: usize, const WIDTH: usize>(
     epilogue: Epilogue<'_>,
 ) {
     let (inputs, outputs) = (p.inputs, p.outputs);
-    // SAFETY: a panel has `inputs · WIDTH · LANES` weights from its start and as many biases as outputs, padded to registers;
-    // the pixels are within the slices; of the last register only the outputs that exist are read or written.
+    // SAFETY: a panel has `inputs · WIDTH · LANES` weights from its start and as many biases as outputs, padded to
+    // registers; the pixels are within the slices; of the last register only the existing outputs are accessed.
     unsafe {
-        // `wrapping_add`, because `add` is checked in builds with debug assertions, and this loop is all of the cost.
+        // `wrapping_add`, because `add` is checked in builds with debug assertions, and this loop dominates the cost.
         let mut weights = p.weights.as_ptr().wrapping_add(panel.start);
         let mut pixels: [*const f32; TILE] = [from.as_ptr().wrapping_add(pixel * inputs); TILE];
         for t in 1..TILE {
@@ -264,7 +267,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_instruction_set_gives_the_plain_sum(
+        fn run_agrees_with_the_plain_sum_on_every_instruction_set(
             pixels in 1usize..150, inputs in 1usize..70, outputs in 1usize..130, seed: u32, kind in 0usize..3
         ) {
             let from = numbers(seed, pixels * inputs);
@@ -276,7 +279,8 @@ mod tests {
                 let mut to = vec![f32::NAN; pixels * outputs];
                 Pointwise::new(isa, inputs, &weights, &bias).run(&from, &mut to, epilogue);
                 for (at, &found) in to.iter().enumerate() {
-                    let (x, w) = (&from[at / outputs * inputs..][..inputs], &weights[at % outputs * inputs..][..inputs]);
+                    let x = &from[at / outputs * inputs..][..inputs];
+                    let w = &weights[at % outputs * inputs..][..inputs];
                     let sum: f64 = x.iter().zip(w).map(|(&x, &w)| f64::from(x) * f64::from(w)).sum();
                     let sum = sum + f64::from(bias[at % outputs]);
                     let expected = match epilogue {

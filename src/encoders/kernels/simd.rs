@@ -1,19 +1,19 @@
-//! One register of numbers, on each instruction set.
+//! One register of numbers on each instruction set.
 //!
-//! Loads are spelled with those intrinsics that are bare instructions in every build: the plain ones go through
-//! `read_unaligned`, and a dereferenced pointer through checks of its own, which builds with debug assertions (our default
-//! profile) keep inside the innermost loops.
+//! Loads use intrinsics that compile to a single instruction in every build: the usual ones call `read_unaligned`, and
+//! dereferencing a pointer is checked, both of which builds with debug assertions (our default profile) would keep in
+//! the innermost loops.
 
 /// A register of [`Self::LANES`] numbers.
 ///
 /// # Safety
-/// Every function may run only on a processor with the implementor's instructions, and only on pointers that are good for as
-/// many numbers as its name says: `LANES`, or `count` where that is given. They are always inlined, so that a caller compiled
-/// for those instructions gets the bare instruction.
+/// The functions require a processor with the implementor's instructions, and pointers valid for `LANES` numbers, or
+/// `count` where that is a parameter. They are always inlined, so that in a caller compiled for those instructions each
+/// becomes one instruction.
 pub(super) trait Simd: Copy {
     const LANES: usize;
     unsafe fn zero() -> Self;
-    /// One number, everywhere.
+    /// One number in every lane.
     unsafe fn splat(from: *const f32) -> Self;
     unsafe fn load(from: *const f32) -> Self;
     unsafe fn store(self, to: *mut f32);
@@ -23,7 +23,7 @@ pub(super) trait Simd: Copy {
     /// `self · b + c`
     unsafe fn mul_add(self, b: Self, c: Self) -> Self;
     unsafe fn add(self, b: Self) -> Self;
-    /// Into 0..=6.
+    /// Clamps to 0..=6.
     unsafe fn relu6(self) -> Self;
 }
 
@@ -38,7 +38,7 @@ mod x86 {
 
     #[expect(
         clippy::undocumented_unsafe_blocks,
-        reason = "the contract is the trait's, and each body is one instruction"
+        reason = "the trait states the contract, and each body is one instruction"
     )]
     impl Simd for Avx512 {
         const LANES: usize = 16;
@@ -90,7 +90,7 @@ mod x86 {
 
     #[expect(
         clippy::undocumented_unsafe_blocks,
-        reason = "the contract is the trait's, and each body is one instruction"
+        reason = "the trait states the contract, and each body is one instruction"
     )]
     impl Simd for Avx2 {
         const LANES: usize = 8;
@@ -144,11 +144,11 @@ mod x86 {
 #[cfg(target_arch = "x86_64")]
 pub(super) use x86::{Avx2, Avx512};
 
-/// Arrays, of which the compiler makes what the target's baseline has.
+/// Arrays, which the compiler vectorises for the target's baseline.
 #[derive(Clone, Copy)]
 pub(super) struct Portable([f32; 8]);
 
-#[expect(clippy::undocumented_unsafe_blocks, reason = "the contract is the trait's; only the pointers need it here")]
+#[expect(clippy::undocumented_unsafe_blocks, reason = "the trait states the contract; only the pointers need it here")]
 impl Simd for Portable {
     const LANES: usize = 8;
     #[inline(always)]
@@ -191,9 +191,9 @@ impl Simd for Portable {
     }
 }
 
-/// Numbers that begin at a cache line, so that registers do not straddle two.
+/// Numbers aligned to a cache line, so that no register is loaded from two.
 #[derive(Clone)]
-pub(in crate::encoders) struct Aligned {
+pub(in crate::encoders) struct AlignedVec {
     lines: Vec<Line>,
     length: usize,
 }
@@ -202,14 +202,14 @@ pub(in crate::encoders) struct Aligned {
 #[repr(C, align(64))]
 struct Line([f32; 16]);
 
-impl Aligned {
+impl AlignedVec {
     /// `length` zeros.
     pub(in crate::encoders) fn zeros(length: usize) -> Self {
         Self { lines: vec![Line([0.0; 16]); length.div_ceil(16)], length }
     }
 }
 
-impl std::ops::Deref for Aligned {
+impl std::ops::Deref for AlignedVec {
     type Target = [f32];
     fn deref(&self) -> &[f32] {
         // SAFETY: as in `deref_mut`.
@@ -218,9 +218,10 @@ impl std::ops::Deref for Aligned {
     }
 }
 
-impl std::ops::DerefMut for Aligned {
+impl std::ops::DerefMut for AlignedVec {
     fn deref_mut(&mut self) -> &mut [f32] {
-        // SAFETY: `Line` is `repr(C)` around `[f32; 16]` and as large as its alignment, so the lines are 16 numbers each in a row.
+        // SAFETY: `Line` is `repr(C)` around `[f32; 16]` and as large as its alignment, so the lines are contiguous
+        // numbers.
         let all =
             unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast::<f32>(), self.lines.len() * 16) };
         &mut all[..self.length]

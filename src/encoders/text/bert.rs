@@ -1,9 +1,9 @@
-//! BERT's encoder: Devlin et al., "BERT: Pre-training of Deep Bidirectional Transformers for Language Understanding", NAACL 2019,
-//! <https://arxiv.org/abs/1810.04805>.
+//! BERT's encoder: Devlin et al., "BERT: Pre-training of Deep Bidirectional Transformers for Language Understanding",
+//! NAACL 2019, <https://arxiv.org/abs/1810.04805>.
 //!
-//! The tokens of all sentences of a batch stand one after the other, `[tokens, hidden]`, without padding: everything but attention
-//! works on single tokens, and attention looks at one sentence at a time. So a sentence gets the same numbers, bit by bit,
-//! whatever else is in the batch, and nothing is computed for nothing.
+//! The tokens of all texts in a batch are concatenated, `[tokens, hidden]`, without padding: all layers but attention
+//! work on single tokens, and attention is computed for one text at a time. The result for a text is therefore
+//! bit-identical whatever else is in the batch, and no work is spent on padding.
 
 use std::ops::Range;
 
@@ -18,10 +18,10 @@ use crate::{
     },
 };
 
-/// Tokens whose inner activations (four times as wide) are alive at once: they stay in the second-level cache.
+/// Number of tokens whose inner activations (four times as wide) are held at once, so that they fit the L2 cache.
 const TOKEN_BLOCK: usize = 64;
 
-/// The part of `config.json` that matters.
+/// The used part of `config.json`.
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Config {
     pub(super) vocab_size: usize,
@@ -35,7 +35,7 @@ pub(super) struct Config {
     pub(super) layer_norm_eps: f32,
 }
 
-/// The activations that are known.
+/// The supported activations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Activation {
@@ -46,9 +46,10 @@ pub(super) enum Activation {
 pub(super) struct Bert {
     isa: SimdLevel,
     config: Config,
-    /// `[vocab_size, hidden]`
+    /// Word embeddings, `[vocab_size, hidden]`.
     words: Vec<f32>,
-    /// `[max_position_embeddings, hidden]`, the embedding of the first token type added: there is no other here.
+    /// Position embeddings, `[max_position_embeddings, hidden]`, plus the embedding of the first token type, the only
+    /// one used.
     positions: Vec<f32>,
     norm: Norm,
     layers: Vec<Layer>,
@@ -60,7 +61,7 @@ struct Norm {
 }
 
 struct Layer {
-    /// Queries (scaled by 1/√(head size)), keys and values at once: `[hidden] → [3 · hidden]`.
+    /// Queries (scaled by 1/√(head size)), keys and values in one product, `[hidden] → [3 · hidden]`.
     attention: Pointwise,
     attention_output: Pointwise,
     attention_norm: Norm,
@@ -70,7 +71,7 @@ struct Layer {
 }
 
 impl Bert {
-    /// Takes the weights by the names of the published checkpoints. `config`'s heads divide its hidden size.
+    /// Loads the weights by their names in the published checkpoints. The number of heads must divide the hidden size.
     pub(super) fn load(weights: &TensorFile<'_>, config: Config, isa: SimdLevel) -> Result<Self, EncoderError> {
         let hidden = config.hidden_size;
         let norm = |name: String| {
@@ -115,15 +116,15 @@ impl Bert {
         Ok(Self { isa, words, positions, norm: norm("embeddings.LayerNorm".into())?, layers, config })
     }
 
-    /// The last layer's vectors of all tokens, `[tokens, hidden]`, sentence after sentence. Ids are below `vocab_size`, and no
-    /// sentence is longer than `max_position_embeddings`.
-    pub(super) fn forward(&self, sentences: &[&[u32]]) -> Vec<f32> {
+    /// The last layer's vectors of all tokens, `[tokens, hidden]`, text after text. Ids must be below `vocab_size`, and
+    /// a text must not have more than `max_position_embeddings` tokens.
+    pub(super) fn forward(&self, texts: &[&[u32]]) -> Vec<f32> {
         let hidden = self.config.hidden_size;
-        let mut x = Vec::with_capacity(sentences.iter().map(|ids| ids.len()).sum::<usize>() * hidden);
-        let mut places = Vec::with_capacity(sentences.len());
-        for ids in sentences {
+        let mut x = Vec::with_capacity(texts.iter().map(|ids| ids.len()).sum::<usize>() * hidden);
+        let mut ranges = Vec::with_capacity(texts.len());
+        for ids in texts {
             let start = x.len() / hidden;
-            places.push(start..start + ids.len());
+            ranges.push(start..start + ids.len());
             for (&id, position) in ids.iter().zip(self.positions.chunks_exact(hidden)) {
                 let word = &self.words[id as usize * hidden..][..hidden];
                 x.extend(word.iter().zip(position).map(|(a, b)| a + b));
@@ -136,8 +137,8 @@ impl Bert {
         let mut inner = vec![0.0; TOKEN_BLOCK * self.config.intermediate_size];
         for layer in &self.layers {
             layer.attention.run(&x, &mut projected, Epilogue::Linear);
-            for place in &places {
-                self.attend(&projected, place, &mut attended);
+            for range in &ranges {
+                self.attend(&projected, range, &mut attended);
             }
             layer.attention_output.run(&attended, &mut y, Epilogue::Add(&x));
             self.normalise(&mut y, &layer.attention_norm);
@@ -158,13 +159,13 @@ impl Bert {
         self.isa.layer_norm(x, &norm.gain, &norm.bias, self.config.layer_norm_eps);
     }
 
-    /// Scaled dot-product attention among the tokens `place` of one sentence: `projected` is `[tokens, 3 · hidden]`, `attended`
-    /// `[tokens, hidden]`. Keys and values serve as the weights of a matrix product each.
-    fn attend(&self, projected: &[f32], place: &Range<usize>, attended: &mut [f32]) {
+    /// Scaled dot-product attention among the tokens `range` of one text: `projected` is `[tokens, 3 · hidden]`,
+    /// `attended` `[tokens, hidden]`. Keys and values are the weights of one matrix product each.
+    fn attend(&self, projected: &[f32], range: &Range<usize>, attended: &mut [f32]) {
         let hidden = self.config.hidden_size;
         let size = hidden / self.config.num_attention_heads;
-        let tokens = place.len();
-        let rows = projected[place.start * 3 * hidden..place.end * 3 * hidden].chunks_exact(3 * hidden);
+        let tokens = range.len();
+        let rows = projected[range.start * 3 * hidden..range.end * 3 * hidden].chunks_exact(3 * hidden);
         let mut queries = vec![0.0; tokens * size];
         let mut keys = vec![0.0; tokens * size];
         let mut values = vec![0.0; size * tokens];
@@ -181,10 +182,10 @@ impl Bert {
             }
             Pointwise::new(self.isa, size, &keys, &zeros[..tokens]).run(&queries, &mut scores, Epilogue::Linear);
             self.isa.softmax(&mut scores, tokens);
-            // The queries have served, and their place has the result's shape.
+            // The queries are no longer needed, and the result has their shape.
             Pointwise::new(self.isa, tokens, &values, &zeros[..size]).run(&scores, &mut queries, Epilogue::Linear);
             for (token, result) in queries.chunks_exact(size).enumerate() {
-                attended[(place.start + token) * hidden + head * size..][..size].copy_from_slice(result);
+                attended[(range.start + token) * hidden + head * size..][..size].copy_from_slice(result);
             }
         }
     }
@@ -200,13 +201,13 @@ mod tests {
 
     use super::*;
 
-    /// A small network that no register width divides, with the same random weights here and in candle-transformers.
+    /// A small network whose sizes no register width divides, with the same random weights in candle-transformers.
     #[test]
-    fn agrees_with_candle_transformers_on_every_instruction_set() -> candle_core::Result<()> {
+    fn forward_agrees_with_candle_transformers_on_every_instruction_set() -> candle_core::Result<()> {
         let sizes = serde_json::json!({
-            "vocab_size": 50, "hidden_size": 42, "num_hidden_layers": 2, "num_attention_heads": 3, "intermediate_size": 75,
-            "hidden_act": "gelu", "max_position_embeddings": 90, "type_vocab_size": 2, "layer_norm_eps": 1e-12,
-            "hidden_dropout_prob": 0.1, "initializer_range": 0.02, "pad_token_id": 0
+            "vocab_size": 50, "hidden_size": 42, "num_hidden_layers": 2, "num_attention_heads": 3,
+            "intermediate_size": 75, "hidden_act": "gelu", "max_position_embeddings": 90, "type_vocab_size": 2,
+            "layer_norm_eps": 1e-12, "hidden_dropout_prob": 0.1, "initializer_range": 0.02, "pad_token_id": 0
         });
         let variables = VarMap::new();
         let builder = VarBuilder::from_varmap(&variables, DType::F32, &Device::Cpu);
@@ -220,21 +221,20 @@ mod tests {
         let bytes = safetensors::serialize(&tensors, None).expect("serializes");
         let weights = TensorFile::parse(Path::new("random"), &bytes).expect("parses");
 
-        let sentences: Vec<Vec<u32>> =
-            [1, 7, 90, 16].map(|length| (0..length).map(|at| at * 7 % 50).collect()).to_vec();
-        let together: Vec<&[u32]> = sentences.iter().map(Vec::as_slice).collect();
+        let texts: Vec<Vec<u32>> = [1, 7, 90, 16].map(|length| (0..length).map(|at| at * 7 % 50).collect()).to_vec();
+        let together: Vec<&[u32]> = texts.iter().map(Vec::as_slice).collect();
         for isa in SimdLevel::available() {
             let config: Config = serde_json::from_value(sizes.clone()).expect("our config");
             let ours = Bert::load(&weights, config, isa).expect("loads");
             let all = ours.forward(&together);
             let mut start = 0;
             for ids in &together {
-                let mine = &all[start..start + ids.len() * 42];
-                start += mine.len();
-                assert_eq!(ours.forward(&[ids]), mine, "alone and in a batch, bit by bit");
+                let result = &all[start..start + ids.len() * 42];
+                start += result.len();
+                assert_eq!(ours.forward(&[ids]), result, "bit-identical alone and in a batch");
                 let ids = Tensor::new(*ids, &Device::Cpu)?.unsqueeze(0)?;
                 let expected = theirs.forward(&ids, &ids.zeros_like()?, None)?.flatten_all()?.to_vec1::<f32>()?;
-                for (a, b) in mine.iter().zip(&expected) {
+                for (a, b) in result.iter().zip(&expected) {
                     assert!((a - b).abs() < 2e-3, "{isa:?}: {a} for {b}");
                 }
             }

@@ -1,4 +1,4 @@
-//! MiniLM as sentence-transformers uses it: BERT, the mean of its token vectors under the mask, norm 1.
+//! MiniLM as in sentence-transformers: BERT, the mean of its token vectors under the mask, scaled to norm 1.
 //!
 //! Reimers and Gurevych, "Sentence-BERT: Sentence Embeddings using Siamese BERT-Networks", EMNLP 2019,
 //! <https://arxiv.org/abs/1908.10084>.
@@ -19,11 +19,11 @@ use crate::{
     },
 };
 
-/// Tokens that go through the network at once, but at least one sentence: enough to make the most of each weight that is read,
-/// and few enough that their activations take some ten megabytes.
+/// Maximum number of tokens in a batch of more than one text: enough to amortise reading the weights, and few enough
+/// that the activations take about ten megabytes.
 const BATCH_TOKENS: usize = 512;
 
-/// The sentence encoder.
+/// The text encoder.
 pub(in crate::encoders) struct MiniLm {
     id: String,
     dims: usize,
@@ -55,7 +55,7 @@ impl MiniLm {
         if config.hidden_size != manifest.dims || config.max_position_embeddings < max_tokens {
             let (dims, most) = (config.hidden_size, config.max_position_embeddings);
             let reason = format!(
-                "it has {dims} dimensions and at most {most} tokens, the manifest says {} and {max_tokens}",
+                "it has {dims} dimensions and a maximum of {most} tokens, the manifest requires {} and {max_tokens}",
                 manifest.dims
             );
             return Err(EncoderError::damaged(&config_path, reason));
@@ -66,21 +66,21 @@ impl MiniLm {
         Ok(Self { id, dims: manifest.dims, tokenizer, network })
     }
 
-    /// The features of some texts' tokens.
+    /// The features of some texts.
     fn batch(&self, texts: &[&[u32]]) -> Vec<Vec<f32>> {
         let hidden = self.network.forward(texts);
         let mut rest = hidden.as_slice();
         let mut features = Vec::with_capacity(texts.len());
         for ids in texts {
-            let (mine, others) = rest.split_at(ids.len() * self.dims);
-            features.push(pooled(mine, self.dims));
+            let (own, others) = rest.split_at(ids.len() * self.dims);
+            features.push(pooled(own, self.dims));
             rest = others;
         }
         features
     }
 }
 
-/// Cuts texts of these lengths into batches of at most [`BATCH_TOKENS`], and into at least `threads` if there are so many.
+/// Groups texts of these lengths into batches of at most [`BATCH_TOKENS`], and at least `threads` batches if possible.
 fn batches(lengths: &[usize], threads: usize) -> Vec<Range<usize>> {
     let share = lengths.iter().sum::<usize>().div_ceil(threads.max(1)).min(BATCH_TOKENS);
     let mut batches = Vec::new();
@@ -137,11 +137,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn batches_hold_every_sentence_once_in_order(
+        fn batches_contain_every_text_once_in_order(
             lengths in prop::collection::vec(2usize..256, 0..100), threads in 0usize..9
         ) {
             let batches = batches(&lengths, threads);
-            prop_assert_eq!(batches.iter().cloned().flatten().collect::<Vec<_>>(), (0..lengths.len()).collect::<Vec<_>>());
+            let covered: Vec<usize> = batches.iter().cloned().flatten().collect();
+            prop_assert_eq!(covered, (0..lengths.len()).collect::<Vec<_>>());
             for batch in &batches {
                 prop_assert!(batch.len() == 1 || lengths[batch.clone()].iter().sum::<usize>() <= BATCH_TOKENS);
             }

@@ -1,7 +1,7 @@
-//! Sentences as their tokens: what [`crate::model`]'s sentence CNN learns from.
+//! Token ids as features, from which the text CNN of [`crate::model`] learns.
 //!
-//! A token is two numbers, its id's digits to the base 2048: features are kept as f16, which holds no larger whole numbers
-//! exactly. Behind the last token all is 0, the id of padding.
+//! A token takes two numbers, the digits of its id in base 2048: features are stored as f16, which represents no larger
+//! integers exactly. After the last token all numbers are 0, the id of padding.
 
 use std::path::{Path, PathBuf};
 
@@ -14,19 +14,19 @@ use crate::encoders::{
     tensor_file::{self, TensorFile},
 };
 
-/// The base in which ids are written.
+/// Base of the digits of an id.
 const BASE: u32 = 2048;
 
-/// The tensor that says what each token means to the network that the tokenizer is of.
+/// Tensor with the pretrained embeddings of the tokens.
 const TABLE: &str = "embeddings.word_embeddings.weight";
 
-/// The ids of the tokens that features stand for.
+/// The token ids in a feature vector.
 pub fn token_ids(features: &[f32]) -> impl Iterator<Item = u32> {
     let (digits, _) = features.as_chunks::<2>();
     digits.iter().map(|[high, low]| *high as u32 * BASE + *low as u32).take_while(|&id| id != 0)
 }
 
-/// The encoder.
+/// The text encoder whose features are token ids.
 pub(in crate::encoders) struct TokenFeatureEncoder {
     id: String,
     max_tokens: usize,
@@ -36,7 +36,7 @@ pub(in crate::encoders) struct TokenFeatureEncoder {
 }
 
 impl TokenFeatureEncoder {
-    /// Reads the tokenizer that `manifest` describes from `dir/<id>/`.
+    /// Loads the tokenizer that `manifest` describes from `dir/<id>/`.
     pub(in crate::encoders) fn open(
         dir: &Path,
         manifest: &Manifest,
@@ -53,7 +53,7 @@ impl TokenFeatureEncoder {
 
     fn features(&self, ids: &[u32]) -> Vec<f32> {
         let mut features = Vec::with_capacity(2 * self.max_tokens);
-        // Somebody may write the padding itself; it says nothing.
+        // A text may contain the padding token literally.
         for &id in ids.iter().filter(|&&id| id != 0) {
             features.extend([(id / BASE) as f32, (id % BASE) as f32]);
         }
@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ids_end_at_the_padding() {
+    fn token_ids_end_at_the_padding() {
         assert_eq!(
             token_ids(&[0.0, 7.0, 14.0, 1849.0, 1.0, 0.0, 0.0, 0.0, 0.0, 3.0]).collect::<Vec<_>>(),
             [7, 30521, 2048]

@@ -6,8 +6,8 @@ use tokenizers::TruncationParams;
 
 use crate::encoders::EncoderError;
 
-/// Maximum number of characters that are tokenized. 256 tokens of prose take about 1300; the tokenizer's time and memory
-/// grow with the text, and a text without spaces or of unknown words could have any length.
+/// Maximum number of characters that are tokenized. 256 tokens of prose take about 1300; the tokenizer's time and
+/// memory grow with the text, and a text without spaces or of unknown words could have any length.
 pub(super) const MAX_CHARACTERS: usize = 8192;
 
 /// A text as token ids.
@@ -26,8 +26,8 @@ pub(super) struct Tokenizer {
 }
 
 impl Tokenizer {
-    /// Parses `tokenizer.json` from `bytes`; `path` is for messages. Texts are truncated to `max_tokens`, and token ids must
-    /// be below `vocabulary`.
+    /// Parses `tokenizer.json` from `bytes`; `path` is for messages. Texts are truncated to `max_tokens`, and token ids
+    /// must be below `vocabulary`.
     pub(super) fn parse(path: &Path, bytes: &[u8], max_tokens: usize, vocabulary: usize) -> Result<Self, EncoderError> {
         let damaged = |e: tokenizers::Error| EncoderError::damaged(path, e);
         let mut inner = tokenizers::Tokenizer::from_bytes(bytes).map_err(damaged)?;

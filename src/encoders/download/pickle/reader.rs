@@ -1,16 +1,16 @@
-//! Bytes with a position, and errors that name it.
+//! A byte reader whose errors state the position.
 
-/// Where and why a file was not understood.
+/// An error in the content of a file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("at byte {at}: {what}")]
 pub(in crate::encoders::download) struct Malformed {
     /// Position in the file.
     pub(in crate::encoders::download) at: usize,
-    /// What was met, and what is allowed.
+    /// What was found, and what is allowed.
     pub(in crate::encoders::download) what: String,
 }
 
-/// Bytes with a position.
+/// A byte slice with a read position.
 #[derive(Debug, Clone)]
 pub(in crate::encoders::download) struct Reader<'a> {
     bytes: &'a [u8],
@@ -22,12 +22,12 @@ impl<'a> Reader<'a> {
         Self { bytes, at: 0 }
     }
 
-    /// An error at the present position.
+    /// An error at the current position.
     pub(in crate::encoders::download) fn malformed(&self, what: impl Into<String>) -> Malformed {
         Malformed { at: self.at, what: what.into() }
     }
 
-    /// Bytes that are left.
+    /// Number of remaining bytes.
     pub(in crate::encoders::download) fn left(&self) -> usize {
         self.bytes.len() - self.at
     }
@@ -36,8 +36,7 @@ impl<'a> Reader<'a> {
     pub(in crate::encoders::download) fn take(&mut self, count: usize) -> Result<&'a [u8], Malformed> {
         let (at, left) = (self.at, self.left());
         let taken = self.bytes[at..].get(..count);
-        let taken =
-            taken.ok_or_else(|| self.malformed(format!("{count} more bytes are needed, but the file has {left}")))?;
+        let taken = taken.ok_or_else(|| self.malformed(format!("{count} more bytes expected, the file has {left}")))?;
         self.at += count;
         Ok(taken)
     }
@@ -49,7 +48,7 @@ impl<'a> Reader<'a> {
         Ok(array)
     }
 
-    /// Text up to the next line feed, which is taken too.
+    /// Text up to the next line feed, which is consumed.
     pub(super) fn line(&mut self) -> Result<&'a str, Malformed> {
         let length = self.bytes[self.at..].iter().take(256).position(|&b| b == b'\n');
         let length = length.ok_or_else(|| self.malformed("a name of more than 255 bytes"))?;

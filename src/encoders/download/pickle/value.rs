@@ -1,7 +1,7 @@
-//! A pickle machine that can build the few things a torch state dict consists of, and nothing else: no imports, no code.
+//! The values that a torch state dict consists of.
 //!
-//! Values live in an arena and refer to each other by position, so shared and cyclic ones are harmless and nothing recurses.
-//! Memory stays within a constant factor of the input, whatever the input says.
+//! They are stored in an arena and refer to each other by position, so shared and cyclic values are harmless and
+//! nothing is recursive.
 
 /// Position of a value in the arena.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -28,27 +28,27 @@ impl Global {
     }
 }
 
-/// What a pickle can build.
+/// A value of a pickle.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::encoders::download) enum Value {
     None,
     Bool(bool),
     Int(i64),
-    /// Too long for an i64; little-endian two's complement.
+    /// An integer that exceeds an i64, as little-endian two's complement.
     Long(Vec<u8>),
     Str(String),
     Tuple(Vec<Ref>),
     List(Vec<Ref>),
     Dict(Vec<(Ref, Ref)>),
     Global(Global),
-    /// A persistent id: the tuple that names a storage.
+    /// A persistent id: the tuple that identifies a storage.
     Persistent(Ref),
     /// `_rebuild_tensor_v2` with the tuple of its arguments.
     Tensor(Ref),
 }
 
 impl Value {
-    /// What messages call it.
+    /// Name of its type in messages.
     pub(in crate::encoders::download) fn kind(&self) -> &'static str {
         match self {
             Self::None => "None",
@@ -69,7 +69,7 @@ impl Value {
 #[derive(Debug)]
 pub(in crate::encoders::download) struct Pickle {
     pub(super) arena: Vec<Value>,
-    /// The value that the pickle is.
+    /// The top-level value.
     pub(in crate::encoders::download) root: Ref,
 }
 

@@ -1,22 +1,25 @@
-//! The stack machine: one opcode at a time, only those that a state dict needs.
+//! The stack machine that evaluates a pickle, restricted to the opcodes of a state dict: it imports nothing and runs no
+//! code.
+//!
+//! Memory is bounded by a constant factor of the input size.
 
 use std::collections::HashMap;
 
 use super::{Global, Malformed, Pickle, Reader, Ref, Value};
 
-/// A state dict has some ten objects a tensor; no network that we run has a hundred thousand tensors.
+/// A state dict has about ten objects per tensor, and no supported network has a hundred thousand tensors.
 const MAX_OBJECTS: usize = 1 << 20;
 
-/// The state while a pickle is read.
+/// The state of the machine.
 struct Machine {
     arena: Vec<Value>,
     stack: Vec<Ref>,
-    /// Heights of the stack at which a MARK stands.
+    /// Heights of the stack at each MARK.
     marks: Vec<usize>,
     memo: HashMap<u32, Ref>,
 }
 
-/// Reads one pickle of protocol 2 and leaves the reader behind its STOP.
+/// Reads one pickle of protocol 2 and leaves the reader after its STOP.
 pub(in crate::encoders::download) fn read(reader: &mut Reader<'_>) -> Result<Pickle, Malformed> {
     let mut machine = Machine { arena: Vec::new(), stack: Vec::new(), marks: Vec::new(), memo: HashMap::new() };
     loop {
@@ -31,7 +34,7 @@ pub(in crate::encoders::download) fn read(reader: &mut Reader<'_>) -> Result<Pic
     }
 }
 
-/// A fault of the file knows its place; one of the machine stands where its opcode does.
+/// An error of the file has a position; an error of the machine gets the position of its opcode.
 enum Fault {
     File(Malformed),
     Machine(String),
@@ -48,14 +51,14 @@ fn fault<T>(what: impl Into<String>) -> Result<T, Fault> {
 }
 
 impl Machine {
-    /// Runs one opcode; the finished value after STOP.
+    /// Executes one opcode; returns the result at STOP.
     fn step(&mut self, reader: &mut Reader<'_>) -> Result<Option<Ref>, Fault> {
         let [opcode] = reader.array()?;
         match opcode {
             // PROTO
             0x80 => match reader.array()? {
                 [2] => {}
-                [other] => return fault(format!("pickle protocol {other}; allowed is 2")),
+                [other] => return fault(format!("pickle protocol {other}, expected 2")),
             },
             // STOP
             b'.' => return self.pop().map(Some),
@@ -81,7 +84,7 @@ impl Machine {
             b'c' => {
                 let (module, name) = (reader.line()?, reader.line()?);
                 let Some(global) = Global::named(module, name) else {
-                    return fault(format!("an import of `{module}.{name}`, which is not among the allowed names"));
+                    return fault(format!("an import of `{module}.{name}`, which is not allowed"));
                 };
                 self.push(Value::Global(global))?;
             }
@@ -127,15 +130,15 @@ impl Machine {
                 self.push(Value::Persistent(id))?;
             }
             b'R' => self.reduce()?,
-            // BUILD: gives a state dict its `_metadata`, of which nothing is needed.
+            // BUILD: sets the `_metadata` of a state dict, which is not needed.
             b'b' => {
                 self.pop()?;
                 match self.top()? {
                     Value::Dict(_) => {}
-                    other => return fault(format!("BUILD of {}; allowed is a dict", other.kind())),
+                    other => return fault(format!("BUILD of {}, expected a dict", other.kind())),
                 }
             }
-            other => return fault(format!("opcode {other:#04x}, which no state dict needs")),
+            other => return fault(format!("opcode {other:#04x}, which is not allowed in a state dict")),
         }
         Ok(None)
     }
@@ -164,14 +167,14 @@ impl Machine {
 
     fn pop(&mut self) -> Result<Ref, Fault> {
         match self.height() {
-            0 => fault("an opcode that takes more from the stack than is there"),
+            0 => fault("a stack underflow"),
             _ => Ok(self.stack.swap_remove(self.stack.len() - 1)),
         }
     }
 
     fn pop_many(&mut self, count: usize) -> Result<Vec<Ref>, Fault> {
         if self.height() < count {
-            return fault("an opcode that takes more from the stack than is there");
+            return fault("a stack underflow");
         }
         Ok(self.stack.split_off(self.stack.len() - count))
     }
@@ -186,7 +189,7 @@ impl Machine {
     fn top(&mut self) -> Result<&mut Value, Fault> {
         match self.stack.last() {
             Some(&Ref(at)) if self.height() > 0 => Ok(&mut self.arena[at as usize]),
-            _ => fault("an opcode that takes more from the stack than is there"),
+            _ => fault("a stack underflow"),
         }
     }
 
@@ -220,17 +223,17 @@ impl Machine {
 
     fn recall(&mut self, name: u32) -> Result<(), Fault> {
         match self.memo.get(&name) {
-            // The stack may not outgrow the arena's limit by recalling.
+            // Otherwise the stack could grow beyond the limit of the arena.
             Some(_) if self.stack.len() >= MAX_OBJECTS => fault(format!("more than {MAX_OBJECTS} objects")),
             Some(&value) => {
                 self.stack.push(value);
                 Ok(())
             }
-            None => fault(format!("a recall of memo {name}, which was never put")),
+            None => fault(format!("memo {name}, which was never stored")),
         }
     }
 
-    /// REDUCE: a call, of which two are allowed.
+    /// REDUCE: a call; two functions are allowed.
     fn reduce(&mut self) -> Result<(), Fault> {
         let arguments = self.pop()?;
         let function = self.pop()?;
@@ -245,7 +248,7 @@ impl Machine {
     }
 }
 
-/// A LONG1: little-endian two's complement, an i64 where it fits.
+/// A LONG1: little-endian two's complement, as an i64 if it fits.
 fn long(bytes: &[u8]) -> Value {
     if bytes.len() > 8 {
         return Value::Long(bytes.to_vec());
@@ -266,40 +269,40 @@ mod tests {
     }
 
     #[test]
-    fn what_runs_code_is_refused_by_name() {
+    fn imports_and_calls_that_run_code_are_refused() {
         assert_eq!(
             refusal(b"\x80\x02cos\nsystem\nX\x02\0\0\0ls\x85R."),
-            "at byte 2: an import of `os.system`, which is not among the allowed names"
+            "at byte 2: an import of `os.system`, which is not allowed"
         );
         // INST, OBJ, NEWOBJ, EXT1, STACK_GLOBAL
         for opcode in [b'i', b'o', 0x81, 0x82, 0x93] {
-            assert!(refusal(&[0x80, 2, opcode, 0, b'.']).contains("which no state dict needs"));
+            assert!(refusal(&[0x80, 2, opcode, 0, b'.']).contains("which is not allowed in a state dict"));
         }
     }
 
     #[test]
-    fn stack_memo_and_lengths_are_checked() {
-        for (bytes, said) in [
-            (&b"."[..], "at byte 0: an opcode that takes more"),
-            (b"(.", "at byte 1: an opcode that takes more"),
+    fn read_checks_stack_memo_and_lengths() {
+        for (bytes, message) in [
+            (&b"."[..], "at byte 0: a stack underflow"),
+            (b"(.", "at byte 1: a stack underflow"),
             (b"t.", "needs a mark"),
-            (b"Ns.", "takes more"),
-            (b"NNN\x86s.", "takes more"),
+            (b"Ns.", "a stack underflow"),
+            (b"NNN\x86s.", "a stack underflow"),
             (b"}(Nu.", "a key without a value"),
             (b"h\x07.", "memo 7"),
-            (b"X\xff\xff\xff\xffab", "4294967295 more bytes are needed, but the file has 2"),
+            (b"X\xff\xff\xff\xffab", "4294967295 more bytes expected, the file has 2"),
             (b"X\x01\0\0\0\xff.", "not UTF-8"),
             (b"\x80\x04.", "protocol 4"),
             (b"NNR.", "a call of None"),
             (b"N", "1 more bytes"),
         ] {
             let error = refusal(bytes);
-            assert!(error.contains(said), "{bytes:?}: {error}");
+            assert!(error.contains(message), "{bytes:?}: {error}");
         }
     }
 
     #[test]
-    fn integers_of_all_widths() {
+    fn read_integers_of_all_widths() {
         for (bytes, value) in [
             (&b"K\xff."[..], Value::Int(255)),
             (b"M\xff\xff.", Value::Int(65_535)),
@@ -315,12 +318,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+        fn read_never_panics_on_any_bytes(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
             drop(read(&mut Reader::new(&bytes)));
         }
 
         #[test]
-        fn any_row_of_allowed_opcodes_is_read_or_refused(
+        fn read_never_panics_on_allowed_opcodes(
             opcodes in prop::collection::vec(prop::sample::select(&b"N)(]}tausqhQRb.\x85\x86\x87\x88"[..]), 0..2000)
         ) {
             let mut bytes = Vec::new();
