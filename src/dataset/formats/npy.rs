@@ -144,13 +144,13 @@ fn floats(path: &Path) -> Result<Matrix, DatasetError> {
 /// Reads the labels of each pair.
 fn class_numbers(path: &Path) -> Result<Vec<Vec<u32>>, DatasetError> {
     /// Labels are indices into a list of names, so a larger number is an error.
-    const LABEL_COUNT: i64 = 1_000_000;
+    const MAX_LABELS: i64 = 1_000_000;
     let (file, _, cols) = open(path)?;
     let numbers = integers(file, path)?;
     let Some(cols) = cols.filter(|&cols| cols > 1) else {
         let class = |(row, &number): (usize, &i64)| match u32::try_from(number) {
-            Ok(class) if number < LABEL_COUNT => Ok(vec![class]),
-            _ => refuse(path, format!("row {row} is {number}; labels must be 0 to {}", LABEL_COUNT - 1)),
+            Ok(class) if number < MAX_LABELS => Ok(vec![class]),
+            _ => refuse(path, format!("row {row} is {number}; labels must be 0 to {}", MAX_LABELS - 1)),
         };
         return numbers.iter().enumerate().map(class).collect();
     };

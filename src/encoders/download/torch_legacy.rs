@@ -251,13 +251,13 @@ mod tests {
     }
 
     #[test]
-    fn a_view_beyond_its_storage_or_larger_than_the_file_is_refused() {
+    fn read_refuses_a_view_that_exceeds_its_storage_or_the_file() {
         let file = file();
         let shape = file.windows(4).position(|w| w == b"K\x02K\x03").expect("the shape stands in the file");
         let mut beyond = file.clone();
         beyond[shape + 3] = 4;
         let error = read(&beyond).expect_err("refused").to_string();
-        assert!(error.contains("tensor `w`: it reaches beyond its storage of 6 numbers"), "{error}");
+        assert!(error.contains("tensor `w`: it exceeds its storage of 6 numbers"), "{error}");
         // Strides of 0 would repeat one number without end.
         let mut endless = file.clone();
         endless[shape..shape + 9].copy_from_slice(b"K\xffK\xff\x86K\0K\0");

@@ -187,7 +187,7 @@ impl ImageEncoder for EfficientNetLite {
     }
 }
 
-/// TensorFile with their batch norm folded in: `w' = w · γ / √(σ² + ε)`, `b' = β - μ · γ / √(σ² + ε)`.
+/// Weights with their batch norm folded in: `w' = w · γ / √(σ² + ε)`, `b' = β - μ · γ / √(σ² + ε)`.
 struct Folded<'a> {
     weights: &'a TensorFile<'a>,
     isa: SimdLevel,
@@ -195,7 +195,7 @@ struct Folded<'a> {
 }
 
 impl Folded<'_> {
-    /// TensorFile `[outputs, …]` and bias `[outputs]`.
+    /// Weights `[outputs, …]` and bias `[outputs]`.
     fn take(&self, convolution: &str, norm: &str, shape: &[usize]) -> Result<(Vec<f32>, Vec<f32>), EncoderError> {
         let mut weights = self.weights.take(&format!("{convolution}.weight"), shape)?;
         let norm = |part: &str| self.weights.take(&format!("{norm}.{part}"), &shape[..1]);
