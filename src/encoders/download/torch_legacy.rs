@@ -253,7 +253,7 @@ mod tests {
     #[test]
     fn read_refuses_a_view_that_exceeds_its_storage_or_the_file() {
         let file = file();
-        let shape = file.windows(4).position(|w| w == b"K\x02K\x03").expect("the shape stands in the file");
+        let shape = file.windows(4).position(|w| w == b"K\x02K\x03").expect("the shape is in the file");
         let mut beyond = file.clone();
         beyond[shape + 3] = 4;
         let error = read(&beyond).expect_err("refused").to_string();

@@ -20,7 +20,6 @@ pub(super) const LONG_FILES: &[&str] = &["src/catalog/items/filter.rs"];
 
 /// Files with wider lines.
 pub(super) const WIDE_FILES: &[&str] = &[
-    "benches/encoders.rs",
     "benches/index/data.rs",
     "benches/index/diptych_only.rs",
     "benches/index/main.rs",
@@ -65,43 +64,6 @@ pub(super) const WIDE_FILES: &[&str] = &[
     "src/core/mod.rs",
     "src/core/picture.rs",
     "src/core/vector.rs",
-    "src/dataset/demo/captions.rs",
-    "src/dataset/demo/collection.rs",
-    "src/dataset/demo/mod.rs",
-    "src/dataset/demo/openclipart.rs",
-    "src/dataset/demo/packages.rs",
-    "src/dataset/demo/packages/tests.rs",
-    "src/dataset/formats/csv.rs",
-    "src/dataset/formats/jsonl.rs",
-    "src/dataset/formats/npy.rs",
-    "src/dataset/image/decode.rs",
-    "src/dataset/image/decode/tests.rs",
-    "src/dataset/image/jpeg.rs",
-    "src/dataset/image/limits.rs",
-    "src/dataset/image/svg/render.rs",
-    "src/dataset/limits.rs",
-    "src/dataset/reader.rs",
-    "src/dataset/reader/tests.rs",
-    "src/encoders/download/pickle/value.rs",
-    "src/encoders/download/pull.rs",
-    "src/encoders/download/torch_legacy.rs",
-    "src/encoders/encoder.rs",
-    "src/encoders/error.rs",
-    "src/encoders/image/efficientnet.rs",
-    "src/encoders/image/preprocess.rs",
-    "src/encoders/kernels/activation.rs",
-    "src/encoders/kernels/depthwise.rs",
-    "src/encoders/kernels/linear.rs",
-    "src/encoders/kernels/mod.rs",
-    "src/encoders/kernels/pointwise.rs",
-    "src/encoders/kernels/simd.rs",
-    "src/encoders/mod.rs",
-    "src/encoders/registry.rs",
-    "src/encoders/tensor_file.rs",
-    "src/encoders/text/bert.rs",
-    "src/encoders/text/minilm.rs",
-    "src/encoders/text/token_features.rs",
-    "src/encoders/text/tokenizer.rs",
     "src/engine/ingest/bulk.rs",
     "src/engine/ingest/encode.rs",
     "src/engine/ingest/group_commit.rs",
@@ -178,16 +140,8 @@ pub(super) const WIDE_FILES: &[&str] = &[
 ];
 
 /// Folders whose `mod.rs` does not open with a question, or that have none.
-pub(super) const WITHOUT_QUESTION: &[&str] = &[
-    "src/dataset",
-    "src/encoders",
-    "src/encoders/kernels",
-    "src/index/hnsw",
-    "src/index/kernels",
-    "src/index/live",
-    "src/index/store",
-    "src/maintenance/backup",
-];
+pub(super) const WITHOUT_QUESTION: &[&str] =
+    &["src/index/hnsw", "src/index/kernels", "src/index/live", "src/index/store", "src/maintenance/backup"];
 
 /// Retired names of files that are still there.
 pub(super) const REMAINING_FILES: &[&str] = &["static/admin/map.js"];
