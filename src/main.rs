@@ -1,19 +1,18 @@
-//! The `diptych` binary: settings, log, runtime, verb.
+//! The `diptych` binary: reads the settings, starts log and runtime, and runs the command.
 
 use std::process::ExitCode;
 
 use diptych::{
-    cli,
-    config::{Config, SettingsError, Verb},
+    config::{Cli, Command, SettingsError},
     telemetry,
 };
 
-/// Steps of a training take and give back tens of megabytes; the system's allocator asks the kernel for fresh pages each time.
+/// Training allocates and frees tens of megabytes per step, for which the system's allocator asks the kernel for pages each time.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let (config, settings) = match Config::read(std::env::args_os()) {
+    let (cli, settings) = match Cli::read(std::env::args_os()) {
         Ok(read) => read,
         Err(SettingsError::CommandLine(error)) => error.exit(),
         Err(error) => {
@@ -22,15 +21,15 @@ fn main() -> ExitCode {
         }
     };
     let run = || -> anyhow::Result<ExitCode> {
-        // A filter that cannot be understood is one of the faults that a check is asked for.
-        if !matches!(config.verb, Verb::Config(_)) {
-            telemetry::start(&config.common)?;
+        // `config check` reports an invalid log filter itself, among other faults.
+        if !matches!(cli.command, Command::Config(_)) {
+            telemetry::start(&cli.common)?;
         }
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        let ended = runtime.block_on(cli::run(config, &settings));
-        // A blocking job that ignores its stop flag must not hold the process.
+        let result = runtime.block_on(diptych::cli::run(cli, &settings));
+        // A blocking job that ignores its stop flag must not keep the process running.
         runtime.shutdown_timeout(std::time::Duration::from_secs(2));
-        ended
+        result
     };
     match run() {
         Ok(code) => code,

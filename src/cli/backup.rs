@@ -3,20 +3,21 @@
 use std::{path::Path, process::ExitCode};
 
 use super::{
-    context::Shared,
+    context::Context,
     output::{megabytes, seconds, stopped},
 };
 use crate::maintenance::{BackupTo, backup};
 
-pub(super) async fn run(shared: &Shared, file: Option<&Path>, replace: bool) -> anyhow::Result<ExitCode> {
-    let collection = shared.existing_library().await?;
-    let made = backup(&collection, BackupTo { path: file, replace }, shared.progress(), shared.stop.flag()).await;
-    let made = shared.finished(made)?;
+pub(super) async fn run(context: &Context, file: Option<&Path>, replace: bool) -> anyhow::Result<ExitCode> {
+    let collection = context.existing_collection().await?;
+    let made =
+        backup(&collection, BackupTo { path: file, replace }, context.dyn_progress(), context.shutdown.flag()).await;
+    let made = context.finished(made)?;
     collection.catalog.close().await;
-    let Some(made) = made else { return Ok(stopped("there is no backup, and nothing is left of it")) };
-    // Where the backup lies in the data folder it is named from there.
+    let Some(made) = made else { return Ok(stopped("there is no backup and no files remain")) };
+    // The path is relative to the data folder if the backup is in there.
     println!("backup    {}", collection.data_dir.root().join(&made.file).display());
-    println!("holds     {} items, {} pictures", made.items, made.pictures);
+    println!("contains  {} items, {} images", made.items, made.pictures);
     println!("size      {}, written in {}", megabytes(made.bytes), seconds(made.seconds));
     println!("sha256    {}", made.sha256);
     if made.missing > 0 {

@@ -3,21 +3,21 @@
 use std::process::ExitCode;
 
 use super::{
-    context::Shared,
+    context::Context,
     output::{megabytes, seconds, stopped},
 };
 use crate::maintenance::{Removed, compact};
 
-pub(super) async fn run(shared: &Shared) -> anyhow::Result<ExitCode> {
-    let collection = shared.existing_library().await?;
-    let done = compact(&collection, shared.progress(), shared.stop.flag()).await;
-    let done = shared.finished(done)?;
+pub(super) async fn run(context: &Context) -> anyhow::Result<ExitCode> {
+    let collection = context.existing_collection().await?;
+    let done = compact(&collection, context.dyn_progress(), context.shutdown.flag()).await;
+    let done = context.finished(done)?;
     collection.catalog.close().await;
-    let Some(done) = done else { return Ok(stopped("what was given back until then is; the same command goes on")) };
+    let Some(done) = done else { return Ok(stopped("run the same command again to continue")) };
     let Removed { features, pictures, thumbnails, generations, temporaries } = done.removed;
     println!(
-        "removed {features} features, {pictures} pictures, {thumbnails} thumbnails, {generations} generations of the index, \
-         {temporaries} leftovers"
+        "removed {features} features, {pictures} images, {thumbnails} thumbnails, {generations} generations of the index, \
+         {temporaries} temporary files"
     );
     let (before, after) = (megabytes(done.bytes_before), megabytes(done.bytes_after));
     println!("{before} before, {after} after, in {}", seconds(done.seconds));

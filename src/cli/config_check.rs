@@ -1,5 +1,5 @@
-//! `diptych config check`: all settings, who set each, and what `serve` would stumble over. Nothing is started, made or
-//! changed.
+//! `diptych config check`: prints all settings with their sources, and reports what would keep `serve` from starting. Starts and
+//! changes nothing.
 
 use std::{
     net::TcpListener,
@@ -9,7 +9,7 @@ use std::{
 
 use rustix::fs::Access;
 
-use super::{context::Shared, encoder_loading, serve::open_to_others};
+use super::{context::Context, encoder_loading, serve::unprotected};
 use crate::{
     catalog::{Catalog, ModelRecord},
     config::{Common, ServeArgs, Setting},
@@ -17,24 +17,27 @@ use crate::{
     telemetry,
 };
 
-pub(super) async fn run(shared: &Shared, args: &ServeArgs, settings: &[Setting]) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(context: &Context, args: &ServeArgs, settings: &[Setting]) -> anyhow::Result<ExitCode> {
     let width = |of: fn(&Setting) -> &str| settings.iter().map(|s| of(s).chars().count()).max().unwrap_or(0);
-    let (names, values) = (width(|s| &s.name), width(shown));
+    let (names, values) = (width(|s| &s.name), width(value_of));
     for setting in settings {
-        println!("{:names$}  {:values$}  {}", setting.name, shown(setting), setting.from);
+        println!("{:names$}  {:values$}  {}", setting.name, value_of(setting), setting.source);
     }
-    let faults = faults(&shared.common, args).await;
+    for notice in settings.iter().filter_map(|setting| setting.rename_notice.as_ref()) {
+        eprintln!("diptych: {notice}");
+    }
+    let faults = faults(&context.common, args).await;
     for fault in &faults {
         eprintln!("diptych: {fault}");
     }
     Ok(if faults.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn shown(setting: &Setting) -> &str {
+fn value_of(setting: &Setting) -> &str {
     setting.value.as_deref().unwrap_or("-")
 }
 
-/// What `serve` would stumble over, a sentence each.
+/// Faults that would keep `serve` from starting, a sentence each.
 async fn faults(common: &Common, args: &ServeArgs) -> Vec<String> {
     let mut faults = args.limits.faults();
     faults.extend(telemetry::start(common).err().map(|error| error.to_string()));
@@ -43,27 +46,27 @@ async fn faults(common: &Common, args: &ServeArgs) -> Vec<String> {
     match Catalog::open_read_only(&common.data).await {
         Ok(None) => {}
         Ok(Some(catalog)) => {
-            // A catalog of an older version lacks what that did not know; `serve` brings it up to date.
+            // A catalog with an older schema may lack these tables; `serve` migrates it.
             has_key = catalog.has_admin_key().await.unwrap_or_default();
             model = catalog.active_model().await.unwrap_or_default();
             catalog.close().await;
         }
         Err(error) => faults.push(format!("data: {error}")),
     }
-    faults.extend(open_to_others(args.at.listen, has_key));
-    // Its own port may be taken by the service that runs; whether the address is this machine's, any port tells.
+    faults.extend(unprotected(args.at.listen, has_key));
+    // A running service may occupy the port, so try any free port: this tells whether the address is one of this machine.
     if let Err(error) = TcpListener::bind((args.at.listen.ip(), 0)) {
-        faults.push(format!("listen: {} cannot be listened on: {error}", args.at.listen.ip()));
+        faults.push(format!("listen: cannot listen on {}: {error}", args.at.listen.ip()));
     }
     match Registry::open(&common.models) {
-        Ok(registry) => faults.extend(of_encoders(common, &registry, model.as_ref())),
+        Ok(registry) => faults.extend(encoder_faults(common, &registry, model.as_ref())),
         Err(error) => faults.push(format!("models: {error}")),
     }
     faults
 }
 
-/// Whether the encoders that are asked for, or that the model needs, are known, and are there or can be fetched.
-fn of_encoders(common: &Common, registry: &Registry, model: Option<&ModelRecord>) -> Vec<String> {
+/// Faults of the encoders in use: unknown, of the wrong kind, or neither present nor downloadable.
+fn encoder_faults(common: &Common, registry: &Registry, model: Option<&ModelRecord>) -> Vec<String> {
     let mut faults = Vec::new();
     let (image, text) = encoder_loading::in_use(common, registry, model);
     for (setting, name, wanted) in [("image_encoder", &image, Modality::Image), ("text_encoder", &text, Modality::Text)]
@@ -83,14 +86,14 @@ fn of_encoders(common: &Common, registry: &Registry, model: Option<&ModelRecord>
     faults
 }
 
-/// Whether a folder is there and can be written, or could be made.
+/// Checks that a folder exists and is writable, or could be created.
 fn writable(setting: &str, folder: &Path) -> Result<(), String> {
-    let whole = std::path::absolute(folder).map_err(|error| format!("{setting}: {error}"))?;
-    let there: Option<PathBuf> = whole.ancestors().find(|path| path.exists()).map(Path::to_owned);
-    let there = there.unwrap_or_else(|| PathBuf::from("/"));
-    if !there.is_dir() {
-        return Err(format!("{setting}: {} is no folder", there.display()));
+    let absolute = std::path::absolute(folder).map_err(|error| format!("{setting}: {error}"))?;
+    let existing: Option<PathBuf> = absolute.ancestors().find(|path| path.exists()).map(Path::to_owned);
+    let existing = existing.unwrap_or_else(|| PathBuf::from("/"));
+    if !existing.is_dir() {
+        return Err(format!("{setting}: {} is not a folder", existing.display()));
     }
-    let allowed = rustix::fs::access(&there, Access::WRITE_OK | Access::EXEC_OK);
-    allowed.map_err(|error| format!("{setting}: {} cannot be written: {error}", there.display()))
+    let allowed = rustix::fs::access(&existing, Access::WRITE_OK | Access::EXEC_OK);
+    allowed.map_err(|error| format!("{setting}: {} is not writable: {error}", existing.display()))
 }

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context, bail};
+use anyhow::{Context as _, bail};
 
-use super::{encoder_loading, progress_bar::Bars, shutdown::Stop};
+use super::{encoder_loading, progress_bar::TerminalProgress, shutdown::Shutdown};
 use crate::{
     catalog::{self, ModelRecord},
     collection::{Collection, CollectionError, Encoders, Progress},
@@ -12,14 +12,14 @@ use crate::{
     dataset::PictureLimits,
 };
 
-/// What the verbs share.
-pub(super) struct Shared {
+/// What all commands share.
+pub(super) struct Context {
     pub(super) common: Common,
-    pub(super) stop: Stop,
-    pub(super) bars: Arc<Bars>,
+    pub(super) shutdown: Shutdown,
+    pub(super) progress: Arc<TerminalProgress>,
 }
 
-impl Shared {
+impl Context {
     /// Opens the collection.
     pub(super) async fn collection(&self) -> anyhow::Result<Collection> {
         let max_pixels = u64::from(self.common.max_megapixels) * 1_000_000;
@@ -29,23 +29,23 @@ impl Shared {
             .with_context(|| format!("the collection in {} could not be opened", self.common.data.display()))
     }
 
-    /// Opens the collection, if there is one: a mistyped folder is no empty collection.
-    pub(super) async fn existing_library(&self) -> anyhow::Result<Collection> {
+    /// Opens the collection if it exists, so that a mistyped folder does not become an empty collection.
+    pub(super) async fn existing_collection(&self) -> anyhow::Result<Collection> {
         let data = &self.common.data;
         if !data.join(catalog::FILE).exists() {
-            bail!("{} holds no collection; --data names the folder that does", data.display());
+            bail!("{} contains no collection; set its folder with --data", data.display());
         }
         self.collection().await
     }
 
-    /// Who hears of long work.
-    pub(super) fn progress(&self) -> Arc<dyn Progress> {
-        Arc::clone(&self.bars) as Arc<dyn Progress>
+    /// Receiver of the progress of long-running work.
+    pub(super) fn dyn_progress(&self) -> Arc<dyn Progress> {
+        Arc::clone(&self.progress) as Arc<dyn Progress>
     }
 
-    /// Takes down the bars of work that has ended. `None` if somebody stopped it.
+    /// Ends the progress bar of completed work. Returns `None` if the work was stopped.
     pub(super) fn finished<T>(&self, ended: Result<T, CollectionError>) -> anyhow::Result<Option<T>> {
-        self.bars.finish();
+        self.progress.finish();
         match ended {
             Ok(made) => Ok(Some(made)),
             Err(CollectionError::Cancelled) => Ok(None),
@@ -53,16 +53,16 @@ impl Shared {
         }
     }
 
-    /// Loads the encoders that the owner asked for, else those of the model that answers, else the default ones, fetching what
-    /// is missing.
+    /// Loads the encoders in use, downloading missing weights: those of the settings, else those of the active model, else the
+    /// default ones.
     pub(super) async fn encoders(&self, collection: &Collection) -> anyhow::Result<Encoders> {
         let active = collection.catalog.active_model().await?;
         self.encoders_of(active).await
     }
 
-    /// As [`Self::encoders`], for a model that need not answer yet.
+    /// As [`Self::encoders`], with the given model in place of the active one.
     pub(super) async fn encoders_of(&self, model: Option<ModelRecord>) -> anyhow::Result<Encoders> {
-        let (common, bars) = (self.common.clone(), Arc::clone(&self.bars));
-        tokio::task::spawn_blocking(move || encoder_loading::open(&common, model.as_ref(), &bars)).await?
+        let (common, progress) = (self.common.clone(), Arc::clone(&self.progress));
+        tokio::task::spawn_blocking(move || encoder_loading::open(&common, model.as_ref(), &progress)).await?
     }
 }

@@ -3,34 +3,34 @@
 use std::process::ExitCode;
 
 use super::{
-    context::Shared,
+    context::Context,
     encoder_loading::{in_use, pull},
-    progress_bar::Bars,
+    progress_bar::TerminalProgress,
 };
 use crate::{
-    config::{Common, EncodersVerb},
+    config::{Common, EncodersCommand},
     encoders::Registry,
 };
 
-pub(super) async fn run(shared: &Shared, verb: EncodersVerb) -> anyhow::Result<ExitCode> {
-    let common = shared.common.clone();
-    let bars = std::sync::Arc::clone(&shared.bars);
-    tokio::task::spawn_blocking(move || match verb {
-        EncodersVerb::Pull { names } => pull_all(&common, names, &bars),
-        EncodersVerb::List => list(&common),
+pub(super) async fn run(context: &Context, command: EncodersCommand) -> anyhow::Result<ExitCode> {
+    let common = context.common.clone();
+    let progress = std::sync::Arc::clone(&context.progress);
+    tokio::task::spawn_blocking(move || match command {
+        EncodersCommand::Pull { names } => pull_all(&common, names, &progress),
+        EncodersCommand::List => list(&common),
     })
     .await?
 }
 
-fn pull_all(common: &Common, mut names: Vec<String>, bars: &Bars) -> anyhow::Result<ExitCode> {
+fn pull_all(common: &Common, mut names: Vec<String>, progress: &TerminalProgress) -> anyhow::Result<ExitCode> {
     let registry = Registry::open(&common.models)?;
     if names.is_empty() {
         let (image, text) = in_use(common, &registry, None);
         names = vec![image, text];
     }
     for name in names {
-        let fetched = pull(&registry, &name, bars)?;
-        println!("{name}: {}", if fetched { "fetched and verified" } else { "already there" });
+        let downloaded = pull(&registry, &name, progress)?;
+        println!("{name}: {}", if downloaded { "downloaded and verified" } else { "already present" });
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -39,15 +39,15 @@ fn list(common: &Common) -> anyhow::Result<ExitCode> {
     let registry = Registry::open(&common.models)?;
     let (image, text) = in_use(common, &registry, None);
     for manifest in registry.manifests() {
-        let there = if registry.missing(&manifest.id)?.is_empty() { "here" } else { "not fetched" };
-        let used = if [&image, &text].contains(&&manifest.id) { "in use" } else { "" };
+        let presence = if registry.missing(&manifest.id)?.is_empty() { "present" } else { "missing" };
+        let usage = if [&image, &text].contains(&&manifest.id) { "in use" } else { "" };
         println!(
             "{:<20} {:<9} {:>5} dims  {:<11} {:<6}  {} {} ({})",
             manifest.id,
             manifest.modality().plural(),
             manifest.dims,
-            there,
-            used,
+            presence,
+            usage,
             manifest.source.package,
             manifest.source.version,
             manifest.licence,

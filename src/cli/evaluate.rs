@@ -2,9 +2,9 @@
 
 use std::{path::Path, process::ExitCode};
 
-use anyhow::Context;
+use anyhow::Context as _;
 
-use super::context::Shared;
+use super::context::Context;
 use crate::{
     collection::CollectionError,
     config::EvaluateArgs,
@@ -18,18 +18,18 @@ use crate::{
     util::fs::write_atomic_unsynced,
 };
 
-pub(super) async fn run(shared: &Shared, args: EvaluateArgs) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(context: &Context, args: EvaluateArgs) -> anyhow::Result<ExitCode> {
     if let Some(folder) = &args.features {
         return on_features(folder, &args).await;
     }
-    let collection = shared.collection().await?;
-    let encoders = shared.encoders(&collection).await?;
+    let collection = context.collection().await?;
+    let encoders = context.encoders(&collection).await?;
     let record = collection.catalog.active_model().await?.ok_or(CollectionError::NoModel)?;
     let report = match &args.report {
         Some(file) => {
             let found = report_page(&collection, &encoders, &record).await?;
             keep_report(&collection, &record.version, &found).await?;
-            keep(file, &found.html)?;
+            write_report(file, &found.html)?;
             found.report
         }
         None => {
@@ -46,13 +46,13 @@ pub(super) async fn run(shared: &Shared, args: EvaluateArgs) -> anyhow::Result<E
     if let Some(file) = args.queries {
         let queries = read_queries(&file)?;
         let found = precision_at_10(&collection, &encoders, queries).await?;
-        println!("\n| words | class | test pictures of it | precision@10 |\n|---|---|---|---|");
+        println!("\n| query | label | test images with the label | precision@10 |\n|---|---|---|---|");
         for QueryPrecision { query, relevant, precision } in &found.words {
             println!("| {} | {} | {relevant} | {precision:.1} |", query.query, query.label);
         }
         let mean = found.words.iter().map(|r| r.precision).sum::<f64>() / found.words.len().max(1) as f64;
         println!("| **mean of {}** | | | **{mean:.2}** |", found.words.len());
-        println!("\n| pictures of | test pictures of it | captions of the class among the first ten |\n|---|---|---|");
+        println!("\n| images with label | test images | precision@10 of captions |\n|---|---|---|");
         for LabelPrecision { label, pictures, precision } in &found.pictures {
             println!("| {label} | {pictures} | {precision:.2} |");
         }
@@ -61,14 +61,14 @@ pub(super) async fn run(shared: &Shared, args: EvaluateArgs) -> anyhow::Result<E
     Ok(ExitCode::SUCCESS)
 }
 
-/// Looks at a model of matrices.
+/// Evaluates a model that was trained on precomputed features.
 async fn on_features(folder: &Path, args: &EvaluateArgs) -> anyhow::Result<ExitCode> {
     let model = args.model.clone().unwrap_or_else(|| folder.join("model"));
     let name = model.display();
     let report = match &args.report {
         Some(file) => {
             let ReportPage { report, html, .. } = report_page_of_features(folder, &model).await?;
-            keep(file, &html)?;
+            write_report(file, &html)?;
             report
         }
         None => {
@@ -81,14 +81,14 @@ async fn on_features(folder: &Path, args: &EvaluateArgs) -> anyhow::Result<ExitC
     Ok(ExitCode::SUCCESS)
 }
 
-/// The numbers alone.
+/// Evaluates a model on the test split.
 async fn measure(model: Model, data: TrainingData) -> anyhow::Result<Report> {
     Ok(tokio::task::spawn_blocking(move || model::evaluate(&model, &data, Split::Test)).await??)
 }
 
-fn keep(file: &Path, html: &str) -> anyhow::Result<()> {
-    write_atomic_unsynced(file, html.as_bytes()).with_context(|| format!("{} cannot be written", file.display()))?;
-    eprintln!("the page is in {}", file.display());
+fn write_report(file: &Path, html: &str) -> anyhow::Result<()> {
+    write_atomic_unsynced(file, html.as_bytes()).with_context(|| format!("cannot write {}", file.display()))?;
+    eprintln!("the report is in {}", file.display());
     Ok(())
 }
 
@@ -98,7 +98,7 @@ fn read_queries(file: &Path) -> anyhow::Result<Vec<JudgedQuery>> {
     lines
         .map(|(line, number)| {
             serde_json::from_str(line).with_context(|| {
-                format!("{}:{number}: each line is {{\"query\": \"words\", \"label\": \"class\"}}", file.display())
+                format!("{}:{number}: each line must be {{\"query\": \"text\", \"label\": \"label\"}}", file.display())
             })
         })
         .collect()

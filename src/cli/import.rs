@@ -2,38 +2,39 @@
 
 use std::process::ExitCode;
 
-use anyhow::Context;
+use anyhow::Context as _;
 
-use super::{context::Shared, output::stopped};
+use super::{context::Context, output::stopped};
 use crate::{
     config::ImportArgs,
     dataset,
     training::{ImportSummary, import},
 };
 
-pub(super) async fn run(shared: &Shared, args: &ImportArgs) -> anyhow::Result<ExitCode> {
-    let collection = shared.collection().await?;
+pub(super) async fn run(context: &Context, args: &ImportArgs) -> anyhow::Result<ExitCode> {
+    let collection = context.collection().await?;
     let records =
         dataset::read(&args.path).with_context(|| format!("{} could not be imported", args.path.display()))?;
-    let summary = import(&collection, Box::new(records), None, shared.bars.as_ref(), &shared.stop.flag()).await?;
-    shared.bars.finish();
-    print(&summary);
+    let summary =
+        import(&collection, Box::new(records), None, context.progress.as_ref(), &context.shutdown.flag()).await?;
+    context.progress.finish();
+    print_summary(&summary);
     collection.catalog.close().await;
     if summary.stopped {
-        return Ok(stopped("the same command goes on from here"));
+        return Ok(stopped("run the same command again to continue"));
     }
     println!("next: diptych train");
     Ok(ExitCode::SUCCESS)
 }
 
-/// The summary: counts, then a line for each record that could not be taken.
-pub(super) fn print(summary: &ImportSummary) {
-    println!("taken {}, unchanged {}, rejected {}", summary.taken, summary.unchanged, summary.rejected);
+/// Prints the numbers of records, and a line for each rejected one.
+pub(super) fn print_summary(summary: &ImportSummary) {
+    println!("imported {}, unchanged {}, rejected {}", summary.taken, summary.unchanged, summary.rejected);
     for line in &summary.rejections {
         println!("  rejected: {line}");
     }
-    let unnamed = summary.rejected.saturating_sub(summary.rejections.len() as u64);
-    if unnamed > 0 {
-        println!("  and {unnamed} more; `diptych status` lists them");
+    let unlisted = summary.rejected.saturating_sub(summary.rejections.len() as u64);
+    if unlisted > 0 {
+        println!("  and {unlisted} more; `diptych status` lists them");
     }
 }

@@ -3,76 +3,81 @@
 use std::{process::ExitCode, time::Instant};
 
 use super::{
-    context::Shared,
+    context::Context,
     output::{seconds, stopped},
 };
 use crate::{
-    config::IndexVerb,
+    config::IndexCommand,
     engine::{IndexMode, ServingSnapshot, tune_index},
     index::{SelfTest, Trial},
 };
 
-/// Below this recall@10 a graph is not what it should be, and `check` ends with a failure.
-const ENOUGH_RECALL: f64 = 0.95;
+/// Minimum recall@10 of an intact index; below it, `check` fails.
+const MIN_RECALL: f64 = 0.95;
 
-pub(super) async fn run(shared: &Shared, verb: Option<IndexVerb>, reproducible: bool) -> anyhow::Result<ExitCode> {
-    match verb {
-        None => build(shared, reproducible).await,
-        Some(IndexVerb::Check) => check(shared).await,
-        Some(IndexVerb::Tune) => tune(shared).await,
+pub(super) async fn run(
+    context: &Context,
+    command: Option<IndexCommand>,
+    reproducible: bool,
+) -> anyhow::Result<ExitCode> {
+    match command {
+        None => build(context, reproducible).await,
+        Some(IndexCommand::Check) => check(context).await,
+        Some(IndexCommand::Tune) => tune(context).await,
     }
 }
 
-/// Builds the next generation and writes it to disk.
-async fn build(shared: &Shared, reproducible: bool) -> anyhow::Result<ExitCode> {
-    let collection = shared.collection().await?;
-    let encoders = shared.encoders(&collection).await?;
-    let began = Instant::now();
+/// Builds the index and writes it to disk as a new generation.
+async fn build(context: &Context, reproducible: bool) -> anyhow::Result<ExitCode> {
+    let collection = context.collection().await?;
+    let encoders = context.encoders(&collection).await?;
+    let started = Instant::now();
     let mut parameters = collection.index_parameters().await?;
     if reproducible {
         parameters.graph.threads = 1;
     }
     let kind = IndexMode::Persisted(parameters);
-    let built = ServingSnapshot::build(&collection, &encoders, kind, shared.progress(), shared.stop.flag()).await;
-    let Some(generation) = shared.finished(built)? else {
-        return Ok(stopped("the index on disk is the one that was there"));
+    let built =
+        ServingSnapshot::build(&collection, &encoders, kind, context.dyn_progress(), context.shutdown.flag()).await;
+    let Some(generation) = context.finished(built)? else {
+        return Ok(stopped("the index on disk is unchanged"));
     };
-    let (number, took) = (generation.number, seconds(began.elapsed().as_secs_f64()));
+    let (number, took) = (generation.number, seconds(started.elapsed().as_secs_f64()));
     println!("generation {number} of model {}, built in {took}", generation.record.version);
-    table(generation).await?;
+    print_self_test(generation).await?;
     collection.catalog.close().await;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Opens the generation on disk as the service would, and compares it with scans.
-async fn check(shared: &Shared) -> anyhow::Result<ExitCode> {
-    let collection = shared.collection().await?;
-    let encoders = shared.encoders(&collection).await?;
-    let began = Instant::now();
+/// Opens the index on disk as the service does, and compares it with exact search.
+async fn check(context: &Context) -> anyhow::Result<ExitCode> {
+    let collection = context.collection().await?;
+    let encoders = context.encoders(&collection).await?;
+    let started = Instant::now();
     let Some(generation) = ServingSnapshot::open(&collection, &encoders).await? else {
-        println!("there is no index on disk; `diptych index` builds one, and so does `diptych serve`");
+        println!("there is no index on disk; `diptych index` and `diptych serve` build one");
         return Ok(ExitCode::FAILURE);
     };
-    let (number, took) = (generation.number, seconds(began.elapsed().as_secs_f64()));
+    let (number, took) = (generation.number, seconds(started.elapsed().as_secs_f64()));
     println!("generation {number} of model {}, opened and verified in {took}", generation.record.version);
-    let good = table(generation).await?;
+    let good = print_self_test(generation).await?;
     collection.catalog.close().await;
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Measures, prints what was measured and keeps what follows from it.
-async fn tune(shared: &Shared) -> anyhow::Result<ExitCode> {
-    let collection = shared.collection().await?;
-    let encoders = shared.encoders(&collection).await?;
-    let tuned = tune_index(&collection, &encoders, shared.progress(), shared.stop.flag()).await;
-    let Some((parameters, tunings)) = shared.finished(tuned)? else {
-        return Ok(stopped("the parameters are what they were"));
+/// Measures exact and graph search, prints the measurements and stores the best parameters.
+async fn tune(context: &Context) -> anyhow::Result<ExitCode> {
+    let collection = context.collection().await?;
+    let encoders = context.encoders(&collection).await?;
+    let tuned = tune_index(&collection, &encoders, context.dyn_progress(), context.shutdown.flag()).await;
+    let Some((parameters, tunings)) = context.finished(tuned)? else {
+        return Ok(stopped("the parameters are unchanged"));
     };
-    println!("| index | points | candidates | recall@10 | walk, µs | scan, µs |\n|---|---|---|---|---|---|");
+    println!("| index | points | candidates | recall@10 | graph, µs | exact, µs |\n|---|---|---|---|---|---|");
     let micros = |time: std::time::Duration| time.as_secs_f64() * 1e6;
     for (name, tuning) in &tunings {
         let Some(tuning) = tuning else {
-            println!("| {name} | too few to walk through | – | – | – | – |");
+            println!("| {name} | too few for a graph | – | – | – | – |");
             continue;
         };
         for Trial { ef, recall_at_10, graph_time } in &tuning.trials {
@@ -81,7 +86,7 @@ async fn tune(shared: &Shared) -> anyhow::Result<ExitCode> {
         }
     }
     println!(
-        "kept for the next index (`diptych index`, or a reindex): up to {} points a scan, beyond it a graph that is walked \
+        "stored for the next index (`diptych index` or a reindex): exact search up to {} points, beyond that a graph searched \
          with {} candidates",
         parameters.exact_up_to, parameters.graph.ef_search
     );
@@ -89,8 +94,8 @@ async fn tune(shared: &Shared) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Prints the self-test. Says whether every index finds enough.
-async fn table(generation: ServingSnapshot) -> anyhow::Result<bool> {
+/// Prints the results of the self-test. Returns whether every index has sufficient recall.
+async fn print_self_test(generation: ServingSnapshot) -> anyhow::Result<bool> {
     let tests = tokio::task::spawn_blocking(move || generation.self_test()).await??;
     println!("| index | points | of them new | tombstones | orphans | strategy | recall@10 (95 %) | memory |");
     println!("|---|---|---|---|---|---|---|---|");
@@ -105,5 +110,5 @@ async fn table(generation: ServingSnapshot) -> anyhow::Result<bool> {
             memory.total() as f64 / 1e6,
         );
     }
-    Ok(tests.iter().all(|(_, test)| test.recall_at_10 >= ENOUGH_RECALL))
+    Ok(tests.iter().all(|(_, test)| test.recall_at_10 >= MIN_RECALL))
 }

@@ -1,4 +1,4 @@
-//! How does its owner talk to it? One file for each verb; here, what they share.
+//! How does its owner talk to it? One file for each command; here, what they share.
 
 mod backup;
 mod compact;

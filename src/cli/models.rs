@@ -2,26 +2,24 @@
 
 use std::process::ExitCode;
 
-use super::context::Shared;
+use super::context::Context;
 use crate::{
-    config::ModelsVerb,
+    config::ModelsCommand,
     evaluation::Report,
     training::{PromotionDecision, activate, roll_back},
 };
 
-pub(super) async fn run(shared: &Shared, verb: ModelsVerb) -> anyhow::Result<ExitCode> {
-    let collection = shared.collection().await?;
-    match verb {
-        ModelsVerb::List => {
+pub(super) async fn run(context: &Context, command: ModelsCommand) -> anyhow::Result<ExitCode> {
+    let collection = context.collection().await?;
+    match command {
+        ModelsCommand::List => {
             let active = collection.catalog.active_model().await?.map(|model| model.version);
-            println!(
-                "| model | answers | validation mAP | test mAP image → text, text → image | mR | s | at the gate |"
-            );
+            println!("| model | active | validation mAP | test mAP image → text, text → image | mR | s | promotion |");
             println!("|---|---|---|---|---|---|---|");
             for model in collection.catalog.models().await? {
-                let verdict: Option<PromotionDecision> = serde_json::from_value(model.promotion.clone()).ok();
+                let decision: Option<PromotionDecision> = serde_json::from_value(model.promotion.clone()).ok();
                 let report: Option<Report> = serde_json::from_value(model.report.clone()).ok();
-                let validation = verdict.as_ref().map(|v| format!("{:.3}", v.validation.quality.mean_map()));
+                let validation = decision.as_ref().map(|d| format!("{:.3}", d.validation.quality.mean_map()));
                 let test = report.map(|r| {
                     (
                         format!("{:.3}, {:.3}", r.map_image_to_text, r.map_text_to_image),
@@ -29,12 +27,12 @@ pub(super) async fn run(shared: &Shared, verb: ModelsVerb) -> anyhow::Result<Exi
                     )
                 });
                 let (test, recall) = test.unwrap_or_default();
-                let gate = verdict.map_or_else(String::new, |v| match v.objections.is_empty() {
-                    true => "let through".to_owned(),
-                    false => v.objections.join("; "),
+                let promotion = decision.map_or_else(String::new, |d| match d.objections.is_empty() {
+                    true => "passed".to_owned(),
+                    false => d.objections.join("; "),
                 });
                 println!(
-                    "| {} | {} | {} | {test} | {recall} | {:.0} | {gate} |",
+                    "| {} | {} | {} | {test} | {recall} | {:.0} | {promotion} |",
                     model.version,
                     if active.as_ref() == Some(&model.version) { "yes" } else { "" },
                     validation.unwrap_or_default(),
@@ -42,19 +40,19 @@ pub(super) async fn run(shared: &Shared, verb: ModelsVerb) -> anyhow::Result<Exi
                 );
             }
         }
-        ModelsVerb::Activate { version } => {
-            let encoders = shared.encoders_of(collection.catalog.model(&version).await?).await?;
-            tell(&activate(&collection, &encoders, &version).await?.version);
+        ModelsCommand::Activate { version } => {
+            let encoders = context.encoders_of(collection.catalog.model(&version).await?).await?;
+            print_active(&activate(&collection, &encoders, &version).await?.version);
         }
-        ModelsVerb::Rollback => {
-            let encoders = shared.encoders_of(collection.catalog.previous_model().await?).await?;
-            tell(&roll_back(&collection, &encoders).await?.version);
+        ModelsCommand::Rollback => {
+            let encoders = context.encoders_of(collection.catalog.previous_model().await?).await?;
+            print_active(&roll_back(&collection, &encoders).await?.version);
         }
     }
     collection.catalog.close().await;
     Ok(ExitCode::SUCCESS)
 }
 
-fn tell(version: &str) {
-    println!("model {version} answers; a service that runs takes it up when it starts or reindexes");
+fn print_active(version: &str) {
+    println!("model {version} is active; a running service uses it after a restart or a reindex");
 }

@@ -2,18 +2,18 @@
 
 use std::process::ExitCode;
 
-/// The exit code of a verb that somebody stopped, as shells have it.
-pub(super) fn stopped(what_next: &str) -> ExitCode {
-    eprintln!("stopped; {what_next}");
+/// Prints that a command was stopped and returns the exit code that shells use for it.
+pub(super) fn stopped(note: &str) -> ExitCode {
+    eprintln!("stopped; {note}");
     ExitCode::from(130)
 }
 
-/// A number of bytes for people.
+/// A number of bytes, human-readable.
 pub(super) fn megabytes(bytes: u64) -> String {
     format!("{:.1} MB", bytes as f64 / 1e6)
 }
 
-/// A number of seconds for people.
+/// A duration in seconds, human-readable.
 pub(super) fn seconds(seconds: f64) -> String {
     if seconds < 60.0 {
         format!("{seconds:.1} s")

@@ -1,42 +1,39 @@
-//! Progress in the terminal. Where standard error is no terminal, each step is one line when it ends, so that a log of a
-//! nightly import reads well too.
+//! Progress of long-running work in the terminal. If standard error is not a terminal, each step prints one line when it ends,
+//! so that logs of unattended runs stay readable.
 
-use std::{
-    io::IsTerminal,
-    sync::{Mutex, PoisonError},
-    time::Instant,
-};
+use std::{io::IsTerminal, time::Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
+use parking_lot::Mutex;
 
 use super::output::seconds;
 use crate::collection::Progress;
 
-/// One bar at a time, one for each step.
+/// Progress bar of the current step.
 #[derive(Debug)]
-pub(super) struct Bars {
-    terminal: bool,
-    current: Mutex<Option<Bar>>,
+pub(super) struct TerminalProgress {
+    is_terminal: bool,
+    current: Mutex<Option<Step>>,
 }
 
 #[derive(Debug)]
-struct Bar {
+struct Step {
     name: String,
     unit: String,
-    began: Instant,
+    started: Instant,
     bar: ProgressBar,
 }
 
-impl Bars {
+impl TerminalProgress {
     pub(super) fn new() -> Self {
-        Self { terminal: std::io::stderr().is_terminal(), current: Mutex::new(None) }
+        Self { is_terminal: std::io::stderr().is_terminal(), current: Mutex::new(None) }
     }
 
     /// Ends the current step.
     pub(super) fn finish(&self) {
-        let ended = self.current.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(Bar { name, unit, began, bar }) = ended {
-            let (done, took) = (bar.position(), began.elapsed().as_secs_f64());
+        let ended = self.current.lock().take();
+        if let Some(Step { name, unit, started, bar }) = ended {
+            let (done, took) = (bar.position(), started.elapsed().as_secs_f64());
             bar.finish_and_clear();
             if done > 0 {
                 let plural = if done == 1 { "" } else { "s" };
@@ -47,10 +44,10 @@ impl Bars {
     }
 }
 
-impl Progress for Bars {
+impl Progress for TerminalProgress {
     fn begin(&self, step: &str, unit: &str, total: Option<u64>) {
         self.finish();
-        let bar = match (self.terminal, total) {
+        let bar = match (self.is_terminal, total) {
             (false, _) => ProgressBar::hidden(),
             (true, Some(total)) => ProgressBar::new(total).with_style(style(
                 "{prefix:<18} {bar:28} {human_pos}/{human_len} {msg} {per_sec} {elapsed}, {eta} left",
@@ -60,19 +57,19 @@ impl Progress for Bars {
         };
         bar.set_prefix(step.to_owned());
         bar.set_message(format!("{unit}s"));
-        let begun = Bar { name: step.to_owned(), unit: unit.to_owned(), began: Instant::now(), bar };
-        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Some(begun);
+        *self.current.lock() =
+            Some(Step { name: step.to_owned(), unit: unit.to_owned(), started: Instant::now(), bar });
     }
 
     fn advance(&self, done: u64) {
-        if let Some(current) = self.current.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
+        if let Some(current) = self.current.lock().as_ref() {
             current.bar.set_position(done);
         }
     }
 
     fn note(&self, text: &str) {
-        match self.current.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
-            Some(current) if self.terminal => current.bar.println(text),
+        match self.current.lock().as_ref() {
+            Some(current) if self.is_terminal => current.bar.println(text),
             _ => eprintln!("{text}"),
         }
     }

@@ -3,42 +3,45 @@
 use std::{process::ExitCode, sync::Arc};
 
 use super::{
-    backup, compact, config_check, context::Shared, demo, encoders, evaluate, health, import, index, key, models,
-    progress_bar::Bars, restore, search, serve, shutdown::Stop, status, train,
+    backup, compact, config_check, context::Context, demo, encoders, evaluate, health, import, index, key, models,
+    progress_bar::TerminalProgress, restore, search, serve, shutdown::Shutdown, status, train,
 };
 use crate::{
-    config::{Config, ConfigVerb, Setting, Verb},
+    config::{Cli, Command, ConfigCommand, Setting},
     training::{DEFAULT_MARGIN, PromotionPolicy},
 };
 
-/// Runs the verb. The code is a failure where the verb ended well but what it found is not as it should be, and 130
-/// where somebody stopped it. `settings` are those of the verb, with who set them.
+/// Runs the command. `settings` are its settings with their sources. The exit code is a failure if the command completed but
+/// found a fault (such as a failed check), and 130 if it was stopped.
 ///
 /// # Errors
-/// Whatever keeps the verb from ending well, with what was being done.
-pub async fn run(config: Config, settings: &[Setting]) -> anyhow::Result<ExitCode> {
-    let shared = Shared { common: config.common, stop: Stop::listen()?, bars: Arc::new(Bars::new()) };
-    match config.verb {
-        Verb::Demo(args) => demo::run(&shared, *args).await,
-        Verb::Encoders(verb) => encoders::run(&shared, verb).await,
-        Verb::Import(args) => import::run(&shared, &args).await,
-        Verb::Train { args, features: Some(folder), out, .. } => train::on_features(&shared, &args, &folder, out).await,
-        Verb::Train { args, ablate: true, .. } => train::ablation(&shared, args).await,
-        Verb::Train { args, margin, force, .. } => {
-            let gate = PromotionPolicy { margin: margin.unwrap_or(DEFAULT_MARGIN), force };
-            train::run(&shared, args, gate).await
+/// If the command fails, with context.
+pub async fn run(cli: Cli, settings: &[Setting]) -> anyhow::Result<ExitCode> {
+    let context =
+        Context { common: cli.common, shutdown: Shutdown::listen()?, progress: Arc::new(TerminalProgress::new()) };
+    match cli.command {
+        Command::Demo(args) => demo::run(&context, *args).await,
+        Command::Encoders(command) => encoders::run(&context, command).await,
+        Command::Import(args) => import::run(&context, &args).await,
+        Command::Train { args, features: Some(folder), out, .. } => {
+            train::on_features(&context, &args, &folder, out).await
         }
-        Verb::Models(verb) => models::run(&shared, verb).await,
-        Verb::Evaluate(args) => evaluate::run(&shared, args).await,
-        Verb::Index { verb, reproducible } => index::run(&shared, verb, reproducible).await,
-        Verb::Serve(args) => serve::run(&shared, &args).await,
-        Verb::Search(args) => search::run(&shared, args).await,
-        Verb::Status => status::run(&shared).await,
-        Verb::Backup { file, replace } => backup::run(&shared, file.as_deref(), replace).await,
-        Verb::Restore { file } => restore::run(&shared, &file).await,
-        Verb::Compact => compact::run(&shared).await,
-        Verb::Key(verb) => key::run(&shared, verb).await,
-        Verb::Health(at) => health::run(at.listen).await,
-        Verb::Config(ConfigVerb::Check(args)) => config_check::run(&shared, &args, settings).await,
+        Command::Train { args, ablate: true, .. } => train::ablation(&context, args).await,
+        Command::Train { args, margin, force, .. } => {
+            let policy = PromotionPolicy { margin: margin.unwrap_or(DEFAULT_MARGIN), force };
+            train::run(&context, args, policy).await
+        }
+        Command::Models(command) => models::run(&context, command).await,
+        Command::Evaluate(args) => evaluate::run(&context, args).await,
+        Command::Index { command, reproducible } => index::run(&context, command, reproducible).await,
+        Command::Serve(args) => serve::run(&context, &args).await,
+        Command::Search(args) => search::run(&context, args).await,
+        Command::Status => status::run(&context).await,
+        Command::Backup { file, replace } => backup::run(&context, file.as_deref(), replace).await,
+        Command::Restore { file } => restore::run(&context, &file).await,
+        Command::Compact => compact::run(&context).await,
+        Command::Key(command) => key::run(&context, command).await,
+        Command::Health(at) => health::run(at.listen).await,
+        Command::Config(ConfigCommand::Check(args)) => config_check::run(&context, &args, settings).await,
     }
 }

@@ -2,20 +2,20 @@
 
 use std::process::ExitCode;
 
-use anyhow::Context;
+use anyhow::Context as _;
 
-use super::context::Shared;
+use super::context::Context;
 use crate::{
     config::SearchArgs,
     dataset,
     engine::{Engine, EngineLimits, Query, Target},
 };
 
-pub(super) async fn run(shared: &Shared, args: SearchArgs) -> anyhow::Result<ExitCode> {
-    let collection = shared.collection().await?;
+pub(super) async fn run(context: &Context, args: SearchArgs) -> anyhow::Result<ExitCode> {
+    let collection = context.collection().await?;
     let catalog = collection.catalog.clone();
     let limits = collection.limits;
-    let encoders = shared.encoders(&collection).await?;
+    let encoders = context.encoders(&collection).await?;
     let engine = Engine::new(collection, encoders, EngineLimits::default())?;
     engine.serving().open().await?;
     let query = match &args.image {
@@ -32,7 +32,7 @@ pub(super) async fn run(shared: &Shared, args: SearchArgs) -> anyhow::Result<Exi
         println!("{:>4.0} %  {:<28}  [{labels}]  {caption}", found.relevance * 100.0, found.item.id);
     }
     if answer.no_confident_match {
-        eprintln!("nothing here is a confident match");
+        eprintln!("no result is a confident match");
     }
     catalog.close().await;
     Ok(ExitCode::SUCCESS)

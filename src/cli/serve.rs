@@ -2,62 +2,62 @@
 
 use std::{net::SocketAddr, process::ExitCode, sync::Arc};
 
-use anyhow::{Context, bail};
+use anyhow::{Context as _, bail};
 use tokio::net::TcpListener;
 
-use super::context::Shared;
+use super::context::Context;
 use crate::{
     collection::{Collection, CollectionError, Encoders},
-    config::{LimitArgs, ServeArgs},
+    config::{Limits, ServeArgs},
     engine::{Engine, EngineError, EngineLimits},
     index::VectorIndex,
     maintenance::remove_stale_backups,
     server::{self, FilterLimits, HttpLimits, HttpSettings},
 };
 
-pub(super) async fn run(shared: &Shared, args: &ServeArgs) -> anyhow::Result<ExitCode> {
-    let collection = shared.collection().await?;
-    refuse_faults(args, &collection).await?;
-    let encoders = shared.encoders(&collection).await?;
-    serve(shared, args, collection, encoders).await
+pub(super) async fn run(context: &Context, args: &ServeArgs) -> anyhow::Result<ExitCode> {
+    let collection = context.collection().await?;
+    check_settings(args, &collection).await?;
+    let encoders = context.encoders(&collection).await?;
+    serve(context, args, collection, encoders).await
 }
 
-/// What is wrong with the settings is said before minutes of fetching and encoding.
-async fn refuse_faults(args: &ServeArgs, collection: &Collection) -> anyhow::Result<()> {
+/// Rejects invalid settings before minutes of downloading and encoding.
+async fn check_settings(args: &ServeArgs, collection: &Collection) -> anyhow::Result<()> {
     let mut faults = args.limits.faults();
-    faults.extend(open_to_others(args.at.listen, collection.catalog.has_admin_key().await?));
+    faults.extend(unprotected(args.at.listen, collection.catalog.has_admin_key().await?));
     if !faults.is_empty() {
         bail!(faults.join("\n"));
     }
     Ok(())
 }
 
-/// Without keys whoever reaches the service may do everything, so it listens where only this machine reaches it. Says so if it
-/// would not.
-pub(super) fn open_to_others(listen: SocketAddr, has_admin_key: bool) -> Option<String> {
+/// Describes the fault that a service without keys listens on an address that other machines can reach: without keys, everybody
+/// who reaches the service may do everything.
+pub(super) fn unprotected(listen: SocketAddr, has_admin_key: bool) -> Option<String> {
     (!listen.ip().is_loopback() && !has_admin_key).then(|| {
         format!(
-            "--listen {listen}: others may reach this address, and without keys they could do everything; make one for \
-             yourself with `diptych key create --scope admin`, or listen on 127.0.0.1 or [::1]"
+            "--listen {listen}: other machines may reach this address, and without API keys they may do everything; create a \
+             key with `diptych key create --scope admin`, or listen on 127.0.0.1 or [::1]"
         )
     })
 }
 
 pub(super) async fn serve(
-    shared: &Shared,
+    context: &Context,
     args: &ServeArgs,
     collection: Collection,
     encoders: Encoders,
 ) -> anyhow::Result<ExitCode> {
-    refuse_faults(args, &collection).await?;
+    check_settings(args, &collection).await?;
     let listen = args.at.listen;
     let listener = TcpListener::bind(listen)
         .await
-        .with_context(|| format!("{listen} cannot be listened on; --listen takes another address"))?;
+        .with_context(|| format!("cannot listen on {listen}; choose another address with --listen"))?;
     let address = listener.local_addr()?;
     let interrupted = collection.catalog.interrupt_orphaned_tasks().await?;
     if interrupted > 0 {
-        tracing::warn!("{interrupted} tasks were cut off when the last service ended; their status says so");
+        tracing::warn!("{interrupted} tasks were interrupted when the previous service ended");
     }
     remove_stale_backups(&collection);
     let catalog = collection.catalog.clone();
@@ -68,8 +68,9 @@ pub(super) async fn serve(
         metrics_open: args.metrics_open,
     };
 
-    // The port answers at once (readyz: starting), while the first generation is made.
-    let server = tokio::spawn(server::serve(listener, Arc::clone(&engine), settings, shared.stop.clone().asked()));
+    // The server responds at once (readyz: starting), while the index is opened or built.
+    let server =
+        tokio::spawn(server::serve(listener, Arc::clone(&engine), settings, context.shutdown.clone().requested()));
     println!("diptych serves http://{address}/");
     match engine.start().await {
         Ok(generation) => tracing::info!(
@@ -87,18 +88,18 @@ pub(super) async fn serve(
     Ok(ExitCode::SUCCESS)
 }
 
-fn engine_limits(args: &LimitArgs) -> EngineLimits {
+fn engine_limits(args: &Limits) -> EngineLimits {
     EngineLimits {
         text_chars: args.max_text_chars,
         results: args.max_results,
         terms: args.max_terms,
         queue: args.queue,
-        query_cache_entries: args.kept_texts,
-        query_cache_bytes: args.kept_bytes,
+        query_cache_entries: args.query_cache_entries,
+        query_cache_bytes: args.query_cache_size,
     }
 }
 
-fn http_limits(args: &LimitArgs) -> HttpLimits {
+fn http_limits(args: &Limits) -> HttpLimits {
     HttpLimits {
         picture_bytes: args.max_picture,
         body_bytes: args.max_body,
@@ -119,12 +120,12 @@ fn http_limits(args: &LimitArgs) -> HttpLimits {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Config, Verb};
+    use crate::config::{Cli, Command};
 
     #[test]
-    fn the_flags_defaults_are_the_engines() {
-        let (config, _) = Config::read(["diptych", "serve"].map(Into::into)).expect("settings");
-        let Verb::Serve(args) = config.verb else { panic!("{config:?}") };
+    fn default_limits_of_flags_and_engine_are_equal() {
+        let (cli, _) = Cli::read(["diptych", "serve"].map(Into::into)).expect("settings");
+        let Command::Serve(args) = cli.command else { panic!("{cli:?}") };
         assert_eq!(engine_limits(&args.limits), EngineLimits::default());
         assert_eq!(args.limits.faults(), Vec::<String>::new());
     }

@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM: the first asks for a good end, the second ends at once.
+//! Shutdown on Ctrl-C and SIGTERM: the first signal requests an orderly end, the second one ends the process.
 
 use std::sync::{
     Arc,
@@ -7,43 +7,43 @@ use std::sync::{
 
 use tokio::sync::watch;
 
-/// Whether somebody asked the process to end.
+/// Request to end the process.
 #[derive(Debug, Clone)]
-pub(super) struct Stop {
+pub(super) struct Shutdown {
     flag: Arc<AtomicBool>,
-    asked: watch::Receiver<bool>,
+    requested: watch::Receiver<bool>,
 }
 
-impl Stop {
+impl Shutdown {
     /// Listens for both signals from now on.
     pub(super) fn listen() -> std::io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
         let flag = Arc::new(AtomicBool::new(false));
-        let (ask, asked) = watch::channel(false);
+        let (request, requested) = watch::channel(false);
         let raised = Arc::clone(&flag);
         tokio::spawn(async move {
             loop {
                 tokio::select! { _ = interrupt.recv() => (), _ = terminate.recv() => () }
                 if raised.swap(true, Ordering::Relaxed) {
-                    // What is on disk is whole at any moment, so ending here loses only the batch at hand.
+                    // The data on disk is consistent at any time, so exiting here loses only the current batch.
                     std::process::exit(130);
                 }
-                let _ = ask.send(true);
+                let _ = request.send(true);
             }
         });
-        Ok(Self { flag, asked })
+        Ok(Self { flag, requested })
     }
 
-    /// The flag that long work looks at.
+    /// Flag that long-running work checks.
     pub(super) fn flag(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.flag)
     }
 
-    /// Resolves when somebody asks.
-    pub(super) async fn asked(mut self) {
-        // The sender lives as long as the process listens.
-        let _ = self.asked.wait_for(|asked| *asked).await;
+    /// Resolves once shutdown is requested.
+    pub(super) async fn requested(mut self) {
+        // The sender is never dropped while the process runs.
+        let _ = self.requested.wait_for(|requested| *requested).await;
     }
 }

@@ -2,20 +2,20 @@
 
 use std::process::ExitCode;
 
-use super::{context::Shared, output::seconds};
+use super::{context::Context, output::seconds};
 use crate::catalog::Filter;
 
-/// Rejections that are listed.
-const LISTED: u32 = 50;
+/// Maximum number of rejected records listed.
+const MAX_REJECTIONS: u32 = 50;
 
-pub(super) async fn run(shared: &Shared) -> anyhow::Result<ExitCode> {
-    let collection = shared.collection().await?;
+pub(super) async fn run(context: &Context) -> anyhow::Result<ExitCode> {
+    let collection = context.collection().await?;
     let counts = collection.catalog.counts().await?;
     println!("collection   {}", collection.data_dir.root().display());
     println!("items        {}", counts.items);
-    println!("pictures     {} readable", counts.images);
+    println!("images       {} readable", counts.images);
     println!("captions     {}", counts.captions);
-    println!("classes      {}", counts.labels);
+    println!("labels       {}", counts.labels);
     for label in collection.catalog.label_counts(&Filter::default()).await? {
         println!("             {:>6}  {}", label.count, label.label);
     }
@@ -27,7 +27,7 @@ pub(super) async fn run(shared: &Shared) -> anyhow::Result<ExitCode> {
         None => println!("model        none; run `diptych train`"),
     }
     println!("rejected     {}", counts.rejections);
-    for rejection in collection.catalog.rejections(LISTED).await? {
+    for rejection in collection.catalog.rejections(MAX_REJECTIONS).await? {
         let line = rejection.line.map(|l| format!(":{l}")).unwrap_or_default();
         println!("             {}{line}: {}", rejection.file, rejection.reason);
     }

@@ -8,7 +8,7 @@ use std::{
 use anyhow::Context as _;
 
 use super::{
-    context::Shared,
+    context::Context,
     output::{seconds, stopped},
 };
 use crate::{
@@ -19,86 +19,89 @@ use crate::{
     training::{PromotionDecision, PromotionPolicy, Trained, ablate, encode_missing, train, train_on_features},
 };
 
-pub(super) async fn run(shared: &Shared, args: TrainArgs, gate: PromotionPolicy) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(context: &Context, args: TrainArgs, policy: PromotionPolicy) -> anyhow::Result<ExitCode> {
     let settings = settings(&args)?;
-    if !(gate.margin >= 0.0 && gate.margin <= 1.0) {
-        anyhow::bail!("--margin is {}; allowed are points of mAP from 0 to 1", gate.margin);
+    if !(policy.margin >= 0.0 && policy.margin <= 1.0) {
+        anyhow::bail!("--margin is {}, but must be from 0 to 1", policy.margin);
     }
-    let collection = shared.collection().await?;
-    let encoders = shared.encoders(&collection).await?;
-    let trained = match encode(shared, &collection, &encoders).await? {
-        true => learn(shared, &collection, &encoders, settings, gate).await?,
+    let collection = context.collection().await?;
+    let encoders = context.encoders(&collection).await?;
+    let trained = match encode(context, &collection, &encoders).await? {
+        true => learn(context, &collection, &encoders, settings, policy).await?,
         false => None,
     };
-    let Some(trained) = trained else { return Ok(stopped("the same command goes on from here")) };
+    let Some(trained) = trained else { return Ok(stopped("run the same command again to continue")) };
     let version = &trained.record.version;
-    tell(version, trained.record.seconds, &trained.parts, &trained.report);
+    print_result(version, trained.record.seconds, &trained.parts, &trained.report);
     collection.catalog.close().await;
-    Ok(passed(version, &trained.verdict))
+    Ok(report_promotion(version, &trained.verdict))
 }
 
-/// Says what the gate found, if that is anything. A failure if the model does not answer.
-pub(super) fn passed(version: &str, verdict: &PromotionDecision) -> ExitCode {
-    if verdict.objections.is_empty() {
+/// Prints the objections of the promotion checks, if any. The exit code is a failure if the model was not activated.
+pub(super) fn report_promotion(version: &str, decision: &PromotionDecision) -> ExitCode {
+    if decision.objections.is_empty() {
         return ExitCode::SUCCESS;
     }
-    let (objections, live) = (verdict.objections.join("; "), verdict.live.as_deref().unwrap_or("none"));
-    if verdict.promoted {
-        eprintln!("model {version} answers because that was forced, although {objections}");
+    let (objections, active) = (decision.objections.join("; "), decision.live.as_deref().unwrap_or("none"));
+    if decision.promoted {
+        eprintln!("model {version} was activated by --force, although {objections}");
         return ExitCode::SUCCESS;
     }
     eprintln!(
-        "model {version} is kept but does not answer, because {objections}; {live} answers on. `diptych models activate \
-         {version}` makes it answer"
+        "model {version} was saved but not activated, because {objections}; the active model is still {active}. \
+         `diptych models activate {version}` activates it"
     );
     ExitCode::FAILURE
 }
 
-/// Trains on matrices alone.
+/// Trains on precomputed features, without a collection.
 pub(super) async fn on_features(
-    shared: &Shared,
+    context: &Context,
     args: &TrainArgs,
     folder: &Path,
     out: Option<PathBuf>,
 ) -> anyhow::Result<ExitCode> {
     let settings = settings(args)?;
     let out = out.unwrap_or_else(|| folder.join("model"));
-    let trained = train_on_features(folder, &out, settings, shared.progress(), shared.stop.flag()).await;
-    let Some(trained) = shared.finished(trained)? else { return Ok(stopped("the same command goes on from here")) };
-    tell(&out.display().to_string(), trained.seconds, &trained.parts, &trained.report);
+    let trained = train_on_features(folder, &out, settings, context.dyn_progress(), context.shutdown.flag()).await;
+    let Some(trained) = context.finished(trained)? else {
+        return Ok(stopped("run the same command again to continue"));
+    };
+    print_result(&out.display().to_string(), trained.seconds, &trained.parts, &trained.report);
     Ok(ExitCode::SUCCESS)
 }
 
-/// Says what a training made.
-fn tell(name: &str, took: f64, parts: &str, report: &Report) {
+/// Prints the result of a training.
+fn print_result(name: &str, took: f64, parts: &str, report: &Report) {
     println!("model {name} after {}; weights in a cosine: {parts}\n{report}", seconds(took));
 }
 
-/// Prints what each term of J is worth.
-pub(super) async fn ablation(shared: &Shared, mut args: TrainArgs) -> anyhow::Result<ExitCode> {
+/// Trains the paper's objective with and without each term and prints the results.
+pub(super) async fn ablation(context: &Context, mut args: TrainArgs) -> anyhow::Result<ExitCode> {
     args.objective = Some("dscmr".into());
     let settings = settings(&args)?;
-    let collection = shared.collection().await?;
-    let encoders = shared.encoders(&collection).await?;
-    if !encode(shared, &collection, &encoders).await? {
-        return Ok(stopped("the same command goes on from here"));
+    let collection = context.collection().await?;
+    let encoders = context.encoders(&collection).await?;
+    if !encode(context, &collection, &encoders).await? {
+        return Ok(stopped("run the same command again to continue"));
     }
-    let rows = ablate(&collection, &encoders, settings, shared.progress(), shared.stop.flag()).await;
-    let Some(rows) = shared.finished(rows)? else { return Ok(stopped("an ablation begins anew")) };
+    let rows = ablate(&collection, &encoders, settings, context.dyn_progress(), context.shutdown.flag()).await;
+    let Some(rows) = context.finished(rows)? else { return Ok(stopped("the ablation starts over when run again")) };
     println!("| objective | mAP image → text | mAP text → image | mean |\n|---|---|---|---|");
     for (name, report) in &rows {
-        let (there, back, mean) = (report.map_image_to_text, report.map_text_to_image, report.mean_map());
-        println!("| {name} | {there:.3} | {back:.3} | {mean:.3} |");
+        let (image_to_text, text_to_image, mean) =
+            (report.map_image_to_text, report.map_text_to_image, report.mean_map());
+        println!("| {name} | {image_to_text:.3} | {text_to_image:.3} | {mean:.3} |");
     }
     collection.catalog.close().await;
     Ok(ExitCode::SUCCESS)
 }
 
-/// The defaults, what the file says over them, and what flags say over that.
+/// Training settings: flags take precedence over the settings file, and the file over the defaults.
 pub(super) fn settings(args: &TrainArgs) -> anyhow::Result<TrainSettings> {
     let file = match &args.settings {
         Some(path) => {
-            let text = std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
+            let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
             toml::from_str(&text).with_context(|| path.display().to_string())?
         }
         None => toml::Table::new(),
@@ -119,33 +122,34 @@ pub(super) fn settings(args: &TrainArgs) -> anyhow::Result<TrainSettings> {
         (&["class", "optimizer", "patience"], args.patience.map(count)),
         (&["pair", "optimizer", "patience"], args.patience.map(count)),
     ];
-    let mut given = vec![file];
+    let mut tables = vec![file];
     for (path, value) in flags {
         let Some(value) = value else { continue };
         let nested =
             path.iter().rev().fold(value, |value, key| toml::Table::from_iter([((*key).to_owned(), value)]).into());
-        given.extend(nested.as_table().cloned());
+        tables.extend(nested.as_table().cloned());
     }
-    Ok(TrainSettings::from_tables(given)?)
+    Ok(TrainSettings::from_tables(tables)?)
 }
 
-/// Encodes what is missing. `false` if somebody stopped it; the same call goes on from there.
-pub(super) async fn encode(shared: &Shared, collection: &Collection, encoders: &Encoders) -> anyhow::Result<bool> {
-    let encoded = encode_missing(collection, encoders, shared.bars.as_ref(), &shared.stop.flag()).await?;
-    shared.bars.finish();
+/// Computes missing features. Returns `false` if it was stopped; the same call continues from there.
+pub(super) async fn encode(context: &Context, collection: &Collection, encoders: &Encoders) -> anyhow::Result<bool> {
+    let encoded = encode_missing(collection, encoders, context.progress.as_ref(), &context.shutdown.flag()).await?;
+    context.progress.finish();
     if encoded.unreadable > 0 {
-        eprintln!("{} pictures can no longer be read; `diptych status` counts them", encoded.unreadable);
+        eprintln!("{} images can no longer be read; `diptych status` counts the readable ones", encoded.unreadable);
     }
     Ok(!encoded.stopped)
 }
 
-/// Trains. `None` if somebody stopped it; the same call goes on from there.
+/// Trains a model. Returns `None` if it was stopped; the same call continues from there.
 pub(super) async fn learn(
-    shared: &Shared,
+    context: &Context,
     collection: &Collection,
     encoders: &Encoders,
     settings: TrainSettings,
-    gate: PromotionPolicy,
+    policy: PromotionPolicy,
 ) -> anyhow::Result<Option<Trained>> {
-    shared.finished(train(collection, encoders, settings, gate, shared.progress(), shared.stop.flag()).await)
+    context
+        .finished(train(collection, encoders, settings, policy, context.dyn_progress(), context.shutdown.flag()).await)
 }

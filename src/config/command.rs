@@ -1,4 +1,4 @@
-//! Commands with their arguments.
+//! The commands and their arguments.
 
 use std::path::PathBuf;
 
@@ -6,124 +6,123 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use super::serve::{ListenArgs, ServeArgs};
 
-/// What to do.
+/// A command.
 #[derive(Debug, Subcommand)]
-pub enum Verb {
-    /// Fetch free pictures with captions, learn from them, and serve the search page
+pub enum Command {
+    /// Download a free collection of images with captions, train on it, and serve the search page
     Demo(Box<DemoArgs>),
-    /// Fetch or list the encoders' weights
+    /// Download or list the encoders' weights
     #[command(subcommand)]
-    Encoders(EncodersVerb),
-    /// Take a folder of pictures, a data.jsonl or a CSV into the collection
+    Encoders(EncodersCommand),
+    /// Import a folder of images, a JSON Lines file or a CSV file
     Import(ImportArgs),
-    /// Learn a common space from the collection
+    /// Train a model on the collection
     Train {
         /// How to train
         #[command(flatten)]
         args: TrainArgs,
-        /// Train the paper's objective without J2, without J3, without both and with both, and print what each gives; keeps no
-        /// model
+        /// Compare the paper's objective without J2, without J3, without both, and complete; saves no model
         #[arg(long, conflicts_with = "objective")]
         ablate: bool,
-        /// Learn from matrices in place of the collection: {train,test}_{images,texts,labels}.npy of this folder, a row a pair.
-        /// Labels are class numbers or a column for each class; without validation_*.npy a tenth of the training pairs is set
-        /// aside; classes.txt may name the classes
+        /// Train on precomputed features instead of the collection: {train,test}_{images,texts,labels}.npy in this folder, one
+        /// row per pair. Labels are class numbers or one column per class. Without validation_*.npy, a tenth of the training
+        /// pairs is used for validation. classes.txt may contain the names of the classes
         #[arg(long, value_name = "DIR", conflicts_with = "ablate")]
         features: Option<PathBuf>,
-        /// Where the model of given features goes [default: model in their folder]
+        /// Output folder of a model trained on features [default: model in their folder]
         #[arg(long, value_name = "DIR", requires = "features")]
         out: Option<PathBuf>,
-        /// How much worse than the model that answers a new one may be, in points of validation mAP from 0 to 1, to take its
-        /// place [default: 0.02]
+        /// How much lower than the active model's the new model's validation mAP may be for it to become active, from 0 to 1
+        /// [default: 0.02]
         #[arg(long, value_name = "X", conflicts_with_all = ["features", "ablate"])]
         margin: Option<f64>,
-        /// Make the new model answer whatever speaks against it
+        /// Activate the new model even if it fails the promotion checks
         #[arg(long, conflicts_with_all = ["features", "ablate"])]
         force: bool,
     },
-    /// Say how good the active model is
+    /// Evaluate the active model
     Evaluate(EvaluateArgs),
-    /// Say which models there are, and which one answers
+    /// List, activate or roll back models
     #[command(subcommand)]
-    Models(ModelsVerb),
-    /// Build the index anew and compare it with exact scans
+    Models(ModelsCommand),
+    /// Rebuild the index and compare it with exact search
     #[command(args_conflicts_with_subcommands = true)]
     Index {
-        /// Build on one thread, so that the same points give the same files, byte for byte
+        /// Build on one thread, so that the same points give byte-identical files
         #[arg(long)]
         reproducible: bool,
-        /// Something other than building
+        /// Another action than building.
         #[command(subcommand)]
-        verb: Option<IndexVerb>,
+        command: Option<IndexCommand>,
     },
     /// Serve the search page and the HTTP API
     Serve(ServeArgs),
     /// Search from the terminal
     Search(SearchArgs),
-    /// Say what the collection holds
+    /// Show what the collection contains
     Status,
-    /// Take a backup of the whole collection, also while a service runs: one tar with catalog, models, index and all pictures
+    /// Back up the whole collection to one tar file, also while a service is running: catalog, models, index, all images
     Backup {
-        /// File that it becomes, or a folder in which it gets the name of the moment [default: backups in the data folder]
+        /// Output file, or a folder for a timestamped file [default: backups in the data folder]
         #[arg(value_name = "FILE")]
         file: Option<PathBuf>,
-        /// Let it take the place of a file that is there, once it is whole
+        /// Replace an existing file once the backup is complete
         #[arg(long, requires = "file")]
         replace: bool,
     },
-    /// Verify a backup and make a new data folder of it, the one that --data names
+    /// Verify a backup and restore it to a new data folder, the one given by --data
     Restore {
         /// The backup
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
-    /// Give back what is no longer needed, also while a service runs
+    /// Reclaim disk space, also while a service is running
     Compact,
-    /// Say who may use the service
+    /// Create, list or revoke API keys
     #[command(subcommand)]
-    Key(KeyVerb),
-    /// Ask a running service whether it answers queries; ends well if it does
+    Key(KeyCommand),
+    /// Check whether a running service is ready for queries; exits with 0 if it is
     Health(ListenArgs),
-    /// Look at the settings
+    /// Inspect the settings
     #[command(subcommand)]
-    Config(ConfigVerb),
+    Config(ConfigCommand),
 }
 
-/// Verbs for the settings.
+/// Commands for the settings.
 #[derive(Debug, Subcommand)]
-pub enum ConfigVerb {
-    /// Read all settings as `serve` would, check them, and say where each comes from; starts and changes nothing
+pub enum ConfigCommand {
+    /// Check all settings that `serve` uses, and show where each is set; starts and changes nothing
     Check(ServeArgs),
 }
 
-/// Verbs for the service's keys.
+/// Commands for API keys.
 #[derive(Debug, Subcommand)]
-pub enum KeyVerb {
-    /// Make a key and print it, this once
+pub enum KeyCommand {
+    /// Create a key and print it; it cannot be shown again
     Create {
-        /// What its holder may do: search, ingest (change items) or admin (everything); may be given more than once
+        /// What the key permits: search, ingest (change items) or admin (everything); may be repeated
         #[arg(long, required = true, value_enum, value_name = "NAME")]
         scope: Vec<ScopeName>,
-        /// What to call it
+        /// Name of the key
         #[arg(long, default_value = "", value_name = "TEXT")]
         name: String,
-        /// Days after which it no longer counts [default: never]
+        /// Days until the key expires [default: never]
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=3650))]
         expires_days: Option<u32>,
     },
     /// List all keys, without their secrets
     List,
-    /// Make a key count no longer, also for a service that runs
+    /// Revoke a key; takes effect immediately on a running service
     Revoke {
-        /// The part between the underscores
+        /// Id of the key: the part between the underscores
         id: String,
     },
 }
 
-/// What the holder of a key may do.
+/// What a key permits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ScopeName {
-    /// Ask and look.
+    /// Search and read.
     Search,
     /// Change items.
     Ingest,
@@ -131,51 +130,51 @@ pub enum ScopeName {
     Admin,
 }
 
-/// Verbs for the trained models.
+/// Commands for trained models.
 #[derive(Debug, Subcommand)]
-pub enum ModelsVerb {
-    /// List all models with what was measured of them
+pub enum ModelsCommand {
+    /// List all models with their evaluation
     List,
-    /// Make a model answer
+    /// Activate a model
     Activate {
-        /// Its name
+        /// Version of the model
         version: String,
     },
-    /// Make the model answer that did before
+    /// Activate the model that was active before the present one
     Rollback,
 }
 
-/// Verbs for the index.
+/// Commands for the index.
 #[derive(Debug, Subcommand)]
-pub enum IndexVerb {
-    /// Open the index on disk, verify every byte, and compare it with exact scans
+pub enum IndexCommand {
+    /// Verify the index on disk byte by byte, and compare it with exact search
     Check,
-    /// Measure scans and walks on this machine, and keep what fits this collection for the next index
+    /// Measure exact and graph search on this machine, and store the best parameters for the next index
     Tune,
 }
 
-/// Verbs for the encoders.
+/// Commands for the encoders.
 #[derive(Debug, Subcommand)]
-pub enum EncodersVerb {
-    /// Fetch the weights of the encoders in use, or of those named
+pub enum EncodersCommand {
+    /// Download the weights of the named encoders, or of those in use
     Pull {
-        /// Encoders to fetch
+        /// Encoders to download
         names: Vec<String>,
     },
-    /// List what can be fetched and what is there
+    /// List all encoders and whether their weights are present
     List,
 }
 
-/// Settings of `demo`.
+/// Arguments of `demo`.
 #[derive(Debug, Clone, Args)]
 pub struct DemoArgs {
-    /// End after the table instead of serving
+    /// Exit after printing the summary, without serving
     #[arg(long)]
     pub no_serve: bool,
-    /// Take at most this many pictures of each class, for a quick look
+    /// Maximum number of images per label, for a quick try
     #[arg(long, value_name = "N")]
     pub per_class: Option<usize>,
-    /// Folder for the two packages that hold the pictures [default: demo in the data folder]
+    /// Folder for the two downloaded packages of images [default: demo in the data folder]
     #[arg(long, env = "DIPTYCH_DEMO_PACKAGES", value_name = "DIR")]
     pub packages: Option<PathBuf>,
     /// How to train
@@ -186,32 +185,30 @@ pub struct DemoArgs {
     pub serve: ServeArgs,
 }
 
-/// Settings of `import`.
+/// Arguments of `import`.
 #[derive(Debug, Clone, Args)]
 pub struct ImportArgs {
-    /// A folder (one subfolder a class), a .jsonl file or a .csv file
+    /// A folder with a subfolder per label, a .jsonl file or a .csv file
     pub path: PathBuf,
 }
 
-/// Settings of `train`.
+/// Arguments of `train`.
 #[derive(Debug, Clone, Args)]
 pub struct TrainArgs {
-    /// What to learn: dscmr, the paper's space of classes, or class-and-pair, in which a picture also finds its very own
-    /// captions [default: class-and-pair]
+    /// Training objective: dscmr, the paper's space of classes, or class-and-pair, where an image also finds its own captions
+    /// [default: class-and-pair]
     #[arg(long, value_name = "NAME")]
     pub objective: Option<String>,
-    /// Settings in TOML; what the file leaves out is as in the default, and flags count before it
+    /// Training settings in TOML; anything not in the file has its default, and flags take precedence
     #[arg(long, value_name = "FILE")]
     pub settings: Option<PathBuf>,
-    /// Passes over the training split, at most, for each part of the space [default: as many as the steps of the
-    /// settings take]
+    /// Maximum number of epochs for each head [default: what the settings' number of steps amounts to]
     #[arg(long, value_name = "N")]
     pub epochs: Option<usize>,
-    /// Seed of the split, the initial weights and the order
+    /// Seed of the split, the initial weights and the order of the batches
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
-    /// Where to compute: auto (a GPU if this build was made with `--features cuda` and one is there), cpu or cuda
-    /// [default: auto]
+    /// Device: auto (a GPU if this build has `--features cuda` and finds one), cpu or cuda [default: auto]
     #[arg(long, env = "DIPTYCH_DEVICE", value_name = "NAME")]
     pub device: Option<String>,
     /// Weight of J2, the paper's λ
@@ -220,49 +217,49 @@ pub struct TrainArgs {
     /// Weight of J3, the paper's η
     #[arg(long, value_name = "X")]
     pub eta: Option<f64>,
-    /// How J1 and J3 measure: rows, as the authors' code does, or frobenius, as the paper prints [default: rows]
+    /// Norm of J1 and J3: rows, as in the authors' code, or frobenius, as in the paper [default: rows]
     #[arg(long, value_name = "NAME")]
     pub norm: Option<String>,
-    /// How J1 compares: regression, the paper's, or cross-entropy [default: regression]
+    /// Form of J1: regression, as in the paper, or cross-entropy [default: regression]
     #[arg(long, value_name = "NAME")]
     pub discrimination: Option<String>,
-    /// Power to which picture features are raised before they are standardised, above 0 up to 1
+    /// Power to which image features are raised before they are normalised, above 0 and up to 1
     #[arg(long, value_name = "P")]
     pub image_power: Option<f64>,
-    /// Passes without a better validation score after which the training of a part ends
+    /// Epochs without a better validation score after which the training of a head stops
     #[arg(long, value_name = "N")]
     pub patience: Option<usize>,
 }
 
-/// Settings of `evaluate`.
+/// Arguments of `evaluate`.
 #[derive(Debug, Clone, Args)]
 pub struct EvaluateArgs {
-    /// Lines of {"query": "words", "label": "class"}: also print precision@10 of these words on the test pictures, and of
-    /// the pictures of each class on the test captions
+    /// File with lines of {"query": "text", "label": "label"}: also print precision@10 of these queries on the test images, and
+    /// of the images of each label on the test captions
     #[arg(long, value_name = "FILE", conflicts_with = "features")]
     pub queries: Option<PathBuf>,
-    /// Also write a page for people to this file: tables with intervals, curves, a map of the common space, the worst queries,
-    /// labels and captions that may be wrong
+    /// Also write an HTML report to this file: tables with intervals, curves, a projection of the common space, the worst queries,
+    /// label and caption issues
     #[arg(long, value_name = "FILE.html")]
     pub report: Option<PathBuf>,
-    /// A model of given features (`train --features`) in place of the active one: the folder that holds the matrices
+    /// Evaluate a model of precomputed features (`train --features`) instead of the active one: the folder of the features
     #[arg(long, value_name = "DIR")]
     pub features: Option<PathBuf>,
-    /// Where that model lies [default: model in the folder of the features]
+    /// Folder of that model [default: model in the folder of the features]
     #[arg(long, value_name = "DIR", requires = "features")]
     pub model: Option<PathBuf>,
 }
 
-/// Settings of `search`.
+/// Arguments of `search`.
 #[derive(Debug, Clone, Args)]
 pub struct SearchArgs {
-    /// Words to search pictures with
+    /// Text to search images with
     #[arg(required_unless_present = "image", conflicts_with = "image")]
     pub words: Vec<String>,
-    /// A picture to search captions with
+    /// Image to search captions with
     #[arg(long, value_name = "FILE")]
     pub image: Option<PathBuf>,
-    /// How many results
+    /// Number of results
     #[arg(long, default_value_t = 10, value_name = "N")]
     pub limit: usize,
 }

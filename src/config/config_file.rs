@@ -1,9 +1,11 @@
-//! Settings of a file: of `--config FILE`, of `DIPTYCH_CONFIG`, else of `diptych.toml` in the current folder if it is there.
+//! Settings file: the one of `--config`, of `DIPTYCH_CONFIG`, or `diptych.toml` in the current folder if it exists.
 //!
-//! A flag goes before the environment, the environment before the file, the file before the default. Whatever has a
-//! variable can stand in the file, under the variable's name without `DIPTYCH_` and in lower case. Which names there are and
-//! what their values may be is read from the definition of the command line, so that no flag can be forgotten here: a value of
-//! the file takes the place of its flag's default.
+//! Precedence: flag, environment variable, file, default. Every option with an environment variable is also a key of the file,
+//! named like the variable without `DIPTYCH_` and in lower case. The keys and their types are derived from the definition of
+//! the command line, so none can be forgotten here: a value from the file replaces the default of its flag.
+//!
+//! An option that was renamed keeps its old flag as an alias. Its old variable and its old key are derived from the alias, so
+//! they keep working as well; `diptych config check` names the new spelling.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -19,32 +21,34 @@ use clap::{
 };
 use toml::de::{DeTable, DeValue};
 
-use super::cli::Config;
+use super::cli::Cli;
 
-/// Where settings are looked for unless somebody says.
-const USUAL: &str = "diptych.toml";
+/// File that is read if none is named.
+const DEFAULT_FILE: &str = "diptych.toml";
 
-/// What the variables' names begin with.
+/// Prefix of the environment variables.
 const PREFIX: &str = "DIPTYCH_";
 
-/// How alike a known name must be to be taken for the one that was meant, in [0, 1].
-const ALIKE: f64 = 0.75;
+/// Minimum similarity of an unknown key to a known one that is suggested for it, in [0, 1].
+const MIN_SIMILARITY: f64 = 0.75;
 
-/// A setting as it counts.
+/// A setting in effect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Setting {
-    /// Its name in a file.
+    /// Its key in a file.
     pub name: String,
-    /// Its value as it was written, several with commas; nothing if it is not set.
+    /// Its value as written, several separated by commas; `None` if it is not set.
     pub value: Option<String>,
-    /// Who set it: a flag, a variable, a line of the file, or `default`.
-    pub from: String,
+    /// Where it is set: a flag, a variable, a line of the file, or `default`.
+    pub source: String,
+    /// If it is set under an old name: a sentence that names the new one.
+    pub rename_notice: Option<String>,
 }
 
-/// Why the settings could not be read.
+/// Error on reading the settings.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
-    /// The command line or the environment; clap knows how to say it.
+    /// Error in the command line or the environment, as clap words it.
     #[error(transparent)]
     CommandLine(#[from] clap::Error),
     /// The file cannot be read.
@@ -52,93 +56,109 @@ pub enum SettingsError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// What the file says cannot be used: a line for each fault, with its place.
+    /// Invalid settings in the file or in variables with old names: a line for each, with its place.
     #[error("{}", .0.join("\n"))]
     Faults(Vec<String>),
 }
 
-impl Config {
-    /// Reads all settings: command line, environment, file. Also gives those of the verb that can stand in a file, by name.
+impl Cli {
+    /// Reads command line, environment and file. Also returns the settings of the command that a file can contain, by name.
     ///
     /// # Errors
     /// [`SettingsError`].
     pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<(Self, Vec<Setting>), SettingsError> {
         let arguments: Vec<OsString> = arguments.into_iter().collect();
-        let file = match asked_for(&arguments) {
+        let file = match file_argument(&arguments) {
             Some(path) => Some(path),
-            None => Some(PathBuf::from(USUAL)).filter(|path| path.exists()),
+            None => Some(PathBuf::from(DEFAULT_FILE)).filter(|path| path.exists()),
         };
-        let file = file.as_deref().map(File::read).transpose()?.unwrap_or_default();
-        let matches = with_defaults(Self::command(), &file.values).try_get_matches_from(arguments)?;
-        let config = Self::from_arg_matches(&matches)?;
-        Ok((config, file.effective(&matches)))
+        let mut values = file.as_deref().map(FileValues::read).transpose()?.unwrap_or_default();
+        values.add_renamed_variables()?;
+        let matches = with_defaults(Self::command(), &values.0).try_get_matches_from(&arguments)?;
+        let cli = Self::from_arg_matches(&matches)?;
+        Ok((cli, values.in_effect(&matches, &arguments)))
     }
 }
 
-/// The file that a flag or the environment names. The rest of the command line may be wrong; that is said later.
-fn asked_for(arguments: &[OsString]) -> Option<PathBuf> {
-    let matches = Config::command().ignore_errors(true).try_get_matches_from(arguments).ok()?;
-    leaf(&matches).get_one("config").cloned()
+/// The file that a flag or the environment names. Other errors in the command line are reported later.
+fn file_argument(arguments: &[OsString]) -> Option<PathBuf> {
+    let matches = Cli::command().ignore_errors(true).try_get_matches_from(arguments).ok()?;
+    innermost(&matches).get_one("config").cloned()
 }
 
-/// What was said to the innermost verb.
-fn leaf(matches: &ArgMatches) -> &ArgMatches {
-    matches.subcommand().map_or(matches, |(_, inner)| leaf(inner))
+/// Matches of the innermost subcommand.
+fn innermost(matches: &ArgMatches) -> &ArgMatches {
+    matches.subcommand().map_or(matches, |(_, inner)| innermost(inner))
 }
 
-/// What the innermost verb that was said takes, by name, what all verbs take included.
-fn taken(command: &Command, matches: &ArgMatches) -> BTreeMap<String, Arg> {
+/// Settings of the innermost subcommand in `matches`, by name, including global ones.
+fn settings_of(command: &Command, matches: &ArgMatches) -> BTreeMap<String, Arg> {
     let named = |arg: &Arg| Some((name_of(arg)?, arg.clone()));
-    match matches.subcommand().and_then(|(verb, inner)| Some((command.find_subcommand(verb)?, inner))) {
-        Some((verb, inner)) => {
-            let mut taken = taken(verb, inner);
-            taken.extend(command.get_arguments().filter(|arg| arg.is_global_set()).filter_map(named));
-            taken
+    match matches.subcommand().and_then(|(name, inner)| Some((command.find_subcommand(name)?, inner))) {
+        Some((subcommand, inner)) => {
+            let mut settings = settings_of(subcommand, inner);
+            settings.extend(command.get_arguments().filter(|arg| arg.is_global_set()).filter_map(named));
+            settings
         }
         None => command.get_arguments().filter_map(named).collect(),
     }
 }
 
-/// The file's values in place of the defaults, for every verb that knows them.
-fn with_defaults(command: Command, values: &HashMap<Id, Given>) -> Command {
+/// Replaces the defaults of a command and its subcommands.
+fn with_defaults(command: Command, values: &HashMap<Id, FileValue>) -> Command {
     command
         .mut_args(|arg| match values.get(arg.get_id()) {
-            Some(given) => arg.default_values(given.values.clone()),
+            Some(value) => arg.default_values(value.values.clone()),
             None => arg,
         })
-        .mut_subcommands(|verb| with_defaults(verb, values))
+        .mut_subcommands(|subcommand| with_defaults(subcommand, values))
 }
 
-/// What can stand in a file, by name.
-fn known(command: &Command) -> BTreeMap<String, Arg> {
+/// Settings of a command and all its subcommands, by name.
+fn known_settings(command: &Command) -> BTreeMap<String, Arg> {
     let mut known: BTreeMap<String, Arg> =
         command.get_arguments().filter_map(|arg| Some((name_of(arg)?, arg.clone()))).collect();
-    known.extend(command.get_subcommands().flat_map(self::known));
+    known.extend(command.get_subcommands().flat_map(known_settings));
     known
 }
 
+/// Name of an option in the settings file, if it has one.
 fn name_of(arg: &Arg) -> Option<String> {
     let name = arg.get_env()?.to_str()?.strip_prefix(PREFIX)?.to_lowercase();
     (name != "config").then_some(name)
 }
 
-/// What a file says of a setting.
+/// Names that an option had before it was renamed.
+fn old_names(arg: &Arg) -> Vec<String> {
+    let flags = arg.get_all_aliases().unwrap_or_default();
+    flags.into_iter().map(|flag| flag.replace('-', "_")).collect()
+}
+
+/// Environment variable of a setting.
+fn variable(name: &str) -> String {
+    format!("{PREFIX}{}", name.to_uppercase())
+}
+
+fn rename_notice(place: &str, old: &str, new: &str) -> String {
+    format!("{place}: {old} is now called {new}; the old name still works")
+}
+
+/// Value of a setting from the file, or from a variable with an old name.
 #[derive(Debug)]
-struct Given {
+struct FileValue {
     values: Vec<String>,
-    /// File and line.
+    /// File and line, or the variable.
     place: String,
+    rename_notice: Option<String>,
 }
 
 #[derive(Debug, Default)]
-struct File {
-    values: HashMap<Id, Given>,
-}
+struct FileValues(HashMap<Id, FileValue>);
 
-impl File {
+impl FileValues {
     fn read(path: &Path) -> Result<Self, SettingsError> {
         let text =
             fs::read_to_string(path).map_err(|source| SettingsError::Unreadable { path: path.to_owned(), source })?;
@@ -151,51 +171,85 @@ impl File {
             let line = error.span().map_or(1, |span| line(span.start));
             SettingsError::Faults(vec![format!("{path}:{line}: {}", error.message())])
         })?;
-        let known = known(&Config::command());
-        let (mut file, mut faults) = (Self::default(), Vec::new());
-        for (name, value) in table.get_ref() {
-            let (at, name) = (name.span().start, name.get_ref());
+        let known = known_settings(&Cli::command());
+        let (mut file, mut faults) = (HashMap::new(), Vec::new());
+        for (key, value) in table.get_ref() {
+            let (at, key) = (key.span().start, key.get_ref().as_ref());
             let place = format!("{path}:{}", line(at));
-            let read = match known.get(name.as_ref()) {
-                Some(arg) => values(value.get_ref()).and_then(|values| checked(arg, values).map(|v| (arg, v))),
-                None => Err(meant(name, &known)),
+            let found = known.iter().find(|(name, arg)| *name == key || old_names(arg).iter().any(|old| old == key));
+            let read = match found {
+                Some((name, _)) if name != key && table.get_ref().contains_key(name.as_str()) => {
+                    Err(format!("is the old name of {name}, which is set as well"))
+                }
+                Some((name, arg)) => values(value.get_ref())
+                    .and_then(|values| valid(arg, values))
+                    .map(|values| (arg, values, (name != key).then(|| rename_notice(&place, key, name)))),
+                None => Err(did_you_mean(key, &known)),
             };
             match read {
-                Ok((arg, values)) => {
-                    file.values.insert(arg.get_id().clone(), Given { values, place });
+                Ok((arg, values, rename_notice)) => {
+                    file.insert(arg.get_id().clone(), FileValue { values, place, rename_notice });
                 }
-                Err(reason) => faults.push((at, format!("{place}: {name}: {reason}"))),
+                Err(reason) => faults.push((at, format!("{place}: {key}: {reason}"))),
             }
         }
         if faults.is_empty() {
-            return Ok(file);
+            return Ok(Self(file));
         }
         faults.sort();
         Err(SettingsError::Faults(faults.into_iter().map(|(_, fault)| fault).collect()))
     }
 
-    /// The settings of the verb that was said, by name, and who set them.
-    fn effective(&self, matches: &ArgMatches) -> Vec<Setting> {
-        let verb = leaf(matches);
-        taken(&Config::command(), matches)
-            .iter()
-            .map(|(name, arg)| {
-                let id = arg.get_id();
-                let values = verb.get_raw(id.as_str()).map(|values| {
-                    values.map(|value| value.to_string_lossy().into_owned()).collect::<Vec<_>>().join(",")
-                });
-                let from = match verb.value_source(id.as_str()) {
-                    Some(ValueSource::CommandLine) => format!("--{}", arg.get_long().unwrap_or_default()),
-                    Some(ValueSource::EnvVariable) => format!("{PREFIX}{}", name.to_uppercase()),
-                    _ => self.values.get(id).map_or("default", |given| given.place.as_str()).to_owned(),
-                };
-                Setting { name: name.clone(), value: values, from }
-            })
-            .collect()
+    /// Adds the values of variables with old names, which take precedence over the file, where the new one is not set.
+    fn add_renamed_variables(&mut self) -> Result<(), SettingsError> {
+        for (name, arg) in known_settings(&Cli::command()) {
+            let set = |name: &str| std::env::var(variable(name)).ok();
+            let old = old_names(&arg).into_iter().find_map(|old| Some((variable(&old), set(&old)?)));
+            let (Some((place, value)), None) = (old, set(&name)) else { continue };
+            let values =
+                valid(&arg, vec![value]).map_err(|reason| SettingsError::Faults(vec![format!("{place}: {reason}")]))?;
+            let rename_notice = Some(rename_notice("environment", &place, &variable(&name)));
+            self.0.insert(arg.get_id().clone(), FileValue { values, place, rename_notice });
+        }
+        Ok(())
+    }
+
+    /// Settings in effect for the given command, by name.
+    fn in_effect(&self, matches: &ArgMatches, arguments: &[OsString]) -> Vec<Setting> {
+        let inner = innermost(matches);
+        let setting = |(name, arg): (String, Arg)| {
+            let id = arg.get_id();
+            let value = inner
+                .get_raw(id.as_str())
+                .map(|values| values.map(|value| value.to_string_lossy().into_owned()).collect::<Vec<_>>().join(","));
+            let (source, rename_notice) = match inner.value_source(id.as_str()) {
+                Some(ValueSource::CommandLine) => {
+                    let new = format!("--{}", arg.get_long().unwrap_or_default());
+                    let old = arg.get_all_aliases().unwrap_or_default().into_iter().map(|flag| format!("--{flag}"));
+                    match old.into_iter().find(|old| is_given(old, arguments)) {
+                        Some(old) => (old.clone(), Some(rename_notice("command line", &old, &new))),
+                        None => (new, None),
+                    }
+                }
+                Some(ValueSource::EnvVariable) => (variable(&name), None),
+                _ => match self.0.get(id) {
+                    Some(value) => (value.place.clone(), value.rename_notice.clone()),
+                    None => ("default".to_owned(), None),
+                },
+            };
+            Setting { name, value, source, rename_notice }
+        };
+        settings_of(&Cli::command(), matches).into_iter().map(setting).collect()
     }
 }
 
-/// A value of the file as the command line would have it.
+/// Whether a flag is among the arguments, by itself or as `--flag=value`.
+fn is_given(flag: &str, arguments: &[OsString]) -> bool {
+    let arguments = arguments.iter().filter_map(|argument| argument.to_str());
+    arguments.filter_map(|argument| argument.strip_prefix(flag)).any(|rest| rest.is_empty() || rest.starts_with('='))
+}
+
+/// A value of the file as the command line would contain it.
 fn values(value: &DeValue<'_>) -> Result<Vec<String>, String> {
     match value {
         DeValue::String(text) => Ok(vec![text.to_string()]),
@@ -206,13 +260,13 @@ fn values(value: &DeValue<'_>) -> Result<Vec<String>, String> {
             let lists = list.iter().map(|value| values(value.get_ref())).collect::<Result<Vec<_>, _>>()?;
             Ok(lists.concat())
         }
-        DeValue::Table(_) => Err("is a table; all settings stand by themselves, outside of tables".into()),
-        _ => Err("is neither a text nor a decimal number, true, false, or a list of these".into()),
+        DeValue::Table(_) => Err("is a table, but settings are not grouped in tables".into()),
+        _ => Err("must be a string, a decimal number, true, false, or a list of these".into()),
     }
 }
 
-/// The values, if the flag would take them.
-fn checked(arg: &Arg, values: Vec<String>) -> Result<Vec<String>, String> {
+/// The values, if the flag accepts them.
+fn valid(arg: &Arg, values: Vec<String>) -> Result<Vec<String>, String> {
     if values.len() != 1 && !matches!(arg.get_action(), ArgAction::Append) {
         return Err(format!("has {} values; one is expected", values.len()));
     }
@@ -230,12 +284,16 @@ fn checked(arg: &Arg, values: Vec<String>) -> Result<Vec<String>, String> {
     Err(format!("cannot be {:?}: {allowed}", values.join(",")))
 }
 
-/// What is said of a name that nobody knows.
-fn meant(name: &str, known: &BTreeMap<String, Arg>) -> String {
-    let likeness = |other: &String| strsim::jaro_winkler(name, other);
-    match known.keys().max_by(|a, b| likeness(a).total_cmp(&likeness(b))).filter(|other| likeness(other) > ALIKE) {
-        Some(other) => format!("is no setting; {other} is one"),
-        None => format!("is no setting; there are {}", known.keys().map(String::as_str).collect::<Vec<_>>().join(", ")),
+/// Message about an unknown key.
+fn did_you_mean(key: &str, known: &BTreeMap<String, Arg>) -> String {
+    let similarity = |name: &String| strsim::jaro_winkler(key, name);
+    let closest = known.keys().max_by(|a, b| similarity(a).total_cmp(&similarity(b)));
+    match closest.filter(|name| similarity(name) > MIN_SIMILARITY) {
+        Some(name) => format!("is not a setting; did you mean {name}?"),
+        None => {
+            let names: Vec<&str> = known.keys().map(String::as_str).collect();
+            format!("is not a setting; settings are {}", names.join(", "))
+        }
     }
 }
 

@@ -1,16 +1,20 @@
-//! What did the owner ask for? Verbs and flags; each flag that outlives a command also has a `DIPTYCH_*` variable, and what has a
-//! variable can stand in a file.
+//! What did the owner ask for?
+//!
+//! Commands and flags. A flag that is more than an argument of one command also has a `DIPTYCH_*` environment variable, and every
+//! option with a variable can be set in a file.
 
 mod cli;
 mod command;
 mod config_file;
+mod limits;
 mod serve;
 mod units;
 
-pub use cli::{Common, Config, LogFormat};
+pub use cli::{Cli, Common, LogFormat};
 pub use command::{
-    ConfigVerb, DemoArgs, EncodersVerb, EvaluateArgs, ImportArgs, IndexVerb, KeyVerb, ModelsVerb, ScopeName,
-    SearchArgs, TrainArgs, Verb,
+    Command, ConfigCommand, DemoArgs, EncodersCommand, EvaluateArgs, ImportArgs, IndexCommand, KeyCommand,
+    ModelsCommand, ScopeName, SearchArgs, TrainArgs,
 };
 pub use config_file::{Setting, SettingsError};
-pub use serve::{LimitArgs, ListenArgs, ServeArgs};
+pub use limits::Limits;
+pub use serve::{ListenArgs, ServeArgs};

@@ -292,7 +292,7 @@ async fn a_backup_under_load_holds_what_was_acknowledged_and_answers_elsewhere_a
     assert_eq!((&backup["progress"]["percent"], &backup["result"]["missing"]), (&json!(100.0), &json!(0)), "{backup}");
     let (from_load, file) = (elsewhere.path().join("from load"), file_of(data.path(), &backup));
     let said_of_it = said(&restore(&file, &from_load));
-    assert!(said_of_it.contains("restored") && said_of_it.contains("answers as it did"), "{said_of_it}");
+    assert!(said_of_it.contains("restored") && said_of_it.contains("ready for use"), "{said_of_it}");
 
     let whole: String = found(&from_load, "pragma integrity_check").await;
     assert_eq!(whole, "ok");
@@ -375,7 +375,7 @@ async fn an_archive_that_is_not_as_it_was_written_is_refused_and_leaves_nothing(
     assert!(told.contains("sha256") && !told.contains("missing"), "{told}");
     let nowhere = folder.path().join("mistyped");
     let refused = diptych(&nowhere).arg("backup").output().expect("the binary starts");
-    assert!(!refused.status.success() && said(&refused).contains("holds no collection"), "{}", said(&refused));
+    assert!(!refused.status.success() && said(&refused).contains("contains no collection"), "{}", said(&refused));
     assert!(!nowhere.exists());
     let refused = diptych(data.path()).arg("backup").arg(&whole).output().expect("the binary starts");
     assert!(!refused.status.success() && said(&refused).contains("is there already"), "{}", said(&refused));

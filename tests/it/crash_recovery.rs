@@ -92,7 +92,7 @@ async fn import_encode_and_train_go_on_where_they_were_killed() {
     assert!(Command::new("kill").args(["-INT", &pid]).status().expect("kill runs").success());
     let said: Vec<String> = lines.collect();
     assert_eq!(child.wait().expect("it ends").code(), Some(130), "{said:?}");
-    assert!(said.last().is_some_and(|line| line.contains("goes on from here")), "{said:?}");
+    assert!(said.last().is_some_and(|line| line.contains("run the same command again to continue")), "{said:?}");
 
     let said = succeed(diptych(&data).args(["train", "--epochs", "40"]));
     assert!(!said.contains("encode pictures"), "{said}");

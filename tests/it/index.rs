@@ -1,4 +1,4 @@
-//! The owner's verbs for the index.
+//! The command `diptych index`.
 
 use std::{collections::BTreeMap, fs, path::Path};
 
@@ -19,7 +19,7 @@ async fn an_index_is_tuned_built_by_what_was_measured_and_checked() {
     let said = index(&["tune"]);
     // Header and line, then every number of candidates that is less than half of the points.
     let tried = said.lines().filter(|line| line.starts_with("| captions |")).count();
-    assert!((1..=5).contains(&tried) && said.contains("kept for the next index"), "{said}");
+    assert!((1..=5).contains(&tried) && said.contains("stored for the next index"), "{said}");
     let kept: Value = serde_json::from_str(&found::<String>(data.path(), KEPT).await).expect("JSON");
     let kept_ef = kept["graph"]["ef_search"].as_u64().expect("a number");
     assert!(said.contains(&format!("| {kept_ef} |")), "one of those that were tried: {said}");

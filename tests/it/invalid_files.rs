@@ -47,13 +47,13 @@ async fn a_folder_with_every_kind_of_bad_file_is_imported_around_them() {
 
     // Again: nothing changed, nothing is lost, nothing is there twice.
     let again = succeed(diptych(&data).arg("import").arg(folder.path().join("pictures")));
-    assert!(again.contains("taken 0"), "{again}");
+    assert!(again.contains("imported 0"), "{again}");
     assert_eq!(count(&data, "select count(*) from rejections").await, rejected);
 
     // Mended: the rejection is forgotten.
     write(&at("discs/torn.bmp"), &[disc.as_slice(), &[2]].concat());
     let mended = succeed(diptych(&data).arg("import").arg(folder.path().join("pictures")));
-    assert!(mended.contains("taken 1"), "{mended}");
+    assert!(mended.contains("imported 1"), "{mended}");
     assert_eq!(count(&data, "select count(*) from rejections").await, rejected - 1);
 
     // One class with three pictures is not enough to learn from, and the message says so.
@@ -87,7 +87,7 @@ async fn bad_lines_are_named_by_file_and_line() {
     for line in [2, 3, 4, 5] {
         assert!(text.contains(&format!("data.jsonl:{line}: ")), "line {line} is not named in:\n{text}");
     }
-    assert!(text.contains("taken 2"), "{text}");
+    assert!(text.contains("imported 2"), "{text}");
 
     write(&folder.path().join("table.csv"), b"picture,words\ndisc.bmp,a disc\n");
     let output = diptych(&data).arg("import").arg(folder.path().join("table.csv")).output().expect("the binary starts");

@@ -29,7 +29,7 @@ fn files(folder: &Path) -> Vec<String> {
     names
 }
 
-/// The value of a setting and who set it, as a check prints them.
+/// The value of a setting and its source, as a check prints them.
 fn printed(text: &str, name: &str) -> (String, String) {
     let line = text.lines().find(|line| line.split_whitespace().next() == Some(name));
     let line = line.unwrap_or_else(|| panic!("no {name} in\n{text}"));
@@ -38,7 +38,7 @@ fn printed(text: &str, name: &str) -> (String, String) {
 }
 
 #[test]
-fn a_check_says_what_counts_and_who_set_it_and_changes_nothing() {
+fn config_check_prints_settings_with_their_sources_and_changes_nothing() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = "data = \"collection\"\nqueue = 5\nmax_terms = 4\nmax_results = 50\n";
     fs::write(folder.path().join("diptych.toml"), file).expect("a file");
@@ -54,7 +54,7 @@ fn a_check_says_what_counts_and_who_set_it_and_changes_nothing() {
     assert_eq!(printed(&text, "image_encoder"), pair("-", "default"));
     assert_eq!(files(folder.path()), ["diptych.toml"]);
 
-    // A file elsewhere, named by the environment, takes the place of the usual one.
+    // A file named by the environment replaces the default one.
     fs::write(folder.path().join("other.toml"), "queue = 6\n").expect("a file");
     let text = succeed(check(folder.path()).env("DIPTYCH_CONFIG", "other.toml"));
     assert_eq!(printed(&text, "queue"), pair("6", "other.toml:1"));
@@ -62,7 +62,31 @@ fn a_check_says_what_counts_and_who_set_it_and_changes_nothing() {
 }
 
 #[test]
-fn a_check_names_every_fault_and_fails() {
+fn config_check_names_the_new_spelling_of_old_names() {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("diptych.toml"), "kept_texts = 7\nkept_bytes = \"2MiB\"\n").expect("a file");
+    let output = check(folder.path()).env("DIPTYCH_KEPT_TEXTS", "8").output().expect("the binary starts");
+    let text = said(&output);
+    assert!(output.status.success(), "{text}");
+    assert_eq!(printed(&text, "query_cache_entries"), ("8".to_owned(), "DIPTYCH_KEPT_TEXTS".to_owned()));
+    assert_eq!(printed(&text, "query_cache_size"), ("2MiB".to_owned(), "diptych.toml:2".to_owned()));
+    for notice in [
+        "DIPTYCH_KEPT_TEXTS is now called DIPTYCH_QUERY_CACHE_ENTRIES",
+        "diptych.toml:2: kept_bytes is now called query_cache_size",
+    ] {
+        assert!(text.contains(notice), "{notice} is not in\n{text}");
+    }
+
+    // The new variable takes precedence, and an old one is checked like a new one.
+    let mut both = check(folder.path());
+    let text = succeed(both.env("DIPTYCH_KEPT_TEXTS", "8").env("DIPTYCH_QUERY_CACHE_ENTRIES", "9"));
+    assert_eq!(printed(&text, "query_cache_entries"), ("9".to_owned(), "DIPTYCH_QUERY_CACHE_ENTRIES".to_owned()));
+    let output = check(folder.path()).env("DIPTYCH_KEPT_TEXTS", "many").output().expect("the binary starts");
+    assert!(!output.status.success() && said(&output).contains("DIPTYCH_KEPT_TEXTS: cannot be"), "{}", said(&output));
+}
+
+#[test]
+fn config_check_reports_every_fault_and_fails() {
     let folder = tempfile::tempdir().expect("a folder");
     fs::write(folder.path().join("no-folder"), "").expect("a file");
     let file = "listen = \"0.0.0.0:7700\"\ndata = \"no-folder/data\"\nimage_encoder = \"all-minilm-l6-v2\"\n\
@@ -72,11 +96,11 @@ fn a_check_names_every_fault_and_fails() {
     let text = said(&output);
     assert!(!output.status.success(), "{text}");
     for fault in [
-        "diptych: max_picture is 33554432 bytes and max_uploads 1048576",
+        "diptych: max_picture is 33554432 bytes but max_uploads 1048576",
         "diptych: --log \"loud=very\" cannot be understood",
         "diptych: data: ",
-        "no-folder is no folder",
-        "diptych: --listen 0.0.0.0:7700: others may reach this address",
+        "no-folder is not a folder",
+        "diptych: --listen 0.0.0.0:7700: other machines may reach this address",
         "diptych: image_encoder: all-minilm-l6-v2 is an encoder of sentences",
         "diptych: text_encoder: ",
         "babel",
@@ -87,16 +111,19 @@ fn a_check_names_every_fault_and_fails() {
 
     // An address of another machine.
     let output = check(folder.path()).args(["--listen", "192.0.2.1:80"]).output().expect("the binary starts");
-    assert!(said(&output).contains("192.0.2.1 cannot be listened on"), "{}", said(&output));
+    assert!(said(&output).contains("cannot listen on 192.0.2.1"), "{}", said(&output));
 
-    // What the file cannot mean is refused by every verb, with its place.
+    // Every command rejects an invalid file, with the place of each fault.
     fs::write(folder.path().join("diptych.toml"), "\nquue = 3\nmax_terms = 0\n").expect("a file");
-    for verb in [&["config", "check"][..], &["serve"], &["status"]] {
-        let output = bare(folder.path()).args(verb).output().expect("the binary starts");
+    for command in [&["config", "check"][..], &["serve"], &["status"]] {
+        let output = bare(folder.path()).args(command).output().expect("the binary starts");
         let text = said(&output);
-        assert!(!output.status.success(), "{verb:?}: {text}");
-        assert!(text.contains("diptych.toml:2: quue: is no setting; queue is one"), "{verb:?}: {text}");
-        assert!(text.contains("diptych.toml:3: max_terms: cannot be \"0\": 0 is not in 1..=1000"), "{verb:?}: {text}");
+        assert!(!output.status.success(), "{command:?}: {text}");
+        assert!(text.contains("diptych.toml:2: quue: is not a setting; did you mean queue?"), "{command:?}: {text}");
+        assert!(
+            text.contains("diptych.toml:3: max_terms: cannot be \"0\": 0 is not in 1..=1000"),
+            "{command:?}: {text}"
+        );
     }
     let output =
         diptych(folder.path()).args(["status", "--config", "nowhere.toml"]).output().expect("the binary starts");
@@ -104,7 +131,7 @@ fn a_check_names_every_fault_and_fails() {
 }
 
 #[tokio::test]
-async fn a_service_follows_its_file_and_is_checked_and_asked_for_its_health_while_it_runs() {
+async fn a_service_uses_its_file_and_can_be_checked_and_probed_while_it_runs() {
     let Some(collection) = trained_collection() else { return };
     let data = own_copy(collection);
     let file = data.path().join("settings.toml");
@@ -115,7 +142,7 @@ async fn a_service_follows_its_file_and_is_checked_and_asked_for_its_health_whil
         reqwest::get(format!("{}/v1/info", server.base)).await.expect("an answer").json().await.expect("JSON");
     assert_eq!((&info["limits"]["terms"], &info["limits"]["request_timeout_ms"]), (&7.into(), &9000.into()));
 
-    // A key that a running service has in its log alone counts for a check as well.
+    // The check also finds a key that is only in the WAL of a running service.
     let open = ["config", "check", "--config", file, "--listen", "0.0.0.0:0"];
     let output = diptych(data.path()).args(open).output().expect("the binary starts");
     assert!(!output.status.success() && said(&output).contains("key create --scope admin"), "{}", said(&output));
@@ -128,9 +155,9 @@ async fn a_service_follows_its_file_and_is_checked_and_asked_for_its_health_whil
     assert!(healthy.contains("\"ready\""), "{healthy}");
     drop(server);
     let output = diptych(data.path()).args(["health", "--listen", &address]).output().expect("the binary starts");
-    assert!(!output.status.success() && said(&output).contains("/readyz cannot be asked"), "{}", said(&output));
+    assert!(!output.status.success() && said(&output).contains("/readyz"), "{}", said(&output));
 
-    // Nothing runs now: a check still finds the key, and leaves the folder as it was.
+    // Without a running service the check still finds the key, and leaves the folder unchanged.
     let before = files(data.path());
     succeed(diptych(data.path()).args(open));
     assert_eq!(files(data.path()), before);

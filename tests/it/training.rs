@@ -230,11 +230,11 @@ async fn a_worse_model_stops_at_the_gate_and_the_one_before_comes_back() {
         .expect("written");
     let train = ["train", "--settings", settings.to_str().expect("a name")];
     let refused = run(&train);
-    assert!(!refused.status.success() && said(&refused).contains("does not answer"), "{}", said(&refused));
+    assert!(!refused.status.success() && said(&refused).contains("not activated"), "{}", said(&refused));
     assert_eq!(answers(), first);
 
     let forced = run(&[&train[..], &["--force"]].concat());
-    assert!(forced.status.success() && said(&forced).contains("because that was forced"), "{}", said(&forced));
+    assert!(forced.status.success() && said(&forced).contains("activated by --force"), "{}", said(&forced));
     let poor = answers();
     assert_ne!(poor, first);
     succeed(diptych(data.path()).arg("index"));
