@@ -4,30 +4,13 @@
 pub(super) const UPWARD: &[&str] = &["src/server/handlers/admin.rs → training"];
 
 /// Files that are part of a circle.
-pub(super) const CIRCULAR: &[&str] = &[
-    "src/index/error.rs",
-    "src/index/live/mod.rs",
-    "src/index/live/snapshot.rs",
-    "src/index/mod.rs",
-    "src/index/params.rs",
-    "src/index/store/index_io.rs",
-    "src/index/store/mod.rs",
-    "src/index/store/table_io.rs",
-];
+pub(super) const CIRCULAR: &[&str] = &[];
 
 /// Files of more lines, other than tests.
 pub(super) const LONG_FILES: &[&str] = &["src/catalog/items/filter.rs"];
 
 /// Files with wider lines.
 pub(super) const WIDE_FILES: &[&str] = &[
-    "benches/index/data.rs",
-    "benches/index/diptych_only.rs",
-    "benches/index/main.rs",
-    "benches/load/cross_check.rs",
-    "benches/load/load_generator.rs",
-    "benches/load/main.rs",
-    "benches/load/report.rs",
-    "benches/load/soak.rs",
     "src/archive/mod.rs",
     "src/archive/read.rs",
     "src/archive/write.rs",
@@ -52,18 +35,12 @@ pub(super) const WIDE_FILES: &[&str] = &[
     "src/cli/progress_bar.rs",
     "src/cli/serve.rs",
     "src/cli/train.rs",
-    "src/compute/batcher.rs",
-    "src/compute/mod.rs",
-    "src/compute/worker_pool.rs",
     "src/config/cli.rs",
     "src/config/command.rs",
     "src/config/config_file.rs",
     "src/config/config_file/tests.rs",
     "src/config/mod.rs",
     "src/config/serve.rs",
-    "src/core/mod.rs",
-    "src/core/picture.rs",
-    "src/core/vector.rs",
     "src/engine/ingest/bulk.rs",
     "src/engine/ingest/encode.rs",
     "src/engine/ingest/group_commit.rs",
@@ -80,29 +57,6 @@ pub(super) const WIDE_FILES: &[&str] = &[
     "src/engine/tasks/admin.rs",
     "src/engine/tasks/job.rs",
     "src/engine/tasks/runner.rs",
-    "src/index/conformance_tests.rs",
-    "src/index/hnsw/build.rs",
-    "src/index/hnsw/duplicates.rs",
-    "src/index/hnsw/mod.rs",
-    "src/index/hnsw/repair.rs",
-    "src/index/hnsw/scalar_quantization.rs",
-    "src/index/hnsw/search.rs",
-    "src/index/kernels/codes.rs",
-    "src/index/kernels/floats.rs",
-    "src/index/kernels/mod.rs",
-    "src/index/live/mod.rs",
-    "src/index/live/snapshot.rs",
-    "src/index/mod.rs",
-    "src/index/params.rs",
-    "src/index/self_test.rs",
-    "src/index/store/manifest.rs",
-    "src/index/store/mod.rs",
-    "src/index/store/pin.rs",
-    "src/index/store/table_io.rs",
-    "src/index/tombstones.rs",
-    "src/index/top_k.rs",
-    "src/index/tuning.rs",
-    "src/index/vectors.rs",
     "src/main.rs",
     "src/maintenance/backup/mod.rs",
     "src/maintenance/compact.rs",
@@ -147,8 +101,7 @@ pub(super) const WITHOUT_QUESTION: &[&str] =
 pub(super) const REMAINING_FILES: &[&str] = &["static/admin/map.js"];
 
 /// Retired names of types that are still there, each with its file.
-pub(super) const REMAINING_TYPES: &[&str] =
-    &["src/cli/progress_bar.rs Bars", "src/index/hnsw/duplicates.rs Twins", "src/index/hnsw/search.rs Reach"];
+pub(super) const REMAINING_TYPES: &[&str] = &["src/cli/progress_bar.rs Bars"];
 
 /// Retired names of functions and fields that are still there, each with a file that uses it.
 pub(super) const REMAINING_NAMES: &[&str] = &[];
