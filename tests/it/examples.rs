@@ -9,9 +9,13 @@ use std::{
 use serde_json::Value;
 
 use crate::{
-    common::{Server, cache, own_copy, said, succeed, trained_collection},
+    common::{Server, cache, models, own_copy, said, succeed, trained_collection},
     limits::black,
 };
+
+#[path = "../../examples/embed_engine.rs"]
+#[expect(dead_code, reason = "the example's own `main`")]
+mod embed_engine;
 
 fn example(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(name)
@@ -122,6 +126,16 @@ async fn client_in_javascript_searches_and_creates_an_item() {
     let Some((server, _data, folder)) = service().await else { return };
     let printed = run(Path::new("node"), "client.mjs", &server, folder.path());
     check_output(&printed, "from-javascript", &server).await;
+}
+
+#[tokio::test]
+async fn embedded_engine_finds_pictures_by_text() {
+    let Some(collection) = trained_collection() else { return };
+    let data = own_copy(collection);
+    let hits = embed_engine::search(data.path(), &models(), "a bird").await.expect("results");
+    assert_eq!(hits.len(), 5);
+    assert!(hits.iter().all(|(relevance, id, _)| (0.0..=1.0).contains(relevance) && !id.is_empty()), "{hits:?}");
+    assert!(hits.is_sorted_by(|a, b| a.0 >= b.0), "{hits:?}");
 }
 
 #[test]
