@@ -17,6 +17,7 @@ mod crash_recovery;
 mod demo;
 mod deploy;
 mod errors;
+mod example_settings;
 mod examples;
 mod index;
 mod invalid_files;
