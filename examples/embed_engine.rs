@@ -15,8 +15,10 @@ use diptych::{
     engine::{Engine, EngineLimits, Query, Target},
 };
 
-/// The best pictures for a text: relevance in [0, 1], id, and labels.
-pub async fn search(data: &Path, models: &Path, text: &str) -> Result<Vec<(f32, String, Vec<String>)>, Box<dyn Error>> {
+/// The best picture for a text first: relevance in [0, 1], id, and labels of each.
+type Pictures = Vec<(f32, String, Vec<String>)>;
+
+pub(crate) async fn search(data: &Path, models: &Path, text: &str) -> Result<Pictures, Box<dyn Error>> {
     let collection = Collection::open(data, PictureLimits::default()).await?;
     let registry = Registry::open(models)?;
     let defaults = registry.defaults();

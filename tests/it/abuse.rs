@@ -66,7 +66,7 @@ async fn sane(request: RequestBuilder, what: &str) -> u16 {
 }
 
 #[tokio::test]
-async fn nothing_that_is_sent_breaks_the_service() {
+async fn service_survives_hostile_input() {
     let Some(collection) = trained_collection() else { return };
     let data = own_copy(collection);
     let server = Server::start(data.path()).await;

@@ -55,7 +55,7 @@ fn routes() -> Vec<(Method, String)> {
 }
 
 #[tokio::test]
-async fn each_key_opens_what_its_scopes_say_and_nothing_else() {
+async fn keys_allow_exactly_what_their_scopes_say() {
     let Some(collection) = trained_collection() else { return };
     let data = own_copy(collection);
     let server = Server::start(data.path()).await;

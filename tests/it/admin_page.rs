@@ -15,7 +15,7 @@ use crate::{
 const MARKUP: &str = "<img src=x onerror=alert(1)>";
 
 #[tokio::test]
-async fn an_owner_sees_and_does_all_of_it_in_a_browser() {
+async fn admin_page_shows_and_does_everything() {
     let Some(driver) = Driver::start() else { return };
     let Some(collection) = trained_collection() else { return };
     let data = own_copy(collection);

@@ -272,7 +272,7 @@ fn names(folder: &Path) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_backup_under_load_holds_what_was_acknowledged_and_answers_elsewhere_as_the_original_does() {
+async fn backup_under_load_holds_every_acknowledged_item_and_answers_like_the_original() {
     let Some((data, server)) = with_graph().await else { return };
     let service = Service::of(&server);
     let elsewhere = tempfile::tempdir().expect("a folder");
@@ -365,7 +365,7 @@ fn members(archive: &[u8]) -> Vec<(String, usize, usize)> {
 }
 
 #[tokio::test]
-async fn an_archive_that_is_not_as_it_was_written_is_refused_and_leaves_nothing() {
+async fn restore_refuses_altered_archives_and_leaves_nothing() {
     let Some(collection) = trained_collection() else { return };
     let data = own_copy(collection);
     let folder = tempfile::tempdir().expect("a folder");
@@ -493,7 +493,7 @@ async fn being_written(folder: &Path, left: &[String]) {
 }
 
 #[tokio::test]
-async fn a_backup_that_is_cancelled_or_killed_leaves_no_archive() {
+async fn cancelled_or_killed_backup_leaves_no_archive() {
     let Some(collection) = trained_collection() else { return };
     let data = own_copy(collection);
     weigh_down(data.path());
@@ -557,7 +557,7 @@ async fn a_backup_that_is_cancelled_or_killed_leaves_no_archive() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_compaction_takes_what_is_nobodys_and_changes_no_answer() {
+async fn compaction_deletes_unreferenced_files_and_changes_no_answer() {
     let Some((data, server)) = with_graph().await else { return };
     let service = Service::of(&server);
     for n in 0..40 {
@@ -633,7 +633,7 @@ fn walk(folder: &Path) -> Vec<PathBuf> {
 }
 
 #[tokio::test]
-async fn a_picture_that_is_gone_is_named_and_keeps_no_backup_from_being_made() {
+async fn backup_reports_missing_pictures_and_succeeds() {
     let Some(collection) = trained_collection() else { return };
     let data = own_copy(collection);
     let pictures = tempfile::tempdir().expect("a folder");

@@ -37,7 +37,7 @@ const QUIET: [&str; 8] = [
 ];
 
 #[tokio::test]
-async fn the_page_answers_in_a_browser() {
+async fn search_page_answers_queries() {
     let Some(driver) = Driver::start() else { return };
     let Some(base) = shared_server().await else { return };
     let browser = Browser::open(&driver, base).await;

@@ -124,7 +124,7 @@ fn files_below(root: &Path, folder: &Path, found: &mut Vec<PathBuf>) {
 }
 
 #[test]
-fn a_damaged_index_never_ends_the_process_and_never_answers() {
+fn corrupt_index_neither_crashes_nor_answers() {
     let Some(collection) = trained_collection() else { return };
     let whole = own_copy(collection);
     let graph = json!({"links": 8, "ef_construction": 40, "ef_search": 200, "traversal": "byte", "threads": 2});

@@ -53,7 +53,7 @@ async fn has_schema(data: &Path) -> bool {
 }
 
 #[tokio::test]
-async fn import_encode_and_train_go_on_where_they_were_killed() {
+async fn killed_import_encoding_and_training_resume() {
     let folder = tempfile::tempdir().expect("a folder");
     let (pictures, data) = (folder.path().join("pictures"), folder.path().join("data"));
     paint_collection(&pictures);
@@ -102,7 +102,7 @@ async fn import_encode_and_train_go_on_where_they_were_killed() {
 }
 
 #[tokio::test]
-async fn a_service_killed_in_the_middle_of_a_reindex_starts_again() {
+async fn service_killed_during_reindex_starts_again() {
     let Some(collection) = trained_collection() else { return };
     let data = own_copy(collection);
     let client = reqwest::Client::new();

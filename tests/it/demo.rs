@@ -3,7 +3,7 @@
 use crate::common::{Server, demo_output, diptych, own_copy, succeed, trained_collection};
 
 #[test]
-fn the_demo_ends_with_its_table() {
+fn demo_prints_its_evaluation() {
     let Some(_) = trained_collection() else { return };
     let said = demo_output();
     for part in ["pictures", "captions", "classes", "mAP", "chance", "R@1", "import", "encode", "train"] {
@@ -47,7 +47,7 @@ fn curation_rules_yield_the_pinned_collection() {
 }
 
 #[tokio::test]
-async fn a_second_start_encodes_nothing_and_trains_nothing() {
+async fn second_start_of_demo_encodes_and_trains_nothing() {
     let Some(collection) = trained_collection() else { return };
     let data = own_copy(collection);
     let said = succeed(diptych(data.path()).args(["demo", "--no-serve", "--per-class", crate::common::PER_CLASS]));
@@ -58,7 +58,7 @@ async fn a_second_start_encodes_nothing_and_trains_nothing() {
 }
 
 #[tokio::test]
-async fn sigterm_ends_the_service_well() {
+async fn service_exits_cleanly_on_sigterm() {
     let Some(collection) = trained_collection() else { return };
     let data = own_copy(collection);
     let server = Server::start(data.path()).await;
@@ -67,7 +67,7 @@ async fn sigterm_ends_the_service_well() {
 }
 
 #[test]
-fn the_terminal_searches_both_ways() {
+fn terminal_search_finds_pictures_and_captions() {
     let Some(collection) = trained_collection() else { return };
     let data = own_copy(collection);
     let said = succeed(diptych(data.path()).args(["search", "a", "bird", "--limit", "5"]));

@@ -26,7 +26,7 @@ fn unit(key: &str) -> Vec<&'static str> {
 }
 
 #[test]
-fn systemd_understands_the_unit() {
+fn systemd_accepts_the_unit() {
     if !has("systemd-analyze", &["--version"]) {
         return;
     }
@@ -43,7 +43,7 @@ fn systemd_understands_the_unit() {
 }
 
 #[tokio::test]
-async fn the_units_commands_do_what_it_says() {
+async fn commands_of_the_unit_run_with_its_environment() {
     let Some(collection) = trained_collection() else { return };
     let data = own_copy(collection);
     let state = data.path().to_str().expect("a path");
@@ -144,7 +144,7 @@ fn context(folder: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn the_images_sources_are_there_and_are_all_that_a_build_needs() {
+fn image_build_context_has_all_sources() {
     let all = instructions();
     let folder = tempfile::tempdir().expect("a folder");
     context(folder.path());
@@ -192,7 +192,7 @@ fn sources(folder: &Path) -> Vec<(PathBuf, String)> {
 }
 
 #[test]
-fn the_images_stages_fit_each_other_and_this_crate() {
+fn image_stages_copy_what_earlier_stages_build() {
     let all = instructions();
     let mut stages = Vec::new();
     for from in named(&all, "FROM") {
@@ -230,7 +230,7 @@ fn the_images_stages_fit_each_other_and_this_crate() {
 }
 
 #[test]
-fn the_images_packages_and_tools_exist() {
+fn image_packages_and_tools_exist() {
     let all = instructions();
     let runs: Vec<&str> = named(&all, "RUN").iter().map(|run| run.rest.as_str()).collect();
     let accounts = tempfile::tempdir().expect("a folder");
@@ -290,7 +290,7 @@ fn is_root() -> bool {
 }
 
 #[tokio::test]
-async fn the_images_commands_are_understood_and_its_health_check_tells() {
+async fn image_commands_and_health_check_run() {
     let Some(collection) = trained_collection() else { return };
     let data = own_copy(collection);
     let all = instructions();

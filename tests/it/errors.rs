@@ -42,7 +42,7 @@ pub(crate) async fn problem(request: RequestBuilder, status: u16, code: &str) ->
 
 /// Walks the table of errors: each code is an answer that a client has heard.
 #[tokio::test]
-async fn every_code_of_the_table_is_heard() {
+async fn every_error_code_is_reachable() {
     let Some(collection) = trained_collection() else { return };
     every_bad_request_gets_its_problem().await;
     what_an_owner_asks_wrongly().await;

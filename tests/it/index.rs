@@ -11,7 +11,7 @@ use crate::common::{diptych, found, own_copy, set_property, succeed, trained_col
 const KEPT: &str = "select value from facts where name = 'index_parameters'";
 
 #[tokio::test]
-async fn an_index_is_tuned_built_by_what_was_measured_and_checked() {
+async fn index_is_built_with_tuned_parameters_and_passes_its_check() {
     let Some(collection) = trained_collection() else { return };
     let data = own_copy(collection);
     let index = |verb: &[&str]| succeed(diptych(data.path()).arg("index").args(verb));
@@ -44,7 +44,7 @@ fn index_files(data: &Path) -> BTreeMap<String, Vec<u8>> {
 }
 
 #[tokio::test]
-async fn a_reproducible_index_is_the_same_to_the_byte() {
+async fn reproducible_index_is_byte_identical() {
     let Some(collection) = trained_collection() else { return };
     let data = own_copy(collection);
     let graph = json!({"links": 8, "ef_construction": 50, "ef_search": 100, "traversal": "byte", "threads": 2});

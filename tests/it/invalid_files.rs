@@ -13,7 +13,7 @@ fn write(path: &Path, bytes: &[u8]) {
 }
 
 #[tokio::test]
-async fn a_folder_with_every_kind_of_bad_file_is_imported_around_them() {
+async fn import_skips_and_reports_every_kind_of_bad_file() {
     let folder = tempfile::tempdir().expect("a folder");
     let at = |name: &str| folder.path().join("pictures").join(name);
     let disc = drawn_picture();
@@ -69,7 +69,7 @@ fn deep_svg() -> String {
 }
 
 #[tokio::test]
-async fn bad_lines_are_named_by_file_and_line() {
+async fn import_reports_bad_lines_with_file_and_line() {
     let folder = tempfile::tempdir().expect("a folder");
     write(&folder.path().join("disc.bmp"), &drawn_picture());
     let long = "word ".repeat(200_000);
@@ -99,7 +99,7 @@ async fn bad_lines_are_named_by_file_and_line() {
 }
 
 #[test]
-fn an_address_that_others_reach_is_refused() {
+fn public_address_without_admin_key_is_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     let output = diptych(folder.path()).args(["serve", "--listen", "0.0.0.0:0"]).output().expect("the binary starts");
     assert!(!output.status.success() && said(&output).contains("key create --scope admin"), "{}", said(&output));

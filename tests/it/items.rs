@@ -51,7 +51,7 @@ fn tag(answer: &Response) -> String {
 }
 
 #[tokio::test]
-async fn an_item_changes_in_part_and_only_as_it_was_seen() {
+async fn item_is_patched_only_if_its_etag_matches() {
     let Some(collection) = trained_collection() else { return };
     let data = own_copy(collection);
     let server = Server::start(data.path()).await;
@@ -98,7 +98,7 @@ async fn an_item_changes_in_part_and_only_as_it_was_seen() {
 }
 
 #[tokio::test]
-async fn many_come_and_go_at_once_and_are_listed() {
+async fn items_are_created_deleted_and_listed_in_bulk() {
     let Some(collection) = trained_collection() else { return };
     let data = own_copy(collection);
     let server = Server::start(data.path()).await;
@@ -162,7 +162,7 @@ async fn many_come_and_go_at_once_and_are_listed() {
 }
 
 #[tokio::test]
-async fn a_request_that_is_sent_twice_is_done_once() {
+async fn idempotent_request_runs_once() {
     let Some(collection) = trained_collection() else { return };
     let data = own_copy(collection);
     let server = Server::start(data.path()).await;

@@ -43,7 +43,7 @@ async fn refused(request: RequestBuilder, status: u16, code: &str, allowed: &str
 }
 
 #[tokio::test]
-async fn each_limit_holds_and_says_what_is_allowed() {
+async fn limits_refuse_and_say_what_is_allowed() {
     let Some(collection) = trained_collection() else { return };
     let data = own_copy(collection);
     let server = Server::start_with(data.path(), FLAGS).await;
@@ -117,7 +117,7 @@ async fn each_limit_holds_and_says_what_is_allowed() {
 }
 
 #[tokio::test]
-async fn only_pages_of_listed_origins_may_ask_and_metrics_are_for_owners() {
+async fn only_listed_origins_are_allowed_and_metrics_can_need_a_key() {
     let Some(collection) = trained_collection() else { return };
     let data = own_copy(collection);
     let server = Server::start_with(data.path(), FLAGS).await;

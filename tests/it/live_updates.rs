@@ -64,7 +64,7 @@ impl Client<'_> {
 }
 
 #[tokio::test]
-async fn what_comes_is_found_by_the_next_query_and_what_goes_is_not() {
+async fn next_query_finds_new_items_and_no_deleted_ones() {
     let Some(collection) = trained_collection() else { return };
     let data = own_copy(collection);
     let server = Server::start(data.path()).await;
@@ -130,7 +130,7 @@ async fn what_comes_is_found_by_the_next_query_and_what_goes_is_not() {
 /// Every item that was acknowledged is there after a kill, every delete too, whether the kill came during a write, a fold or
 /// a swap; for the small graph of these tests folds all the time.
 #[tokio::test(flavor = "multi_thread")]
-async fn killed_thirty_times_during_writes_folds_and_swaps_nothing_acknowledged_is_lost() {
+async fn acknowledged_items_survive_thirty_kills() {
     let Some(collection) = trained_collection() else { return };
     let data = own_copy(collection);
     let graph = json!({"links": 8, "ef_construction": 40, "ef_search": 200, "traversal": "byte", "threads": 2});

@@ -53,7 +53,7 @@ async fn until_nobody_waits(client: &Client, server: &Server) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_flood_is_answered_or_told_to_come_again_and_all_else_goes_on() {
+async fn overload_gets_503_and_probes_are_still_served() {
     let Some(collection) = trained_collection() else { return };
     let data = own_copy(collection);
     let server = Server::start(data.path()).await;
@@ -120,7 +120,7 @@ async fn a_flood_is_answered_or_told_to_come_again_and_all_else_goes_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_nobody_waits_for_any_more_is_not_encoded() {
+async fn abandoned_queries_are_not_encoded() {
     let Some(collection) = trained_collection() else { return };
     let data = own_copy(collection);
     let server = Server::start(data.path()).await;
@@ -163,7 +163,7 @@ async fn what_nobody_waits_for_any_more_is_not_encoded() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn pictures_and_words_do_not_wait_for_each_other() {
+async fn image_and_text_queries_do_not_block_each_other() {
     let Some(collection) = trained_collection() else { return };
     let data = own_copy(collection);
     let server = Server::start(data.path()).await;
@@ -201,7 +201,7 @@ async fn pictures_and_words_do_not_wait_for_each_other() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_answer_does_not_depend_on_who_asks_beside_or_asked_before() {
+async fn answers_do_not_depend_on_concurrent_or_cached_queries() {
     let Some(collection) = trained_collection() else { return };
     let (first, second) = (own_copy(collection), own_copy(collection));
     let (alone, crowded) = (Server::start(first.path()).await, Server::start(second.path()).await);

@@ -29,7 +29,7 @@ async fn line(data: &Path, message: &str, request: &str) -> Value {
 }
 
 #[tokio::test]
-async fn each_line_says_for_which_request_it_is_and_an_owners_for_whose_key() {
+async fn log_lines_carry_request_and_key_ids() {
     let Some(collection) = trained_collection() else { return };
     let data = own_copy(collection);
     let key = succeed(diptych(data.path()).args(["key", "create", "--scope", "admin"]));
@@ -72,7 +72,7 @@ async fn each_line_says_for_which_request_it_is_and_an_owners_for_whose_key() {
 }
 
 #[tokio::test]
-async fn ready_is_who_has_answered_before() {
+async fn readiness_requires_a_warm_up_query() {
     let Some(collection) = trained_collection() else { return };
     let data = own_copy(collection);
     let server = Server::start_unready(data.path(), &FLAGS);

@@ -12,7 +12,7 @@ fn document() -> Value {
 
 /// `INSTA_UPDATE=always cargo test --test it openapi` accepts a change.
 #[test]
-fn the_document_is_the_one_that_was_reviewed() {
+fn openapi_document_matches_its_snapshot() {
     insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
         insta::assert_snapshot!("openapi", diptych::server::document().to_pretty_json().expect("JSON"));
     });
@@ -42,7 +42,7 @@ fn has_example(document: &Value, content: &Value) -> bool {
 }
 
 #[test]
-fn everything_that_is_named_is_there_and_says_what_it_is() {
+fn openapi_references_resolve_and_have_descriptions() {
     let document = document();
     assert!(document["openapi"].as_str().is_some_and(|version| version.starts_with("3.1")));
     let mut named = BTreeSet::new();
@@ -69,7 +69,7 @@ fn everything_that_is_named_is_there_and_says_what_it_is() {
 }
 
 #[tokio::test]
-async fn the_service_sends_its_document_and_a_page_of_it() {
+async fn service_serves_openapi_document_and_docs_page() {
     let Some(base) = shared_server().await else { return };
     let sent = reqwest::get(format!("{base}/openapi.json")).await.expect("an answer");
     assert_eq!(sent.json::<Value>().await.expect("JSON"), document());

@@ -46,7 +46,7 @@ fn has_label(result: &Value, label: &str) -> bool {
 }
 
 #[tokio::test]
-async fn filters_let_through_what_they_say_on_pictures_and_captions() {
+async fn filters_restrict_pictures_and_captions() {
     let Some(base) = shared_server().await else { return };
     let labels = get(format!("{base}/v1/labels")).await;
     let names: Vec<&str> =
@@ -84,7 +84,7 @@ async fn filters_let_through_what_they_say_on_pictures_and_captions() {
 }
 
 #[tokio::test]
-async fn both_kinds_come_by_relevance_and_facets_count_all_results() {
+async fn any_target_sorts_by_relevance_and_facets_count_all_results() {
     let Some(base) = shared_server().await else { return };
     let body = json!({"query": "a flower", "target": "any", "limit": 100, "facets": ["label"], "min_relevance": 0.05});
     let answer = post(format!("{base}/v1/search/text"), body).await;
@@ -106,7 +106,7 @@ async fn both_kinds_come_by_relevance_and_facets_count_all_results() {
 }
 
 #[tokio::test]
-async fn keywords_count_when_asked_for_and_are_explained() {
+async fn hybrid_search_uses_and_explains_keywords() {
     let Some(base) = shared_server().await else { return };
     let plain = json!({"query": "flower", "limit": 50, "explain": true});
     let answer = post(format!("{base}/v1/search/text"), plain.clone()).await;
@@ -143,7 +143,7 @@ async fn other_pages(base: &str, first: &Value, limit: usize) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn pages_neither_repeat_nor_skip_while_items_come_go_and_are_indexed_anew() {
+async fn pages_never_repeat_or_skip_during_changes_and_reindex() {
     let Some(collection) = trained_collection() else { return };
     let copy = own_copy(collection);
     let server = Server::start(copy.path()).await;
@@ -189,7 +189,7 @@ async fn pages_neither_repeat_nor_skip_while_items_come_go_and_are_indexed_anew(
 }
 
 #[tokio::test]
-async fn several_terms_meet_and_negative_ones_lead_away() {
+async fn terms_are_combined_and_negative_ones_subtracted() {
     let Some(base) = shared_server().await else { return };
     let composed = |terms: Value| post(format!("{base}/v1/search"), json!({"terms": terms, "limit": 30}));
     let alone = post(format!("{base}/v1/search/text"), json!({"query": "a bird", "limit": 30})).await;
@@ -208,7 +208,7 @@ async fn several_terms_meet_and_negative_ones_lead_away() {
 }
 
 #[tokio::test]
-async fn an_item_has_neighbours_and_is_none_of_them() {
+async fn similar_items_exclude_the_item_itself() {
     let Some(base) = shared_server().await else { return };
     let found = post(format!("{base}/v1/search/text"), json!({"query": "a bird", "limit": 1})).await;
     let id = &ids(&found)[0];
@@ -221,7 +221,7 @@ async fn an_item_has_neighbours_and_is_none_of_them() {
 }
 
 #[tokio::test]
-async fn words_and_pictures_have_classes_and_points() {
+async fn classify_and_embed_accept_texts_and_images() {
     let Some(base) = shared_server().await else { return };
     let labels = |answer: &Value| answer["labels"].as_array().expect("labels").clone();
     let sum = |answer: &Value| labels(answer).iter().filter_map(|l| l["probability"].as_f64()).sum::<f64>();
@@ -246,7 +246,7 @@ async fn words_and_pictures_have_classes_and_points() {
 }
 
 #[tokio::test]
-async fn a_picture_in_base64_is_the_picture() {
+async fn base64_image_answers_like_its_bytes() {
     let Some(base) = shared_server().await else { return };
     let raw = Client::new().post(format!("{base}/v1/search/image?limit=5&target=any"));
     let raw = raw.header("content-type", "image/bmp").body(drawn_picture()).send().await.expect("an answer");
@@ -257,7 +257,7 @@ async fn a_picture_in_base64_is_the_picture() {
 }
 
 #[tokio::test]
-async fn the_space_lies_on_a_sheet_and_the_service_says_how_it_is() {
+async fn projection_and_data_quality_are_served() {
     let Some(base) = shared_server().await else { return };
     let map = ask(Method::GET, format!("{base}/v1/map"), None).await;
     let points = map["points"].as_array().expect("points");

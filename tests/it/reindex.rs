@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::common::{Server, diptych, own_copy, succeed, trained_collection, wait_for};
 
 #[tokio::test]
-async fn under_twenty_queries_a_second_a_reindex_ends_and_no_query_fails() {
+async fn reindex_under_load_fails_no_query() {
     let Some(collection) = trained_collection() else { return };
     let data = own_copy(collection);
     let server = Server::start(data.path()).await;
@@ -71,7 +71,7 @@ async fn under_twenty_queries_a_second_a_reindex_ends_and_no_query_fails() {
 }
 
 #[tokio::test]
-async fn an_answer_says_that_the_index_has_not_come_as_far_as_the_collection() {
+async fn answer_is_partial_while_the_index_lags_behind() {
     let Some(collection) = trained_collection() else { return };
     let data = own_copy(collection);
     let server = Server::start(data.path()).await;

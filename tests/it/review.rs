@@ -21,7 +21,7 @@ async fn patch(item: &str, change: &Value, etag: &str) -> (u16, Value) {
 }
 
 #[tokio::test]
-async fn a_wrong_label_is_doubted_until_it_is_mended_or_called_right() {
+async fn wrong_label_is_an_issue_until_corrected_or_dismissed() {
     let Some(collection) = trained_collection() else { return };
     let data = own_copy(collection);
     // Two birds are called flags.

@@ -30,7 +30,7 @@ fn schemathesis() -> Option<PathBuf> {
 }
 
 #[tokio::test]
-async fn the_service_keeps_what_its_document_promises() {
+async fn service_conforms_to_its_openapi_document() {
     let Some(collection) = trained_collection() else { return };
     let Some(schemathesis) = schemathesis() else { return };
     let data = own_copy(collection);

@@ -56,7 +56,7 @@ fn check_answer(answer: &Value, kind: &str, direction: &str) {
 }
 
 #[tokio::test]
-async fn words_find_pictures_that_can_be_fetched() {
+async fn text_search_finds_pictures_with_thumbnails() {
     let Some(base) = shared_server().await else { return };
     let answer = post_words(base, json!({"query": "a bird", "limit": 7})).await;
     check_answer(&answer, "image", "text_to_image");
@@ -95,7 +95,7 @@ async fn words_find_pictures_that_can_be_fetched() {
 }
 
 #[tokio::test]
-async fn a_shorter_page_is_the_beginning_of_a_longer_one_and_a_scan_agrees() {
+async fn shorter_page_is_a_prefix_and_scan_agrees() {
     let Some(base) = shared_server().await else { return };
     let ids = |answer: &Value| -> Vec<String> {
         answer["results"].as_array().expect("results").iter().map(|r| r["id"].to_string()).collect()
@@ -109,7 +109,7 @@ async fn a_shorter_page_is_the_beginning_of_a_longer_one_and_a_scan_agrees() {
 }
 
 #[tokio::test]
-async fn min_relevance_only_leaves_out() {
+async fn min_relevance_only_filters() {
     let Some(base) = shared_server().await else { return };
     let all = post_words(base, json!({"query": "a red flower", "limit": 100})).await;
     let relevances: Vec<f64> =
@@ -122,7 +122,7 @@ async fn min_relevance_only_leaves_out() {
 }
 
 #[tokio::test]
-async fn a_picture_finds_captions_raw_and_as_a_form() {
+async fn image_search_accepts_raw_body_and_form() {
     let Some(base) = shared_server().await else { return };
     let client = reqwest::Client::new();
     let raw = client
@@ -147,7 +147,7 @@ async fn a_picture_finds_captions_raw_and_as_a_form() {
 }
 
 #[tokio::test]
-async fn a_picture_of_the_collection_finds_itself_first() {
+async fn picture_of_the_collection_finds_itself_first() {
     let Some(base) = shared_server().await else { return };
     let answer = post_words(base, json!({"query": "a house", "limit": 5})).await;
     for result in answer["results"].as_array().expect("results") {
@@ -162,7 +162,7 @@ async fn a_picture_of_the_collection_finds_itself_first() {
 }
 
 #[tokio::test]
-async fn the_service_says_what_it_holds() {
+async fn info_and_stats_describe_the_collection() {
     let Some(base) = shared_server().await else { return };
     let get = async |path: &str| -> Value {
         reqwest::get(format!("{base}{path}")).await.expect("an answer").json().await.expect("JSON")

@@ -15,7 +15,7 @@ const FIRST_THUMBNAIL: &str = "document.querySelector('[data-testid=picture-resu
 const FOCUSED: &str = "return document.activeElement.id || document.activeElement.closest('li')?.ariaPosInSet || ''";
 
 #[tokio::test]
-async fn questions_are_asked_in_every_way() {
+async fn search_page_accepts_texts_pictures_and_items() {
     let Some(driver) = Driver::start() else { return };
     let Some(base) = shared_server().await else { return };
     let browser = Browser::open(&driver, base).await;

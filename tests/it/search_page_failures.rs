@@ -13,7 +13,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn words_are_answered_without_scripts() {
+async fn text_search_works_without_scripts() {
     let Some(driver) = Driver::start() else { return };
     let Some(base) = shared_server().await else { return };
     let browser = Browser::open(&driver, base).await;
@@ -42,7 +42,7 @@ async fn words_are_answered_without_scripts() {
 }
 
 #[tokio::test]
-async fn a_key_is_asked_for_where_one_is_needed() {
+async fn search_page_asks_for_a_key_when_needed() {
     let Some(driver) = Driver::start() else { return };
     let Some(collection) = trained_collection() else { return };
     let data = own_copy(collection);
@@ -115,7 +115,7 @@ async fn a_key_is_asked_for_where_one_is_needed() {
 }
 
 #[tokio::test]
-async fn without_scripts_nobody_can_show_a_key() {
+async fn page_without_scripts_needs_a_service_without_keys() {
     let Some(collection) = trained_collection() else { return };
     let data = own_copy(collection);
     succeed(diptych(data.path()).args(["key", "create", "--scope", "admin"]));
@@ -126,7 +126,7 @@ async fn without_scripts_nobody_can_show_a_key() {
 }
 
 #[tokio::test]
-async fn trouble_is_told_in_words_with_a_way_on() {
+async fn search_page_explains_failures_and_offers_a_retry() {
     let Some(driver) = Driver::start() else { return };
     let Some(collection) = trained_collection() else { return };
     let data = own_copy(collection);

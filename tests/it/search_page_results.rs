@@ -13,7 +13,7 @@ const WORDS: &str = "a bird on a branch";
 const HOSTILE: &str = "<img src=x onerror=\"document.title='owned'\"> بطة على الماء";
 
 #[tokio::test]
-async fn answers_can_be_read_filtered_and_walked_through() {
+async fn results_can_be_filtered_and_paged() {
     let Some(driver) = Driver::start() else { return };
     let Some(collection) = trained_collection() else { return };
     let data = own_copy(collection);

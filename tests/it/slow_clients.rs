@@ -72,7 +72,7 @@ pub(crate) async fn at_work(base: &str) {
 }
 
 #[tokio::test]
-async fn who_dribbles_or_does_not_read_is_let_go() {
+async fn slow_clients_are_disconnected() {
     let Some(collection) = trained_collection() else { return };
     let data = own_copy(collection);
     let server = Server::start_with(data.path(), &["--head-timeout=700ms", "--body-timeout=1s"]).await;
@@ -109,7 +109,7 @@ async fn who_dribbles_or_does_not_read_is_let_go() {
 }
 
 #[tokio::test]
-async fn full_is_an_answer_and_probes_and_owners_get_theirs_all_the_while() {
+async fn full_service_answers_503_and_serves_probes_and_owners() {
     let Some(collection) = trained_collection() else { return };
     let data = own_copy(collection);
     let flags =
@@ -171,7 +171,7 @@ async fn full_is_an_answer_and_probes_and_owners_get_theirs_all_the_while() {
 }
 
 #[tokio::test]
-async fn what_runs_is_answered_while_the_service_ends_and_nothing_else_but_probes() {
+async fn draining_service_completes_requests_and_answers_probes() {
     let Some(collection) = trained_collection() else { return };
     let data = own_copy(collection);
     let server = Server::start_with(data.path(), &["--drain-timeout=30s"]).await;

@@ -130,7 +130,7 @@ impl Load {
 }
 
 #[tokio::test]
-async fn models_and_items_come_and_go_for_a_minute_and_no_request_fails() {
+async fn no_request_fails_while_models_and_items_change_for_a_minute() {
     let Some(collection) = trained_collection() else { return };
     let data = own_copy(collection);
     let server = Server::start(data.path()).await;
@@ -177,7 +177,7 @@ const BATCH: usize = 100;
 const KILLS: usize = 12;
 
 #[tokio::test]
-async fn ten_thousand_items_come_through_kills_once_each() {
+async fn ten_thousand_items_are_stored_once_each_despite_kills() {
     let Some(collection) = trained_collection() else { return };
     let data = own_copy(collection);
     let before = count(data.path(), "select count(*) from items").await;

@@ -65,7 +65,7 @@ fn asking(base: &str) -> (tokio::sync::oneshot::Sender<()>, tokio::task::JoinHan
 }
 
 #[tokio::test]
-async fn train_gate_swap_and_rollback_while_queries_are_answered() {
+async fn queries_are_answered_during_train_promotion_and_rollback() {
     let Some(collection) = trained_collection() else { return };
     let data = own_copy(collection);
     let server = Server::start(data.path()).await;
@@ -128,7 +128,7 @@ async fn train_gate_swap_and_rollback_while_queries_are_answered() {
 }
 
 #[tokio::test]
-async fn a_task_stops_when_it_is_asked_to_and_all_are_listed() {
+async fn tasks_can_be_cancelled_and_listed() {
     let Some(collection) = trained_collection() else { return };
     let data = own_copy(collection);
     let server = Server::start(data.path()).await;
@@ -165,7 +165,7 @@ async fn a_task_stops_when_it_is_asked_to_and_all_are_listed() {
 }
 
 #[tokio::test]
-async fn a_folder_of_this_machine_is_taken_in_and_a_model_has_its_page() {
+async fn import_task_reads_a_server_path_and_model_has_a_report() {
     let Some(collection) = trained_collection() else { return };
     let data = own_copy(collection);
     let server = Server::start(data.path()).await;

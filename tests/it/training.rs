@@ -58,7 +58,7 @@ fn write_features(folder: &Path) {
 }
 
 #[test]
-fn matrices_alone_are_learned_from_measured_and_shown() {
+fn training_on_features_evaluates_and_reports() {
     let folder = tempfile::tempdir().expect("a folder");
     write_features(folder.path());
     let features = |verb: &str| {
@@ -92,7 +92,7 @@ fn matrices_alone_are_learned_from_measured_and_shown() {
 }
 
 #[test]
-fn the_page_of_a_collection_shows_its_pictures() {
+fn report_of_a_collection_shows_its_pictures() {
     let Some(collection) = trained_collection() else { return };
     let data = own_copy(collection);
     let page = data.path().join("page.html");
@@ -107,7 +107,7 @@ fn the_page_of_a_collection_shows_its_pictures() {
 /// The learner alone, on features on which others have published: the paper's objective beats what a softmax semantic
 /// matching reaches (.294 and .211).
 #[test]
-fn shallow_wikipedia_features_are_learned_from() {
+fn training_on_wikipedia_features_reaches_known_map() {
     let Some(features) = beside("wikipedia-features") else { return };
     let out = tempfile::tempdir().expect("a folder");
     let mut command = diptych(out.path());
@@ -135,7 +135,7 @@ fn trained_ucm() -> Option<&'static Path> {
 /// What is promised is kept: relevance means what it says, captions find something, and sentences about anything else are
 /// told that nothing was found.
 #[tokio::test]
-async fn promises_are_kept_and_what_is_not_there_is_not_found() {
+async fn relevance_is_calibrated_and_unrelated_queries_find_no_confident_match() {
     let Some(folder) = trained_ucm() else { return };
     let said = std::fs::read_to_string(folder.join("said")).expect("it was trained");
     for row in said.lines().filter(|line| line.starts_with("| image →") || line.starts_with("| text →")) {
@@ -176,7 +176,7 @@ async fn promises_are_kept_and_what_is_not_there_is_not_found() {
 
 /// Wrong labels in the training split of UCM-Captions are at the head of the list.
 #[tokio::test]
-async fn wrong_labels_are_found() {
+async fn evaluation_finds_wrong_labels() {
     let Some(folder) = trained_ucm() else { return };
     let collection = Collection::open(folder, PictureLimits::default()).await.expect("a collection");
     let registry = Registry::open(models()).expect("encoders");
@@ -202,7 +202,7 @@ async fn wrong_labels_are_found() {
 /// A second model that learned next to nothing does not take the first one's place, unless told to; and the first one comes
 /// back, with its index.
 #[tokio::test]
-async fn a_worse_model_stops_at_the_gate_and_the_one_before_comes_back() {
+async fn worse_model_is_not_promoted_and_rollback_works() {
     let Some(collection) = trained_collection() else { return };
     let data = own_copy(collection);
     let run = |arguments: &[&str]| diptych(data.path()).args(arguments).output().expect("the binary starts");
