@@ -25,7 +25,7 @@ const MS_PER_DAY: i64 = 86_400_000;
 const LAST_USED_RESOLUTION_MS: i64 = 60_000;
 
 /// What a key permits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Scope {
     /// Search and read.

@@ -41,6 +41,8 @@ pub use query::{
 pub use serving::{IndexMode, Serving, ServingSnapshot, tune_index};
 pub use tasks::{AdminTasks, planned_steps};
 
+pub use crate::training::{DEFAULT_MARGIN, PromotionPolicy, train_settings};
+
 /// The running service of one collection.
 #[derive(Debug)]
 pub struct Engine {

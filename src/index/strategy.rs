@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 /// How a search found its hits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 pub enum Strategy {
     /// Every point that passes the filter was compared with the query.
     #[serde(rename = "exact")]

@@ -2,13 +2,10 @@
 
 use std::time::Instant;
 
-use serde::Serialize;
-
 use crate::catalog::Filter;
 
 /// The modality of a result or of a query.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, utoipa::ToSchema)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// A picture.
     Image,
@@ -17,8 +14,7 @@ pub enum Kind {
 }
 
 /// The modality of the results that are wanted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Target {
     /// Pictures.
     Image,

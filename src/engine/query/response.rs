@@ -2,15 +2,13 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use serde::Serialize;
-
 use super::request::{Kind, Target};
 use crate::{catalog::Item, index::Strategy};
 
 pub use crate::evaluation::Direction;
 
 /// A class that a query seems to belong to.
-#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct PredictedLabel {
     /// The class.
     pub label: String,
@@ -40,7 +38,7 @@ pub struct Hit {
 }
 
 /// Milliseconds that the stages of an answer took.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Timings {
     /// All stages.
     pub total: f64,
@@ -55,7 +53,7 @@ pub struct Timings {
 }
 
 /// Numbers of candidates that are not results, by reason.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ExcludedCounts {
     /// Their probability of being relevant is below `min_relevance`.
     pub below_threshold: usize,

@@ -297,7 +297,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::server::extract::json::from_value;
+    use crate::server::extract::json::{from_value, object_from_slice};
 
     const LIMITS: FilterLimits = FilterLimits { depth: 8, conditions: 100 };
 
@@ -369,5 +369,16 @@ mod tests {
             assert_eq!(problem.code(), Code::InvalidFilter, "{filter}");
             assert!(problem.detail().contains(expected), "{} lacks {expected}", problem.detail());
         }
+    }
+
+    #[test]
+    fn deeply_nested_filters_are_refused_without_exhausting_the_stack() {
+        let request = |depth: usize| {
+            let (open, close) = (r#"{"must":["#.repeat(depth), "]}".repeat(depth));
+            object_from_slice::<Request>(format!(r#"{{"filter":{open}{close}}}"#).as_bytes())
+        };
+        let deep = request(60).expect("less deep than JSON may be");
+        assert_eq!(resolve(deep.filter, LIMITS).expect_err("too deep").code(), Code::InvalidFilter);
+        assert_eq!(request(100).expect_err("deeper than JSON may be").code(), Code::MalformedRequest);
     }
 }

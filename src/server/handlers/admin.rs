@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use utoipa_axum::routes;
 
 use crate::{
+    engine::{DEFAULT_MARGIN, PromotionPolicy, train_settings},
     server::{
         error::{ApiResult, Code, Problem},
         extract::json::OptionalJson,
@@ -17,7 +18,6 @@ use crate::{
         routes::Routes,
         state::App,
     },
-    training::{DEFAULT_MARGIN, PromotionPolicy, train_settings},
 };
 
 /// How to train. Without a body the defaults apply.
