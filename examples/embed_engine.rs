@@ -10,9 +10,10 @@ use std::{error::Error, path::Path};
 
 use diptych::{
     collection::{Collection, Encoders},
+    config::Limits,
     dataset::PictureLimits,
     encoders::Registry,
-    engine::{Engine, EngineLimits, Query, Target},
+    engine::{Engine, Query, Target},
 };
 
 /// The best picture for a text first: relevance in [0, 1], id, and labels of each.
@@ -24,7 +25,7 @@ pub(crate) async fn search(data: &Path, models: &Path, text: &str) -> Result<Pic
     let defaults = registry.defaults();
     let encoders = Encoders { image: registry.open_image(&defaults.image)?, text: registry.open_text(&defaults.text)? };
 
-    let engine = Engine::new(collection, encoders, EngineLimits::default())?;
+    let engine = Engine::new(collection, encoders, Limits::default())?;
     engine.serving().open().await?;
     let answer = engine.queries().search(Query::text(text, Target::Image, 5)).await?;
     Ok(answer.results.into_iter().map(|hit| (hit.relevance, hit.item.id.clone(), hit.item.labels.clone())).collect())

@@ -15,8 +15,9 @@
 //!
 //! use diptych::{
 //!     collection::{Collection, Encoders, NoProgress},
+//!     config::Limits,
 //!     dataset::{self, PictureLimits},
-//!     engine::{Engine, EngineLimits, Query, Target},
+//!     engine::{Engine, Query, Target},
 //!     training::{self, PromotionPolicy},
 //! };
 //! # use diptych::{core::Picture, encoders::{EncoderError, ImageEncoder, TextEncoder, Tokenized}};
@@ -80,7 +81,7 @@
 //! # let policy = PromotionPolicy::default();
 //! training::train(&collection, &encoders, settings, policy, Arc::new(NoProgress), stop).await?;
 //!
-//! let engine = Engine::new(collection, encoders, EngineLimits::default())?;
+//! let engine = Engine::new(collection, encoders, Limits::default())?;
 //! engine.start().await?;
 //! let answer = engine.queries().search(Query::text("a red wall", Target::Image, 3)).await?;
 //! assert!(answer.results.iter().all(|hit| hit.item.labels == ["red"]));

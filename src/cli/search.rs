@@ -6,9 +6,9 @@ use anyhow::Context as _;
 
 use super::context::Context;
 use crate::{
-    config::SearchArgs,
+    config::{Limits, SearchArgs},
     dataset,
-    engine::{Engine, EngineLimits, Query, Target},
+    engine::{Engine, Query, Target},
 };
 
 pub(super) async fn run(context: &Context, args: SearchArgs) -> anyhow::Result<ExitCode> {
@@ -16,7 +16,7 @@ pub(super) async fn run(context: &Context, args: SearchArgs) -> anyhow::Result<E
     let catalog = collection.catalog.clone();
     let limits = collection.limits;
     let encoders = context.encoders(&collection).await?;
-    let engine = Engine::new(collection, encoders, EngineLimits::default())?;
+    let engine = Engine::new(collection, encoders, Limits::default())?;
     engine.serving().open().await?;
     let query = match &args.image {
         Some(file) => {

@@ -8,11 +8,11 @@ use tokio::net::TcpListener;
 use super::context::Context;
 use crate::{
     collection::{Collection, CollectionError, Encoders},
-    config::{Limits, ServeArgs},
-    engine::{Engine, EngineError, EngineLimits},
+    config::ServeArgs,
+    engine::{Engine, EngineError},
     index::VectorIndex,
     maintenance::remove_stale_backups,
-    server::{self, FilterLimits, HttpLimits, HttpSettings},
+    server::{self, ServerSettings},
 };
 
 pub(super) async fn run(context: &Context, args: &ServeArgs) -> anyhow::Result<ExitCode> {
@@ -61,9 +61,9 @@ pub(super) async fn serve(
     }
     remove_stale_backups(&collection);
     let catalog = collection.catalog.clone();
-    let engine = Arc::new(Engine::new(collection, encoders, engine_limits(&args.limits))?);
-    let settings = HttpSettings {
-        limits: http_limits(&args.limits),
+    let engine = Arc::new(Engine::new(collection, encoders, args.limits)?);
+    let settings = ServerSettings {
+        limits: args.limits,
         cors_origins: args.cors_origins.clone(),
         metrics_open: args.metrics_open,
     };
@@ -86,47 +86,4 @@ pub(super) async fn serve(
     server.await?;
     catalog.close().await;
     Ok(ExitCode::SUCCESS)
-}
-
-fn engine_limits(args: &Limits) -> EngineLimits {
-    EngineLimits {
-        text_chars: args.max_text_chars,
-        results: args.max_results,
-        terms: args.max_terms,
-        queue: args.queue,
-        query_cache_entries: args.query_cache_entries,
-        query_cache_bytes: args.query_cache_size,
-    }
-}
-
-fn http_limits(args: &Limits) -> HttpLimits {
-    HttpLimits {
-        picture_bytes: args.max_picture,
-        body_bytes: args.max_body,
-        upload_bytes: args.max_uploads,
-        head_bytes: args.max_head,
-        headers: args.max_headers,
-        batch: args.max_batch,
-        filter: FilterLimits { depth: args.max_filter_depth, conditions: args.max_filter_conditions },
-        requests: args.max_requests,
-        connections: args.max_connections,
-        head: args.head_timeout,
-        body: args.body_timeout,
-        request: args.request_timeout,
-        drain: args.drain_timeout,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::{Cli, Command};
-
-    #[test]
-    fn default_limits_of_flags_and_engine_are_equal() {
-        let (cli, _) = Cli::read(["diptych", "serve"].map(Into::into)).expect("settings");
-        let Command::Serve(args) = cli.command else { panic!("{cli:?}") };
-        assert_eq!(engine_limits(&args.limits), EngineLimits::default());
-        assert_eq!(args.limits.faults(), Vec::<String>::new());
-    }
 }

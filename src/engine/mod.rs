@@ -7,7 +7,6 @@
 
 mod error;
 mod ingest;
-mod limits;
 mod metrics;
 mod projection;
 mod query;
@@ -26,6 +25,7 @@ use crate::{
     catalog::Item,
     collection::{Collection, CollectionError, Encoders, blocking},
     compute::{self, WorkerPool},
+    config::Limits,
     dataset,
 };
 use query::QueryCache;
@@ -33,7 +33,6 @@ use tasks::TaskRunner;
 
 pub use error::EngineError;
 pub use ingest::{BulkLine, IngestService, ItemChange, ItemDraft, LineResult};
-pub use limits::EngineLimits;
 pub use projection::{ProjectedPoint, Projection, ProjectionService};
 pub use query::{
     Answer, Direction, ExcludedCounts, Hit, Kind, PredictedLabel, Query, QueryService, Target, Term, Timings,
@@ -47,7 +46,7 @@ pub use crate::training::{DEFAULT_MARGIN, PromotionPolicy, train_settings};
 #[derive(Debug)]
 pub struct Engine {
     collection: Collection,
-    limits: EngineLimits,
+    limits: Limits,
     serving: Arc<Serving>,
     queries: QueryService,
     query_cache: Arc<QueryCache>,
@@ -64,10 +63,10 @@ impl Engine {
     ///
     /// # Errors
     /// If the system refuses threads.
-    pub fn new(collection: Collection, encoders: Encoders, limits: EngineLimits) -> Result<Self, EngineError> {
+    pub fn new(collection: Collection, encoders: Encoders, limits: Limits) -> Result<Self, EngineError> {
         let threads = |source| CollectionError::Io { what: "encoder threads could not be started".into(), source };
         let closing = Arc::new(AtomicBool::new(false));
-        let query_cache = Arc::new(QueryCache::new(limits.query_cache_entries, limits.query_cache_bytes));
+        let query_cache = Arc::new(QueryCache::new(limits.query_cache_entries, limits.query_cache_size));
         let workers = Arc::new(WorkerPool::start("pictures", compute::cores(), limits.queue).map_err(threads)?);
         let runner = TaskRunner::new(collection.catalog.clone(), Arc::clone(&closing));
         let serving = Arc::new(Serving::new(
@@ -136,7 +135,7 @@ impl Engine {
     }
 
     /// The bounds that it was started with.
-    pub fn limits(&self) -> EngineLimits {
+    pub fn limits(&self) -> Limits {
         self.limits
     }
 

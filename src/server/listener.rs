@@ -21,11 +21,8 @@ use tokio::{
     time::{Instant, interval, sleep_until},
 };
 
-use super::{
-    limits::{HttpLimits, HttpSettings},
-    router,
-    state::ConnectionClass,
-};
+use super::{router, settings::ServerSettings, state::ConnectionClass};
+use crate::config::Limits;
 use crate::{engine::Engine, telemetry};
 
 /// How often measurements are sorted into their buckets.
@@ -37,12 +34,12 @@ const RESERVED_CONNECTIONS: usize = 16;
 /// Pause after the system refused to accept a connection, as it does when there are no more file descriptors.
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(200);
 
-/// Serves until `stop` resolves, then lets running requests finish for at most [`HttpLimits::drain`]. Errors of the
+/// Serves until `stop` resolves, then lets running requests finish for at most [`Limits::drain_timeout`]. Errors of the
 /// listener are logged and retried.
 pub async fn serve(
     listener: TcpListener,
     engine: Arc<Engine>,
-    settings: HttpSettings,
+    settings: ServerSettings,
     stop: impl Future<Output = ()> + Send + 'static,
 ) {
     let limits = settings.limits;
@@ -70,12 +67,12 @@ pub async fn serve(
     }
     engine.close();
     let mut drained = pin!(graceful.shutdown());
-    let deadline = Instant::now() + limits.drain;
+    let deadline = Instant::now() + limits.drain_timeout;
     loop {
         tokio::select! {
             () = &mut drained => return,
             () = sleep_until(deadline) => {
-                tracing::warn!("some requests did not finish within {:?}; shutting down without them", limits.drain);
+                tracing::warn!("some requests did not finish within {:?}; shutting down without them", limits.drain_timeout);
                 return;
             }
             Some(_) = connections.join_next() => {}
@@ -118,20 +115,20 @@ struct ConnectionServer {
 }
 
 impl ConnectionServer {
-    fn new(router: Router, limits: &HttpLimits) -> Self {
+    fn new(router: Router, limits: &Limits) -> Self {
         let mut http = http1::Builder::new();
         // Twice what is allowed: up to there the refusal has a body that gives the reason.
-        http.timer(TokioTimer::new()).header_read_timeout(limits.head).max_header_size(2 * limits.head_bytes);
+        http.timer(TokioTimer::new()).header_read_timeout(limits.head_timeout).max_header_size(2 * limits.max_head);
         // hyper stores up to 100 headers without allocating.
-        if 2 * limits.headers > 100 {
-            http.max_headers(2 * limits.headers);
+        if 2 * limits.max_headers > 100 {
+            http.max_headers(2 * limits.max_headers);
         }
         Self {
             router,
             http,
-            connections: Arc::new(Semaphore::new(limits.connections)),
+            connections: Arc::new(Semaphore::new(limits.max_connections)),
             reserved: Arc::new(Semaphore::new(RESERVED_CONNECTIONS)),
-            user_timeout: limits.body,
+            user_timeout: limits.body_timeout,
         }
     }
 

@@ -10,17 +10,17 @@ use super::{
         admin, data_quality, inference, info, item_images, items, items_bulk, keys, label_issues, labels, models,
         probes, projection, search, tasks,
     },
-    limits::HttpSettings,
     middleware::stack,
     openapi, problem_pages,
     routes::Routes,
+    settings::ServerSettings,
     state::{AdmissionControl, App},
 };
 use crate::{engine::Engine, telemetry};
 
 /// The service over an engine.
-pub(crate) fn router(engine: Arc<Engine>, settings: HttpSettings) -> Router {
-    let HttpSettings { limits, cors_origins, metrics_open } = settings;
+pub(crate) fn router(engine: Arc<Engine>, settings: ServerSettings) -> Router {
+    let ServerSettings { limits, cors_origins, metrics_open } = settings;
     telemetry::start_metrics();
     let (api, document) = api(metrics_open);
     let (routes, policies) = api.merge(pages(openapi::to_json(&document))).into_parts();

@@ -5,16 +5,13 @@ use std::{sync::Arc, time::Instant};
 use axum::http::HeaderValue;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use crate::{
-    engine::Engine,
-    server::{limits::HttpLimits, route_policy::RoutePolicies},
-};
+use crate::{config::Limits, engine::Engine, server::route_policy::RoutePolicies};
 
 /// State that all handlers and middlewares share.
 #[derive(Clone, Debug)]
 pub(crate) struct App {
     pub(crate) engine: Arc<Engine>,
-    pub(crate) limits: HttpLimits,
+    pub(crate) limits: Limits,
     pub(crate) admission: AdmissionControl,
     pub(crate) policies: Arc<RoutePolicies>,
     /// Allowed origins of other sites.
@@ -34,11 +31,11 @@ pub(crate) struct AdmissionControl {
 }
 
 impl AdmissionControl {
-    pub(crate) fn new(limits: &HttpLimits) -> Self {
-        let kib = (limits.upload_bytes >> 10).min(Semaphore::MAX_PERMITS);
+    pub(crate) fn new(limits: &Limits) -> Self {
+        let kib = (limits.max_uploads >> 10).min(Semaphore::MAX_PERMITS);
         Self {
-            requests: Arc::new(Semaphore::new(limits.requests)),
-            max_requests: limits.requests,
+            requests: Arc::new(Semaphore::new(limits.max_requests)),
+            max_requests: limits.max_requests,
             bodies: Arc::new(Semaphore::new(kib)),
         }
     }

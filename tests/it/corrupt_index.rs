@@ -24,9 +24,10 @@ const QUERY: &str = "a bird on a branch";
 async fn answer(data: &Path) -> String {
     use diptych::{
         collection::{Collection, Encoders},
+        config::Limits,
         dataset::PictureLimits,
         encoders::Registry,
-        engine::{Engine, EngineLimits, Query, Target},
+        engine::{Engine, Query, Target},
     };
     let collection = Collection::open(data, PictureLimits::default()).await.expect("the catalog is whole");
     static ENCODERS: std::sync::OnceLock<Encoders> = std::sync::OnceLock::new();
@@ -37,7 +38,7 @@ async fn answer(data: &Path) -> String {
         Encoders { image, text: registry.open_text(&defaults.text).expect("weights") }
     });
     let catalog = collection.catalog.clone();
-    let engine = Engine::new(collection, encoders.clone(), EngineLimits::default()).expect("threads");
+    let engine = Engine::new(collection, encoders.clone(), Limits::default()).expect("threads");
     let (_, due) = engine.serving().open().await.expect("it opens, whatever is on disk");
     let query = Query { exact: true, ..Query::text(QUERY, Target::Image, 10) };
     let answer = engine.queries().search(query).await.expect("it answers, whatever is on disk");

@@ -11,9 +11,9 @@ use crate::{
     catalog::{DeleteOutcome, Filter, Item, WriteCondition, etag, etag_matches},
     collection::{Collection, Encoders},
     compute::{self, WorkerPool},
+    config::Limits,
     engine::{
         error::EngineError,
-        limits::EngineLimits,
         query::check_filter,
         serving::{Serving, sync_live_index},
         tasks::TaskRunner,
@@ -28,7 +28,7 @@ const TRIES: usize = 10;
 pub struct IngestService {
     collection: Collection,
     encoders: Encoders,
-    limits: EngineLimits,
+    limits: Limits,
     serving: Arc<Serving>,
     workers: Arc<WorkerPool>,
     tasks: TaskRunner,
@@ -39,7 +39,7 @@ impl IngestService {
     pub(in crate::engine) fn new(
         collection: Collection,
         encoders: Encoders,
-        limits: EngineLimits,
+        limits: Limits,
         serving: Arc<Serving>,
         workers: Arc<WorkerPool>,
         tasks: TaskRunner,
@@ -78,7 +78,7 @@ impl IngestService {
         put: WriteCondition,
     ) -> Result<PendingItem, EngineError> {
         let limits = self.collection.limits;
-        let draft = draft.check(before.as_ref(), self.limits.text_chars, &limits)?;
+        let draft = draft.check(before.as_ref(), self.limits.max_text_chars, &limits)?;
         let (encoders, data_dir) = (self.encoders.clone(), self.collection.data_dir.clone());
         let encode = move || {
             let encoding = Encoding {

@@ -30,12 +30,12 @@ use crate::{
     catalog::{Catalog, Filter, LabelCount, Watermark},
     collection::{Collection, Encoders, encode_one},
     compute::WorkerPool,
+    config::Limits,
     core::UnitVector,
     dataset::{self, PictureLimits},
     encoders::ImageEncoder,
     engine::{
         error::EngineError,
-        limits::EngineLimits,
         metrics,
         serving::{Serving, ServingSnapshot},
     },
@@ -56,7 +56,7 @@ const CONFIDENCE_THRESHOLD: f32 = 0.5;
 pub struct QueryService {
     catalog: Catalog,
     picture_limits: PictureLimits,
-    limits: EngineLimits,
+    limits: Limits,
     serving: Arc<Serving>,
     image_encoder: Arc<dyn ImageEncoder>,
     image_workers: Arc<WorkerPool>,
@@ -76,7 +76,7 @@ impl QueryService {
     pub(in crate::engine) fn start(
         collection: &Collection,
         encoders: &Encoders,
-        limits: EngineLimits,
+        limits: Limits,
         serving: Arc<Serving>,
         image_workers: Arc<WorkerPool>,
         query_cache: Arc<QueryCache>,
@@ -151,8 +151,8 @@ impl QueryService {
     /// # Errors
     /// As [`Self::search`].
     pub async fn embed(&self, terms: Vec<Term>) -> Result<(String, Vec<UnitVector>), EngineError> {
-        if terms.len() > self.limits.results {
-            let reason = format!("there are {}; the maximum is {}", terms.len(), self.limits.results);
+        if terms.len() > self.limits.max_results {
+            let reason = format!("there are {}; the maximum is {}", terms.len(), self.limits.max_results);
             return Err(bad_query("inputs", reason));
         }
         let snapshot = self.serving.ready().await?;

@@ -3,7 +3,8 @@
 use super::request::{Query, Term};
 use crate::{
     catalog::{Catalog, Filter},
-    engine::{error::EngineError, limits::EngineLimits},
+    config::Limits,
+    engine::error::EngineError,
 };
 
 /// The largest weight of a term; its negative is the smallest.
@@ -15,7 +16,7 @@ const MAX_EF: usize = 1000;
 /// The maximum number of fields of `meta` that an error names.
 const NAMED_FIELDS: u32 = 20;
 
-pub(super) async fn check_query(catalog: &Catalog, limits: &EngineLimits, query: &Query) -> Result<(), EngineError> {
+pub(super) async fn check_query(catalog: &Catalog, limits: &Limits, query: &Query) -> Result<(), EngineError> {
     check_limit(limits, query.limit)?;
     let shares = [("min_relevance", query.min_relevance), ("hybrid/keyword_weight", Some(query.keyword_weight))];
     for (field, value) in shares {
@@ -30,9 +31,9 @@ pub(super) async fn check_query(catalog: &Catalog, limits: &EngineLimits, query:
     check_terms(limits, &query.terms)
 }
 
-fn check_terms(limits: &EngineLimits, terms: &[(Term, f32)]) -> Result<(), EngineError> {
-    if terms.is_empty() || terms.len() > limits.terms {
-        return Err(bad_query("terms", format!("there are {}; allowed are 1 to {}", terms.len(), limits.terms)));
+fn check_terms(limits: &Limits, terms: &[(Term, f32)]) -> Result<(), EngineError> {
+    if terms.is_empty() || terms.len() > limits.max_terms {
+        return Err(bad_query("terms", format!("there are {}; allowed are 1 to {}", terms.len(), limits.max_terms)));
     }
     if let Some((_, weight)) = terms.iter().find(|(_, weight)| !(-MAX_WEIGHT..=MAX_WEIGHT).contains(weight)) {
         return Err(bad_query("terms", format!("a weight is {weight}; allowed are -{MAX_WEIGHT} to {MAX_WEIGHT}")));
@@ -41,21 +42,21 @@ fn check_terms(limits: &EngineLimits, terms: &[(Term, f32)]) -> Result<(), Engin
 }
 
 /// The text without white space around it.
-pub(super) fn check_text<'t>(limits: &EngineLimits, text: &'t str) -> Result<&'t str, EngineError> {
+pub(super) fn check_text<'t>(limits: &Limits, text: &'t str) -> Result<&'t str, EngineError> {
     let text = text.trim();
     if text.is_empty() {
         return Err(bad_query("query", "it is empty; at least one word is needed".into()));
     }
-    let chars = text.chars().take(limits.text_chars + 1).count();
-    if chars > limits.text_chars {
-        return Err(bad_query("query", format!("it is too long; the maximum is {} characters", limits.text_chars)));
+    let chars = text.chars().take(limits.max_text_chars + 1).count();
+    if chars > limits.max_text_chars {
+        return Err(bad_query("query", format!("it is too long; the maximum is {} characters", limits.max_text_chars)));
     }
     Ok(text)
 }
 
-pub(super) fn check_limit(limits: &EngineLimits, limit: usize) -> Result<(), EngineError> {
-    if limit == 0 || limit > limits.results {
-        return Err(bad_query("limit", format!("it is {limit}; allowed are 1 to {}", limits.results)));
+pub(super) fn check_limit(limits: &Limits, limit: usize) -> Result<(), EngineError> {
+    if limit == 0 || limit > limits.max_results {
+        return Err(bad_query("limit", format!("it is {limit}; allowed are 1 to {}", limits.max_results)));
     }
     Ok(())
 }

@@ -7,17 +7,9 @@ use utoipa::ToSchema;
 use super::json::Object;
 use crate::{
     catalog::{Bound, Clause, Field, Filter, Predicate, Scalar},
+    config::Limits,
     server::error::{ApiResult, Code, Problem},
 };
-
-/// Limits on the size of a filter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FilterLimits {
-    /// Nested filters.
-    pub depth: usize,
-    /// Conditions of a filter, including those of nested filters.
-    pub conditions: usize,
-}
 
 /// Values that a field is compared with at once.
 pub(crate) const MAX_VALUES: usize = 1000;
@@ -175,24 +167,27 @@ impl TryFrom<Value> for BoundRequest {
 }
 
 /// Checks the filter at `/filter` of a request. Without one, all items count.
-pub(crate) fn resolve(filter: Option<Object<FilterRequest>>, limits: FilterLimits) -> ApiResult<Filter> {
-    let mut resolver = Resolver { conditions_left: limits.conditions, limits };
+pub(crate) fn resolve(filter: Option<Object<FilterRequest>>, limits: &Limits) -> ApiResult<Filter> {
+    let mut resolver = Resolver { conditions_left: limits.max_filter_conditions, limits };
     match filter {
-        Some(Object(filter)) => resolver.filter(filter, "/filter", limits.depth),
+        Some(Object(filter)) => resolver.filter(filter, "/filter", limits.max_filter_depth),
         None => Ok(Filter::default()),
     }
 }
 
 /// Turns a filter into the catalog's, and counts its conditions.
-struct Resolver {
+struct Resolver<'a> {
     conditions_left: usize,
-    limits: FilterLimits,
+    limits: &'a Limits,
 }
 
-impl Resolver {
+impl Resolver<'_> {
     fn filter(&mut self, filter: FilterRequest, pointer: &str, depth: usize) -> ApiResult<Filter> {
         if depth == 0 {
-            return Err(invalid(pointer, format!("the filter is nested more than {} deep", self.limits.depth)));
+            return Err(invalid(
+                pointer,
+                format!("the filter is nested more than {} deep", self.limits.max_filter_depth),
+            ));
         }
         Ok(Filter {
             must: self.clauses(filter.must, &format!("{pointer}/must"), depth)?,
@@ -205,7 +200,7 @@ impl Resolver {
         let mut resolved = Vec::with_capacity(clauses.len());
         for (index, clause) in clauses.into_iter().enumerate() {
             self.conditions_left = self.conditions_left.checked_sub(1).ok_or_else(|| {
-                invalid(pointer, format!("a filter has at most {} conditions", self.limits.conditions))
+                invalid(pointer, format!("a filter has at most {} conditions", self.limits.max_filter_conditions))
             })?;
             let pointer = format!("{pointer}/{index}");
             resolved.push(match clause {
@@ -299,15 +294,13 @@ mod tests {
     use super::*;
     use crate::server::extract::json::{from_value, object_from_slice};
 
-    const LIMITS: FilterLimits = FilterLimits { depth: 8, conditions: 100 };
-
     #[derive(Debug, Deserialize)]
     struct Request {
         filter: Option<Object<FilterRequest>>,
     }
 
     fn parse(filter: &Value) -> ApiResult<Filter> {
-        resolve(from_value::<Request>(json!({ "filter": filter }))?.filter, LIMITS)
+        resolve(from_value::<Request>(json!({ "filter": filter }))?.filter, &Limits::default())
     }
 
     #[test]
@@ -378,7 +371,7 @@ mod tests {
             object_from_slice::<Request>(format!(r#"{{"filter":{open}{close}}}"#).as_bytes())
         };
         let deep = request(60).expect("less deep than JSON may be");
-        assert_eq!(resolve(deep.filter, LIMITS).expect_err("too deep").code(), Code::InvalidFilter);
+        assert_eq!(resolve(deep.filter, &Limits::default()).expect_err("too deep").code(), Code::InvalidFilter);
         assert_eq!(request(100).expect_err("deeper than JSON may be").code(), Code::MalformedRequest);
     }
 }

@@ -239,11 +239,11 @@ impl SearchParams {
             query: Query {
                 terms: Vec::new(),
                 target,
-                limit: self.limit.unwrap_or(DEFAULT_LIMIT.min(app.engine.limits().results)),
+                limit: self.limit.unwrap_or(DEFAULT_LIMIT.min(app.engine.limits().max_results)),
                 min_relevance: self.min_relevance,
                 exact: self.exact.unwrap_or_default(),
                 ef: self.ef,
-                filter: filter::resolve(self.filter, app.limits.filter)?,
+                filter: filter::resolve(self.filter, &app.limits)?,
                 keyword_weight,
                 facets: self.facets.is_some_and(|facets| facets.contains(&FacetName::Label)),
                 deadline: None,

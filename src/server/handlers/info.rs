@@ -1,7 +1,5 @@
 //! Version, limits and state of the service.
 
-use std::time::Duration;
-
 use axum::{Json, extract::State};
 use utoipa_axum::routes;
 
@@ -38,35 +36,13 @@ async fn get_info(State(app): State<App>) -> ApiResult<Json<InfoResponse>> {
         text_encoder: generation.record.text_encoder.clone(),
         index_generation: generation.number,
     });
-    let (limits, pictures) = (app.engine.limits(), app.engine.collection().limits);
-    let ms = |time: Duration| time.as_millis() as u64;
+    let images = app.engine.collection().limits;
     Ok(Json(InfoResponse {
         name: env!("CARGO_PKG_NAME"),
         version: env!("CARGO_PKG_VERSION"),
         model,
         collection: CollectionInfo { pictures: counts.images, captions: counts.captions, labels: counts.labels },
-        limits: LimitsInfo {
-            text_chars: limits.text_chars,
-            results: limits.results,
-            terms: limits.terms,
-            queue: limits.queue,
-            picture_bytes: app.limits.picture_bytes,
-            picture_pixels: pictures.max_pixels,
-            picture_side: pictures.max_side,
-            body_bytes: app.limits.body_bytes,
-            upload_bytes: app.limits.upload_bytes,
-            head_bytes: app.limits.head_bytes,
-            headers: app.limits.headers,
-            batch: app.limits.batch,
-            filter_depth: app.limits.filter.depth,
-            filter_conditions: app.limits.filter.conditions,
-            requests: app.limits.requests,
-            connections: app.limits.connections,
-            head_timeout_ms: ms(app.limits.head),
-            body_timeout_ms: ms(app.limits.body),
-            request_timeout_ms: ms(app.limits.request),
-            drain_timeout_ms: ms(app.limits.drain),
-        },
+        limits: LimitsInfo { limits: app.limits, picture_pixels: images.max_pixels, picture_side: images.max_side },
     }))
 }
 

@@ -69,9 +69,9 @@ async fn list_items(
     State(app): State<App>,
     JsonQuery(ListParams { filter, limit, cursor }): JsonQuery<ListParams>,
 ) -> ApiResult<Json<ItemList>> {
-    let filter = filter::resolve(filter, app.limits.filter)?;
+    let filter = filter::resolve(filter, &app.limits)?;
     let limit = limit.unwrap_or(DEFAULT_LIMIT);
-    let max = app.engine.limits().results;
+    let max = app.engine.limits().max_results;
     if !(1..=max).contains(&limit) {
         return Err(Problem::out_of_range("limit", limit, &(1..=max)));
     }

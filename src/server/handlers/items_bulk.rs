@@ -76,7 +76,7 @@ async fn create_items(
     }
     // Lines are parsed one at a time, for they may hold many images.
     let lines = lines.into_iter().map(|(number, line)| (number, parse_line(&text[line], number, key.as_deref())));
-    if lines.len() > app.limits.batch {
+    if lines.len() > app.limits.max_batch {
         let lines = lines.map(|(number, draft)| BulkLine { number, draft: draft.map_err(|p| code_and_detail(&p)) });
         let task =
             app.engine.tasks().bulk_ingest(lines.collect(), |error| code_and_detail(&Problem::from(error))).await?;
@@ -124,7 +124,7 @@ async fn delete_items(
 ) -> ApiResult<Json<DeleteResponse>> {
     let filter = match (ids, filter) {
         (Some(ids), None) => with_ids(ids)?,
-        (None, Some(filter)) => filter::resolve(Some(filter), app.limits.filter)?,
+        (None, Some(filter)) => filter::resolve(Some(filter), &app.limits)?,
         _ => return Err(Problem::new(Code::InvalidFilter, "exactly one of \"ids\" and \"filter\" is expected")),
     };
     if filter.is_empty() {

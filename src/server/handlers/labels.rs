@@ -52,7 +52,7 @@ async fn count_facets(
     State(app): State<App>,
     JsonQuery(FacetParams { filter }): JsonQuery<FacetParams>,
 ) -> ApiResult<Json<FacetsResponse>> {
-    let labels = app.engine.queries().facets(&filter::resolve(filter, app.limits.filter)?).await?;
+    let labels = app.engine.queries().facets(&filter::resolve(filter, &app.limits)?).await?;
     let facets = labels.into_iter().map(|label| (label.label, label.count.unsigned_abs())).collect();
     Ok(Json(FacetsResponse { facets }))
 }

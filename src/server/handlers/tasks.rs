@@ -112,7 +112,7 @@ async fn get_task(
     }
     let catalog = &app.engine.collection().catalog;
     // Ends before the request's own time limit, however short that is.
-    let wait = Duration::from_secs(wait).min(app.limits.request * 4 / 5);
+    let wait = Duration::from_secs(wait).min(app.limits.request_timeout * 4 / 5);
     let deadline = tokio::time::Instant::now() + wait;
     let task = loop {
         let task = find_task(catalog, id).await?;

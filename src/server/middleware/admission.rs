@@ -28,18 +28,18 @@ pub(crate) async fn admit(State(app): State<App>, request: Request, next: Next) 
         return next.run(request).await;
     }
     if class == ConnectionClass::Overflow {
-        return overloaded(&format!("the maximum of {} connections is reached", app.limits.connections));
+        return overloaded(&format!("the maximum of {} connections is reached", app.limits.max_connections));
     }
     let Some(_permit) = app.admission.request() else {
         return overloaded(&format!(
             "the maximum of {} concurrent searches and writes is reached",
-            app.limits.requests
+            app.limits.max_requests
         ));
     };
     // A body without a Content-Length may be as long as is allowed.
     let bytes = request.body().size_hint().upper().map_or(usize::MAX, |bytes| bytes as usize);
-    let Some(_memory) = app.admission.body(bytes.min(app.limits.picture_bytes)) else {
-        let limit = app.limits.upload_bytes;
+    let Some(_memory) = app.admission.body(bytes.min(app.limits.max_picture)) else {
+        let limit = app.limits.max_uploads;
         return overloaded(&format!("the bodies being read have {limit} bytes together, which is the maximum"));
     };
     next.run(request).await

@@ -73,8 +73,8 @@ async fn run_or_replay(app: &App, key: String, request: Request, next: Next) -> 
     let catalog = app.engine.collection().catalog.clone();
     let caller = request.extensions().get::<AuthenticatedKey>().and_then(|key| key.0.clone()).unwrap_or_default();
     let (mut parts, body) = request.into_parts();
-    let body = to_bytes(body, app.limits.picture_bytes).await.map_err(|_| {
-        let detail = format!("the body breaks off, or has more than {} bytes", app.limits.picture_bytes);
+    let body = to_bytes(body, app.limits.max_picture).await.map_err(|_| {
+        let detail = format!("the body breaks off, or has more than {} bytes", app.limits.max_picture);
         Problem::new(Code::BodyTooLarge, detail)
     })?;
     let fingerprint = fingerprint(&parts.method, &parts.uri.to_string(), &parts.headers, &body);

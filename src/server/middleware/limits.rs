@@ -19,7 +19,7 @@ pub(crate) async fn check_header_size(State(app): State<App>, request: Request, 
     let headers = request.headers();
     let first = request.uri().path_and_query().map_or(0, |text| text.as_str().len()) + request.method().as_str().len();
     let bytes = first + headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum::<usize>();
-    let (max_bytes, max_headers) = (app.limits.head_bytes, app.limits.headers);
+    let (max_bytes, max_headers) = (app.limits.max_head, app.limits.max_headers);
     if headers.len() > max_headers || bytes > max_bytes {
         let detail = format!(
             "the request has {} headers and {bytes} bytes before its body; at most {max_headers} and {max_bytes} are \
@@ -36,8 +36,8 @@ pub(crate) async fn check_header_size(State(app): State<App>, request: Request, 
 pub(crate) async fn limit_body(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let policy = request.extensions().get().copied().unwrap_or(RoutePolicy::ADMIN);
     let max = match policy.body {
-        BodySize::Plain => app.limits.body_bytes,
-        BodySize::WithImages => app.limits.picture_bytes,
+        BodySize::Plain => app.limits.max_body,
+        BodySize::WithImages => app.limits.max_picture,
     };
     let announced = request.body().size_hint().lower();
     if announced > max as u64 {

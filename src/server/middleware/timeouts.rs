@@ -13,9 +13,9 @@ use axum::{
 };
 use tokio::time::timeout;
 
+use crate::config::Limits;
 use crate::server::{
     error::{Code, Problem},
-    limits::HttpLimits,
     middleware::lingering_close::{TrackedBody, discard_rest},
     state::App,
 };
@@ -25,8 +25,8 @@ use crate::server::{
 pub(crate) async fn enforce_timeouts(State(app): State<App>, request: Request, next: Next) -> Response {
     let limits = &app.limits;
     if request.body().is_end_stream() {
-        let response = timeout(limits.request, next.run(request)).await;
-        return response.unwrap_or_else(|_| timed_out(limits.request).into_response());
+        let response = timeout(limits.request_timeout, next.run(request)).await;
+        return response.unwrap_or_else(|_| timed_out(limits.request_timeout).into_response());
     }
     let expects_continue = request.headers().contains_key(header::EXPECT);
     let (parts, body) = request.into_parts();
@@ -35,17 +35,17 @@ pub(crate) async fn enforce_timeouts(State(app): State<App>, request: Request, n
         response = next.run(Request::from_parts(parts, Body::new(body.clone()))) => response,
         problem = out_of_time(&body, limits) => return problem.into_response(),
     };
-    discard_rest(body, expects_continue, limits.body).await;
+    discard_rest(body, expects_continue, limits.body_timeout).await;
     response
 }
 
 /// Resolves when a request has used up its time.
-async fn out_of_time(body: &TrackedBody, limits: &HttpLimits) -> Problem {
-    if timeout(limits.body, body.ended()).await.is_err() {
-        return Problem::new(Code::BodyTooSlow, format!("the body did not arrive within {:?}", limits.body));
+async fn out_of_time(body: &TrackedBody, limits: &Limits) -> Problem {
+    if timeout(limits.body_timeout, body.ended()).await.is_err() {
+        return Problem::new(Code::BodyTooSlow, format!("the body did not arrive within {:?}", limits.body_timeout));
     }
-    tokio::time::sleep(limits.request).await;
-    timed_out(limits.request)
+    tokio::time::sleep(limits.request_timeout).await;
+    timed_out(limits.request_timeout)
 }
 
 fn timed_out(limit: Duration) -> Problem {

@@ -3,6 +3,8 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::config::Limits;
+
 /// Readiness of the service.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ReadyResponse {
@@ -56,44 +58,12 @@ pub(crate) struct CollectionInfo {
 /// Limits of requests.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct LimitsInfo {
-    /// Characters of a query's words.
-    pub(crate) text_chars: usize,
-    /// Results of a page.
-    pub(crate) results: usize,
-    /// Terms of a query.
-    pub(crate) terms: usize,
-    /// Queries that wait for an encoder.
-    pub(crate) queue: usize,
-    /// Bytes of a body that may hold pictures.
-    pub(crate) picture_bytes: usize,
+    #[serde(flatten)]
+    pub(crate) limits: Limits,
+    /// Maximum number of pixels of an image.
     pub(crate) picture_pixels: u64,
-    /// Pixels of the longer side of a picture.
+    /// Maximum length of an image's longer side in pixels.
     pub(crate) picture_side: u32,
-    /// Bytes of any other body.
-    pub(crate) body_bytes: usize,
-    /// Bytes of all bodies that are read at the same time.
-    pub(crate) upload_bytes: usize,
-    /// Bytes of a request's first line and headers.
-    pub(crate) head_bytes: usize,
-    /// Headers of a request.
-    pub(crate) headers: usize,
-    /// Items of a batch that are taken while the client waits; a larger one is a task.
-    pub(crate) batch: usize,
-    /// Filters within filters.
-    pub(crate) filter_depth: usize,
-    pub(crate) filter_conditions: usize,
-    /// Searches and changes at work at the same time.
-    pub(crate) requests: usize,
-    /// Connections at the same time.
-    pub(crate) connections: usize,
-    /// How long a request's head may take to come.
-    pub(crate) head_timeout_ms: u64,
-    /// How long a request's body may take to come.
-    pub(crate) body_timeout_ms: u64,
-    /// How long an answer may take, once the request is there.
-    pub(crate) request_timeout_ms: u64,
-    /// How long running requests may take once the service is asked to end.
-    pub(crate) drain_timeout_ms: u64,
 }
 
 /// Current state of the service.
