@@ -7,7 +7,8 @@ use diptych::{
     telemetry,
 };
 
-/// Training allocates and frees tens of megabytes per step, for which the system's allocator asks the kernel for pages each time.
+/// Training allocates and frees tens of megabytes per step, for which the system's allocator asks the kernel for pages
+/// each time.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -1,7 +1,8 @@
 //! API keys with their scopes.
 //!
-//! A key is `dpt_<id>_<secret>`. The id identifies it and the secret, 256 random bits, authenticates it. The catalog stores only
-//! the SHA-256 of the secret. A slow password hash is not needed, because a random secret of this length cannot be guessed.
+//! A key is `dpt_<id>_<secret>`. The id identifies it and the secret, 256 random bits, authenticates it. The catalog
+//! stores only the SHA-256 of the secret. A slow password hash is not needed, because a random secret of this length
+//! cannot be guessed.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -14,6 +15,7 @@ use super::{
     error::CatalogError,
     values::{from_json, now_ms},
 };
+use crate::util::hex;
 
 /// Prefix of every key, so that a leaked key is recognised by scanners and people.
 const PREFIX: &str = "dpt";
@@ -121,7 +123,7 @@ impl Catalog {
         scopes.sort_unstable();
         scopes.dedup();
         let id = format!("{:08x}", rand::random::<u32>());
-        let secret: String = rand::random::<[u8; 32]>().iter().map(|byte| format!("{byte:02x}")).collect();
+        let secret = hex::encode(rand::random::<[u8; 32]>());
         let created_at = now_ms();
         let expires_at = days.map(|days| created_at + i64::from(days) * MS_PER_DAY);
         sqlx::query("insert into api_keys (id, name, scopes, hash, created_at, expires_at) values (?, ?, ?, ?, ?, ?)")

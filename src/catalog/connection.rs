@@ -27,7 +27,8 @@ impl Catalog {
     /// If the file cannot be opened, is not a database, or was written by a newer version.
     pub async fn open(folder: &Path) -> Result<Self, CatalogError> {
         let file = folder.join(FILE);
-        // Incremental vacuum returns disk space in small steps, without blocking writers. Only a new file can be given it.
+        // Incremental vacuum returns disk space in small steps, without blocking writers. Only a new file can be given
+        // it.
         let new = std::fs::metadata(&file).map_or(true, |metadata| metadata.len() == 0);
         let options = SqliteConnectOptions::new()
             .filename(file)
@@ -36,7 +37,8 @@ impl Catalog {
             // FULL: acknowledged writes survive a power failure. NORMAL would only survive the death of the process.
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(Duration::from_secs(30))
-            // A connection's thread blocks when this many rows are buffered: large enough for all candidates of a query.
+            // A connection's thread blocks when this many rows are buffered: large enough for all candidates of a
+            // query.
             .row_buffer_size(1024)
             .foreign_keys(true);
         // A connection to a file does not break by itself, so it needs no test before use.
@@ -50,8 +52,8 @@ impl Catalog {
         Ok(Self { readers, writer, version })
     }
 
-    /// Opens `catalog.sqlite3` in `folder` without migrating or changing it; `None` if there is none. Its schema may be that
-    /// of an older version.
+    /// Opens `catalog.sqlite3` in `folder` without migrating or changing it; `None` if there is none. Its schema may be
+    /// that of an older version.
     ///
     /// # Errors
     /// If the file cannot be opened or is not a database.
@@ -82,8 +84,8 @@ impl Catalog {
         Ok(())
     }
 
-    /// A number that changes with every write. Data read after this call is valid until a later call returns another number
-    /// or `None`, which means that a write is in progress.
+    /// A number that changes with every write. Data read after this call is valid until a later call returns another
+    /// number or `None`, which means that a write is in progress.
     ///
     /// # Errors
     /// If the database fails.

@@ -49,8 +49,8 @@ struct Row {
 }
 
 impl Catalog {
-    /// Claims a key for a request. `request` is a hash of the whole request, `run` identifies this run of the service. A caller
-    /// that gets [`Claim::New`] or [`Claim::Retry`] must call [`Self::complete_request`].
+    /// Claims a key for a request. `request` is a hash of the whole request, `run` identifies this run of the service.
+    /// A caller that gets [`Claim::New`] or [`Claim::Retry`] must call [`Self::complete_request`].
     ///
     /// # Errors
     /// If the database fails.
@@ -101,7 +101,8 @@ impl Catalog {
         Ok(claim)
     }
 
-    /// Stores the response of a claimed request; without one, the claim is dropped as if the request had never been sent.
+    /// Stores the response of a claimed request; without one, the claim is dropped as if the request had never been
+    /// sent.
     ///
     /// # Errors
     /// If the database fails.

@@ -1,4 +1,5 @@
-//! Issues: labels and captions that an evaluation found likely to be wrong, until the item is changed or the issue dismissed.
+//! Issues: labels and captions that an evaluation found likely to be wrong, until the item is changed or the issue
+//! dismissed.
 
 use std::collections::HashMap;
 
@@ -70,8 +71,8 @@ struct Row {
 }
 
 impl Catalog {
-    /// Replaces the stored issues with those of the latest evaluation, given by key of the item, most confident first. At most
-    /// 60 open ones are kept per kind.
+    /// Replaces the stored issues with those of the latest evaluation, given by key of the item, most confident first.
+    /// At most 60 open ones are kept per kind.
     ///
     /// # Errors
     /// If the database fails.
@@ -93,7 +94,8 @@ impl Catalog {
             if *recorded >= MAX_OPEN {
                 continue;
             }
-            // The item may have been deleted during the evaluation. A repeated issue keeps its key, since a page may show it.
+            // The item may have been deleted during the evaluation. A repeated issue keeps its key, since a page may
+            // show it.
             let done = sqlx::query(
                 "insert into review (item, kind, about, suggested, weight, looked_at)
                  select key, ?, ?, ?, ?, ? from items where key = ?

@@ -12,14 +12,15 @@ const FEATURES_PER_STEP: i64 = 2_000;
 /// Pages of a full-text index that one transaction merges.
 const MERGE_PAGES: i64 = 250;
 
-/// Truncates the file by some free pages in one transaction. The number is part of the text, as a pragma takes no bound values.
+/// Truncates the file by some free pages in one transaction. The number is part of the text, as a pragma takes no bound
+/// values.
 const INCREMENTAL_VACUUM: &str = "pragma incremental_vacuum(500)";
 
 /// How long a checkpoint waits for readers of the WAL, while writers wait for the checkpoint.
 const CHECKPOINT_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// Databases created without incremental vacuum get a full `VACUUM`, but only up to this size in bytes: it blocks writers for a
-/// few seconds on a slow disk.
+/// Databases created without incremental vacuum get a full `VACUUM`, but only up to this size in bytes: it blocks
+/// writers for a few seconds on a slow disk.
 const MAX_FULL_VACUUM: u64 = 256 << 20;
 
 /// How free pages can be returned to the file system.
@@ -29,7 +30,8 @@ pub enum VacuumMode {
     Incremental,
     /// By a full `VACUUM`, after which incremental vacuum works: the database was created without it and is small.
     Full,
-    /// Not at all: the database was created without incremental vacuum and is too large to block writers. Free pages are reused.
+    /// Not at all: the database was created without incremental vacuum and is too large to block writers. Free pages
+    /// are reused.
     TooLarge,
 }
 
@@ -43,8 +45,8 @@ impl Catalog {
         Ok(last.unwrap_or(0))
     }
 
-    /// Deletes features whose image or caption no item has, among some rows after row id `after`. Returns the last row id that
-    /// was examined, and the number of deleted rows.
+    /// Deletes features whose image or caption no item has, among some rows after row id `after`. Returns the last row
+    /// id that was examined, and the number of deleted rows.
     ///
     /// # Errors
     /// If the database fails.
@@ -70,8 +72,8 @@ impl Catalog {
         in_use(&mut *self.readers.acquire().await?, hashes).await
     }
 
-    /// Calls `work` with the subset of `hashes` (as for [`Self::content_hashes_in_use`]) that no item has. Writes are locked
-    /// out until it returns, so none of these images can come into use; `work` has to be short.
+    /// Calls `work` with the subset of `hashes` (as for [`Self::content_hashes_in_use`]) that no item has. Writes are
+    /// locked out until it returns, so none of these images can come into use; `work` has to be short.
     ///
     /// # Errors
     /// If the database fails.
@@ -88,8 +90,8 @@ impl Catalog {
         done.map_err(|e| CatalogError::Database(sqlx::Error::Io(std::io::Error::other(e))))
     }
 
-    /// Merges a part of the full-text indexes, which removes deleted entries from them. The first call of a series passes
-    /// `first`. Returns whether there is more to merge.
+    /// Merges a part of the full-text indexes, which removes deleted entries from them. The first call of a series
+    /// passes `first`. Returns whether there is more to merge.
     ///
     /// # Errors
     /// If the database fails.
@@ -152,7 +154,8 @@ impl Catalog {
         self.free_pages().await
     }
 
-    /// Runs `PRAGMA optimize`, then checkpoints and truncates the WAL. Returns `false` if readers prevented the truncation.
+    /// Runs `PRAGMA optimize`, then checkpoints and truncates the WAL. Returns `false` if readers prevented the
+    /// truncation.
     ///
     /// # Errors
     /// If the database fails.

@@ -1,9 +1,9 @@
 //! What do we know of each item?
 //!
-//! The catalog is an SQLite database and the only source of truth: everything else in the data folder can be rebuilt from it
-//! and from the images. There is one writer and there are many readers. Every transaction that reads before it writes starts
-//! with `begin immediate`: a deferred transaction that upgrades later fails at once when another process (such as an import
-//! next to a running service) holds the lock. No transaction is open while an encoder runs.
+//! The catalog is an SQLite database and the only source of truth: everything else in the data folder can be rebuilt
+//! from it and from the images. There is one writer and there are many readers. Every transaction that reads before it
+//! writes starts with `begin immediate`: a deferred transaction that upgrades later fails at once when another process
+//! (such as an import next to a running service) holds the lock. No transaction is open while an encoder runs.
 
 mod api_keys;
 mod connection;

@@ -37,7 +37,8 @@ impl Catalog {
     /// Writes a consistent copy of the catalog to a new file, while others read and write.
     ///
     /// # Errors
-    /// If the database or the file system fails, or soon after `stop` is set; then the file, if there is one, is incomplete.
+    /// If the database or the file system fails, or soon after `stop` is set; then the file, if there is one, is
+    /// incomplete.
     pub async fn copy_to(&self, file: &Path, stop: Arc<AtomicBool>) -> Result<(), CatalogError> {
         let file = file.to_str().ok_or_else(|| CatalogError::Damaged {
             place: "path of the copy",
@@ -78,7 +79,8 @@ impl Catalog {
         Err(CatalogError::Damaged { place: FILE, reason: findings.join("; ") })
     }
 
-    /// Images, each content once, ordered by content hash: at most `limit` of those after `after` (empty for the first page).
+    /// Images, each content once, ordered by content hash: at most `limit` of those after `after` (empty for the first
+    /// page).
     ///
     /// # Errors
     /// If the database fails.

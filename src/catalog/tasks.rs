@@ -143,8 +143,8 @@ impl Catalog {
         Ok(())
     }
 
-    /// Marks unfinished tasks of an earlier process as interrupted and returns their number. Called once at start, by the only
-    /// service on the data folder.
+    /// Marks unfinished tasks of an earlier process as interrupted and returns their number. Called once at start, by
+    /// the only service on the data folder.
     ///
     /// # Errors
     /// If the database fails.
@@ -227,7 +227,8 @@ impl Catalog {
     /// If the database fails.
     pub async fn task(&self, id: i64) -> Result<Option<Task>, CatalogError> {
         let row: Option<TaskRow> = sqlx::query_as(
-            "select id, type, status, created_at, started_at, finished_at, steps, result, error from tasks where id = ?",
+            "select id, type, status, created_at, started_at, finished_at, steps, result, error
+             from tasks where id = ?",
         )
         .bind(id)
         .fetch_optional(&self.readers)

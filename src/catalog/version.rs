@@ -1,9 +1,9 @@
 //! Version of the catalog's content, by which caches decide whether their entries are still valid.
 //!
-//! Reading twenty items costs more than everything else in a query except encoding, and responses show the same items again
-//! and again, so items are cached. Writes of this process invalidate the cache before they begin: the writer's pool reports
-//! when its only connection is taken and when it is returned. Writes of another process (such as an import next to a running
-//! service) are detected within [`CHECK_INTERVAL`] through SQLite's `data_version`.
+//! Reading twenty items costs more than everything else in a query except encoding, and responses show the same items
+//! again and again, so items are cached. Writes of this process invalidate the cache before they begin: the writer's
+//! pool reports when its only connection is taken and when it is returned. Writes of another process (such as an import
+//! next to a running service) are detected within [`CHECK_INTERVAL`] through SQLite's `data_version`.
 
 use std::{
     sync::{
@@ -34,7 +34,8 @@ pub(super) struct Version {
     /// Time of the last check for other processes' writes, in milliseconds after `started`.
     checked: AtomicU64,
     options: SqliteConnectOptions,
-    /// Connection for all checks and the `data_version` it saw last: the pragma's values compare within one connection only.
+    /// Connection for all checks and the `data_version` it saw last: the pragma's values compare within one connection
+    /// only.
     watch: Mutex<Option<(SqliteConnection, i64)>>,
 }
 

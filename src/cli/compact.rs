@@ -16,8 +16,8 @@ pub(super) async fn run(context: &Context) -> anyhow::Result<ExitCode> {
     let Some(done) = done else { return Ok(stopped("run the same command again to continue")) };
     let Removed { features, pictures, thumbnails, generations, temporaries } = done.removed;
     println!(
-        "removed {features} features, {pictures} images, {thumbnails} thumbnails, {generations} generations of the index, \
-         {temporaries} temporary files"
+        "removed {features} features, {pictures} images, {thumbnails} thumbnails, {generations} generations of the \
+         index, {temporaries} temporary files"
     );
     let (before, after) = (megabytes(done.bytes_before), megabytes(done.bytes_after));
     println!("{before} before, {after} after, in {}", seconds(done.seconds));

@@ -1,5 +1,5 @@
-//! `diptych config check`: prints all settings with their sources, and reports what would keep `serve` from starting. Starts and
-//! changes nothing.
+//! `diptych config check`: prints all settings with their sources, and reports what would keep `serve` from starting.
+//! Starts and changes nothing.
 
 use std::{
     net::TcpListener,
@@ -54,7 +54,8 @@ async fn faults(common: &Common, args: &ServeArgs) -> Vec<String> {
         Err(error) => faults.push(format!("data: {error}")),
     }
     faults.extend(unprotected(args.at.listen, has_key));
-    // A running service may occupy the port, so try any free port: this tells whether the address is one of this machine.
+    // A running service may occupy the port, so try any free port: this tells whether the address is one of this
+    // machine.
     if let Err(error) = TcpListener::bind((args.at.listen.ip(), 0)) {
         faults.push(format!("listen: cannot listen on {}: {error}", args.at.listen.ip()));
     }

@@ -53,8 +53,8 @@ impl Context {
         }
     }
 
-    /// Loads the encoders in use, downloading missing weights: those of the settings, else those of the active model, else the
-    /// default ones.
+    /// Loads the encoders in use, downloading missing weights: those of the settings, else those of the active model,
+    /// else the default ones.
     pub(super) async fn encoders(&self, collection: &Collection) -> anyhow::Result<Encoders> {
         let active = collection.catalog.active_model().await?;
         self.encoders_of(active).await

@@ -86,8 +86,8 @@ async fn tune(context: &Context) -> anyhow::Result<ExitCode> {
         }
     }
     println!(
-        "stored for the next index (`diptych index` or a reindex): exact search up to {} points, beyond that a graph searched \
-         with {} candidates",
+        "stored for the next index (`diptych index` or a reindex): exact search up to {} points, beyond that a graph \
+         searched with {} candidates",
         parameters.exact_up_to, parameters.graph.ef_search
     );
     collection.catalog.close().await;
@@ -103,7 +103,8 @@ async fn print_self_test(generation: ServingSnapshot) -> anyhow::Result<bool> {
     {
         let strategy = serde_json::to_value(strategy)?;
         println!(
-            "| {name} | {points} | {delta} | {tombstones} | {orphans} | {} | {recall_at_10:.4} ({:.3} to {:.3}) | {:.1} MB |",
+            "| {name} | {points} | {delta} | {tombstones} | {orphans} | {} | {recall_at_10:.4} ({:.3} to {:.3}) \
+             | {:.1} MB |",
             strategy.as_str().unwrap_or("?"),
             interval[0],
             interval[1],

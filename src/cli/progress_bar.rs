@@ -1,5 +1,5 @@
-//! Progress of long-running work in the terminal. If standard error is not a terminal, each step prints one line when it ends,
-//! so that logs of unattended runs stay readable.
+//! Progress of long-running work in the terminal. If standard error is not a terminal, each step prints one line when
+//! it ends, so that logs of unattended runs stay readable.
 
 use std::{io::IsTerminal, time::Instant};
 

@@ -11,8 +11,8 @@ use crate::{
     training::{DEFAULT_MARGIN, PromotionPolicy},
 };
 
-/// Runs the command. `settings` are its settings with their sources. The exit code is a failure if the command completed but
-/// found a fault (such as a failed check), and 130 if it was stopped.
+/// Runs the command. `settings` are its settings with their sources. The exit code is a failure if the command
+/// completed but found a fault (such as a failed check), and 130 if it was stopped.
 ///
 /// # Errors
 /// If the command fails, with context.

@@ -32,13 +32,13 @@ async fn check_settings(args: &ServeArgs, collection: &Collection) -> anyhow::Re
     Ok(())
 }
 
-/// Describes the fault that a service without keys listens on an address that other machines can reach: without keys, everybody
-/// who reaches the service may do everything.
+/// Describes the fault that a service without keys listens on an address that other machines can reach: without keys,
+/// everybody who reaches the service may do everything.
 pub(super) fn unprotected(listen: SocketAddr, has_admin_key: bool) -> Option<String> {
     (!listen.ip().is_loopback() && !has_admin_key).then(|| {
         format!(
-            "--listen {listen}: other machines may reach this address, and without API keys they may do everything; create a \
-             key with `diptych key create --scope admin`, or listen on 127.0.0.1 or [::1]"
+            "--listen {listen}: other machines may reach this address, and without API keys they may do everything; \
+             create a key with `diptych key create --scope admin`, or listen on 127.0.0.1 or [::1]"
         )
     })
 }

@@ -21,8 +21,8 @@ pub struct Cli {
 /// Options of all commands.
 #[derive(Debug, Clone, Args)]
 pub struct Common {
-    /// Settings file in TOML. Keys are the environment variable names without DIPTYCH_, in lower case. Flags and environment
-    /// variables take precedence [default: diptych.toml in the current folder, if it exists]
+    /// Settings file in TOML. Keys are the environment variable names without DIPTYCH_, in lower case. Flags and
+    /// environment variables take precedence [default: diptych.toml in the current folder, if it exists]
     #[arg(long, global = true, env = "DIPTYCH_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Data folder of the collection: catalog, models, index, thumbnails
@@ -34,8 +34,8 @@ pub struct Common {
     /// Image encoder; `diptych encoders list` lists them [default: that of the active model, if there is one]
     #[arg(long, global = true, env = "DIPTYCH_IMAGE_ENCODER", value_name = "NAME")]
     pub image_encoder: Option<String>,
-    /// Text encoder: all-minilm-l6-v2, which knows English, or sentence-cnn, which learns the meaning of words from the captions
-    /// [default: that of the active model, if there is one]
+    /// Text encoder: all-minilm-l6-v2, which knows English, or sentence-cnn, which learns the meaning of words from the
+    /// captions [default: that of the active model, if there is one]
     #[arg(long, global = true, env = "DIPTYCH_TEXT_ENCODER", value_name = "NAME")]
     pub text_encoder: Option<String>,
     /// Maximum size of an image, in millions of pixels

@@ -24,16 +24,16 @@ pub enum Command {
         /// Compare the paper's objective without J2, without J3, without both, and complete; saves no model
         #[arg(long, conflicts_with = "objective")]
         ablate: bool,
-        /// Train on precomputed features instead of the collection: {train,test}_{images,texts,labels}.npy in this folder, one
-        /// row per pair. Labels are class numbers or one column per class. Without validation_*.npy, a tenth of the training
-        /// pairs is used for validation. classes.txt may contain the names of the classes
+        /// Train on precomputed features instead of the collection: {train,test}_{images,texts,labels}.npy in this
+        /// folder, one row per pair. Labels are class numbers or one column per class. Without validation_*.npy, a
+        /// tenth of the training pairs is used for validation. classes.txt may contain the names of the classes
         #[arg(long, value_name = "DIR", conflicts_with = "ablate")]
         features: Option<PathBuf>,
         /// Output folder of a model trained on features [default: model in their folder]
         #[arg(long, value_name = "DIR", requires = "features")]
         out: Option<PathBuf>,
-        /// How much lower than the active model's the new model's validation mAP may be for it to become active, from 0 to 1
-        /// [default: 0.02]
+        /// How much lower than the active model's the new model's validation mAP may be for it to become active, from 0
+        /// to 1 [default: 0.02]
         #[arg(long, value_name = "X", conflicts_with_all = ["features", "ablate"])]
         margin: Option<f64>,
         /// Activate the new model even if it fails the promotion checks
@@ -61,7 +61,8 @@ pub enum Command {
     Search(SearchArgs),
     /// Show what the collection contains
     Status,
-    /// Back up the whole collection to one tar file, also while a service is running: catalog, models, index, all images
+    /// Back up the whole collection to one tar file, also while a service is running: catalog, models, index, all
+    /// images
     Backup {
         /// Output file, or a folder for a timestamped file [default: backups in the data folder]
         #[arg(value_name = "FILE")]
@@ -195,8 +196,8 @@ pub struct ImportArgs {
 /// Arguments of `train`.
 #[derive(Debug, Clone, Args)]
 pub struct TrainArgs {
-    /// Training objective: dscmr, the paper's space of classes, or class-and-pair, where an image also finds its own captions
-    /// [default: class-and-pair]
+    /// Training objective: dscmr, the paper's space of classes, or class-and-pair, where an image also finds its own
+    /// captions [default: class-and-pair]
     #[arg(long, value_name = "NAME")]
     pub objective: Option<String>,
     /// Training settings in TOML; anything not in the file has its default, and flags take precedence
@@ -234,15 +235,16 @@ pub struct TrainArgs {
 /// Arguments of `evaluate`.
 #[derive(Debug, Clone, Args)]
 pub struct EvaluateArgs {
-    /// File with lines of {"query": "text", "label": "label"}: also print precision@10 of these queries on the test images, and
-    /// of the images of each label on the test captions
+    /// File with lines of {"query": "text", "label": "label"}: also print precision@10 of these queries on the test
+    /// images, and of the images of each label on the test captions
     #[arg(long, value_name = "FILE", conflicts_with = "features")]
     pub queries: Option<PathBuf>,
-    /// Also write an HTML report to this file: tables with intervals, curves, a projection of the common space, the worst queries,
-    /// label and caption issues
+    /// Also write an HTML report to this file: tables with intervals, curves, a projection of the common space, the
+    /// worst queries, label and caption issues
     #[arg(long, value_name = "FILE.html")]
     pub report: Option<PathBuf>,
-    /// Evaluate a model of precomputed features (`train --features`) instead of the active one: the folder of the features
+    /// Evaluate a model of precomputed features (`train --features`) instead of the active one: the folder of the
+    /// features
     #[arg(long, value_name = "DIR")]
     pub features: Option<PathBuf>,
     /// Folder of that model [default: model in the folder of the features]

@@ -1,11 +1,12 @@
 //! Settings file: the one of `--config`, of `DIPTYCH_CONFIG`, or `diptych.toml` in the current folder if it exists.
 //!
-//! Precedence: flag, environment variable, file, default. Every option with an environment variable is also a key of the file,
-//! named like the variable without `DIPTYCH_` and in lower case. The keys and their types are derived from the definition of
-//! the command line, so none can be forgotten here: a value from the file replaces the default of its flag.
+//! Precedence: flag, environment variable, file, default. Every option with an environment variable is also a key of
+//! the file, named like the variable without `DIPTYCH_` and in lower case. The keys and their types are derived from
+//! the definition of the command line, so none can be forgotten here: a value from the file replaces the default of its
+//! flag.
 //!
-//! An option that was renamed keeps its old flag as an alias. Its old variable and its old key are derived from the alias, so
-//! they keep working as well; `diptych config check` names the new spelling.
+//! An option that was renamed keeps its old flag as an alias. Its old variable and its old key are derived from the
+//! alias, so they keep working as well; `diptych config check` names the new spelling.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -65,7 +66,8 @@ pub enum SettingsError {
 }
 
 impl Cli {
-    /// Reads command line, environment and file. Also returns the settings of the command that a file can contain, by name.
+    /// Reads command line, environment and file. Also returns the settings of the command that a file can contain, by
+    /// name.
     ///
     /// # Errors
     /// [`SettingsError`].

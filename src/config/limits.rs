@@ -76,7 +76,8 @@ pub struct Limits {
     #[serde(skip)]
     pub query_cache_size: usize,
     /// Maximum number of concurrent searches and writes; further ones get 503. Probes and admin requests do not count
-    #[arg(long, env = "DIPTYCH_MAX_REQUESTS", default_value_t = 256, value_name = "N", value_parser = count(1..=100_000))]
+    #[arg(long, env = "DIPTYCH_MAX_REQUESTS", default_value_t = 256, value_name = "N",
+          value_parser = count(1..=100_000))]
     #[serde(rename = "requests")]
     pub max_requests: usize,
     /// Maximum number of concurrent connections; some more are accepted for probes and admin requests

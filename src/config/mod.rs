@@ -1,7 +1,7 @@
 //! What did the owner ask for?
 //!
-//! Commands and flags. A flag that is more than an argument of one command also has a `DIPTYCH_*` environment variable, and every
-//! option with a variable can be set in a file.
+//! Commands and flags. A flag that is more than an argument of one command also has a `DIPTYCH_*` environment variable,
+//! and every option with a variable can be set in a file.
 
 mod cli;
 mod command;

@@ -20,8 +20,8 @@ pub struct ServeArgs {
     /// Address to listen on
     #[command(flatten)]
     pub at: ListenArgs,
-    /// Origin of a site whose pages may use the API (CORS), such as `https://example.org`; may be repeated, or a list separated by
-    /// commas
+    /// Origin of a site whose pages may use the API (CORS), such as `https://example.org`; may be repeated, or a list
+    /// separated by commas
     #[arg(long = "cors-origin", env = "DIPTYCH_CORS_ORIGIN", value_name = "ORIGIN", value_delimiter = ',',
           value_parser = origin)]
     pub cors_origins: Vec<String>,

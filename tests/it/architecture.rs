@@ -42,6 +42,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "util",
             "core",
             "compute",
+            "config",
             "dataset",
             "catalog",
             "evaluation",

@@ -97,7 +97,7 @@ fn config_check_reports_every_fault_and_fails() {
     assert!(!output.status.success(), "{text}");
     for fault in [
         "diptych: max_picture is 33554432 bytes but max_uploads 1048576",
-        "diptych: --log \"loud=very\" cannot be understood",
+        "diptych: --log \"loud=very\" is invalid",
         "diptych: data: ",
         "no-folder is not a folder",
         "diptych: --listen 0.0.0.0:7700: other machines may reach this address",

@@ -1,7 +1,8 @@
 //! Change log, from which indexes are brought up to date: all features at one watermark, and the changes since another.
 //!
-//! A watermark is a number in the order of changes, which triggers record (see `migrations/0002_change_log.sql`). Images and
-//! captions are identified by key. Keys are never reused, so a change of a key that does not exist is a removal.
+//! A watermark is a number in the order of changes, which triggers record (see `migrations/0002_change_log.sql`).
+//! Images and captions are identified by key. Keys are never reused, so a change of a key that does not exist is a
+//! removal.
 
 use std::{collections::BTreeSet, ops::RangeInclusive};
 
@@ -64,8 +65,8 @@ impl Catalog {
         Ok((watermark, features))
     }
 
-    /// Changes after the watermark `since`. `None` if the log does not reach back that far, so that an index of that watermark
-    /// has to be rebuilt.
+    /// Changes after the watermark `since`. `None` if the log does not reach back that far, so that an index of that
+    /// watermark has to be rebuilt.
     ///
     /// # Errors
     /// If the database fails, or stored features have another length.

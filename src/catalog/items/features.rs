@@ -1,5 +1,5 @@
-//! Features of images and captions, keyed by content hash and encoder. Stored as f16: half the bytes, with a rounding error
-//! (2⁻¹¹ relative) too small to matter for the model.
+//! Features of images and captions, keyed by content hash and encoder. Stored as f16: half the bytes, with a rounding
+//! error (2⁻¹¹ relative) too small to matter for the model.
 
 use half::f16;
 use sqlx::{FromRow, Sqlite, Transaction};
@@ -51,8 +51,8 @@ impl Catalog {
         .await?)
     }
 
-    /// Captions without features of `encoder`, each text once, ordered by text hash: at most `limit` of those after `after`
-    /// (empty for the first page).
+    /// Captions without features of `encoder`, each text once, ordered by text hash: at most `limit` of those after
+    /// `after` (empty for the first page).
     ///
     /// # Errors
     /// If the database fails.

@@ -140,8 +140,8 @@ pub(super) static SELECT_BY_KEYS: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-/// Inserts or replaces a row: its arguments are those of [`arguments`], then the time in Unix milliseconds, then whether a
-/// known item keeps what the new one does not specify. Returns the item's key.
+/// Inserts or replaces a row: its arguments are those of [`arguments`], then the time in Unix milliseconds, then
+/// whether a known item keeps what the new one does not specify. Returns the item's key.
 pub(super) static UPSERT: LazyLock<String> = LazyLock::new(|| {
     let columns = names().collect::<Vec<_>>().join(", ");
     let places = vec!["?"; COLUMNS.len() + 1].join(", ");

@@ -11,8 +11,8 @@ const MAX_WORDS: usize = 32;
 const ITEM_WEIGHTS: &str = "1.0, 2.0, 0.5";
 
 impl Catalog {
-    /// Keys of items with an image whose captions, labels or id contain a word of `text`, best first. With `allowed`, only keys
-    /// among these.
+    /// Keys of items with an image whose captions, labels or id contain a word of `text`, best first. With `allowed`,
+    /// only keys among these.
     ///
     /// # Errors
     /// If the database fails.

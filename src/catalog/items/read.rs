@@ -78,7 +78,8 @@ impl Catalog {
         rows.iter().map(|row| Item::from_row(row).map(|item| (item.key, item))).collect()
     }
 
-    /// The subset of `keys` that does not belong to an item with an image, such as keys in an index that is behind the catalog.
+    /// The subset of `keys` that does not belong to an item with an image, such as keys in an index that is behind the
+    /// catalog.
     ///
     /// # Errors
     /// If the database fails.
@@ -143,8 +144,8 @@ impl Catalog {
             .await?)
     }
 
-    /// Items that can be trained on, ordered by id: those with a readable image and a caption. Items without a label only train
-    /// the pairing of images and captions.
+    /// Items that can be trained on, ordered by id: those with a readable image and a caption. Items without a label
+    /// only train the pairing of images and captions.
     ///
     /// # Errors
     /// If the database fails.

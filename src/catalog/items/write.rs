@@ -13,6 +13,7 @@ use crate::catalog::{
     error::CatalogError,
     values::{json_list, now_ms},
 };
+use crate::util::hex;
 
 /// Features of an item that is written.
 #[derive(Debug, Clone, Default)]
@@ -66,7 +67,7 @@ pub enum DeleteOutcome {
 
 /// Entity tag that identifies a state of an item, from the hash of its record.
 pub fn etag(record_hash: &[u8]) -> String {
-    record_hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(&record_hash[..record_hash.len().min(16)])
 }
 
 /// Whether an item, given by the hash of its record, has one of some tags; `*` matches any existing item.
@@ -124,8 +125,8 @@ impl Catalog {
             }
             WriteCondition::IfAbsent | WriteCondition::Always | WriteCondition::IfMatch(_) => {}
         }
-        // A posted image is in the data folder, where files are deleted only under this transaction's lock: a file that exists
-        // now still exists when the row is committed.
+        // A posted image is in the data folder, where files are deleted only under this transaction's lock: a file that
+        // exists now still exists when the row is committed.
         let posted = item.image.as_ref().filter(|_| features.image.is_some());
         if posted.is_some_and(|image| !Path::new(&image.path).exists()) {
             return Ok(PutOutcome::ImageFileMissing);
@@ -167,8 +168,8 @@ impl Catalog {
     }
 }
 
-/// What happens to the fields of an existing item that a write does not specify: its split, and the hash of the record that it
-/// was imported from.
+/// What happens to the fields of an existing item that a write does not specify: its split, and the hash of the record
+/// that it was imported from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum UnspecifiedFields {
     /// They are cleared: an imported record is complete.

@@ -33,7 +33,8 @@ fn faults(text: &str) -> Vec<String> {
 #[test]
 fn flags_take_precedence_over_the_file_and_the_file_over_defaults() {
     let text = "# how we serve\nqueue = 7\nmax_body = \"2MiB\"\nmax_terms = 5\nmetrics_open = false\n\
-                cors_origin = [\"https://a.example\", \"https://b.example\"]\nlog_format = \"json\"\ntext_encoder = \"mine\"\n";
+                cors_origin = [\"https://a.example\", \"https://b.example\"]\n\
+                log_format = \"json\"\ntext_encoder = \"mine\"\n";
     let (cli, settings) = read(text, &["serve", "--max-terms", "6"]).expect("settings");
     let crate::config::Command::Serve(args) = &cli.command else { panic!("{cli:?}") };
     let limits = &args.limits;
@@ -66,7 +67,8 @@ fn the_file_may_contain_settings_of_other_commands() {
 #[test]
 fn every_fault_is_reported_with_its_place_and_the_allowed_values() {
     let text = "listen = \"here\"\nlimits.queue = 3\nqueue = 0\nmax_terns = 3\nlog_format = \"xml\"\nzebra = 1\n\
-                metrics_open = \"perhaps\"\nmax_body = \"1TB\"\nmax_picture = \"1KiB\"\nhead_timeout = \"2h\"\ndata = [\"a\", \"b\"]\n\
+                metrics_open = \"perhaps\"\nmax_body = \"1TB\"\nmax_picture = \"1KiB\"\nhead_timeout = \"2h\"\n\
+                data = [\"a\", \"b\"]\n\
                 cors_origin = [\"*\"]\nmax_terms = 1979-05-27\nconfig = \"other.toml\"\n";
     let faults = faults(text);
     let expected = [
