@@ -26,7 +26,7 @@
  */
 
 import { byId, make } from '../shared/dom.js';
-import { alternativesOf, exampleOf, isNullable, nameOf, resolve, shapeOf } from './schema.js';
+import { alternativesOf, descriptionOf, exampleOf, isNullable, nameOf, shapeOf } from './schema.js';
 
 const METHODS = ['get', 'post', 'put', 'patch', 'delete'];
 
@@ -41,12 +41,24 @@ const anchor = (...parts) =>
 /**
  * A text in which `code` is set as code.
  *
- * @param {'p' | 'td'} tag
+ * @param {'p' | 'td' | 'caption'} tag
  * @param {string} text
  * @param {Attributes} [attributes]
  */
 const prose = (tag, text, attributes = {}) =>
   make(tag, attributes, ...text.split('`').map((part, at) => (at % 2 ? make('code', { text: part }) : part)));
+
+/**
+ * @param {unknown} min
+ * @param {unknown} max
+ * @param {string} unit
+ */
+function range(min, max, unit) {
+  if (min === undefined && max === undefined) return '';
+  if (max === undefined) return `at least ${min}${unit}`;
+  if (min === undefined) return `at most ${max}${unit}`;
+  return `${min} to ${max}${unit}`;
+}
 
 /** @param {string} name */
 const schemaLink = (name) => make('a', { href: `#${anchor('schema', name)}`, text: name });
@@ -63,7 +75,11 @@ function typeOf(schema) {
   const node = make('span');
   const several = schema.allOf ?? alternativesOf(schema);
   if (several.length) {
-    several.forEach((one, at) => node.append(at ? (schema.allOf ? ' and ' : ' or ') : '', typeOf(one)));
+    const types = several.map(typeOf);
+    const distinct = types.filter(
+      ({ textContent }, at) => types.findIndex((one) => one.textContent === textContent) === at,
+    );
+    distinct.forEach((type, at) => node.append(at ? (schema.allOf ? ' and ' : ' or ') : '', type));
   } else if (schema.enum) {
     node.append(schema.enum.map((value) => JSON.stringify(value)).join(' or '));
   } else if ([schema.type].flat().includes('array')) {
@@ -84,18 +100,14 @@ function typeOf(schema) {
  * @param {Schema | undefined} schema
  */
 function limits(schema = {}) {
-  /** @type {[unknown, string][]} */
   const parts = [
-    [schema.minimum, `at least ${schema.minimum}`],
-    [schema.maximum, `at most ${schema.maximum}`],
-    [schema.minLength, `at least ${schema.minLength} characters`],
-    [schema.maxLength, `at most ${schema.maxLength} characters`],
-    [schema.minItems, `at least ${schema.minItems} entries`],
-    [schema.maxItems, `at most ${schema.maxItems} entries`],
-    [schema.pattern, `matches \`${schema.pattern}\``],
-    [schema.default, `default: \`${JSON.stringify(schema.default)}\``],
+    range(schema.minimum, schema.maximum, ''),
+    range(schema.minLength, schema.maxLength, ' characters'),
+    range(schema.minItems, schema.maxItems, ' entries'),
+    schema.pattern === undefined ? '' : `matches \`${schema.pattern}\``,
+    schema.default === undefined ? '' : `default \`${JSON.stringify(schema.default)}\``,
   ];
-  return parts.filter(([value]) => value !== undefined).map(([, text]) => text);
+  return parts.filter(Boolean).join(', ');
 }
 
 /**
@@ -105,7 +117,7 @@ function limits(schema = {}) {
 function fieldTable(caption, rows) {
   const body = make('tbody');
   for (const { path, isRequired, schema, description } of rows) {
-    const text = [description, limits(schema).join(', ')].filter(Boolean).join(' – ');
+    const text = [description, limits(schema)].filter(Boolean).join(' – ');
     body.append(
       make(
         'tr',
@@ -121,7 +133,7 @@ function fieldTable(caption, rows) {
       ),
     );
   }
-  return make('table', {}, make('caption', { text: caption }), body);
+  return make('table', {}, prose('caption', caption), body);
 }
 
 /**
@@ -230,9 +242,9 @@ function operation(path, method, spec, schemas) {
  */
 function schemaSection(name, schemas) {
   const schema = schemas[name];
-  const { description } = resolve(schema, schemas);
+  const description = descriptionOf(schema, schemas);
   const tables = fieldTables({ $ref: `#/components/schemas/${name}` }, schemas);
-  const type = schema.properties ? null : make('p', { class: 'type' }, typeOf(schema));
+  const type = tables.length ? null : make('p', { class: 'type' }, typeOf(schema));
   return make(
     'section',
     { id: anchor('schema', name), class: 'schema', 'data-testid': 'schema' },

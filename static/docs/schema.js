@@ -73,7 +73,7 @@ function join(schema, schemas) {
       (whole, part) => ({
         ...part,
         ...whole,
-        properties: { ...part.properties, ...whole.properties },
+        properties: { ...whole.properties, ...part.properties },
         required: [...(part.required ?? []), ...(whole.required ?? [])],
         oneOf: part.oneOf || whole.oneOf ? [...(part.oneOf ?? []), ...(whole.oneOf ?? [])] : undefined,
       }),
@@ -98,6 +98,19 @@ export const alternativesOf = ({ oneOf, anyOf }) => (oneOf ?? anyOf ?? []).filte
  */
 export const isNullable = ({ type, oneOf, anyOf }) =>
   [type].flat().includes('null') || (oneOf ?? anyOf ?? []).some(isNull);
+
+/**
+ * The description of a schema; if it has none, that of its only alternative.
+ *
+ * @param {Schema} schema
+ * @param {Schemas} schemas
+ * @returns {string}
+ */
+export function descriptionOf(schema, schemas) {
+  const whole = resolve(schema, schemas);
+  const options = alternativesOf(whole);
+  return whole.description ?? (options.length === 1 ? descriptionOf(options[0], schemas) : '');
+}
 
 /**
  * All fields of a schema, with those of objects within it. Schemas that contain themselves are followed once.
@@ -136,8 +149,7 @@ function shape(schema, schemas, prefix, seen) {
   for (const [name, property] of Object.entries(whole.properties ?? {})) {
     const path = prefix + name;
     const isRequired = whole.required?.includes(name) ?? false;
-    const { description = '' } = resolve(property, schemas);
-    fields.push({ path, schema: property, isRequired, description });
+    fields.push({ path, schema: property, isRequired, description: descriptionOf(property, schemas) });
     descend(property, `${path}.`);
   }
   if (whole.items) descend(whole.items, `${prefix.replace(/\.$/, '')}[].`);
@@ -150,7 +162,7 @@ function shape(schema, schemas, prefix, seen) {
       const around = option.$ref ? new Set([...seen, nameOf(option.$ref)]) : seen;
       const inner = shape(option, schemas, prefix, around);
       if (!inner.fields.length && !inner.alternatives.length) return;
-      const { description = '' } = resolve(option, schemas);
+      const description = descriptionOf(option, schemas);
       const place = prefix.replace(/\.$/, '');
       const name = option.$ref ? nameOf(option.$ref) : `${index + 1} of ${options.length}`;
       alternatives.push({ ...inner, name: place ? `${place}: ${name}` : name, description });
