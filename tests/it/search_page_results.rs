@@ -254,7 +254,7 @@ async fn nothing_alike_is_said(browser: &Browser) {
     browser.goto("/?q=quarterly+tax+law").await;
     browser.state("results", "text").await;
     assert_eq!(browser.text("[data-testid=notice-title]").await, "Nothing here looks like this");
-    assert_eq!(browser.text("[data-testid=fold]").await, "The nearest all the same");
+    assert_eq!(browser.text("[data-testid=fold]").await, "The closest ones anyway");
     axe::clean(browser, "nothing alike").await;
     let chip = browser.text("[data-testid=notice] [data-testid=label-chip]").await;
     browser.click("[data-testid=notice] [data-testid=label-chip]").await;
