@@ -4,9 +4,9 @@
 /** @import { Point } from 'api' */
 
 /**
- * Colors on a light page and on a dark one, eight each, found by a search: any two differ by at least 32 in CIELAB, also as
- * seen by readers with protanopia, deuteranopia or tritanopia (Machado et al. 2009), and each has a contrast of at least 3.1
- * with the page.
+ * Colors on a light page and on a dark one, eight each, found by a search: any two differ by at least 32 in CIELAB,
+ * also as seen by readers with protanopia, deuteranopia or tritanopia (Machado et al. 2009), and each has a contrast
+ * of at least 3.1 with the page.
  */
 export const COLORS = {
   light: ['#1202fd', '#e85c65', '#024f00', '#e13ffd', '#af8a03', '#149bb5', '#4c0380', '#4e0129'],
@@ -16,10 +16,15 @@ export const COLORS = {
 /** Color of points without a label. */
 export const NO_LABEL = { light: '#6b7078', dark: '#9aa0aa' };
 
-/** @typedef {{ label: string, count: number, x: number, y: number, color: number }} LabelClass `x` and `y` are its center. */
+/**
+ * A label with the number and the center of its points, and the index of its color.
+ *
+ * @typedef {{ label: string, count: number, x: number, y: number, color: number }} LabelClass
+ */
 
 /**
- * The labels of points, by count, each with the index of its color. A color is used again only for labels that are far apart.
+ * The labels of points, by count, each with the index of its color. A color is used again only for labels that are
+ * far apart.
  *
  * @param {Point[]} points
  * @returns {LabelClass[]}

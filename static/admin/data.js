@@ -1,5 +1,6 @@
 // @ts-check
-// Section "Data": what the collection holds, what its items lack, which records were rejected, and the size of its labels.
+// Section "Data": what the collection holds, what its items lack, which records were rejected, and the size of its
+// labels.
 
 /** @import { DataQuality, Label } from 'api' */
 

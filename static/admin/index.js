@@ -1,5 +1,6 @@
 // @ts-check
-// The admin page. Its sections load when they come into view, each by itself, so that one that fails does not affect the others.
+// The admin page. Its sections load when they come into view, each by itself, so that one that fails does not affect
+// the others.
 
 /** @import { Info } from 'api' */
 

@@ -159,8 +159,8 @@ function captionDoubt(entry) {
 }
 
 /**
- * Whether a doubted caption is the only one of its item. It cannot be removed with one click, as an image without captions
- * does not take part in training.
+ * Whether a doubted caption is the only one of its item. It cannot be removed with one click, as an image without
+ * captions does not take part in training.
  *
  * @param {ReviewEntry} entry
  */

@@ -1,6 +1,6 @@
 // @ts-check
-// A scatter plot on a canvas: images are squares, captions rings, and colors tell labels apart. The points are drawn on a
-// layer of their own when the view changes; what follows the pointer is drawn over a copy of that layer.
+// A scatter plot on a canvas: images are squares, captions rings, and colors tell labels apart. The points are drawn
+// on a layer of their own when the view changes; what follows the pointer is drawn over a copy of that layer.
 
 /** @import { Point } from 'api' */
 /** @import { LabelClass } from './class-colors.js' */
@@ -246,8 +246,8 @@ export class ScatterPlot {
   }
 
   /**
-   * Draws all points. They are written into memory pixel by pixel: without a graphics card, twenty thousand calls of the canvas
-   * take a hundred times as long.
+   * Draws all points. They are written into memory pixel by pixel: without a graphics card, twenty thousand calls of
+   * the canvas take a hundred times as long.
    */
   drawLayer() {
     const { layer, layerContext: context, ratio, xs, ys, highlighted } = this;
@@ -307,8 +307,8 @@ export class ScatterPlot {
   }
 
   /**
-   * Draws the names of labels at their centers, the most frequent first, unless they would overlap. They tell labels apart that
-   * have the same color.
+   * Draws the names of labels at their centers, the most frequent first, unless they would overlap. They tell labels
+   * apart that have the same color.
    *
    * @param {CanvasRenderingContext2D} context
    */

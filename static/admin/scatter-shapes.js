@@ -20,8 +20,8 @@ export function contextOf(canvas, settings) {
 }
 
 /**
- * A square and a ring in each color, of which the last is that of points without a label: strong ones, and faint ones for
- * points that are not highlighted.
+ * A square and a ring in each color, of which the last is that of points without a label: strong ones, and faint ones
+ * for points that are not highlighted.
  *
  * @param {number} radius
  * @param {boolean} isDark

@@ -7,8 +7,8 @@ import { RequestError, isAbort, request } from '../shared/http.js';
 const RECONNECT_MS = 1500;
 
 /**
- * Calls `onEvent` for each event of a task until its last one, `status`, or until `signal` aborts. A stream that breaks off is
- * resumed after the last event that was received.
+ * Calls `onEvent` for each event of a task until its last one, `status`, or until `signal` aborts. A stream that
+ * breaks off is resumed after the last event that was received.
  *
  * @param {number} id
  * @param {(kind: string, data: any) => void} onEvent

@@ -1,5 +1,6 @@
 // @ts-check
-// Section "Tasks": tasks that can be started, those that are running with their progress, and the results of earlier ones.
+// Section "Tasks": tasks that can be started, those that are running with their progress, and the results of earlier
+// ones.
 
 /** @import { Task, TaskList } from 'api' */
 

@@ -272,8 +272,8 @@ function errorSection(codes) {
     make('h2', { text: 'Errors' }),
     make('p', {
       text:
-        'Every error is an application/problem+json document (RFC 9457). Its code is stable; its detail says what was found, ' +
-        'where, and what is allowed.',
+        'Every error is an application/problem+json document (RFC 9457). Its code is stable; ' +
+        'its detail says what was found, where, and what is allowed.',
     }),
     make('table', {}, make('caption', { text: 'Codes' }), make('tbody', {}, ...rows)),
   );

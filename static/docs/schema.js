@@ -172,8 +172,8 @@ function shape(schema, schemas, prefix, seen) {
 }
 
 /**
- * A value that a schema allows, taken from its examples or made up: objects have the fields that are required or have an
- * example or a default.
+ * A value that a schema allows, taken from its examples or made up: objects have the fields that are required or have
+ * an example or a default.
  *
  * @param {Schema} schema
  * @param {Schemas} schemas

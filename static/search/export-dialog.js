@@ -44,7 +44,8 @@ function python({ path, body }, withKey) {
 }
 
 /**
- * Copies a text to the clipboard and reports the outcome in `status`. If the browser does not allow it, the text is shown.
+ * Copies a text to the clipboard and reports the outcome in `status`. If the browser does not allow it, the text is
+ * shown.
  *
  * @param {string} text
  * @param {HTMLElement} status

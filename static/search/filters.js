@@ -1,5 +1,6 @@
 // @ts-check
-// Filters by label and by the items' own fields. A field with few values has a chip for each, a field with many numbers a range.
+// Filters by label and by the items' own fields. A field with few values has a chip for each, a field with many
+// numbers a range.
 
 /** @import { Hit, SearchResponse } from 'api' */
 /** @import { Filter, Query, Range, AnyOf, Scalar } from './url-state.js' */

@@ -11,7 +11,8 @@ const ITEM_PATH = /^\/v1\/items\/([^/]+)\/(?:image|thumbnail)$/;
  * @param {object} actions
  * @param {(file: File) => unknown} actions.onPicture
  * @param {(id: string) => unknown} actions.onItem A picture of the page itself was dropped.
- * @param {(error: RequestError) => unknown} actions.onError Something else than a picture was chosen, dropped or pasted.
+ * @param {(error: RequestError) => unknown} actions.onError Something else than a picture was chosen, dropped or
+ *   pasted.
  */
 export function listenForPictures({ onPicture, onItem, onError }) {
   const overlay = byId('drop-veil');

@@ -1,5 +1,6 @@
 // @ts-check
-// Recent queries, stored on this device only. Queries with a picture of the reader's own are left out, as the picture expires.
+// Recent queries, stored on this device only. Queries with a picture of the reader's own are left out, as the picture
+// expires.
 
 /** @import { Query } from './url-state.js' */
 /** @typedef {{ url: string, name: string }} Recent */

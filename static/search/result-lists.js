@@ -1,5 +1,6 @@
 // @ts-check
-// The two lists of results: images in a grid, with a fold above those that are probably not relevant, and captions as lines.
+// The two lists of results: images in a grid, with a fold above those that are probably not relevant, and captions as
+// lines.
 
 /** @import { Hit } from 'api' */
 /** @import { Results } from './api.js' */

@@ -1,10 +1,15 @@
 // @ts-check
-// The query of the page. The URL holds all of it: `q` texts, `like` items and `picture` tokens of uploaded pictures, in the
-// order of the terms; `w` their weights unless each is 1; `label`, `meta.NAME` and `range.NAME` the filter; `show` the pane and
-// `item` the open result. Nothing else stores a query, so a link, a reload and the Back button repeat it.
+// The query of the page. The URL holds all of it: `q` texts, `like` items and `picture` tokens of uploaded pictures,
+// in the order of the terms; `w` their weights unless each is 1; `label`, `meta.NAME` and `range.NAME` the filter;
+// `show` the pane and `item` the open result. Nothing else stores a query, so a link, a reload and the Back button
+// repeat it.
 
 /** @typedef {'text' | 'item' | 'picture'} TermKind */
-/** @typedef {{ kind: TermKind, value: string, weight: number }} Term `value` is a text, an item's id or a picture's token. */
+/**
+ * A term of a query. Its value is a text, the id of an item, or the token of a picture.
+ *
+ * @typedef {{ kind: TermKind, value: string, weight: number }} Term
+ */
 /** @typedef {string | number | boolean} Scalar */
 /** @typedef {{ from: number | null, to: number | null }} Range */
 /** @typedef {{ any: Scalar[] }} AnyOf */

@@ -1,6 +1,6 @@
 // @ts-check
-// The panels of the page and the states they can be in. `body[data-state]` is one of start, loading, results, empty, error,
-// starting, untrained; the style sheets and the tests depend on it.
+// The panels of the page and the states they can be in. `body[data-state]` is one of start, loading, results, empty,
+// error, starting, untrained; the style sheets and the tests depend on it.
 
 /** @import { Info } from 'api' */
 /** @import { Results } from './api.js' */

@@ -1,6 +1,6 @@
 // @ts-check
-// A grid of cards of equal size of which only those near the viewport are in the document: ten thousand results need no more
-// memory than forty, and each has its position before it is drawn.
+// A grid of cards of equal size of which only those near the viewport are in the document: ten thousand results need
+// no more memory than forty, and each has its position before it is drawn.
 
 /** @import { Hit } from 'api' */
 
@@ -13,8 +13,8 @@ const DEFAULT_ROW_HEIGHT = 320;
 
 /**
  * @param {HTMLOListElement} list
- * @param {(hit: Hit, number: number) => HTMLElement} draw Makes the card of a result; `number` counts from the first of the
- *   whole response.
+ * @param {(hit: Hit, number: number) => HTMLElement} draw Makes the card of a result; `number` counts from the first
+ *   of the whole response.
  */
 export function virtualGrid(list, draw) {
   /** @type {Map<number, HTMLElement>} */

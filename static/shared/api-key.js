@@ -26,8 +26,8 @@ export function forgetKey() {
 let dialogResult = null;
 
 /**
- * Asks for a key after the service refused `rejected` with `status`. Requests that are refused while the dialog is open share
- * it. Resolves to false if the reader enters no key.
+ * Asks for a key after the service refused `rejected` with `status`. Requests that are refused while the dialog is
+ * open share it. Resolves to false if the reader enters no key.
  *
  * @param {number} status
  * @param {string} rejected

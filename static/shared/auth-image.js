@@ -1,6 +1,6 @@
 // @ts-check
-// Images of the service. An `img` cannot send an API key: with one, the page fetches the bytes and shows a copy in memory,
-// which is released when the image leaves the page.
+// Images of the service. An `img` cannot send an API key: with one, the page fetches the bytes and shows a copy in
+// memory, which is released when the image leaves the page.
 
 import { hasKey } from './api-key.js';
 import { isAbort, request } from './http.js';

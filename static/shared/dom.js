@@ -1,6 +1,6 @@
 // @ts-check
-// Helpers for building the pages. Text of the collection enters a page only through `textContent` and attributes, so that
-// markup in a caption or a file name remains text.
+// Helpers for building the pages. Text of the collection enters a page only through `textContent` and attributes, so
+// that markup in a caption or a file name remains text.
 
 /** @typedef {Record<string, string | number | boolean | null | undefined>} Attributes */
 /** @typedef {Node | string | null | undefined} Child */
@@ -20,8 +20,8 @@ export function byId(id, type) {
 }
 
 /**
- * Creates an element. `text` becomes its text and `share` the CSS variable that bars are drawn from; everything else becomes
- * an attribute, unless it is null, undefined or false.
+ * Creates an element. `text` becomes its text and `share` the CSS variable that bars are drawn from; everything else
+ * becomes an attribute, unless it is null, undefined or false.
  *
  * @template {keyof HTMLElementTagNameMap} Tag
  * @param {Tag} tag

@@ -36,15 +36,15 @@ export class RequestError extends Error {
 export const isAbort = (error) => error instanceof Error && error.name === 'AbortError';
 
 /**
- * Options of `fetch`, and: `json` is sent as the body; with `quiet` nobody is asked for a key, for requests that the reader
- * did not cause.
+ * Options of `fetch`, and: `json` is sent as the body; with `quiet` nobody is asked for a key, for requests that the
+ * reader did not cause.
  *
  * @typedef {RequestInit & { json?: unknown, quiet?: boolean }} RequestOptions
  */
 
 /**
- * Sends a request and returns its response, which is always ok. If the service requires a key or another one, the reader is
- * asked for it and the request is sent again.
+ * Sends a request and returns its response, which is always ok. If the service requires a key or another one, the
+ * reader is asked for it and the request is sent again.
  *
  * @param {string} path
  * @param {RequestOptions} [options]

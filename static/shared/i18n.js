@@ -30,7 +30,8 @@ async function loadMessages() {
 }
 
 /**
- * The message of a key, with `{name}` replaced by `values.name`. Numbers are formatted; `values.n` selects the plural form.
+ * The message of a key, with `{name}` replaced by `values.name`. Numbers are formatted; `values.n` selects the plural
+ * form.
  *
  * @param {string} key
  * @param {Record<string, string | number | null | undefined>} [values]
