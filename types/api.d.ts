@@ -1,29 +1,34 @@
-// Names for the schemas of the OpenAPI document that the pages use, and shapes that the document leaves open.
+// Names for the responses of the API that the pages use, and shapes that its OpenAPI document leaves open.
 
-import type { components } from './openapi';
+import type { components, paths } from './openapi';
 
-type Schemas = components['schemas'];
+/** JSON of a response. */
+type Json<Path extends keyof paths, Method extends keyof paths[Path] = 'get' & keyof paths[Path]> = {
+  [Status in 200 | 201 | 202]: paths[Path][Method] extends {
+    responses: { [key in Status]: { content: { 'application/json': infer Body } } };
+  }
+    ? Body
+    : never;
+}[200 | 201 | 202];
 
-export type Item = Schemas['ItemView'];
-export type ItemList = Schemas['ItemList'];
-export type Hit = Schemas['ResultView'];
-export type SearchResponse = Schemas['AnswerView'];
-export type ParsedQuery = Schemas['QueryView'];
-export type PredictedLabel = Schemas['PredictedLabel'];
-export type Label = Schemas['LabelView'];
-export type Info = Schemas['InfoView'];
-export type Task = Schemas['TaskView'];
-export type TaskList = Schemas['TaskList'];
-export type Projection = Schemas['MapView'];
-export type Point = Schemas['PointView'];
-export type DataQuality = Schemas['HealthView'];
-export type Review = Schemas['ReviewView'];
-export type ReviewEntry = Schemas['EntryView'];
-export type ApiKey = Schemas['KeyView'];
-export type NewApiKey = Schemas['NewKey'];
-export type ModelList = Schemas['ModelList'];
-export type ApiFilter = Schemas['FilterSchema'];
-export type Problem = Schemas['Problem'];
+export type Item = Json<'/v1/items/{id}'>;
+export type ItemList = Json<'/v1/items'>;
+export type SearchResponse = Json<'/v1/search/text', 'post'>;
+export type Hit = SearchResponse['results'][number];
+export type ParsedQuery = SearchResponse['query'];
+export type PredictedLabel = ParsedQuery['predicted_labels'][number];
+export type Label = Json<'/v1/labels'>['labels'][number];
+export type Info = Json<'/v1/info'>;
+export type TaskList = Json<'/v1/tasks'>;
+export type Task = TaskList['tasks'][number];
+export type Projection = Json<'/v1/map'>;
+export type Point = Projection['points'][number];
+export type DataQuality = Json<'/v1/admin/health'>;
+export type Review = Json<'/v1/admin/review'>;
+export type ReviewEntry = Review['entries'][number];
+export type ApiKey = Json<'/v1/admin/keys'>['keys'][number];
+export type NewApiKey = Json<'/v1/admin/keys', 'post'>;
+export type Problem = components['responses']['Problem']['content']['application/problem+json'];
 
 /** Outcome of the check that a model passes before it serves. */
 export interface PromotionDecision {
@@ -52,7 +57,7 @@ export interface EvaluationReport {
   per_class?: { label: string; image_to_text: number; text_to_image: number }[];
 }
 
-export type Model = Omit<Schemas['ModelView'], 'report' | 'gate'> & {
+export type Model = Omit<Json<'/v1/models'>['models'][number], 'report' | 'gate'> & {
   report: EvaluationReport;
   gate: PromotionDecision | null;
 };
