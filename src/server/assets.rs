@@ -23,12 +23,10 @@ use crate::{
 const POLICY: &str = "default-src 'self'; img-src 'self' blob: data:; style-src 'self'; script-src 'self'; \
                       object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
-/// Scripts, style sheets, strings and images of the pages, by their paths in `static/`. Debug builds embed them as
-/// well, so that a binary runs from any directory.
+/// The files of the pages, by their paths in `static/`. Debug builds embed them as well, so that a binary runs from any
+/// directory.
 #[derive(RustEmbed)]
 #[folder = "static/"]
-#[exclude = "*.html"]
-#[exclude = "readme/*"]
 struct Assets;
 
 /// `GET /`, with the results for its `q` for browsers without scripts.
@@ -64,7 +62,9 @@ pub(crate) fn document(page: impl Into<Body>) -> Response {
 
 /// `GET /static/{*path}`
 pub(crate) async fn asset(Path(path): Path<String>, headers: HeaderMap) -> ApiResult<Response> {
-    let asset = Assets::get(&path).ok_or_else(|| Problem::new(Code::NotFound, format!("there is no file {path:?}")))?;
+    // Pages are sent from their own paths alone, with a content security policy.
+    let asset = Assets::get(&path).filter(|_| !path.ends_with(".html"));
+    let asset = asset.ok_or_else(|| Problem::new(Code::NotFound, format!("there is no file {path:?}")))?;
     // Weak, because compression changes the bytes that are sent.
     let etag = format!("W/\"{}\"", hex::encode(&asset.metadata.sha256_hash()[..8]));
     if is_cached(&headers, &etag) {
