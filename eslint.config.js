@@ -9,7 +9,7 @@ export default [
     languageOptions: { ecmaVersion: 2024, sourceType: 'module', globals: globals.browser },
   },
   {
-    files: ['.ci/*.mjs', 'eslint.config.js'],
+    files: ['.ci/*.mjs', 'examples/*.mjs', 'eslint.config.js'],
     languageOptions: { globals: globals.node },
   },
   {
