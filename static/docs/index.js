@@ -261,7 +261,7 @@ function errorSection(codes) {
     make(
       'tr',
       { id: anchor('problem', code) },
-      make('th', { scope: 'row' }, make('code', { text: code })),
+      make('th', { scope: 'row' }, make('a', { href: `/problems/${code}` }, make('code', { text: code }))),
       make('td', { text: String(status) }),
       make('td', { text: title }),
     ),
@@ -273,7 +273,7 @@ function errorSection(codes) {
     make('p', {
       text:
         'Every error is an application/problem+json document (RFC 9457). Its code is stable; ' +
-        'its detail says what was found, where, and what is allowed.',
+        'its detail says what was found, where, and what is allowed. Each code has a page that says what to do.',
     }),
     make('table', {}, make('caption', { text: 'Codes' }), make('tbody', {}, ...rows)),
   );
