@@ -36,6 +36,7 @@ pub(super) const WIDE_FILES: &[&str] = &[
     "src/maintenance/compact.rs",
     "src/maintenance/restore.rs",
     "src/maintenance/staging.rs",
+    "src/server/listener.rs",
     "src/training/import.rs",
     "src/training/precision_at_k.rs",
     "src/training/promotion.rs",
