@@ -1,7 +1,7 @@
 //! Cross-modal retrieval on your own labelled collection: texts find pictures, pictures find captions.
 //!
-//! A diptych is two panels on one hinge. Here the panels are pictures and texts, and the hinge is a common space that is
-//! trained on the collection with DSCMR (Deep Supervised Cross-modal Retrieval, Zhen et al., CVPR 2019). The modules
+//! A diptych is two panels on one hinge. Here the panels are pictures and texts, and the hinge is a common space that
+//! is trained on the collection with DSCMR (Deep Supervised Cross-modal Retrieval, Zhen et al., CVPR 2019). The modules
 //! below are in layer order, and each answers one question; `ARCHITECTURE.md` follows a query, an item and a training
 //! through them.
 //!
@@ -54,7 +54,8 @@
 //! #         std::fs::create_dir_all(folder.join(label))?;
 //! #         for n in 0..20u8 {
 //! #             let pixel = image::Rgb(color.map(|value: u8| value.saturating_add(n)));
-//! #             image::RgbImage::from_pixel(8, 8, pixel).save(folder.join(label).join(format!("{label}-wall-{n}.png")))?;
+//! #             let file = folder.join(label).join(format!("{label}-wall-{n}.png"));
+//! #             image::RgbImage::from_pixel(8, 8, pixel).save(file)?;
 //! #         }
 //! #     }
 //! #     Ok(())

@@ -41,7 +41,8 @@ fn status(answer: &str) -> u16 {
 
 fn form(parts: &str) -> Vec<u8> {
     let head = format!(
-        "POST /v1/search/image HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: {}\r\n\r\n",
+        "POST /v1/search/image HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; \
+            boundary=b\r\nContent-Length: {}\r\n\r\n",
         parts.len()
     );
     [head.as_bytes(), parts.as_bytes()].concat()
@@ -98,11 +99,13 @@ async fn service_survives_hostile_input() {
 
 /// Bodies that lie about themselves.
 fn bodies(base: &str) {
-    let promise = "POST /v1/search/image HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: 10737418240\r\n\r\nxyz";
+    let promise = "POST /v1/search/image HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: \
+        10737418240\r\n\r\nxyz";
     let began = Instant::now();
     assert_eq!(status(&raw(base, promise.as_bytes())), 413, "ten gigabytes are refused when they are announced");
     assert!(began.elapsed() < Duration::from_secs(9), "nobody waits for them");
-    let words = "POST /v1/search/text HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 10737418240\r\n\r\n{";
+    let words = "POST /v1/search/text HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: \
+        10737418240\r\n\r\n{";
     assert_eq!(status(&raw(base, words.as_bytes())), 413);
 
     let head =
@@ -130,7 +133,8 @@ fn bodies(base: &str) {
         assert_eq!(status(&answer), 400, "{why}: {answer}");
         assert!(answer.contains("malformed_request"), "{why}: {answer}");
     }
-    let unbound = "POST /v1/search/image HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data\r\nContent-Length: 3\r\n\r\nxyz";
+    let unbound = "POST /v1/search/image HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data\r\nContent-Length: \
+        3\r\n\r\nxyz";
     assert_eq!(status(&raw(base, unbound.as_bytes())), 400);
 
     assert_eq!(status(&raw(base, b"this is not HTTP\r\n\r\n")) / 100, 4);
@@ -155,7 +159,8 @@ async fn texts(client: &Client, base: &str) {
         &"- ".repeat(4000),
         &"bird ".repeat(1999),
     ] {
-        let body = json!({"query": text, "hybrid": {"keyword_weight": 0.5}, "target": "any", "facets": ["label"], "explain": true});
+        let hybrid = json!({"keyword_weight": 0.5});
+        let body = json!({"query": text, "hybrid": hybrid, "target": "any", "facets": ["label"], "explain": true});
         let words = client.post(format!("{base}/v1/search/text")).json(&body);
         assert_eq!(sane(words, text).await, 200, "{text:?}");
         let address = reqwest::Url::parse_with_params(&format!("{base}/v1/search"), [("q", text)]).expect("an address");

@@ -34,8 +34,8 @@ impl Caller<'_> {
     }
 }
 
-/// Every route that the router has, with its methods. Those of the API are in the document that its handlers make; the others are
-/// the pages, counted in the source: a new one cannot be forgotten.
+/// Every route that the router has, with its methods. Those of the API are in the document that its handlers make; the
+/// others are the pages, counted in the source: a new one cannot be forgotten.
 fn routes() -> Vec<(Method, String)> {
     let source = include_str!("../../src/server/router.rs");
     let pages: Vec<&str> = source.split(".page(\"").skip(1).map(|part| part.split('"').next().unwrap_or("")).collect();

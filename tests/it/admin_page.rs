@@ -24,7 +24,8 @@ async fn admin_page_shows_and_does_everything() {
         data.path(),
         "update item_labels set label = (select key from labels where name = 'flags') where item = (
              select min(item) from item_labels where label = (select key from labels where name = 'birds')
-                 and item not in (select item from item_labels where label = (select key from labels where name = 'flags')))",
+                 and item not in
+                     (select item from item_labels where label = (select key from labels where name = 'flags')))",
     )
     .await;
     let key = succeed(diptych(data.path()).args(["key", "create", "--scope", "admin"]));
@@ -86,7 +87,8 @@ async fn evaluate(browser: &Browser, script: &str) -> Value {
     browser.client.execute(script, vec![]).await.expect("the script runs")
 }
 
-/// Nothing is shown without a key, a wrong one is said to be wrong, the right one opens the page and is kept for the session alone.
+/// Nothing is shown without a key, a wrong one is said to be wrong, the right one opens the page and is kept for the
+/// session alone.
 async fn a_key_is_asked_for(browser: &Browser, key: &str) {
     browser.goto("/admin").await;
     browser.find("[data-testid=key-dialog][open]").await;
@@ -268,7 +270,8 @@ async fn a_training_is_seen_live(browser: &Browser) {
             "two epochs are drawn while it runs",
             "const { epochs, status } = document.getElementById('training').dataset;
              return status === 'running' && epochs >= 2
-                 && ['total', 'j1', 'j2', 'j3', 'map'].every((name) => document.querySelector(`[data-chart=class-${name}] polyline`))",
+                 && ['total', 'j1', 'j2', 'j3', 'map']
+                     .every((name) => document.querySelector(`[data-chart=class-${name}] polyline`))",
         )
         .await;
     browser.find("#training[data-status=succeeded] [data-testid=verdict]").await;
@@ -283,7 +286,8 @@ async fn a_training_is_seen_live(browser: &Browser) {
 /// The new model is there without a reload; two are told apart; the first one answers again.
 async fn models_are_compared_and_changed(browser: &Browser) {
     go(browser, "models").await;
-    const ACTIVE: &str = "[...document.querySelectorAll('[data-testid=models] tbody tr')].findIndex((row) => row.querySelector('.badge'))";
+    const ACTIVE: &str = "[...document.querySelectorAll('[data-testid=models] tbody tr')].findIndex((row) => \
+        row.querySelector('.badge'))";
     browser.until("the new model answers", &format!("return {ACTIVE} === 0")).await;
     // What is still on its way would take the place of what is clicked.
     go(browser, "models").await;
@@ -310,7 +314,11 @@ async fn a_training_is_stopped(browser: &Browser) {
     short(browser, "500").await;
     click(browser, "[data-testid=train-start]").await;
     browser
-        .until("it learns", "const { epochs, status } = document.getElementById('training').dataset; return status === 'running' && epochs >= 1")
+        .until(
+            "it learns",
+            "const { epochs, status } = document.getElementById('training').dataset; return status \
+            === 'running' && epochs >= 1",
+        )
         .await;
     click_twice(browser, "[data-testid=training-cancel]").await;
     browser.find("#training[data-status=cancelled]").await;
@@ -404,8 +412,8 @@ async fn a_narrow_window_does_not_scroll_sideways(browser: &Browser) {
     browser.extension("goog/cdp/execute", json!({ "cmd": "Emulation.clearDeviceMetricsOverride", "params": {} })).await;
 }
 
-/// Neither errors of scripts nor breaches of the content security policy; that a key was wanted is no error of the page, nor is what
-/// the service refused on purpose.
+/// Neither errors of scripts nor breaches of the content security policy; that a key was wanted is no error of the
+/// page, nor is what the service refused on purpose.
 async fn the_console_has_no_errors(browser: &Browser) {
     let entries = browser.extension("se/log", json!({ "type": "browser" })).await;
     let meant = |entry: &Value| {

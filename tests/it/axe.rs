@@ -13,7 +13,8 @@ pub(crate) async fn clean(browser: &Browser, state: &str) {
     let Some(axe) = script() else { return };
     for scheme in ["light", "dark"] {
         let features = serde_json::json!({ "features": [
-            { "name": "prefers-color-scheme", "value": scheme }, { "name": "prefers-reduced-motion", "value": "reduce" },
+            { "name": "prefers-color-scheme", "value": scheme },
+            { "name": "prefers-reduced-motion", "value": "reduce" },
         ] });
         browser.devtools("Emulation.setEmulatedMedia", features).await;
         browser.run(axe).await;

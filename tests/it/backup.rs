@@ -1,5 +1,5 @@
-//! A backup is whole or not there, holds all that was acknowledged, and answers elsewhere as the original does; a compaction
-//! takes nothing that is anybody's.
+//! A backup is whole or not there, holds all that was acknowledged, and answers elsewhere as the original does; a
+//! compaction takes nothing that is anybody's.
 
 use std::{
     collections::BTreeMap,
@@ -163,9 +163,11 @@ impl Service {
             let brief =
                 |r: &Value| json!([r["rank"], r["id"], r["caption"], r["score"], r["relevance"], r["captions"]]);
             answers.push(json!({
-                "model": answer["model"], "generation": answer["index_generation"], "strategy": answer["strategy"],
-                "total": answer["total"], "labels": answer["query"], "results": results.iter().map(brief).collect::<Vec<_>>(),
-            }));
+                    "model": answer["model"], "generation": answer["index_generation"], "strategy": answer["strategy"],
+                    "total": answer["total"],
+            "labels": answer["query"],
+            "results": results.iter().map(brief).collect::<Vec<_>>(),
+                }));
         }
         answers
     }
@@ -179,7 +181,8 @@ impl Service {
 /// Items that come and go, and queries, all the while.
 struct Load {
     stop: Arc<AtomicBool>,
-    /// What was acknowledged last of each id: the seed of its picture, or `None` for its delete. Unsure ones are not there.
+    /// What was acknowledged last of each id: the seed of its picture, or `None` for its delete. Unsure ones are not
+    /// there.
     known: Arc<Mutex<BTreeMap<String, Option<u64>>>>,
     failures: Arc<Mutex<Vec<String>>>,
     asked: Arc<AtomicU64>,
@@ -203,7 +206,8 @@ impl Load {
                     if stop.load(Ordering::Relaxed) {
                         return;
                     }
-                    // Every third picture is one that another item had, or has: what comes again lies there already, or went.
+                    // Every third picture is one that another item had, or has: what comes again lies there already, or
+                    // went.
                     let id = format!("{name}-{worker}-{n}");
                     let seed = if n % 3 == 2 { worker * 1_000 + n - 1 } else { worker * 1_000 + n };
                     match service.put(&id, seed).await {
@@ -573,7 +577,8 @@ async fn compaction_deletes_unreferenced_files_and_changes_no_answer() {
     }
     service.quiet().await;
     let answers = service.answers().await;
-    const ORPHANS: &str = "select count(*) from features where hash not in (select content_hash from items where content_hash is not null)
+    const ORPHANS: &str = "select count(*) from features where hash not in (select content_hash from items where \
+        content_hash is not null)
                            and hash not in (select text_hash from captions)";
     assert!(count(data.path(), ORPHANS).await >= 40 * 3);
     let images = || walk(&data.path().join("images")).len();
@@ -603,7 +608,8 @@ async fn compaction_deletes_unreferenced_files_and_changes_no_answer() {
         assert_eq!(service.image(&format!("kept-{n}")).await, (200, picture(5_000 + n)));
     }
 
-    // Again and again while items come and go, of which many have pictures that another one had: nothing fails, nothing is lost.
+    // Again and again while items come and go, of which many have pictures that another one had: nothing fails, nothing
+    // is lost.
     let load = Load::on(&service, "load");
     let mut pictures = 0;
     for round in 0..12 {

@@ -20,9 +20,9 @@ use crate::{
 /// Where the fixture was made. Its catalog names pictures by their absolute paths.
 const MADE_IN: &str = "/srv/diptych-fixture";
 
-/// Difference of two numbers that count as the same. Another processor's kernels sum in another order, which changes scores by
-/// some millionths; neighbouring scores of the recorded answers are at least five times as far apart as this, so that the order
-/// of results has to be the same everywhere.
+/// Difference of two numbers that count as the same. Another processor's kernels sum in another order, which changes
+/// scores by some millionths; neighbouring scores of the recorded answers are at least five times as far apart as this,
+/// so that the order of results has to be the same everywhere.
 const TOLERANCE: f64 = 1e-4;
 
 fn fixture(name: &str) -> PathBuf {

@@ -1,5 +1,5 @@
-//! What lies in `deploy/`, line by line: where no systemd runs and no Docker engine is, each line is still held to what it is
-//! about.
+//! What lies in `deploy/`, line by line: where no systemd runs and no Docker engine is, each line is still held to what
+//! it is about.
 
 use std::{
     fs,

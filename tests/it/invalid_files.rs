@@ -27,7 +27,8 @@ async fn import_skips_and_reports_every_kind_of_bad_file() {
     write(&at("discs/deep.svg"), deep_svg().as_bytes());
     write(
         &at("discs/outside.svg"),
-        br#"<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><image href="file:///etc/passwd" width="9" height="9"/></svg>"#,
+        br#"<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9">
+            <image href="file:///etc/passwd" width="9" height="9"/></svg>"#,
     );
     write(&at("discs/bad caption.bmp"), &[disc.as_slice(), &[1]].concat());
     write(&at("discs/bad caption.txt"), b"\xff\xfe not utf-8 \x80");

@@ -1,5 +1,5 @@
-//! Items one by one and many at once: what is acknowledged is found, what has changed is not overwritten, and a bad one keeps none
-//! of the others out.
+//! Items one by one and many at once: what is acknowledged is found, what has changed is not overwritten, and a bad one
+//! keeps none of the others out.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use reqwest::{Client, Method, Response};
@@ -57,7 +57,8 @@ async fn item_is_patched_only_if_its_etag_matches() {
     let server = Server::start(data.path()).await;
     let service = Service(&server.base);
     let image = reqwest::multipart::Part::bytes(drawn_picture());
-    let item = json!({"id": "disc", "captions": ["a red disc"], "labels": ["discs"], "meta": {"year": 1990, "by": "me", "place": {"town": "Jena", "country": "DE"}}});
+    let meta = json!({"year": 1990, "by": "me", "place": {"town": "Jena", "country": "DE"}});
+    let item = json!({"id": "disc", "captions": ["a red disc"], "labels": ["discs"], "meta": meta});
     let form = reqwest::multipart::Form::new().part("image", image).text("item", item.to_string());
     let made = Client::new().post(format!("{}/v1/items", server.base)).multipart(form).send().await.expect("an answer");
     assert_eq!(made.status(), 201);

@@ -127,8 +127,8 @@ async fn next_query_finds_new_items_and_no_deleted_ones() {
     }
 }
 
-/// Every item that was acknowledged is there after a kill, every delete too, whether the kill came during a write, a fold or
-/// a swap; for the small graph of these tests folds all the time.
+/// Every item that was acknowledged is there after a kill, every delete too, whether the kill came during a write, a
+/// fold or a swap; for the small graph of these tests folds all the time.
 #[tokio::test(flavor = "multi_thread")]
 async fn acknowledged_items_survive_thirty_kills() {
     let Some(collection) = trained_collection() else { return };

@@ -1,5 +1,6 @@
-//! More queries than the machine can answer: each is answered or refused in order, what nobody waits for is not computed, and
-//! everything else goes on. And whether a query was alone, in a crowd or asked before shows in nothing but its time.
+//! More queries than the machine can answer: each is answered or refused in order, what nobody waits for is not
+//! computed, and everything else goes on. And whether a query was alone, in a crowd or asked before shows in nothing
+//! but its time.
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},

@@ -1,5 +1,5 @@
-//! What a query can ask for: filters, keywords, pages, several terms, neighbours of an item; and what else is made of words and
-//! pictures.
+//! What a query can ask for: filters, keywords, pages, several terms, neighbours of an item; and what else is made of
+//! words and pictures.
 
 use std::collections::HashSet;
 

@@ -29,7 +29,10 @@ async fn reindex_under_load_fails_no_query() {
                             let answer = post.send().await.map_err(|e| e.to_string())?;
                             let status = answer.status();
                             let body: Value = answer.json().await.map_err(|e| e.to_string())?;
-                            if status.is_success() { Ok(body["index_generation"].as_u64()) } else { Err(body.to_string()) }
+                            match status.is_success() {
+                                true => Ok(body["index_generation"].as_u64()),
+                                false => Err(body.to_string()),
+                            }
                         }));
                     }
                     _ = stopped.changed() => break,

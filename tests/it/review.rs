@@ -29,7 +29,8 @@ async fn wrong_label_is_an_issue_until_corrected_or_dismissed() {
         data.path(),
         "update item_labels set label = (select key from labels where name = 'flags') where item in (
              select item from item_labels where label = (select key from labels where name = 'birds')
-                 and item not in (select item from item_labels where label = (select key from labels where name = 'flags'))
+                 and item not in
+                     (select item from item_labels where label = (select key from labels where name = 'flags'))
              order by item limit 2)",
     )
     .await;

@@ -1,5 +1,5 @@
-//! schemathesis makes requests of the document of the API, good ones and bad ones, and holds every answer to what the document
-//! promises.
+//! schemathesis makes requests of the document of the API, good ones and bad ones, and holds every answer to what the
+//! document promises.
 
 use std::{path::PathBuf, process::Command};
 
@@ -11,7 +11,8 @@ const VERSION: &str = "4.32.5";
 /// Requests of each kind for each operation.
 const EXAMPLES: &str = "12";
 
-/// The program, installed if it is not there yet. `None` where Python is not at hand; on a build machine that is a failure.
+/// The program, installed if it is not there yet. `None` where Python is not at hand; on a build machine that is a
+/// failure.
 fn schemathesis() -> Option<PathBuf> {
     let folder = cache().join(format!("schemathesis-{VERSION}"));
     let program = folder.join("bin/schemathesis");
@@ -44,7 +45,8 @@ async fn service_conforms_to_its_openapi_document() {
             .args(["--config-file", concat!(env!("CARGO_MANIFEST_DIR"), "/tests/schemathesis.toml"), "run", &address])
             .args(["--header", &format!("Authorization: Bearer {key}")])
             .args(["--max-examples", EXAMPLES, "--generation-deterministic", "--no-color", "--workers", "2"])
-            // The links that it infers between operations name parameters that those do not have, so it does not follow them.
+            // The links that it infers between operations name parameters that those do not have, so it does not follow
+            // them.
             .args(["--phases", "examples,coverage,fuzzing", "--suppress-health-check", "filter_too_much"])
             .output()
             .expect("it starts")

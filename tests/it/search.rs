@@ -70,7 +70,8 @@ async fn text_search_finds_pictures_with_thumbnails() {
         let headers = picture.headers().clone();
         assert!(headers["content-type"].to_str().expect("text").starts_with(mime), "{headers:?}");
         assert_eq!(headers["x-content-type-options"], "nosniff");
-        // The address that an answer gives names the content, and may be kept for good; one that names the item may not.
+        // The address that an answer gives names the content, and may be kept for good; one that names the item may
+        // not.
         let caching =
             |headers: &reqwest::header::HeaderMap| headers["cache-control"].to_str().expect("text").to_owned();
         assert!(caching(&headers).contains("immutable"), "{headers:?}");

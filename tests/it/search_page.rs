@@ -1,5 +1,5 @@
-//! How a question comes to be on the search page: words, pictures and items as terms, by hand, by drop, by paste, from the
-//! address, from the history, from examples; and how it leaves it, as a link or as code.
+//! How a question comes to be on the search page: words, pictures and items as terms, by hand, by drop, by paste, from
+//! the address, from the history, from examples; and how it leaves it, as a link or as code.
 
 use fantoccini::key::Key;
 use serde_json::{Value, json};
@@ -163,11 +163,13 @@ async fn addresses_carry_the_whole_question(browser: &Browser) {
     browser.state("results", "text").await;
     let weights = "return [...document.querySelectorAll('[data-testid=term-weight]')].map((one) => one.value).join()";
     assert_eq!(browser.run(weights).await, "1,-0.5");
-    let pressed = "return [...document.querySelectorAll('[data-testid=label-filter][aria-pressed=true]')].map((one) => one.dataset.name).sort().join()";
+    let pressed = "return [...document.querySelectorAll('[data-testid=label-filter][aria-pressed=true]')].map((one) \
+        => one.dataset.name).sort().join()";
     browser
         .until("both classes are chosen", &pressed.replace("return ", "return 'label:birds,label:flags' === "))
         .await;
-    let labels = "return [...document.querySelectorAll('[data-testid=result-label]')].every((one) => ['birds', 'flags'].includes(one.textContent))";
+    let labels = "return [...document.querySelectorAll('[data-testid=result-label]')].every((one) => ['birds', \
+        'flags'].includes(one.textContent))";
     assert_eq!(browser.run(labels).await, true);
 }
 
@@ -211,7 +213,8 @@ async fn keys_do_what_the_help_says(browser: &Browser) {
         )
         .await;
 
-    let control_k = "document.dispatchEvent(new KeyboardEvent('keydown', { key: 'k', ctrlKey: true, bubbles: true, cancelable: true }))";
+    let control_k = "document.dispatchEvent(new KeyboardEvent('keydown', { key: 'k', ctrlKey: true, bubbles: true, \
+        cancelable: true }))";
     browser.run(control_k).await;
     assert_eq!(browser.run(FOCUSED).await, "query");
     browser.run("document.activeElement.blur(); document.getElementById('single-keys').click()").await;

@@ -1,5 +1,5 @@
-//! The search page when things go hard: no scripts, a key that is wanted, wrong or revoked, a slow network, a busy service, and
-//! one that is killed under the page and comes back.
+//! The search page when things go hard: no scripts, a key that is wanted, wrong or revoked, a slow network, a busy
+//! service, and one that is killed under the page and comes back.
 
 use std::{path::Path, time::Duration};
 
@@ -23,9 +23,15 @@ async fn text_search_works_without_scripts() {
     scripts(true).await;
     browser.goto("/?q=%3Cb%3Ebird%22&plain=1").await;
     scripts(false).await;
-    let seen = browser.run("return [document.body.dataset.state, document.getElementById('query').value, document.querySelectorAll('b').length]").await;
+    let seen = browser
+        .run(
+            "return [document.body.dataset.state, document.getElementById('query').value, \
+        document.querySelectorAll('b').length]",
+        )
+        .await;
     assert_eq!(seen, json!(["opening", "<b>bird\"", 0]), "nothing ran, and words are words");
-    let list = "const all = [...document.querySelectorAll('.plates a')]; return all.length > 10 && all.every((one) => one.href.includes('/v1/items/') && one.textContent.length > 0)";
+    let list = "const all = [...document.querySelectorAll('.plates a')]; return all.length > 10 && all.every((one) => \
+        one.href.includes('/v1/items/') && one.textContent.length > 0)";
     assert_eq!(browser.run(list).await, true);
     browser.until("its pictures load", "return document.querySelector('.plates a img').naturalWidth > 0").await;
     assert!(browser.text(".plates .score").await.contains('%'));
@@ -73,11 +79,17 @@ async fn search_page_asks_for_a_key_when_needed() {
     browser.find("[data-testid=key-field]").await.send_keys(&key).await.expect("a key");
     browser.press(Key::Enter).await;
     browser.state("results", "text").await;
-    let loaded = "const shown = [...document.querySelectorAll('[data-testid=thumbnail]')].slice(0, 4); return shown.length > 0 && shown.every((one) => one.src.startsWith('blob:') && one.naturalWidth > 0)";
+    let loaded = "const shown = [...document.querySelectorAll('[data-testid=thumbnail]')].slice(0, 4); return \
+        shown.length > 0 && shown.every((one) => one.src.startsWith('blob:') && one.naturalWidth > 0)";
     browser.until("pictures come with the key", loaded).await;
 
     // What has left the page holds no memory.
-    browser.run("window.first = document.querySelector('[data-testid=thumbnail]').src; document.getElementById('home').click()").await;
+    browser
+        .run(
+            "window.first = document.querySelector('[data-testid=thumbnail]').src; \
+        document.getElementById('home').click()",
+        )
+        .await;
     browser.state("start", "none").await;
     let gone = browser
         .client
@@ -157,8 +169,8 @@ async fn search_page_explains_failures_and_offers_a_retry() {
     browser.client.close().await.expect("the browser closes");
 }
 
-/// A 503 with `Retry-After` holds the button back for as long. The service itself says so only under a load that no test keeps up
-/// reliably, so its answer is made up here.
+/// A 503 with `Retry-After` holds the button back for as long. The service itself says so only under a load that no
+/// test keeps up reliably, so its answer is made up here.
 async fn a_busy_service_is_asked_again_when_it_says(browser: &Browser) {
     browser.goto("/").await;
     browser.state("start", "none").await;
@@ -168,7 +180,8 @@ async fn a_busy_service_is_asked_again_when_it_says(browser: &Browser) {
              window.fetch = (path, options) => {
                  if (!String(path).startsWith('/v1/search')) return real(path, options);
                  window.fetch = real;
-                 return Promise.resolve(new Response(JSON.stringify({ title: 'Too many queries at once', code: 'overloaded' }),
+                 return Promise.resolve(new Response(JSON.stringify(
+                     { title: 'Too many queries at once', code: 'overloaded' }),
                      { status: 503, headers: { 'Content-Type': 'application/problem+json', 'Retry-After': '2' } }));
              };",
         )

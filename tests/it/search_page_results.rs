@@ -74,7 +74,8 @@ async fn nothing_moves_while_pictures_load(browser: &Browser) {
              })).observe({ type: 'layout-shift' });",
         )
         .await;
-    let there = "return [...document.querySelectorAll('[data-testid=thumbnail]')].slice(0, 4).every((one) => one.naturalWidth > 0)";
+    let there = "return [...document.querySelectorAll('[data-testid=thumbnail]')].slice(0, 4).every((one) => \
+        one.naturalWidth > 0)";
     browser.until("pictures are there", there).await;
     assert_eq!(browser.run("return window.moved").await.as_f64(), Some(0.0), "results moved");
     axe::clean(browser, "results").await;
@@ -85,7 +86,8 @@ async fn weaker_matches_lie_below_the_fold(browser: &Browser) {
     assert_eq!(browser.text("[data-testid=fold]").await, "Weaker matches below");
     let shares = |list: &str| {
         format!(
-            "return [...document.querySelectorAll('#{list} [data-testid=score]')].map((one) => parseInt(one.lastChild.textContent) || 0)"
+            "return [...document.querySelectorAll('#{list} [data-testid=score]')].map((one) => \
+                parseInt(one.lastChild.textContent) || 0)"
         )
     };
     let above = browser.run(&shares("picture-results")).await;
@@ -175,9 +177,11 @@ async fn pages_follow_until_the_end_and_back_finds_the_place(browser: &Browser) 
             "scrollTo(0, document.documentElement.scrollHeight); return document.getElementById('more').hidden",
         )
         .await;
-    let total = "const all = [...document.querySelectorAll('.plate')]; return all.every((one) => one.ariaSetSize === all[0].ariaSetSize) && Number(all.at(-1).ariaPosInSet) === Number(all[0].ariaSetSize)";
+    let total = "const all = [...document.querySelectorAll('.plate')]; return all.every((one) => one.ariaSetSize === \
+        all[0].ariaSetSize) && Number(all.at(-1).ariaPosInSet) === Number(all[0].ariaSetSize)";
     browser.until("the last is the last", total).await;
-    let seen = "return new Set([...document.querySelectorAll('.plate')].map((one) => one.dataset.itemId)).size === document.querySelectorAll('.plate').length";
+    let seen = "return new Set([...document.querySelectorAll('.plate')].map((one) => one.dataset.itemId)).size === \
+        document.querySelectorAll('.plate').length";
     assert_eq!(browser.run(seen).await, true, "no result comes twice");
 
     browser.run("scrollTo(0, 4000)").await;
@@ -233,7 +237,8 @@ async fn text_of_the_collection_is_text(browser: &Browser) {
         )
         .await;
     assert_ne!(browser.run("return document.title").await, "owned");
-    let direction = "const shown = document.getElementById('dialog-title'); shown.textContent = 'بطة'; return getComputedStyle(shown).direction";
+    let direction = "const shown = document.getElementById('dialog-title'); shown.textContent = 'بطة'; return \
+        getComputedStyle(shown).direction";
     assert_eq!(browser.run(direction).await, "rtl");
     close(browser).await;
 }
@@ -261,7 +266,8 @@ async fn nothing_alike_is_said(browser: &Browser) {
     browser.asked(&chip).await;
 }
 
-/// The service gives some hundreds at most, so the pages are made up here; large ones, for a browser without a graphics card is slow.
+/// The service gives some hundreds at most, so the pages are made up here; large ones, for a browser without a graphics
+/// card is slow.
 async fn ten_thousand_results_cost_no_more_than_forty(browser: &Browser) {
     browser.goto("/").await;
     browser.state("start", "none").await;
@@ -271,9 +277,11 @@ async fn ten_thousand_results_cost_no_more_than_forty(browser: &Browser) {
              window.fetch = async (path, options) => {
                  if (!String(path).startsWith('/v1/search')) return real(path, options);
                  const from = Number(JSON.parse(options.body).cursor ?? 0);
-                 const results = Array.from({ length: 200 }, (_, at) => ({ rank: from + at + 1, kind: 'image', id: `made-${from + at}`,
+                 const results = Array.from({ length: 200 }, (_, at) => ({
+                     rank: from + at + 1, kind: 'image', id: `made-${from + at}`,
                      labels: ['made'], captions: [`number ${from + at + 1}`], meta: {}, width: 30, height: 20,
-                     thumbnail_url: `/static/favicon.svg?${from + at}`, score: 0.5, relevance: Math.max(0.01, 0.9 - (from + at) / 2000) }));
+                     thumbnail_url: `/static/favicon.svg?${from + at}`,
+                     score: 0.5, relevance: Math.max(0.01, 0.9 - (from + at) / 2000) }));
                  return Response.json({ results, total: 10000, query: {}, took_ms: { total: 1 },
                      next_cursor: from + 200 < 10000 ? String(from + 200) : null });
              };",
@@ -290,7 +298,8 @@ async fn ten_thousand_results_cost_no_more_than_forty(browser: &Browser) {
     browser
         .run(&format!(
             "window.upwards = 0; let at = 0;
-             addEventListener('scroll', () => {{ window.upwards = Math.max(window.upwards, at - scrollY); at = scrollY; }});
+             addEventListener('scroll', () => {{
+                   window.upwards = Math.max(window.upwards, at - scrollY); at = scrollY; }});
              {down}; new MutationObserver((_, watch) => {{
                  if (!document.getElementById('status').textContent.includes('best 400 ')) return;
                  watch.disconnect();
@@ -330,7 +339,10 @@ async fn every_width_fits(browser: &Browser) {
                 .await;
             // Whatever chance picks: a caption may be one long word.
             browser
-                .run("document.querySelectorAll('.notice .chip > span').forEach((one) => { one.textContent = 'x'.repeat(200); })")
+                .run(
+                    "document.querySelectorAll('.notice .chip > span').forEach((one) => { one.textContent = \
+                    'x'.repeat(200); })",
+                )
                 .await;
             browser.until(&format!("{path} fits {width}"), &fits).await;
         }

@@ -1,5 +1,5 @@
-//! What an owner does to a service that others use: a minute of queries, inserts and deletes while models come and go, and ten
-//! thousand items through kills.
+//! What an owner does to a service that others use: a minute of queries, inserts and deletes while models come and go,
+//! and ten thousand items through kills.
 
 use std::{
     collections::HashSet,
@@ -68,7 +68,8 @@ impl Load {
         }
     }
 
-    /// Follows cursors from page to page: no result comes twice, and a cursor that was given is good or says that it is over.
+    /// Follows cursors from page to page: no result comes twice, and a cursor that was given is good or says that it is
+    /// over.
     async fn pages(self: Arc<Self>) {
         for n in 0.. {
             let body = json!({"query": words(1000 + n), "target": "any", "limit": 25});

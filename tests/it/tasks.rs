@@ -173,7 +173,8 @@ async fn import_task_reads_a_server_path_and_model_has_a_report() {
     let folder = tempfile::tempdir().expect("a folder");
     write(&folder.path().join("disc.bmp"), &drawn_picture());
     write(&folder.path().join("broken.png"), b"no picture");
-    let lines = "{\"id\": \"disc\", \"image\": \"disc.bmp\", \"captions\": [\"a red disc on white\"], \"label\": \"discs\"}\n\
+    let lines = "{\"id\": \"disc\", \"image\": \"disc.bmp\", \"captions\": [\"a red disc on white\"], \"label\": \
+        \"discs\"}\n\
                  {\"id\": \"broken\", \"image\": \"broken.png\"}\n";
     write(&folder.path().join("data.jsonl"), lines.as_bytes());
     let body = json!({"path": folder.path().join("data.jsonl")});

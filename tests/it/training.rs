@@ -132,8 +132,8 @@ fn trained_ucm() -> Option<&'static Path> {
     FOLDER.get_or_init(make).as_deref()
 }
 
-/// What is promised is kept: relevance means what it says, captions find something, and sentences about anything else are
-/// told that nothing was found.
+/// What is promised is kept: relevance means what it says, captions find something, and sentences about anything else
+/// are told that nothing was found.
 #[tokio::test]
 async fn relevance_is_calibrated_and_unrelated_queries_find_no_confident_match() {
     let Some(folder) = trained_ucm() else { return };
@@ -199,8 +199,8 @@ async fn evaluation_finds_wrong_labels() {
     assert!(right >= 35, "{right} of the first 50 bear a wrong label");
 }
 
-/// A second model that learned next to nothing does not take the first one's place, unless told to; and the first one comes
-/// back, with its index.
+/// A second model that learned next to nothing does not take the first one's place, unless told to; and the first one
+/// comes back, with its index.
 #[tokio::test]
 async fn worse_model_is_not_promoted_and_rollback_works() {
     let Some(collection) = trained_collection() else { return };
