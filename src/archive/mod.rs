@@ -9,15 +9,15 @@
 //! manifest.json.sha256                      as sha256sum writes it
 //! ```
 //!
-//! Tar, because it is written in one pass without holding anything, whatever its size, and because every system can list and
-//! unpack it (`tar xf`, then `sha256sum -c manifest.json.sha256`). Nothing is compressed: pictures and weights are already as
-//! small as they get.
+//! Tar, because it is written in one pass without holding anything, whatever its size, and because every system can
+//! list and unpack it (`tar xf`, then `sha256sum -c manifest.json.sha256`). Nothing is compressed: pictures and weights
+//! are already as small as they get.
 //!
-//! The list comes last, so that a file that ends too early has none. Whoever reads trusts nothing: names are of one plain form,
-//! each header is byte for byte the one that [`Writer`] makes, each file is in the list and the other way round, and behind the
-//! last one there are the zeros that close a tar and nothing else. So there is no byte that could be another unnoticed. The
-//! sums tell damage, not malice: whoever can write the archive can write the sums. The SHA-256 of the whole file, kept
-//! elsewhere, tells both.
+//! The list comes last, so that a file that ends too early has none. Whoever reads trusts nothing: names are of one
+//! plain form, each header is byte for byte the one that [`Writer`] makes, each file is in the list and the other way
+//! round, and behind the last one there are the zeros that close a tar and nothing else. So there is no byte that could
+//! be another unnoticed. The sums tell damage, not malice: whoever can write the archive can write the sums. The
+//! SHA-256 of the whole file, kept elsewhere, tells both.
 
 mod name;
 mod read;

@@ -40,8 +40,8 @@ struct Member {
 }
 
 impl Archive {
-    /// Opens an archive: looks at every header, verifies the manifest, and compares both. Spends no more memory than the number
-    /// of files that are there asks for.
+    /// Opens an archive: looks at every header, verifies the manifest, and compares both. Spends no more memory than
+    /// the number of files that are there asks for.
     ///
     /// # Errors
     /// [`ArchiveError::Torn`], [`ArchiveError::Damaged`], [`ArchiveError::Stray`], [`ArchiveError::Missing`],
@@ -120,7 +120,8 @@ fn filled(file: &File, path: &str, at: u64, bytes: u64) -> Result<(), ArchiveErr
     if all { Ok(()) } else { Err(ArchiveError::damaged(path, "what fills the space behind it is not zero")) }
 }
 
-/// All files of an archive, in their order; every byte that is in none of them, but for what fills them up, is as it has to be.
+/// All files of an archive, in their order; every byte that is in none of them, but for what fills them up, is as it
+/// has to be.
 fn members(file: &File, length: u64) -> Result<Vec<(String, Member)>, ArchiveError> {
     if !length.is_multiple_of(BLOCK) {
         return Err(ArchiveError::Torn(format!("it has {length} bytes, which are no whole blocks of {BLOCK}")));

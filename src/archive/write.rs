@@ -40,8 +40,8 @@ impl<W: Write> std::fmt::Debug for Writer<W> {
 }
 
 impl<W: Write> Writer<W> {
-    /// An archive with no file yet, of the moment `at` in Unix seconds. It ends with [`ArchiveError::Stopped`] soon after `stop`
-    /// is set.
+    /// An archive with no file yet, of the moment `at` in Unix seconds. It ends with [`ArchiveError::Stopped`] soon
+    /// after `stop` is set.
     pub fn new(out: W, at: u64, stop: Arc<AtomicBool>) -> Self {
         Self { tar: tar::Builder::new(Summed::new(out)), files: Vec::new(), at, stop }
     }
@@ -49,8 +49,8 @@ impl<W: Write> Writer<W> {
     /// Adds a file of exactly `bytes` bytes.
     ///
     /// # Errors
-    /// [`ArchiveError::Refused`] for a name that no backup holds, or if `from` has more or fewer bytes; [`ArchiveError::Stopped`];
-    /// [`ArchiveError::Io`]. Then the archive is worth nothing.
+    /// [`ArchiveError::Refused`] for a name that no backup holds, or if `from` has more or fewer bytes;
+    /// [`ArchiveError::Stopped`]; [`ArchiveError::Io`]. Then the archive is worth nothing.
     pub fn append(&mut self, path: &str, bytes: u64, from: impl Read) -> Result<(), ArchiveError> {
         let sha256 = self.put(path, bytes, from)?;
         self.files.push(FileEntry { path: path.to_owned(), bytes, sha256 });

@@ -1,7 +1,7 @@
 //! Who answers a query, and who changes the collection?
 //!
-//! [`Engine`] is the running service of one collection. It is composed of services that own their state: [`Serving`] holds
-//! the live [`ServingSnapshot`] (a model with the two indexes of everything in the collection) and replaces it,
+//! [`Engine`] is the running service of one collection. It is composed of services that own their state: [`Serving`]
+//! holds the live [`ServingSnapshot`] (a model with the two indexes of everything in the collection) and replaces it,
 //! [`QueryService`] answers queries from it, [`IngestService`] writes items, [`AdminTasks`] runs long work, and
 //! [`ProjectionService`] draws the common space.
 

@@ -1,11 +1,11 @@
 //! Reclaiming disk space while the collection is searched and changed.
 //!
-//! Each step is short: rows are deleted a few thousand at a time, the keyword index is merged and free pages are returned
-//! in small transactions. We never run a full VACUUM, which would block writers, except once on small databases that
-//! predate incremental vacuum.
+//! Each step is short: rows are deleted a few thousand at a time, the keyword index is merged and free pages are
+//! returned in small transactions. We never run a full VACUUM, which would block writers, except once on small
+//! databases that predate incremental vacuum.
 //!
-//! An image file is written before its row, so it is briefly unreferenced. The catalog's write lock orders the two, also
-//! between processes: an unreferenced file is removed while it is held, and an item whose file was removed is not
+//! An image file is written before its row, so it is briefly unreferenced. The catalog's write lock orders the two,
+//! also between processes: an unreferenced file is removed while it is held, and an item whose file was removed is not
 //! written but writes its file again (see [`crate::catalog::PutOutcome::ImageFileMissing`]).
 
 use std::{
@@ -69,8 +69,8 @@ pub struct Removed {
 /// Removes what is not needed any more and returns free space to the file system.
 ///
 /// # Errors
-/// [`CollectionError::Cancelled`] soon after `stop` is set; or if the catalog or the file system fails. What was removed until
-/// then stays removed.
+/// [`CollectionError::Cancelled`] soon after `stop` is set; or if the catalog or the file system fails. What was
+/// removed until then stays removed.
 pub async fn compact(
     collection: &Collection,
     progress: Arc<dyn Progress>,
@@ -225,8 +225,8 @@ impl Compaction<'_> {
         match catalog.vacuum_mode().await? {
             VacuumMode::Full => catalog.full_vacuum().await?,
             VacuumMode::TooLarge => notes.push(
-                "the catalog keeps its free pages for new rows: it was created by an older version and is too large for a \
-                 full vacuum while others write; a backup and its restore shrink it"
+                "the catalog keeps its free pages for new rows: it was created by an older version and is too large for \
+                 a full vacuum while others write; a backup and its restore shrink it"
                     .to_owned(),
             ),
             VacuumMode::Incremental => {

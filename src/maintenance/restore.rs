@@ -1,11 +1,11 @@
 //! A collection from a backup, on any machine.
 //!
-//! Nothing in the archive is trusted: its manifest is checked against its contents before the first file is written, and
-//! each file against its checksum while it is written. Everything is written into a staging folder next to the new data
-//! folder and renamed at the end, so a power failure leaves a complete collection or none.
+//! Nothing in the archive is trusted: its manifest is checked against its contents before the first file is written,
+//! and each file against its checksum while it is written. Everything is written into a staging folder next to the new
+//! data folder and renamed at the end, so a power failure leaves a complete collection or none.
 //!
-//! Pictures are restored into the new data folder. Image paths are derived from content hashes. Paths stored in the backup
-//! are ignored: they belong to another machine, or may be crafted to read arbitrary files.
+//! Pictures are restored into the new data folder. Image paths are derived from content hashes. Paths stored in the
+//! backup are ignored: they belong to another machine, or may be crafted to read arbitrary files.
 
 use std::{
     collections::HashSet,
@@ -39,8 +39,8 @@ pub struct RestoreSummary {
 ///
 /// # Errors
 /// [`CollectionError::BadOutput`] if `to` is not empty; [`CollectionError::Archive`] with the file that is damaged;
-/// [`CollectionError::Cancelled`] soon after `stop` is set; or if the catalog or the file system fails. Then nothing is left
-/// behind.
+/// [`CollectionError::Cancelled`] soon after `stop` is set; or if the catalog or the file system fails. Then nothing is
+/// left behind.
 pub async fn restore(
     archive: &Path,
     to: &Path,

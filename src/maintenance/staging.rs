@@ -1,8 +1,8 @@
 //! Staging folders: files are written there and renamed to their final path when they are complete.
 //!
-//! A staging folder is next to the final path, so that a rename suffices. Its owner holds a lock in it, which the system
-//! releases when the process ends, however it ends. So later processes can tell which staging folders are stale, and
-//! remove them.
+//! A staging folder is next to the final path, so that a rename suffices. Its owner holds a lock in it, which the
+//! system releases when the process ends, however it ends. So later processes can tell which staging folders are stale,
+//! and remove them.
 
 use std::{
     fs::{self, File, TryLockError},

@@ -72,7 +72,8 @@ pub async fn serve(
         tokio::select! {
             () = &mut drained => return,
             () = sleep_until(deadline) => {
-                tracing::warn!("some requests did not finish within {:?}; shutting down without them", limits.drain_timeout);
+                let patience = limits.drain_timeout;
+                tracing::warn!("some requests did not finish within {patience:?}; shutting down without them");
                 return;
             }
             Some(_) = connections.join_next() => {}

@@ -1,8 +1,8 @@
 //! Taking a collection into the catalog: read, hash, compare, decode, make a thumbnail, keep.
 //!
 //! Records come in batches; each batch is one transaction, so a killed import loses at most the batch at hand, and the
-//! next one skips all that did not change. A picture is decoded here once, so that a torn one is named now and not in the
-//! middle of the night; its thumbnail falls off on the way.
+//! next one skips all that did not change. A picture is decoded here once, so that a torn one is named now and not in
+//! the middle of the night; its thumbnail falls off on the way.
 
 use std::{
     path::Path,

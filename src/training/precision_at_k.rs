@@ -55,12 +55,12 @@ pub struct PrecisionReport {
     pub pictures: Vec<LabelPrecision>,
 }
 
-/// Precision@10 with the test items of the active model as gallery: of each word, text → image, and of the pictures of each
-/// label, image → text. Relevant are pictures with the word's label, and captions of items that share a label.
+/// Precision@10 with the test items of the active model as gallery: of each word, text → image, and of the pictures of
+/// each label, image → text. Relevant are pictures with the word's label, and captions of items that share a label.
 ///
 /// # Errors
-/// [`CollectionError::BadField`] for a label that the model does not know, or a word that is a caption of the collection
-/// (which would measure memory); or if a part fails.
+/// [`CollectionError::BadField`] for a label that the model does not know, or a word that is a caption of the
+/// collection (which would measure memory); or if a part fails.
 pub async fn precision_at_10(
     collection: &Collection,
     encoders: &Encoders,

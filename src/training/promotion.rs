@@ -43,7 +43,8 @@ pub struct PromotionDecision {
     pub validation: Validation,
     /// The model that was active at the time.
     pub live: Option<String>,
-    /// Validation mAP of that model: on the same pictures if it has the same split, else as recorded when it was trained.
+    /// Validation mAP of that model: on the same pictures if it has the same split, else as recorded when it was
+    /// trained.
     pub live_map: Option<f64>,
     /// Reasons against the model; empty if there are none.
     pub objections: Vec<String>,
@@ -101,7 +102,8 @@ fn objections(found: Validation, classes: usize, live: Option<f64>, margin: f64)
     }
     if directions < MIN_EFFECTIVE_RANK && classes > 2 {
         objections.push(format!(
-            "its space has collapsed: pictures have an effective rank of {directions:.2}, the minimum is {MIN_EFFECTIVE_RANK}"
+            "its space has collapsed: pictures have an effective rank of {directions:.2}, the minimum is \
+             {MIN_EFFECTIVE_RANK}"
         ));
     }
     objections

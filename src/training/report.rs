@@ -1,5 +1,5 @@
-//! The page that shows people what a model knows: the diagnostics of the common space, with the collection's own pictures
-//! and captions.
+//! The page that shows people what a model knows: the diagnostics of the common space, with the collection's own
+//! pictures and captions.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -108,7 +108,8 @@ pub async fn keep_report(collection: &Collection, version: &str, found: &ReportP
     Ok(())
 }
 
-/// Examines a model of given features on their test split. There are no pictures and captions to show: rows have numbers.
+/// Examines a model of given features on their test split. There are no pictures and captions to show: rows have
+/// numbers.
 ///
 /// # Errors
 /// [`CollectionError::Dataset`]; or if the model's files fail.

@@ -2,8 +2,8 @@
 //! the finished model into its folder and the catalog.
 //!
 //! The trainer writes checkpoints into `models/training/`; the next run with the same data and settings resumes from
-//! there. A model's folder is complete before it gets its name, and its row comes last, so every model in the catalog is
-//! complete.
+//! there. A model's folder is complete before it gets its name, and its row comes last, so every model in the catalog
+//! is complete.
 
 use std::{
     fs::File,
@@ -39,8 +39,8 @@ pub struct Trained {
     pub verdict: PromotionDecision,
 }
 
-/// Trains a model on everything in the catalog that has a picture, a caption and features. It becomes the active model if
-/// the promotion policy allows it; else it is stored and the active model stays.
+/// Trains a model on everything in the catalog that has a picture, a caption and features. It becomes the active model
+/// if the promotion policy allows it; else it is stored and the active model stays.
 ///
 /// # Errors
 /// [`CollectionError::NotEnoughData`], [`CollectionError::Cancelled`] (the next call resumes),

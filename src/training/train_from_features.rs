@@ -52,12 +52,12 @@ pub async fn load_features(folder: &Path, seed: u64) -> Result<TrainingData, Col
     .await?
 }
 
-/// Trains a model on the features in `folder`, evaluates it on their test split and writes it to `out`, replacing a model
-/// that is there. Checkpoints are in `<out>.training`, from where a cancelled training resumes.
+/// Trains a model on the features in `folder`, evaluates it on their test split and writes it to `out`, replacing a
+/// model that is there. Checkpoints are in `<out>.training`, from where a cancelled training resumes.
 ///
 /// # Errors
-/// [`CollectionError::BadOutput`] if `out` exists and is not a model; [`CollectionError::Dataset`], [`CollectionError::NotEnoughData`],
-/// [`CollectionError::Cancelled`]; or if the file system fails.
+/// [`CollectionError::BadOutput`] if `out` exists and is not a model; [`CollectionError::Dataset`],
+/// [`CollectionError::NotEnoughData`], [`CollectionError::Cancelled`]; or if the file system fails.
 pub async fn train_on_features(
     folder: &Path,
     out: &Path,

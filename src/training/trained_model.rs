@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::{
     collection::{CollectionError, Progress},
+    core::SimdLevel,
     dataset::Split,
     evaluation::Report,
     model::{self, Epoch, Event, Model, TrainSettings, TrainingData, Validation},
@@ -63,9 +64,10 @@ impl TrainedModel {
 
     fn manifest(&self, data: &TrainingData, seconds: f64) -> serde_json::Value {
         let (image_encoder, text_encoder) = self.model.encoders();
+        let (os, arch, simd) = (std::env::consts::OS, std::env::consts::ARCH, SimdLevel::best());
         json!({
             "program": env!("CARGO_PKG_VERSION"),
-            "machine": format!("{} {}, {:?}", std::env::consts::OS, std::env::consts::ARCH, crate::core::SimdLevel::best()),
+            "machine": format!("{os} {arch}, {simd:?}"),
             "learned_from": {
                 "items": data.splits.len(),
                 "captions": data.text_items.len(),

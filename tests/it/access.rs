@@ -81,6 +81,7 @@ async fn keys_allow_exactly_what_their_scopes_say() {
         "/admin",
         "/docs",
         "/openapi.json",
+        "/problems/internal",
         "/static/search/index.js",
         "/healthz",
         "/readyz",

@@ -354,7 +354,7 @@ async fn backup_under_load_holds_every_acknowledged_item_and_answers_like_the_or
     let output = restore(&file, &elsewhere.path().join("full"));
     assert!(!output.status.success() && said(&output).contains("is not empty"), "{}", said(&output));
     let output = restore(&file, &elsewhere.path().join("no/where"));
-    assert!(!output.status.success() && said(&output).contains("is not there"), "{}", said(&output));
+    assert!(!output.status.success() && said(&output).contains("does not exist"), "{}", said(&output));
 }
 
 /// Where each file of an archive lies: its name, its first byte and its length.
@@ -382,7 +382,7 @@ async fn restore_refuses_altered_archives_and_leaves_nothing() {
     assert!(!refused.status.success() && said(&refused).contains("contains no collection"), "{}", said(&refused));
     assert!(!nowhere.exists());
     let refused = diptych(data.path()).arg("backup").arg(&whole).output().expect("the binary starts");
-    assert!(!refused.status.success() && said(&refused).contains("is there already"), "{}", said(&refused));
+    assert!(!refused.status.success() && said(&refused).contains("exists; name another file"), "{}", said(&refused));
     let told = succeed(diptych(data.path()).arg("backup").arg(&whole).arg("--replace"));
     let sum = Command::new("sha256sum").arg(&whole).output().expect("sha256sum runs");
     assert!(told.contains(String::from_utf8_lossy(&sum.stdout).split(' ').next().expect("a sum")), "{told}");

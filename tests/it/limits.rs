@@ -73,7 +73,7 @@ async fn limits_refuse_and_say_what_is_allowed() {
     let term = json!({"text": "x"});
     refused(post("/v1/search").json(&json!({"terms": [term, term, term]})), 422, "invalid_query", "1 to 2").await;
     let inputs = json!({"inputs": vec![term; 6]});
-    refused(post("/v1/embed").json(&inputs), 422, "invalid_query", "at most 5").await;
+    refused(post("/v1/embed").json(&inputs), 422, "invalid_query", "the maximum is 5").await;
     let line = json!({"id": "a", "captions": ["b"]}).to_string() + "\n";
     let task = post("/v1/items/batch").body(line.repeat(4)).send().await.expect("an answer");
     assert_eq!(task.status(), 202, "more than a client should wait for is a task");

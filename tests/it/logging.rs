@@ -55,7 +55,7 @@ async fn log_lines_carry_request_and_key_ids() {
     assert_eq!((&fields["method"], &fields["path"]), (&"POST".into(), &"/v1/admin/reindex".into()), "{audit}");
     assert!(!audit.to_string().contains(key.rsplit('_').next().expect("a secret")), "{audit}");
     // Said by a task long after its request was answered.
-    line(data.path(), "reindex: the new generation is live", "owner-1").await;
+    line(data.path(), "reindex: the new index is live", "owner-1").await;
 
     // Said by a thread that blocks: thumbnails cannot be kept where a file stands in place of their folder.
     let items: Value = ask(Method::GET, "/v1/items?limit=1", "list-1").await.json().await.expect("JSON");

@@ -5,8 +5,8 @@ use futures_util::{StreamExt, stream};
 use super::{draft::ItemDraft, service::IngestService};
 use crate::{catalog::WriteCondition, compute, engine::error::EngineError};
 
-/// The maximum number of items that are written together: enough to share the cost of a write, and few enough that a task
-/// stops in time.
+/// The maximum number of items that are written together: enough to share the cost of a write, and few enough that a
+/// task stops in time.
 pub(in crate::engine) const WRITTEN_TOGETHER: usize = 16;
 
 /// A line of a bulk request.

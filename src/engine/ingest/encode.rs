@@ -35,8 +35,8 @@ pub(super) struct Encoding<'a> {
     pub(super) limits: &'a PictureLimits,
 }
 
-/// Stores and encodes the picture of a checked draft, encodes its captions, and builds its row. `before` is the item that
-/// is changed, if there is one.
+/// Stores and encodes the picture of a checked draft, encodes its captions, and builds its row. `before` is the item
+/// that is changed, if there is one.
 pub(super) fn encode_draft(
     draft: ItemDraft,
     before: Option<&Item>,

@@ -113,7 +113,7 @@ impl GroupCommit {
             Err(error) => Err(error),
         };
         let mut items = items.inspect_err(|error| {
-            tracing::error!(%error, items = written.len(), "items are in the catalog, but could not be made searchable");
+            tracing::error!(%error, items = written.len(), "items were written, but could not be made searchable");
         });
         for (id, sender, created) in written {
             let item = match &mut items {

@@ -48,12 +48,13 @@ impl IngestService {
         Self { collection, encoders, limits, serving, workers, tasks, group_commit }
     }
 
-    /// Writes an item: it is on disk and searchable when this returns. `put` says what happens if its id exists. Returns
-    /// the item and whether its id is new.
+    /// Writes an item: it is on disk and searchable when this returns. `put` says what happens if its id exists.
+    /// Returns the item and whether its id is new.
     ///
     /// # Errors
-    /// [`EngineError::BadItem`] for a draft beyond the limits, [`EngineError::ItemExists`], [`EngineError::ItemChanged`],
-    /// [`EngineError::Overloaded`]; or if the picture cannot be decoded or a part fails. Then nothing was changed.
+    /// [`EngineError::BadItem`] for a draft beyond the limits, [`EngineError::ItemExists`],
+    /// [`EngineError::ItemChanged`], [`EngineError::Overloaded`]; or if the picture cannot be decoded or a part fails.
+    /// Then nothing was changed.
     pub async fn put(&self, draft: ItemDraft, put: WriteCondition) -> Result<(Item, bool), EngineError> {
         self.put_over(draft, None, put).await
     }
@@ -108,7 +109,8 @@ impl IngestService {
     pub async fn patch(&self, id: &str, change: ItemChange, tags: Option<Vec<String>>) -> Result<Item, EngineError> {
         for _ in 0..TRIES {
             match self.patch_once(id, change.clone(), tags.as_deref()).await {
-                // Changed by another request at the same time. Without tags, the change applies to the item as it is now.
+                // Changed by another request at the same time. Without tags, the change applies to the item as it is
+                // now.
                 Err(EngineError::ItemChanged(_)) if tags.is_none() => {}
                 ended => return ended,
             }

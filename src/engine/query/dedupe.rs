@@ -5,11 +5,11 @@ use std::collections::HashSet;
 use super::{item_cache::ItemCache, request::Kind, retrieve::Candidate};
 use crate::{catalog::Watermark, engine::error::EngineError};
 
-/// Keeps the first of captions with the same text, and drops what is deleted or is the query's own item. Sets the item of
-/// each caption. Returns how many were deleted.
+/// Keeps the first of captions with the same text, and drops what is deleted or is the query's own item. Sets the item
+/// of each caption. Returns how many were deleted.
 ///
-/// It reads no more than that needs: most candidates are on pages that nobody looks at. `applied` is the watermark up to
-/// which the index had applied the catalog's changes before it was searched.
+/// It reads no more than that needs: most candidates are on pages that nobody looks at. `applied` is the watermark up
+/// to which the index had applied the catalog's changes before it was searched.
 pub(super) async fn dedupe(
     items: &ItemCache,
     candidates: &mut Vec<Candidate>,

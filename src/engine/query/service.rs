@@ -98,9 +98,9 @@ impl QueryService {
     /// The first page of the answer to a query.
     ///
     /// # Errors
-    /// [`EngineError::BadQuery`], [`EngineError::BadFilter`], [`EngineError::NoSuchItem`] for a query that is not valid;
-    /// [`EngineError::Starting`], [`EngineError::Overloaded`], [`EngineError::TimedOut`]; or if a picture cannot be
-    /// decoded, nothing is trained, or a part fails.
+    /// [`EngineError::BadQuery`], [`EngineError::BadFilter`], [`EngineError::NoSuchItem`] for a query that is not
+    /// valid; [`EngineError::Starting`], [`EngineError::Overloaded`], [`EngineError::TimedOut`]; or if a picture cannot
+    /// be decoded, nothing is trained, or a part fails.
     pub async fn search(&self, mut query: Query) -> Result<Answer, EngineError> {
         check_query(&self.catalog, &self.limits, &query).await?;
         let snapshot = self.serving.ready().await?;
@@ -124,7 +124,8 @@ impl QueryService {
     /// The page that a cursor points to.
     ///
     /// # Errors
-    /// [`EngineError::BadQuery`] for a text that is not a cursor, [`EngineError::CursorExpired`]; or if the catalog fails.
+    /// [`EngineError::BadQuery`] for a text that is not a cursor, [`EngineError::CursorExpired`]; or if the catalog
+    /// fails.
     pub async fn next_page(&self, at: &str, limit: usize) -> Result<Answer, EngineError> {
         check_limit(&self.limits, limit)?;
         let (ranking, name, begin) = self.cursors.find(at)?;
@@ -247,7 +248,8 @@ impl QueryService {
         Ok((done.output?, done.waited))
     }
 
-    /// All results in order. `applied` is the watermark of the indexes before they are searched, `took` the time so far.
+    /// All results in order. `applied` is the watermark of the indexes before they are searched, `took` the time so
+    /// far.
     async fn rank(
         &self,
         snapshot: &Arc<ServingSnapshot>,

@@ -1,5 +1,5 @@
-//! From a text to its embedding: through the text encoder and the model's text network, in batches with other texts that
-//! are waiting at the same time, or from the query cache.
+//! From a text to its embedding: through the text encoder and the model's text network, in batches with other texts
+//! that are waiting at the same time, or from the query cache.
 //!
 //! The token ids are the cache key. Results are bit-identical whether a text is encoded alone, in a batch, or read from
 //! the cache.

@@ -1,9 +1,9 @@
 //! The one place where the service searches its vector indexes, on threads of its own.
 //!
-//! A search of a large index would stall every connection of an async thread. Searches queue for a worker instead; scans
-//! of one index that are waiting at the same time are made together, because a scan reads all vectors from memory and
-//! costs little more for many queries than for one. Results are bit-identical whether a query is searched alone or in a
-//! batch.
+//! A search of a large index would stall every connection of an async thread. Searches queue for a worker instead;
+//! scans of one index that are waiting at the same time are made together, because a scan reads all vectors from memory
+//! and costs little more for many queries than for one. Results are bit-identical whether a query is searched alone or
+//! in a batch.
 
 use std::{
     sync::Arc,

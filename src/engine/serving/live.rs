@@ -84,8 +84,8 @@ impl Serving {
         Ok((self.publish(scanned).await?, true))
     }
 
-    /// As [`Self::open`], after another model was activated: a snapshot that is being built may be of the model before and
-    /// must not be published after this one.
+    /// As [`Self::open`], after another model was activated: a snapshot that is being built may be of the model before
+    /// and must not be published after this one.
     ///
     /// # Errors
     /// As [`Self::open`].
@@ -94,8 +94,8 @@ impl Serving {
         self.open().await
     }
 
-    /// Builds a snapshot beside the live one, writes its index to disk and publishes it. Running queries keep the one that
-    /// they began with.
+    /// Builds a snapshot beside the live one, writes its index to disk and publishes it. Running queries keep the one
+    /// that they began with.
     ///
     /// # Errors
     /// As [`ServingSnapshot::build`]; then the live snapshot stays.

@@ -1,10 +1,10 @@
 //! One trained model and the two indexes of everything in the collection. Queries are answered from one snapshot while
 //! the next is built.
 //!
-//! The catalog is the truth and an index is a cache of it. A snapshot knows the watermark up to which it has applied the
-//! catalog's changes ([`ServingSnapshot::catch_up`]), whether it was built a moment ago, opened from disk after a crash, or
-//! has been live all the while. An index on disk that belongs to another collection, is newer than the catalog, or is
-//! damaged is useless and is built again.
+//! The catalog is the truth and an index is a cache of it. A snapshot knows the watermark up to which it has applied
+//! the catalog's changes ([`ServingSnapshot::catch_up`]), whether it was built a moment ago, opened from disk after a
+//! crash, or has been live all the while. An index on disk that belongs to another collection, is newer than the
+//! catalog, or is damaged is useless and is built again.
 
 use std::{
     collections::BTreeSet,
@@ -102,8 +102,8 @@ impl ServingSnapshot {
     /// Embeds all features of the catalog with the active model and builds indexes of the vectors.
     ///
     /// # Errors
-    /// [`CollectionError::NoModel`]; [`CollectionError::OtherEncoder`]; [`CollectionError::Cancelled`]; or if the catalog,
-    /// the model's files, the index or the file system fail.
+    /// [`CollectionError::NoModel`]; [`CollectionError::OtherEncoder`]; [`CollectionError::Cancelled`]; or if the
+    /// catalog, the model's files, the index or the file system fail.
     pub async fn build(
         collection: &Collection,
         encoders: &Encoders,
@@ -160,9 +160,9 @@ impl ServingSnapshot {
         })
     }
 
-    /// Applies the changes of the catalog since [`Self::applied_watermark`]. `false` if the catalog does not remember all
-    /// of them any more; then this snapshot can never catch up. Callers that change the catalog call this before the next
-    /// change. The matrix products run on a blocking thread.
+    /// Applies the changes of the catalog since [`Self::applied_watermark`]. `false` if the catalog does not remember
+    /// all of them any more; then this snapshot can never catch up. Callers that change the catalog call this before
+    /// the next change. The matrix products run on a blocking thread.
     ///
     /// # Errors
     /// If the catalog, the model or an index fails; then the next call tries again.

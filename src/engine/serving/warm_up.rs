@@ -1,6 +1,6 @@
 //! The first queries of a service pay for everything that later ones find ready: pages of the index and of the weights
-//! that nothing has touched, threads that are not started, a database with an empty cache. So the service sends the first
-//! ones itself.
+//! that nothing has touched, threads that are not started, a database with an empty cache. So the service sends the
+//! first ones itself.
 
 use std::time::Instant;
 

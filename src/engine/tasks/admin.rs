@@ -20,8 +20,8 @@ use crate::{
     training::PromotionPolicy,
 };
 
-/// Starts and cancels tasks. Every method that starts one returns it at once; [`EngineError::TaskRunning`] says that one of
-/// its kind is running and asks for something else.
+/// Starts and cancels tasks. Every method that starts one returns it at once; [`EngineError::TaskRunning`] says that
+/// one of its kind is running and asks for something else.
 #[derive(Debug)]
 pub struct AdminTasks {
     collection: Collection,
@@ -43,8 +43,8 @@ impl AdminTasks {
         Self { collection, encoders, serving, items, runner, closing }
     }
 
-    /// Encodes what has no features, trains a model and, if it is promoted, builds its index beside the live one and swaps
-    /// it in.
+    /// Encodes what has no features, trains a model and, if it is promoted, builds its index beside the live one and
+    /// swaps it in.
     ///
     /// # Errors
     /// [`EngineError::TaskRunning`]; or if the catalog fails.

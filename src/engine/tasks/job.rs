@@ -22,8 +22,8 @@ pub(in crate::engine) struct Job {
 }
 
 impl Job {
-    /// Awaits work that cannot be stopped itself, but only until the task is cancelled. The work goes on unnoticed then,
-    /// so it must not change anything.
+    /// Awaits work that cannot be stopped itself, but only until the task is cancelled. The work goes on unnoticed
+    /// then, so it must not change anything.
     pub(in crate::engine) async fn unless_cancelled<T, E: From<CollectionError>>(
         &self,
         work: impl Future<Output = Result<T, E>>,

@@ -50,8 +50,8 @@ impl TaskRunner {
         Self { catalog, running: Arc::default(), closing }
     }
 
-    /// Starts work as a task and returns it, or does what the kind says while one of its kind is running. The value of the
-    /// work is the task's result; an error that is a cancellation ends it as cancelled.
+    /// Starts work as a task and returns it, or does what the kind says while one of its kind is running. The value of
+    /// the work is the task's result; an error that is a cancellation ends it as cancelled.
     pub(in crate::engine) async fn start<W>(
         &self,
         kind: TaskKind,

@@ -31,8 +31,8 @@ pub(super) fn metrics(report: &Report, split: &str) -> Markup {
             h2 { "How good is it?" }
             p {
                 (images) " images and " (captions) " captions of the " (split) " split, " (classes) " classes. "
-                "For mAP, a result is relevant if it shares a class with the query. R@K is the percentage of queries with a \
-                 counterpart among the first K results."
+                "For mAP, a result is relevant if it shares a class with the query. "
+                "R@K is the percentage of queries with a counterpart among the first K results."
             }
             table.numbers {
                 tr {

@@ -1,4 +1,6 @@
-//! The whole collection as one file, written while the collection is searched and changed.
+//! How does the whole collection become one file?
+//!
+//! It is written while the collection is searched and changed.
 //!
 //! The catalog is copied at one moment and decides what belongs to the backup: the models and pictures that the copy
 //! names, and an index that the copy can bring up to date. Models and pictures never change under their names, and
@@ -91,8 +93,8 @@ pub struct BackupTo<'a> {
 /// Writes a backup. The file gets its name when it is complete and synced.
 ///
 /// # Errors
-/// [`CollectionError::BadOutput`] if the file exists and may not be replaced; [`CollectionError::Cancelled`] soon after `stop` is
-/// set; or if the catalog or the file system fails. Then nothing was changed.
+/// [`CollectionError::BadOutput`] if the file exists and may not be replaced; [`CollectionError::Cancelled`] soon after
+/// `stop` is set; or if the catalog or the file system fails. Then nothing was changed.
 pub async fn backup(
     collection: &Collection,
     to: BackupTo<'_>,
@@ -136,7 +138,8 @@ pub async fn backup(
     })
 }
 
-/// Removes what interrupted backups left in the collection's folder. Called at the start of a service and by every backup.
+/// Removes what interrupted backups left in the collection's folder. Called at the start of a service and by every
+/// backup.
 pub fn remove_stale_backups(collection: &Collection) {
     let (count, bytes) = remove_stale(&collection.data_dir.backups());
     if count > 0 {

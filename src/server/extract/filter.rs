@@ -24,15 +24,12 @@ pub(crate) const MAX_VALUES: usize = 1000;
 pub(crate) struct FilterRequest {
     /// All of these hold.
     #[serde(default)]
-    #[schema(no_recursion)]
     must: Vec<ClauseRequest>,
     /// At least one of these holds, if there are any.
     #[serde(default)]
-    #[schema(no_recursion)]
     should: Vec<ClauseRequest>,
     /// None of these holds.
     #[serde(default)]
-    #[schema(no_recursion)]
     must_not: Vec<ClauseRequest>,
 }
 
