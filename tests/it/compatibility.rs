@@ -235,7 +235,14 @@ async fn old_data_folder_answers_as_before_and_goes_back_to_its_model_before() {
 async fn old_data_folder_takes_changes_and_trains_by_old_settings() {
     let installation = old_installation().await;
     let root = installation.path();
-    succeed(bare(root).args(["train", "--settings", "train.toml", "--force"]));
+    let text = succeed(bare(root).args(["train", "--settings", "train.toml", "--force"]));
+    for (old, new) in [
+        ("class.course", "class.optimizer"),
+        ("pair.course", "pair.optimizer"),
+        ("pair.keep", "pair.min_class_map_ratio"),
+    ] {
+        assert!(text.contains(&format!("`{old}` is now called `{new}`")), "{text}");
+    }
     let service = Service::start(root, "data").await;
     let active = service.get("/v1/models").await["active"].clone();
     assert!(!["m-20261126-1", "m-20261126-2"].contains(&active.as_str().expect("a model")), "{active}");
@@ -263,4 +270,51 @@ async fn old_backup_restores_and_answers_as_before() {
     let service = Service::start(root, "data").await;
     service.compare(&recorded()["queries"]).await;
     service.check_pictures().await;
+}
+
+/// Value of a setting and who set it, as `config check` prints them.
+fn printed<'t>(text: &'t str, name: &str) -> Option<(&'t str, &'t str)> {
+    let line = text.lines().find(|line| line.split_whitespace().next() == Some(name))?;
+    let mut words = line.split_whitespace().skip(1);
+    Some((words.next()?, words.next()?))
+}
+
+/// The new name of which a check tells somebody who used an old one.
+fn told<'t>(text: &'t str, old: &str) -> Option<&'t str> {
+    let notice = format!("{old} is now called ");
+    let (_, rest) = text.lines().find_map(|line| line.split_once(&notice))?;
+    rest.split([';', ' ']).next()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn old_settings_file_works_and_is_told_the_new_names() {
+    let installation = old_installation().await;
+    let root = installation.path();
+    let file = fs::read_to_string(root.join("diptych.toml")).expect("a file");
+    let text = succeed(bare(root).args(["config", "check"]));
+    // What only other commands read.
+    let elsewhere = ["demo_packages", "device"];
+    for (line, setting) in (1..).zip(file.lines()) {
+        let Some((name, value)) = setting.split_once(" = ") else { continue };
+        if elsewhere.contains(&name) {
+            continue;
+        }
+        let value = value.trim_matches(['[', ']']).replace('"', "").replace(", ", ",");
+        let current = told(&text, name).unwrap_or(name);
+        let place = format!("diptych.toml:{line}");
+        assert_eq!(printed(&text, current), Some((value.as_str(), place.as_str())), "{name}:\n{text}");
+    }
+    let renamed = [("kept_texts", "query_cache_entries"), ("kept_bytes", "query_cache_size")];
+    for (old, new) in renamed {
+        assert_eq!(told(&text, old), Some(new), "{text}");
+    }
+
+    // Old flags and variables count as the new ones do: before the file.
+    let mut command = bare(root);
+    command.args(["config", "check", "--kept-texts", "7"]).env("DIPTYCH_KEPT_BYTES", "8MiB");
+    let text = succeed(&mut command);
+    assert_eq!(printed(&text, "query_cache_entries").map(|(value, _)| value), Some("7"), "{text}");
+    assert_eq!(printed(&text, "query_cache_size").map(|(value, _)| value), Some("8MiB"), "{text}");
+    assert_eq!(told(&text, "--kept-texts"), Some("--query-cache-entries"), "{text}");
+    assert_eq!(told(&text, "DIPTYCH_KEPT_BYTES"), Some("DIPTYCH_QUERY_CACHE_SIZE"), "{text}");
 }
