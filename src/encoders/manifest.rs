@@ -339,8 +339,8 @@ mod tests {
         let (manifests, _) = read(dir.path()).expect("valid");
         let input = manifests.iter().find(|m| m.id == "efficientnet-lite0").and_then(|m| m.input.clone());
         assert_eq!(input.map(|i| i.size), Some(192));
-        std::fs::write(dir.path().join("duplicate.toml"), EMBEDDED[0].1).expect("written");
-        assert!(read(dir.path()).is_err_and(|e| e.to_string().contains("duplicate.toml")));
+        std::fs::write(dir.path().join("same-id.toml"), EMBEDDED[0].1).expect("written");
+        assert!(read(dir.path()).is_err_and(|e| e.to_string().contains("same-id.toml")));
     }
 
     #[test]

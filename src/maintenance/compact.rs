@@ -225,8 +225,8 @@ impl Compaction<'_> {
         match catalog.vacuum_mode().await? {
             VacuumMode::Full => catalog.full_vacuum().await?,
             VacuumMode::TooLarge => notes.push(
-                "the catalog keeps its free pages for new rows: it was created by an older version and is too large for \
-                 a full vacuum while others write; a backup and its restore shrink it"
+                "the catalog keeps its free pages for new rows: it was created by an older version and is too \
+                 large for a full vacuum while others write; a backup and its restore shrink it"
                     .to_owned(),
             ),
             VacuumMode::Incremental => {

@@ -29,7 +29,7 @@ pub(crate) struct ProblemBody<'p> {
     /// HTTP status.
     #[schema(minimum = 400, maximum = 599)]
     status: u16,
-    /// Stable name of the error, for programs.
+    // Described where its schema is: a comment here would be joined to it as a schema of its own.
     #[schema(inline)]
     code: Code,
     /// What was found, where, and what is allowed.

@@ -4,7 +4,10 @@
 
 use axum::http::StatusCode;
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{ObjectBuilder, RefOr, Schema, Type},
+};
 
 /// A row of the table.
 #[derive(Debug, Clone, Copy)]
@@ -22,7 +25,7 @@ pub(crate) struct ErrorInfo {
 macro_rules! error_codes {
     ($($name:ident = $code:literal, $status:ident, $title:literal, $meaning:literal, $remedy:literal;)*) => {
         /// Error codes, by status.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
         pub(crate) enum Code {
             $(#[serde(rename = $code)] $name),*
         }
@@ -46,6 +49,18 @@ macro_rules! error_codes {
         }
     };
 }
+
+/// The derive cannot see names that a macro fills in.
+impl PartialSchema for Code {
+    fn schema() -> RefOr<Schema> {
+        let codes = Self::ALL.iter().map(|code| code.info().code);
+        let description = "Stable name of the error, for programs.";
+        let object = ObjectBuilder::new().schema_type(Type::String).description(Some(description));
+        object.enum_values(Some(codes)).build().into()
+    }
+}
+
+impl ToSchema for Code {}
 
 error_codes! {
     MalformedRequest = "malformed_request", BAD_REQUEST, "Malformed request",

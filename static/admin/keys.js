@@ -65,8 +65,8 @@ export async function keysSection(place) {
   }
 
   /** @param {ApiKey} key */
-  const revokeButton = ({ id }) =>
-    confirmAction(
+  function revokeButton({ id }) {
+    return confirmAction(
       'admin.revoke',
       'admin.revoke-sure',
       async () => {
@@ -76,6 +76,7 @@ export async function keysSection(place) {
       },
       errors,
     );
+  }
 }
 
 /**

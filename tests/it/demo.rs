@@ -77,7 +77,7 @@ fn terminal_search_finds_pictures_and_captions() {
     let said = succeed(diptych(data.path()).args(["search", "--limit", "3", "--image"]).arg(&picture));
     assert_eq!(said.lines().filter(|l| l.contains('%')).count(), 3, "{said}");
     let status = succeed(diptych(data.path()).arg("status"));
-    assert!(status.contains("pictures") && status.contains("model        m-"), "{status}");
+    assert!(status.contains("images") && status.contains("m-2"), "{status}");
     let index = succeed(diptych(data.path()).arg("index"));
     assert!(index.contains("| pictures |") && index.contains("1.0000"), "{index}");
 }

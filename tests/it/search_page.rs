@@ -111,7 +111,7 @@ async fn pictures_come_by_paste_and_stay_for_a_reload(browser: &Browser) {
 
     browser.goto("/?picture=1-2").await;
     browser.state("error", "picture").await;
-    assert!(browser.text("[data-testid=notice-title]").await.contains("not here any more"));
+    assert!(browser.text("[data-testid=notice-title]").await.contains("no longer available"));
     axe::clean(browser, "an error").await;
 }
 

@@ -197,7 +197,15 @@ async fn a_busy_service_is_asked_again_when_it_says(browser: &Browser) {
 
 /// After some seconds without an answer the page says that it still waits.
 async fn a_slow_network_is_named(browser: &Browser) {
-    let network = |latency: u32| json!({ "offline": false, "latency": latency, "downloadThroughput": -1, "uploadThroughput": -1 });
+    let network = |latency: u32| {
+        let unlimited = -1;
+        json!({
+            "offline": false,
+            "latency": latency,
+            "downloadThroughput": unlimited,
+            "uploadThroughput": unlimited,
+        })
+    };
     browser.devtools("Network.enable", json!({})).await;
     browser.devtools("Network.emulateNetworkConditions", network(6000)).await;
     browser.ask("a slow fish").await;

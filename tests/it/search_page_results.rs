@@ -215,7 +215,7 @@ async fn reasons_are_given(browser: &Browser) {
     browser.click("[data-testid=open-result]").await;
     browser.click("[data-testid=dialog-why] summary").await;
     let why = browser.text("[data-testid=why-list]").await;
-    for part in ["cosine 0.", "%", "birds", "in the whole answer"] {
+    for part in ["cosine 0.", "%", "birds", "among all results"] {
         assert!(why.contains(part), "{part:?} is missing in {why:?}");
     }
     let nearest = browser.text("[data-testid=why-examples]").await;

@@ -101,7 +101,7 @@ fn config_check_reports_every_fault_and_fails() {
         "diptych: data: ",
         "no-folder is not a folder",
         "diptych: --listen 0.0.0.0:7700: other machines may reach this address",
-        "diptych: image_encoder: all-minilm-l6-v2 is an encoder of sentences",
+        "diptych: image_encoder: all-minilm-l6-v2 is an encoder of texts",
         "diptych: text_encoder: ",
         "babel",
     ] {

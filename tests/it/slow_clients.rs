@@ -149,13 +149,13 @@ async fn full_service_answers_503_and_serves_probes_and_owners() {
     };
 
     let places = taken_by(1000).await;
-    overloaded("2 searches and changes").await;
+    overloaded("2 concurrent searches and writes").await;
     answered().await;
     drop(places);
     again().await;
 
     let memory = taken_by(1 << 20).await;
-    overloaded("bodies of 1048576 bytes").await;
+    overloaded("1048576 bytes together").await;
     answered().await;
     drop(memory);
     again().await;

@@ -84,7 +84,7 @@ fn training_on_features_evaluates_and_reports() {
     succeed(features("train").arg("--out").arg(folder.path().join("second").join("")));
     assert!(folder.path().join("second/model.json").exists() && folder.path().join("second/manifest.json").exists());
     let refused = features("train").arg("--out").arg(folder.path()).output().expect("the binary starts");
-    assert!(!refused.status.success() && said(&refused).contains("is no model"), "{}", said(&refused));
+    assert!(!refused.status.success() && said(&refused).contains("is not a model"), "{}", said(&refused));
 
     std::fs::remove_file(folder.path().join("test_labels.npy")).expect("removed");
     let output = features("train").output().expect("the binary starts");
@@ -247,7 +247,7 @@ async fn worse_model_is_not_promoted_and_rollback_works() {
 
     let nothing = run(&["models", "rollback"]);
     assert!(
-        !nothing.status.success() && said(&nothing).contains("no other model answered before"),
+        !nothing.status.success() && said(&nothing).contains("no other model was active before"),
         "{}",
         said(&nothing)
     );

@@ -32,10 +32,6 @@ use crate::{
     },
 };
 
-/// Example of a batch.
-const BATCH_EXAMPLE: &str =
-    "{\"id\": \"img-42\", \"captions\": [\"A bird.\"]}\n{\"id\": \"img-43\", \"captions\": [\"A flower.\"]}\n";
-
 pub(crate) fn routes() -> Routes {
     Routes::new()
         .route(RoutePolicy::INGEST.with_images().idempotent(), routes!(create_items))
@@ -49,7 +45,7 @@ pub(crate) fn routes() -> Routes {
 /// lists the refused lines.
 #[utoipa::path(post, path = "/v1/items/batch", tag = "items",
     request_body(content(
-        (String = "application/jsonl", example = json!(BATCH_EXAMPLE)),
+        (String = "application/jsonl"),
         (String = "text/plain"),
     )),
     responses(
