@@ -160,7 +160,7 @@ impl ServingSnapshot {
         })
     }
 
-    /// Applies the changes of the catalog since [`Self::applied_watermark`]. `false` if the catalog does not remember
+    /// Applies the changes of the catalog since the applied watermark. `false` if the catalog does not remember
     /// all of them any more; then this snapshot can never catch up. Callers that change the catalog call this before
     /// the next change. The matrix products run on a blocking thread.
     ///
