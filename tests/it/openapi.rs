@@ -60,7 +60,7 @@ fn openapi_references_resolve_and_have_descriptions() {
             let id = operation["operationId"].as_str().expect("an operation id");
             assert!(ids.insert(id.to_owned()), "{at}: the operation id {id} is not unique");
             for (media_type, content) in operation["requestBody"]["content"].as_object().into_iter().flatten() {
-                if media_type.starts_with("application/json") {
+                if media_type == "application/json" {
                     assert!(has_example(&document, content), "{at} has no example of {media_type}");
                 }
             }

@@ -1,6 +1,6 @@
 //! Filters: `{"must": […], "should": […], "must_not": […]}`, each a list of conditions and nested filters.
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use utoipa::ToSchema;
 
@@ -64,8 +64,10 @@ struct ConditionRequest {
 #[schema(as = Match, min_properties = 1, max_properties = 1)]
 struct MatchRequest {
     #[schema(max_items = 1000, nullable = false)]
+    #[serde(default, deserialize_with = "present")]
     any: Option<Vec<ScalarRequest>>,
     #[schema(nullable = false)]
+    #[serde(default, deserialize_with = "present")]
     value: Option<ScalarRequest>,
 }
 
@@ -75,12 +77,16 @@ struct MatchRequest {
 #[schema(as = Range, min_properties = 1)]
 struct RangeRequest {
     #[schema(nullable = false)]
+    #[serde(default, deserialize_with = "present")]
     gt: Option<BoundRequest>,
     #[schema(nullable = false)]
+    #[serde(default, deserialize_with = "present")]
     gte: Option<BoundRequest>,
     #[schema(nullable = false)]
+    #[serde(default, deserialize_with = "present")]
     lt: Option<BoundRequest>,
     #[schema(nullable = false)]
+    #[serde(default, deserialize_with = "present")]
     lte: Option<BoundRequest>,
 }
 
@@ -103,15 +109,26 @@ enum BoundRequest {
     Number(f64),
 }
 
+/// A field that may be absent, but not null.
+fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
 /// The fields of a condition and of a filter.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ClauseFields {
+    #[serde(default, deserialize_with = "present")]
     key: Option<String>,
+    #[serde(default, deserialize_with = "present")]
     r#match: Option<Object<MatchRequest>>,
+    #[serde(default, deserialize_with = "present")]
     range: Option<Object<RangeRequest>>,
+    #[serde(default, deserialize_with = "present")]
     must: Option<Vec<ClauseRequest>>,
+    #[serde(default, deserialize_with = "present")]
     should: Option<Vec<ClauseRequest>>,
+    #[serde(default, deserialize_with = "present")]
     must_not: Option<Vec<ClauseRequest>>,
 }
 

@@ -68,7 +68,12 @@ impl<S: Send + Sync> FromRequest<S> for ImageSearch {
             let ImageBytes(image) = read_image(request, &media_type).await?;
             (image.to_vec(), None)
         };
-        Ok(Self { image, params: params.unwrap_or_default().or(address) })
+        let params = params.unwrap_or_default();
+        if let Some(name) = params.set_twice(&address) {
+            let detail = format!("{name}: it is given in the address and in the body; give it once");
+            return Err(Problem::new(Code::InvalidQuery, detail).with_pointer(&format!("/{name}")));
+        }
+        Ok(Self { image, params: params.or(address) })
     }
 }
 

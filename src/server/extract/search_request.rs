@@ -115,7 +115,10 @@ macro_rules! search_requests {
             #[param(value_type = Option<String>, nullable = false, example = json!(FILTER_EXAMPLE))]
             filter: Option<Object<FilterRequest>>,
             /// Whether keywords count as well (BM25, joined with the vector ranking by reciprocal rank fusion).
-            #[param(value_type = Option<String>, nullable = false, example = "true")]
+            #[param(
+                value_type = Option<String>, nullable = false, example = "true",
+                pattern = r#"^(true|false|\{"keyword_weight": 0\.[0-9]{1,4}\})$"#
+            )]
             hybrid: Option<Hybrid>,
             /// Counts all results by these fields.
             #[schema(max_items = 1)]
@@ -201,6 +204,24 @@ pub(crate) struct ResolvedSearch {
 }
 
 impl SearchParams {
+    /// The name of a parameter that both set.
+    pub(crate) fn set_twice(&self, other: &Self) -> Option<&'static str> {
+        let both = [
+            ("target", self.target.is_some() && other.target.is_some()),
+            ("limit", self.limit.is_some() && other.limit.is_some()),
+            ("cursor", self.cursor.is_some() && other.cursor.is_some()),
+            ("min_relevance", self.min_relevance.is_some() && other.min_relevance.is_some()),
+            ("exact", self.exact.is_some() && other.exact.is_some()),
+            ("ef", self.ef.is_some() && other.ef.is_some()),
+            ("filter", self.filter.is_some() && other.filter.is_some()),
+            ("hybrid", self.hybrid.is_some() && other.hybrid.is_some()),
+            ("facets", self.facets.is_some() && other.facets.is_some()),
+            ("timeout_ms", self.timeout_ms.is_some() && other.timeout_ms.is_some()),
+            ("explain", self.explain.is_some() && other.explain.is_some()),
+        ];
+        both.into_iter().find_map(|(name, twice)| twice.then_some(name))
+    }
+
     /// These parameters, and `other` where they are not set.
     pub(crate) fn or(self, other: Self) -> Self {
         Self {
