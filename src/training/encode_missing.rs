@@ -1,5 +1,5 @@
-//! Making the features that are missing. Nothing is encoded twice, because features are keyed by content; a killed run
-//! loses at most the batch at hand.
+//! Encodes pictures and captions that have no features yet. Features are keyed by content, so nothing is encoded twice; a
+//! killed run loses at most the current batch.
 
 use std::{
     path::Path,
@@ -18,28 +18,30 @@ use crate::{
     dataset::{self, PictureLimits},
 };
 
-/// Pictures of a batch.
+/// The number of pictures of a batch.
 const PICTURES: u32 = 32;
-/// Sentences of a batch: many, because they are sorted by length before they are cut into the network's batches.
+/// The number of captions of a batch: many, because they are sorted by length before they are split into the network's
+/// batches.
 const TEXTS: u32 = 512;
 
-/// What an encoding did.
+/// Result of an encoding.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct EncodeSummary {
-    /// Pictures that were encoded.
+    /// Encoded pictures.
     pub pictures: u64,
-    /// Pictures that could no longer be read; the catalog says why.
+    /// Pictures that could not be read any more; the catalog has the reasons.
     pub unreadable: u64,
-    /// Sentences that were encoded.
+    /// Encoded captions.
     pub texts: u64,
-    /// Whether somebody stopped it before its end.
+    /// Whether it was cancelled.
     pub stopped: bool,
 }
 
 /// Encodes every picture and caption that has no features of these encoders yet.
 ///
 /// # Errors
-/// If the catalog or an encoder fails. A picture that can no longer be read is no error; its item says why.
+/// If the catalog or an encoder fails. A picture that cannot be read any more is not an error; its item has
+/// the reason.
 pub async fn encode_missing(
     collection: &Collection,
     encoders: &Encoders,
@@ -99,7 +101,7 @@ async fn encode_pictures(
     }
 }
 
-/// Reads a picture that an import took, and checks that it is still the same.
+/// Reads an imported picture again, and checks that it has not changed.
 fn read_again(missing: &MissingImage, limits: &PictureLimits) -> Result<Picture, String> {
     let bytes = dataset::read_file(Path::new(&missing.path), limits).map_err(|e| e.to_string())?;
     if blake3::hash(&bytes).as_bytes().as_slice() != missing.content_hash {

@@ -1,8 +1,8 @@
-//! Taking a collection into the catalog: read, hash, compare, decode, make a thumbnail, keep.
+//! Imports records into the catalog: read, hash, compare, decode, make a thumbnail, store.
 //!
-//! Records come in batches; each batch is one transaction, so a killed import loses at most the batch at hand, and the
-//! next one skips all that did not change. A picture is decoded here once, so that a torn one is named now and not in
-//! the middle of the night; its thumbnail falls off on the way.
+//! Records come in batches. Each batch is one transaction, so a killed import loses at most the current batch, and the
+//! next import skips everything that has not changed. Every picture is decoded once, so that a damaged one is reported
+//! by the import and not by a later training; its thumbnail is made from the decoded picture.
 
 use std::{
     path::Path,
@@ -21,24 +21,24 @@ use crate::{
     util::fs::write_atomic_unsynced,
 };
 
-/// Records of a batch: enough to keep all cores busy, few enough to lose little.
+/// The number of records of a batch: enough to keep all cores busy, few enough to lose little.
 const BATCH: usize = 64;
 
-/// Rejections that a summary names; all of them are in the catalog.
+/// The maximum number of rejections in a summary; the catalog has all of them.
 const NAMED_REJECTIONS: usize = 20;
 
-/// What an import did.
+/// Result of an import.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ImportSummary {
-    /// Records that were taken or replaced.
+    /// New and replaced records.
     pub taken: u64,
-    /// Records that were there already, the same.
+    /// Records that have not changed.
     pub unchanged: u64,
-    /// Records that could not be taken.
+    /// Rejected records.
     pub rejected: u64,
-    /// The first of them, each a line.
+    /// The first rejections, one line each.
     pub rejections: Vec<String>,
-    /// Whether somebody stopped it before its end.
+    /// Whether it was cancelled.
     pub stopped: bool,
 }
 
@@ -46,15 +46,15 @@ pub struct ImportSummary {
 pub type Records = Box<dyn Iterator<Item = Result<Record, Rejection>> + Send>;
 
 enum Outcome {
-    Taken(Box<NewItem>),
+    Accepted(Box<NewItem>),
     Unchanged,
     Rejected(NewRejection),
 }
 
-/// Takes all records into the catalog. `total` is how many there are, if that is known.
+/// Imports all records into the catalog. `total` is their number, if it is known.
 ///
 /// # Errors
-/// If the catalog fails. Bad records are no error; they are in the summary.
+/// If the catalog fails. Bad records are not an error; they are in the summary.
 pub async fn import(
     collection: &Collection,
     mut records: Records,
@@ -104,7 +104,7 @@ async fn import_batch(
             .map(|record| match record {
                 Ok(record) => {
                     let before = known.get(&record.id).map(|k| k.record_hash.as_slice());
-                    take(&folder, record, before, &limits)
+                    accept(&folder, record, before, &limits)
                 }
                 Err(rejection) => Outcome::Rejected(reject(&rejection)),
             })
@@ -116,7 +116,7 @@ async fn import_batch(
     let mut rejections = Vec::new();
     for outcome in outcomes {
         match outcome {
-            Outcome::Taken(item) => items.push(*item),
+            Outcome::Accepted(item) => items.push(*item),
             Outcome::Unchanged => summary.unchanged += 1,
             Outcome::Rejected(rejection) => rejections.push(rejection),
         }
@@ -132,8 +132,8 @@ async fn import_batch(
     Ok(())
 }
 
-/// Reads and decodes what the record names, unless nothing changed since `before`.
-fn take(folder: &DataDir, record: Record, before: Option<&[u8]>, limits: &PictureLimits) -> Outcome {
+/// Reads and decodes the picture of a record, unless the record has the hash `before`.
+fn accept(folder: &DataDir, record: Record, before: Option<&[u8]>, limits: &PictureLimits) -> Outcome {
     let bytes = match &record.image {
         Some(path) => match dataset::read_file(path, limits) {
             Ok(bytes) => Some(bytes),
@@ -147,13 +147,13 @@ fn take(folder: &DataDir, record: Record, before: Option<&[u8]>, limits: &Pictur
         return Outcome::Unchanged;
     }
     let picture = match (&record.image, bytes, content_hash) {
-        (Some(path), Some(bytes), Some(hash)) => match keep_picture(folder, path, &bytes, &hash, limits) {
+        (Some(path), Some(bytes), Some(hash)) => match store_image(folder, path, &bytes, &hash, limits) {
             Ok(picture) => Some(picture),
             Err(reason) => return reject_picture(&record, path, &reason),
         },
         _ => None,
     };
-    Outcome::Taken(Box::new(NewItem {
+    Outcome::Accepted(Box::new(NewItem {
         id: record.id,
         image: picture,
         captions: record.captions,
@@ -165,7 +165,7 @@ fn take(folder: &DataDir, record: Record, before: Option<&[u8]>, limits: &Pictur
     }))
 }
 
-fn keep_picture(
+fn store_image(
     folder: &DataDir,
     path: &Path,
     bytes: &[u8],
@@ -176,7 +176,7 @@ fn keep_picture(
     new_picture(folder, path, hash, &decoded).map_err(|e| format!("its thumbnail could not be written: {e}"))
 }
 
-/// What the catalog keeps of a picture that was decoded; its thumbnail is made on the way.
+/// The catalog's row of a decoded picture. Makes its thumbnail if it is missing.
 pub(crate) fn new_picture(
     folder: &DataDir,
     path: &Path,
@@ -196,9 +196,9 @@ pub(crate) fn new_picture(
     })
 }
 
-/// A hash of all that makes the catalog's row, so that an unchanged record is recognised without decoding it.
+/// A hash of everything in the catalog's row, so that an unchanged record is recognised without decoding its picture.
 fn hash_record(record: &Record, content: Option<&blake3::Hash>) -> blake3::Hash {
-    let said = serde_json::json!({
+    let fields = serde_json::json!({
         "id": record.id,
         "image": record.image,
         "captions": record.captions,
@@ -208,7 +208,7 @@ fn hash_record(record: &Record, content: Option<&blake3::Hash>) -> blake3::Hash 
         "source": record.origin.to_string(),
         "content": content.map(|c| c.to_hex().to_string()),
     });
-    blake3::hash(said.to_string().as_bytes())
+    blake3::hash(fields.to_string().as_bytes())
 }
 
 fn reject(rejection: &Rejection) -> NewRejection {
@@ -220,7 +220,7 @@ fn reject(rejection: &Rejection) -> NewRejection {
 }
 
 fn reject_picture(record: &Record, path: &Path, reason: &str) -> Outcome {
-    // Where the picture itself is the record, its path stands in the origin already.
+    // If the picture itself is the record, the origin has its path already.
     let reason = if record.origin.file == path { reason.to_owned() } else { format!("{}: {reason}", path.display()) };
     Outcome::Rejected(reject(&Rejection { origin: record.origin.clone(), reason }))
 }

@@ -1,5 +1,4 @@
-//! The page that shows people what a model knows: the diagnostics of the common space, with the collection's own
-//! pictures and captions.
+//! The report page of a model: diagnostics of the common space, shown with the collection's own pictures and captions.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -22,23 +21,23 @@ use crate::{
     util::fs::write_atomic_unsynced,
 };
 
-/// Longer side of the page's pictures, in pixels: the page holds hundreds.
+/// Longer side of the page's pictures in pixels; the page has hundreds of them.
 const SIDE: u32 = 128;
 
-/// A model, examined.
+/// Diagnostics of a model, and the page that shows them.
 #[derive(Debug, Clone)]
 pub struct ReportPage {
-    /// The numbers in short.
+    /// The summary.
     pub report: Report,
-    /// The curves behind them.
+    /// The curves behind the summary.
     pub curves: Curves,
-    /// What may be wrong with items of all splits, by key of the item, the surest first.
-    pub doubts: Vec<(i64, Issue)>,
-    /// The page, one HTML file that needs nothing else.
+    /// Possible mistakes in items of all splits, by key of the item, most confident first.
+    pub issues: Vec<(i64, Issue)>,
+    /// The page, one self-contained HTML file.
     pub html: String,
 }
 
-/// Examines a model of the collection on the test split; changes nothing. [`keep_report`] keeps what it finds.
+/// Diagnoses a model of the collection on the test split. Changes nothing; [`keep_report`] stores the result.
 ///
 /// # Errors
 /// [`CollectionError::NotEnoughData`] if the split is empty; or if the catalog or the model's files fail.
@@ -59,16 +58,18 @@ pub async fn report_page(
     .await??;
     let judged = diagnostics.label_issues.iter().map(|issue| labels_of(&data, issue.item)).collect::<Vec<_>>();
     let key_of = move |entry: EntryRef| item_keys[item_of(&data, entry)];
-    let doubted = diagnostics.label_issues.iter().map(|issue| issue.item);
-    let doubted = doubted.chain(diagnostics.mismatches.iter().map(|mismatch| mismatch.item)).map(EntryRef::Image);
-    let keys: BTreeSet<i64> = places(&diagnostics).chain(doubted).map(&key_of).collect();
+    let flagged = diagnostics.label_issues.iter().map(|issue| issue.item);
+    let flagged = flagged.chain(diagnostics.mismatches.iter().map(|mismatch| mismatch.item)).map(EntryRef::Image);
+    let keys: BTreeSet<i64> = places(&diagnostics).chain(flagged).map(&key_of).collect();
     let items = collection.catalog.items_by_key(&keys.into_iter().collect::<Vec<i64>>()).await?;
-    let doubts = doubts(&diagnostics, &judged, &key_of, &caption_keys, &items);
+    let issues = issues(&diagnostics, &judged, &key_of, &caption_keys, &items);
     let (collection, version) = (collection.clone(), record.version.clone());
     blocking(move || {
         let pictured: BTreeSet<i64> = pictured(&diagnostics).map(&key_of).collect();
-        let pictures: HashMap<i64, String> =
-            pictured.into_iter().filter_map(|key| Some((key, small(&collection, items.get(&key)?)?))).collect();
+        let pictures: HashMap<i64, String> = pictured
+            .into_iter()
+            .filter_map(|key| Some((key, thumbnail_data_url(&collection, items.get(&key)?)?)))
+            .collect();
         let shown = |entry: EntryRef| {
             let Some(item) = items.get(&key_of(entry)) else { return EntryCard::default() };
             let caption = match entry {
@@ -82,12 +83,12 @@ pub async fn report_page(
                 image: pictures.get(&item.key).cloned(),
             }
         };
-        Ok(ReportPage { doubts, ..finish(&version, &facts, diagnostics, &shown)? })
+        Ok(ReportPage { issues, ..finish(&version, &facts, diagnostics, &shown)? })
     })
     .await?
 }
 
-/// Keeps what was found of a model: the numbers and the doubts in the catalog, page and curves beside the model.
+/// Stores the report of a model: summary and issues in the catalog, page and curves in the model's folder.
 ///
 /// # Errors
 /// If the catalog or the file system fails.
@@ -99,16 +100,16 @@ pub async fn keep_report(collection: &Collection, version: &str, found: &ReportP
     blocking(move || {
         files.iter().try_for_each(|(file, text)| {
             write_atomic_unsynced(file, text.as_bytes())
-                .map_err(CollectionError::io("the report could not be kept in", file))
+                .map_err(CollectionError::io("the report could not be stored in", file))
         })
     })
     .await??;
-    collection.catalog.record_issues(&found.doubts).await?;
+    collection.catalog.record_issues(&found.issues).await?;
     collection.catalog.set_report(version, &serde_json::json!(found.report)).await?;
     Ok(())
 }
 
-/// Examines a model of given features on their test split. There are no pictures and captions to show: rows have
+/// Diagnoses a model of precomputed features on their test split. Without pictures and captions, rows are shown by their
 /// numbers.
 ///
 /// # Errors
@@ -139,7 +140,7 @@ fn finish(
 ) -> Result<ReportPage, CollectionError> {
     let html =
         render(&HtmlReport { model, facts, diagnostics: &diagnostics }, shown).map_err(CollectionError::Internal)?;
-    Ok(ReportPage { curves: Curves::from(&diagnostics), report: diagnostics.report, doubts: Vec::new(), html })
+    Ok(ReportPage { curves: Curves::from(&diagnostics), report: diagnostics.report, issues: Vec::new(), html })
 }
 
 /// The names of an item's classes, in alphabetical order.
@@ -149,8 +150,8 @@ fn labels_of(data: &TrainingData, item: usize) -> Vec<String> {
     labels
 }
 
-/// What the diagnostics doubts, by key of the item. `judged` are the labels that each issue had then.
-fn doubts(
+/// Label and caption issues, by key of the item. `judged` has the labels of each item when it was diagnosed.
+fn issues(
     diagnostics: &Diagnostics,
     judged: &[Vec<String>],
     key_of: &dyn Fn(EntryRef) -> i64,
@@ -160,7 +161,7 @@ fn doubts(
     let labels = diagnostics.label_issues.iter().zip(judged).filter_map(|(issue, judged)| {
         let key = key_of(EntryRef::Image(issue.item));
         let suggested = diagnostics.classes[issue.suggested as usize].clone();
-        // Somebody may have seen to it meanwhile.
+        // The labels may have been changed meanwhile.
         let labels = items.get(&key).map(|item| item.labels.clone()).filter(|labels| labels == judged)?;
         Some((key, Issue::Label { labels, suggested, margin: issue.margin }))
     });
@@ -179,25 +180,25 @@ fn item_of(data: &TrainingData, entry: EntryRef) -> usize {
     }
 }
 
-/// All that the page names.
+/// All entries that the page names.
 fn places(diagnostics: &Diagnostics) -> impl Iterator<Item = EntryRef> {
     diagnostics.projection.iter().map(|point| point.entry).chain(pictured(diagnostics))
 }
 
-/// All whose pictures the page shows.
+/// All entries whose pictures the page shows.
 fn pictured(diagnostics: &Diagnostics) -> impl Iterator<Item = EntryRef> {
     let worst = diagnostics
         .worst
         .iter()
         .flat_map(|worst| std::iter::once(worst.query).chain(worst.results.iter().map(|result| result.entry)));
-    let issues = diagnostics.label_issues.iter().take(MAX_LISTED).map(|issue| issue.item);
+    let label_issues = diagnostics.label_issues.iter().take(MAX_LISTED).map(|issue| issue.item);
     let mismatches = diagnostics.mismatches.iter().take(MAX_LISTED).map(|mismatch| mismatch.item);
-    worst.chain(issues.chain(mismatches).map(EntryRef::Image))
+    worst.chain(label_issues.chain(mismatches).map(EntryRef::Image))
 }
 
-/// A small copy of an item's picture as a `data:` address; `None` if it can no longer be read.
-fn small(collection: &Collection, item: &Item) -> Option<String> {
-    // The thumbnail is quicker to read than the picture, and large enough.
+/// A small copy of an item's picture as a `data:` URL; `None` if it cannot be read any more.
+fn thumbnail_data_url(collection: &Collection, item: &Item) -> Option<String> {
+    // The thumbnail is faster to read than the picture, and large enough.
     let bytes = collection.thumbnail(item).ok().flatten()?;
     let picture = dataset::decode(&bytes, &collection.limits).ok()?.picture;
     let jpeg = dataset::thumbnail(&picture, SIDE);

@@ -1,7 +1,4 @@
-//! The rules that keep the source tree navigable, each a test of its own.
-//!
-//! Where a rule does not hold yet, its exceptions are listed. A list may only shrink: an exception that is no longer
-//! needed fails its test as well.
+//! The rules that keep the source tree navigable, each a test of its own. None has exceptions.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,12 +7,8 @@ use std::{
     sync::LazyLock,
 };
 
-use exceptions::{
-    CIRCULAR, LONG_FILES, REMAINING_FILES, REMAINING_NAMES, REMAINING_TYPES, UPWARD, WIDE_FILES, WITHOUT_QUESTION,
-};
 use source::{Crate, circles};
 
-mod exceptions;
 mod source;
 mod source_tests;
 
@@ -203,28 +196,10 @@ fn shown(file: &Path) -> String {
     file.to_string_lossy().into_owned()
 }
 
-/// What a rule finds, against the exceptions that it has.
-fn check(rule: &str, found: BTreeMap<String, String>, exceptions: &[&str]) -> Result<(), String> {
-    let exceptions: BTreeSet<&str> = exceptions.iter().copied().collect();
-    let new = found.iter().filter(|(key, _)| !exceptions.contains(key.as_str()));
-    let new = new.map(|(key, detail)| format!("  {key}: {detail}"));
-    let gone = exceptions.iter().filter(|key| !found.contains_key(**key)).map(|key| format!("  \"{key}\","));
-    let (new, gone): (Vec<String>, Vec<String>) = (new.collect(), gone.collect());
-    if !exceptions.is_empty() {
-        eprintln!("{rule}: {} exceptions: {exceptions:?}", exceptions.len());
-    }
-    let mut faults = Vec::new();
-    if !new.is_empty() {
-        faults.push(format!("{rule}, but:\n{}", new.join("\n")));
-    }
-    if !gone.is_empty() {
-        faults.push(format!("{rule}: these exceptions are no longer needed, remove them:\n{}", gone.join("\n")));
-    }
-    if faults.is_empty() { Ok(()) } else { Err(faults.join("\n")) }
-}
-
-fn hold(rule: &str, found: BTreeMap<String, String>, exceptions: &[&str]) {
-    check(rule, found, exceptions).unwrap_or_else(|faults| panic!("{faults}"));
+/// Fails with everything that breaks a rule.
+fn hold(rule: &str, found: BTreeMap<String, String>) {
+    let faults: Vec<String> = found.iter().map(|(key, detail)| format!("  {key}: {detail}")).collect();
+    assert!(faults.is_empty(), "{rule}, but:\n{}", faults.join("\n"));
 }
 
 #[test]
@@ -257,7 +232,7 @@ fn no_import_runs_up() {
             }
         }
     }
-    hold("Folders import only folders of lower layers", found, UPWARD);
+    hold("Folders import only folders of lower layers", found);
 }
 
 #[test]
@@ -272,7 +247,7 @@ fn crates_are_used_only_where_they_belong() {
             }
         }
     }
-    hold("Some crates are confined to folders", found, &[]);
+    hold("Some crates are confined to folders", found);
 }
 
 #[test]
@@ -282,7 +257,7 @@ fn files_do_not_depend_on_each_other_in_circles() {
         let way = circle.iter().map(|file| shown(file)).collect::<Vec<_>>().join(" → ");
         found.extend(circle.iter().map(|file| (shown(file), way.clone())));
     }
-    hold("No file depends on itself through others", found, CIRCULAR);
+    hold("No file depends on itself through others", found);
 }
 
 #[test]
@@ -294,7 +269,7 @@ fn source_files_are_short() {
             found.insert(shown(&file), format!("has {lines} lines, the maximum is {MAX_LINES}"));
         }
     }
-    hold("Source files are short", found, LONG_FILES);
+    hold("Source files are short", found);
 }
 
 #[test]
@@ -311,7 +286,7 @@ fn lines_are_narrow() {
             found.insert(shown(&file), format!("is wider than {MAX_COLUMNS} columns in lines {}", wide.join(", ")));
         }
     }
-    hold("No line is too wide", found, WIDE_FILES);
+    hold("No line is too wide", found);
 }
 
 #[test]
@@ -361,7 +336,7 @@ fn every_folder_opens_with_its_question() {
             found.insert(shown(folder), "its mod.rs does not open with a question".into());
         }
     }
-    hold("Every folder opens with its question", found, WITHOUT_QUESTION);
+    hold("Every folder opens with its question", found);
 }
 
 #[test]
@@ -375,37 +350,26 @@ fn retired_file_names_are_gone() {
             found.insert(shown(&file), format!("{name} is a retired name"));
         }
     }
-    hold("Retired names of files are gone", found, REMAINING_FILES);
+    hold("Retired names of files are gone", found);
 }
 
 #[test]
-fn retired_type_names_are_gone() {
+fn retired_type_and_function_names_are_gone() {
     let mut found = BTreeMap::new();
     for module in CRATE.modules.values() {
-        for name in module.types.iter().filter(|name| RETIRED_TYPES.contains(&name.as_str())) {
+        let types = module.types.iter().filter(|name| RETIRED_TYPES.contains(&name.as_str()));
+        let functions = module.identifiers.iter().filter(|name| RETIRED_NAMES.contains(&name.as_str()));
+        for name in types.chain(functions) {
             found.insert(format!("{} {name}", shown(&module.file)), "is a retired name".into());
         }
     }
-    hold("Retired names of types are gone", found, REMAINING_TYPES);
+    hold("Retired names are gone", found);
 }
 
 #[test]
-fn retired_function_names_are_gone() {
-    let mut found = BTreeMap::new();
-    for module in CRATE.modules.values() {
-        for name in module.identifiers.iter().filter(|name| RETIRED_NAMES.contains(&name.as_str())) {
-            found.insert(format!("{} {name}", shown(&module.file)), "is a retired name".into());
-        }
-    }
-    hold("Retired names of functions are gone", found, REMAINING_NAMES);
-}
-
-#[test]
-fn exceptions_fail_when_they_are_missing_or_no_longer_needed() {
-    let found = || BTreeMap::from([("a.rs".to_owned(), "is wrong".to_owned())]);
-    assert!(check("rule", found(), &["a.rs"]).is_ok() && check("rule", BTreeMap::new(), &[]).is_ok());
-    assert_eq!(check("rule", found(), &[]).expect_err("a fault"), "rule, but:\n  a.rs: is wrong");
-    assert!(check("rule", found(), &["a.rs", "b.rs"]).expect_err("a fault").contains("no longer needed"));
+#[should_panic(expected = "rule, but:\n  a.rs: is wrong")]
+fn broken_rules_fail() {
+    hold("rule", BTreeMap::from([("a.rs".to_owned(), "is wrong".to_owned())]));
 }
 
 #[test]
