@@ -1,5 +1,5 @@
-//! Encodes pictures and captions that have no features yet. Features are keyed by content, so nothing is encoded twice; a
-//! killed run loses at most the current batch.
+//! Encodes pictures and captions that have no features yet. Features are keyed by content, so nothing is encoded twice,
+//! and a killed run loses at most the current batch.
 
 use std::{
     path::Path,

@@ -109,8 +109,8 @@ pub async fn keep_report(collection: &Collection, version: &str, found: &ReportP
     Ok(())
 }
 
-/// Diagnoses a model of precomputed features on their test split. Without pictures and captions, rows are shown by their
-/// numbers.
+/// Diagnoses a model of precomputed features on their test split. Without pictures and captions, rows are shown by
+/// their numbers.
 ///
 /// # Errors
 /// [`CollectionError::Dataset`]; or if the model's files fail.

@@ -60,7 +60,9 @@ async fn go(browser: &Browser, section: &str) {
     let script = "document.documentElement.style.scrollBehavior = 'auto';
                   document.getElementById(arguments[0]).scrollIntoView();";
     browser.client.execute(script, vec![json!(section)]).await.expect("the script runs");
-    browser.find(&format!("#{section}[data-state=ready]:not([aria-busy])")).await;
+    browser.find(&format!("#{section}[data-state=ready]")).await;
+    // A section that is still loading would move what is clicked.
+    browser.until("all sections have loaded", "return document.querySelector('section[aria-busy]') === null").await;
 }
 
 async fn click(browser: &Browser, css: &str) {

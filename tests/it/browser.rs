@@ -12,7 +12,12 @@ use std::{
     time::Duration,
 };
 
-use fantoccini::{Client, ClientBuilder, Locator, elements::Element, key::Key};
+use fantoccini::{
+    Client, ClientBuilder, Locator,
+    actions::{InputSource, KeyAction, KeyActions},
+    elements::Element,
+    key::Key,
+};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Map, Value, json};
 
@@ -272,6 +277,23 @@ impl Browser {
         self.client.goto(&format!("{}{path}", self.base)).await.expect("the page opens");
     }
 
+    /// Opens the search page in a browser that runs no scripts. Those of the tests run again afterwards.
+    pub(crate) async fn goto_without_scripts(&self, path: &str) {
+        let disable = async |value: bool| {
+            self.devtools("Emulation.setScriptExecutionDisabled", json!({ "value": value })).await;
+        };
+        // A page for which Chromium starts a new process can be faster than the setting.
+        for _ in 0..5 {
+            disable(true).await;
+            self.goto(path).await;
+            disable(false).await;
+            if self.run("return document.body.dataset.state").await == "opening" {
+                return;
+            }
+        }
+        panic!("the scripts of {path} run although they are disabled");
+    }
+
     pub(crate) async fn find(&self, css: &str) -> Element {
         let found = self.client.wait().at_most(PATIENCE).for_element(Locator::Css(css)).await;
         found.unwrap_or_else(|error| panic!("{css} did not come: {error}"))
@@ -346,10 +368,11 @@ impl Browser {
         self.find(css).await.click().await.unwrap_or_else(|error| panic!("{css} takes no click: {error}"));
     }
 
-    /// Presses a key where the focus is.
+    /// Presses a key on the keyboard; it goes where the focus is.
     pub(crate) async fn press(&self, key: impl Into<char>) {
-        let focused = self.client.active_element().await.expect("something has the focus");
-        focused.send_keys(&key.into().to_string()).await.expect("a key");
+        let value = key.into();
+        let strokes = KeyActions::new("keyboard".into()).then(KeyAction::Down { value }).then(KeyAction::Up { value });
+        self.client.perform_actions(strokes).await.expect("a key");
     }
 
     /// A command of the browser's own protocol.

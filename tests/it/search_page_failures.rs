@@ -17,12 +17,7 @@ async fn text_search_works_without_scripts() {
     let Some(driver) = Driver::start() else { return };
     let Some(base) = shared_server().await else { return };
     let browser = Browser::open(&driver, base).await;
-    let scripts =
-        async |off: bool| browser.devtools("Emulation.setScriptExecutionDisabled", json!({ "value": off })).await;
-
-    scripts(true).await;
-    browser.goto("/?q=%3Cb%3Ebird%22&plain=1").await;
-    scripts(false).await;
+    browser.goto_without_scripts("/?q=%3Cb%3Ebird%22&plain=1").await;
     let seen = browser
         .run(
             "return [document.body.dataset.state, document.getElementById('query').value, \
@@ -37,9 +32,7 @@ async fn text_search_works_without_scripts() {
     assert!(browser.text(".plates .score").await.contains('%'));
 
     // The form asks by itself.
-    scripts(true).await;
-    browser.goto("/").await;
-    scripts(false).await;
+    browser.goto_without_scripts("/").await;
     let sent = browser.run("return [...new FormData(document.getElementById('search-form')).keys()]").await;
     assert_eq!(sent, json!(["q", "plain"]), "without scripts it says that it wants a list");
     browser.ask("a fish").await;

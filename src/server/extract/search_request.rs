@@ -121,8 +121,7 @@ macro_rules! search_requests {
             )]
             hybrid: Option<Hybrid>,
             /// Counts all results by these fields.
-            #[schema(max_items = 1)]
-            #[param(max_items = 1, inline, style = Form, explode = false, nullable = false)]
+            #[param(inline, style = Form, explode = false, nullable = false)]
             facets: Option<Vec<FacetName>>,
             /// Milliseconds after which the query is given up.
             #[serde(default, deserialize_with = "integer")]
