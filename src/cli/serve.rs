@@ -9,8 +9,7 @@ use super::context::Context;
 use crate::{
     collection::{Collection, CollectionError, Encoders},
     config::ServeArgs,
-    engine::{Engine, EngineError},
-    index::VectorIndex,
+    engine::{Engine, EngineError, Kind},
     maintenance::remove_stale_backups,
     server::{self, ServerSettings},
 };
@@ -75,8 +74,8 @@ pub(super) async fn serve(
     match engine.start().await {
         Ok(generation) => tracing::info!(
             model = generation.record.version,
-            pictures = generation.images.len(),
-            captions = generation.texts.len(),
+            pictures = generation.indexes.points(Kind::Image),
+            captions = generation.indexes.points(Kind::Text),
             "ready"
         ),
         Err(EngineError::Collection(error @ CollectionError::NoModel)) => eprintln!("{error}"),

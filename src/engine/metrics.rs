@@ -3,10 +3,10 @@
 use metrics::{gauge, histogram};
 
 use super::{
-    query::Timings,
+    query::{Kind, Timings},
     serving::{CAPTIONS, PICTURES, ServingSnapshot},
 };
-use crate::index::{SelfTest, VectorIndex};
+use crate::index::SelfTest;
 
 /// Exports the numbers of inputs that wait for their encoders.
 pub(super) fn export_queues(texts: usize, pictures: usize) {
@@ -29,12 +29,12 @@ pub(super) fn export_tasks(running: usize) {
 pub(super) fn export_indexes(snapshot: &ServingSnapshot) {
     gauge!("diptych_index_generation").set(snapshot.number as f64);
     gauge!("diptych_index_degraded").set(if snapshot.degraded_reason.is_some() { 1.0 } else { 0.0 });
-    for (index, live) in [(PICTURES, &snapshot.images), (CAPTIONS, &snapshot.texts)] {
-        let live = live.snapshot();
-        gauge!("diptych_index_points", "index" => index).set(live.len() as f64);
-        gauge!("diptych_index_delta_points", "index" => index).set(live.delta_len() as f64);
-        gauge!("diptych_index_tombstones", "index" => index).set(live.deleted_in_base() as f64);
-        gauge!("diptych_index_memory_bytes", "index" => index).set(live.memory().total() as f64);
+    for (index, kind) in [(PICTURES, Kind::Image), (CAPTIONS, Kind::Text)] {
+        let stats = snapshot.indexes.stats(kind);
+        gauge!("diptych_index_points", "index" => index).set(stats.points as f64);
+        gauge!("diptych_index_delta_points", "index" => index).set(stats.delta_points as f64);
+        gauge!("diptych_index_tombstones", "index" => index).set(stats.tombstones as f64);
+        gauge!("diptych_index_memory_bytes", "index" => index).set(stats.memory_bytes as f64);
     }
 }
 

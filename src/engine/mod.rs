@@ -37,6 +37,7 @@ pub use projection::{ProjectedPoint, Projection, ProjectionService};
 pub use query::{
     Answer, Direction, ExcludedCounts, Hit, Kind, PredictedLabel, Query, QueryService, Target, Term, Timings,
 };
+pub(crate) use serving::VectorIndexStats;
 pub use serving::{IndexMode, Serving, ServingSnapshot, tune_index};
 pub use tasks::{AdminTasks, planned_steps};
 

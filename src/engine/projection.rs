@@ -17,7 +17,6 @@ use crate::{
     collection::blocking,
     core::UnitVector,
     evaluation::tsne,
-    index::VectorIndex,
 };
 
 /// The number of vectors that t-SNE lays out: a few seconds.
@@ -102,8 +101,7 @@ impl ProjectionService {
         let snapshot = Arc::clone(snapshot);
         let projection = blocking(move || {
             let with_vectors = |kind: Kind, rows: Vec<Sample>| {
-                let index = snapshot.index(kind);
-                let with_vector = |row: Sample| Some((index.get(row.key.cast_unsigned())?, kind, row));
+                let with_vector = |row: Sample| Some((snapshot.indexes.vector(kind, row.key)?, kind, row));
                 rows.into_iter().filter_map(with_vector).collect::<Vec<_>>()
             };
             let all = [with_vectors(Kind::Image, pictures), with_vectors(Kind::Text, captions)].concat();
@@ -117,7 +115,7 @@ impl ProjectionService {
             Projection {
                 model: snapshot.record.version.clone(),
                 generation: snapshot.number,
-                total: snapshot.images.len() + snapshot.texts.len(),
+                total: snapshot.indexes.points(Kind::Image) + snapshot.indexes.points(Kind::Text),
                 points: placed.collect(),
             }
         });

@@ -80,7 +80,6 @@ fn build_item(draft: ItemDraft, before: Option<&Item>, picture: Option<NewImage>
         image: picture,
         captions,
         labels,
-
         meta: Value::Object(meta).to_string(),
         source: before.map_or_else(|| "posted to the service".to_owned(), |item| item.source.clone()),
         record_hash: *blake3::hash(record.to_string().as_bytes()).as_bytes(),

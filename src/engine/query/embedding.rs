@@ -5,7 +5,6 @@ use crate::{
     catalog::Item,
     core::UnitVector,
     engine::{error::EngineError, serving::ServingSnapshot},
-    index::VectorIndex,
     model::QueryEmbedding,
 };
 
@@ -26,8 +25,8 @@ impl Origin {
 
 /// The vector of an item: that of its picture if it has one, else that of its first caption.
 pub(super) fn embed_item(snapshot: &ServingSnapshot, item: &Item) -> Result<(QueryEmbedding, Origin), EngineError> {
-    let picture = snapshot.images.get(item.key.cast_unsigned()).map(|point| (Kind::Image, point));
-    let captions = item.captions.iter().filter_map(|caption| snapshot.texts.get(caption.key.cast_unsigned()));
+    let picture = snapshot.indexes.vector(Kind::Image, item.key).map(|point| (Kind::Image, point));
+    let captions = item.captions.iter().filter_map(|caption| snapshot.indexes.vector(Kind::Text, caption.key));
     let (source, point) = picture.or_else(|| captions.map(|point| (Kind::Text, point)).next()).ok_or_else(|| {
         let reason = format!("{:?} has no vector in the common space yet, so nothing can be similar to it", item.id);
         bad_query("item", reason)

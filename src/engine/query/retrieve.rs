@@ -11,7 +11,7 @@ use super::{
 use crate::{
     catalog::{Catalog, Filter},
     engine::{error::EngineError, serving::ServingSnapshot},
-    index::{SearchResult, Strategy, VectorIndex},
+    index::{SearchResult, Strategy},
     model::QueryEmbedding,
 };
 
@@ -82,13 +82,12 @@ pub(super) async fn retrieve(
             Kind::Image => catalog.search_items(keywords, allowed.as_deref(), KEYWORD_CANDIDATES).await?,
             Kind::Text => catalog.search_captions(keywords, allowed.as_deref(), KEYWORD_CANDIDATES).await?,
         };
-        let index = snapshot.index(kind);
         for (key, rank) in keys.into_iter().zip(1..) {
             match position.get(&key.cast_unsigned()) {
                 Some(&at) => candidates[at].keyword_rank = Some(rank),
                 None => {
                     // Without a vector its relevance is unknown.
-                    let Some(vector) = index.get(key.cast_unsigned()) else { continue };
+                    let Some(vector) = snapshot.indexes.vector(kind, key) else { continue };
                     let score = embedding.point.cosine(&vector);
                     candidates.push(Candidate { keyword_rank: Some(rank), ..candidate(key, score) });
                 }

@@ -15,7 +15,7 @@ use crate::{
     compute::{self, BatchLimits, Batcher},
     core::UnitVector,
     engine::{error::EngineError, serving::ServingSnapshot},
-    index::{IndexError, KeySet, LiveIndex, SearchParams, SearchResult, Strategy, VectorIndex},
+    index::{IndexError, KeySet, SearchParams, SearchResult, Strategy},
 };
 
 /// The number of neighbours that an index is asked for.
@@ -39,13 +39,12 @@ pub(super) struct VectorQuery {
 }
 
 impl VectorQuery {
-    fn index(&self) -> &LiveIndex {
-        self.snapshot.index(self.kind)
-    }
-
     /// Whether it is a scan of a whole index with default parameters, which is cheaper together with others.
     fn is_plain_scan(&self) -> bool {
-        !self.exact && self.ef.is_none() && self.filter.is_none() && self.index().strategy() == Strategy::Exact
+        !self.exact
+            && self.ef.is_none()
+            && self.filter.is_none()
+            && self.snapshot.indexes.strategy(self.kind) == Strategy::Exact
     }
 
     fn search(&self) -> Result<SearchResult, IndexError> {
@@ -55,7 +54,7 @@ impl VectorQuery {
             filter: self.filter.as_ref(),
             ..SearchParams::top(CANDIDATES)
         };
-        self.index().search(&self.vector, &params)
+        self.snapshot.indexes.search(self.kind, &self.vector, &params)
     }
 }
 
@@ -99,7 +98,8 @@ fn run_batch(queries: &[VectorQuery]) -> Vec<Result<SearchResult, IndexError>> {
             0 | 1 => results.push(first.search()),
             count => {
                 let vectors: Vec<UnitVector> = rest[..count].iter().map(|query| query.vector.clone()).collect();
-                match first.index().search_batch(&vectors, &SearchParams::top(CANDIDATES)) {
+                let params = SearchParams::top(CANDIDATES);
+                match first.snapshot.indexes.search_batch(first.kind, &vectors, &params) {
                     Ok(found) => results.extend(found.into_iter().map(Ok)),
                     Err(error) => results.extend((0..count).map(|_| Err(error.clone()))),
                 }

@@ -67,7 +67,7 @@ impl Serving {
         let degraded_reason = match ServingSnapshot::open(&self.collection, &self.encoders).await {
             Ok(Some(snapshot)) => {
                 let snapshot = self.publish(snapshot).await?;
-                let due = snapshot.needs_rebuild();
+                let due = snapshot.indexes.needs_rebuild();
                 return Ok((snapshot, due));
             }
             Ok(None) => None,
@@ -137,7 +137,7 @@ impl Serving {
     pub(in crate::engine) async fn catch_up(&self) -> Result<bool, EngineError> {
         let Some(live) = self.live() else { return Ok(false) };
         let caught_up = live.catch_up(&self.collection, &self.encoders).await?;
-        Ok((live.needs_rebuild() || !caught_up) && self.may_rebuild())
+        Ok((live.indexes.needs_rebuild() || !caught_up) && self.may_rebuild())
     }
 
     fn may_rebuild(&self) -> bool {

@@ -5,6 +5,7 @@ mod live;
 mod snapshot;
 mod sync;
 mod tune;
+mod vector_indexes;
 mod warm_up;
 
 pub(super) use snapshot::{CAPTIONS, PICTURES};
@@ -14,3 +15,4 @@ pub(super) use warm_up::warm_up;
 pub use live::Serving;
 pub use snapshot::{IndexMode, ServingSnapshot};
 pub use tune::tune_index;
+pub(crate) use vector_indexes::VectorIndexStats;

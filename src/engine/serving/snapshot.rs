@@ -6,29 +6,23 @@
 //! crash, or has been live all the while. An index on disk that belongs to another collection, is newer than the
 //! catalog, or is damaged is useless and is built again.
 
-use std::{
-    collections::BTreeSet,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicI64, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicI64, Ordering},
 };
 
-use super::embed::{IndexBuilder, Keyed, embed_new_images, embed_new_texts};
+use super::{
+    embed::{IndexBuilder, embed_new_images, embed_new_texts},
+    vector_indexes::VectorIndexes,
+};
 use crate::{
     catalog::{Changes, KeyedFeatures, ModelRecord, Watermark},
     collection::{Collection, CollectionError, Encoders, Progress, base_watermark, blocking},
     engine::query::Kind,
-    index::{
-        Change, GenerationError, IndexError, IndexParameters, LiveIndex, RebuildThresholds, SelfTest, Space,
-        StaticIndex, VectorIndex,
-    },
+    index::{GenerationError, IndexParameters, SelfTest, Space, StaticIndex},
     model::{Model, QueryEncoder},
     training::load_model,
 };
-
-/// Vectors of the other modality that a self-test queries with.
-const SELF_TEST_QUERIES: usize = 500;
 
 /// Generations of the index that stay on disk in addition to the current one.
 const PREVIOUS_GENERATIONS: usize = 1;
@@ -57,10 +51,8 @@ pub struct ServingSnapshot {
     pub model: Arc<Model>,
     /// The text network of the model, laid out for single queries.
     pub(in crate::engine) text_network: QueryEncoder,
-    /// All pictures, by the keys of their items.
-    pub images: Arc<LiveIndex>,
-    /// All captions, by their keys.
-    pub texts: Arc<LiveIndex>,
+    /// The vectors of all pictures and captions.
+    pub(crate) indexes: VectorIndexes,
     /// The catalog's watermark when the static indexes were built.
     base_watermark: Watermark,
     /// The catalog's watermark up to which changes have been applied.
@@ -146,14 +138,12 @@ impl ServingSnapshot {
         (images, texts): (StaticIndex, StaticIndex),
         base_watermark: Watermark,
     ) -> Result<Self, CollectionError> {
-        let [images, texts] = [images, texts].map(|base| Arc::new(LiveIndex::new(base, RebuildThresholds::default())));
         Ok(Self {
             number,
             record,
             text_network: QueryEncoder::new(&model)?,
             model: Arc::new(model),
-            images,
-            texts,
+            indexes: VectorIndexes::new(images, texts),
             base_watermark,
             applied_watermark: AtomicI64::new(base_watermark),
             degraded_reason: None,
@@ -174,25 +164,16 @@ impl ServingSnapshot {
         let Changes { watermark, images, texts, features: KeyedFeatures { images: image_rows, texts: text_rows } } =
             changes;
         if !images.is_empty() || !texts.is_empty() {
-            let model = Arc::clone(&self.model);
-            let (image_index, text_index) = (Arc::clone(&self.images), Arc::clone(&self.texts));
+            let (model, indexes) = (Arc::clone(&self.model), self.indexes.clone());
             blocking(move || {
-                apply(&image_index, images, embed_new_images(&model, image_rows)?)?;
-                apply(&text_index, texts, embed_new_texts(&model, text_rows)?)?;
+                indexes.apply(Kind::Image, images, embed_new_images(&model, image_rows)?)?;
+                indexes.apply(Kind::Text, texts, embed_new_texts(&model, text_rows)?)?;
                 Ok::<_, CollectionError>(())
             })
             .await??;
         }
         self.applied_watermark.store(watermark, Ordering::Release);
         Ok(true)
-    }
-
-    /// The index of a modality.
-    pub(in crate::engine) fn index(&self, kind: Kind) -> &LiveIndex {
-        match kind {
-            Kind::Image => &self.images,
-            Kind::Text => &self.texts,
-        }
     }
 
     /// The catalog's watermark when the static indexes were built.
@@ -205,29 +186,14 @@ impl ServingSnapshot {
         self.applied_watermark.load(Ordering::Acquire)
     }
 
-    /// Whether so much has changed since the static indexes were built that building new ones pays.
-    pub(in crate::engine) fn needs_rebuild(&self) -> bool {
-        self.images.needs_rebuild() || self.texts.needs_rebuild()
-    }
-
-    /// Compares both indexes with scans, for vectors of the other modality, as queries in service mostly are.
+    /// Compares both indexes with scans.
     ///
     /// # Errors
     /// If an index fails.
     pub fn self_test(&self) -> Result<[(&'static str, SelfTest); 2], CollectionError> {
-        let (images, texts) = (self.images.snapshot(), self.texts.snapshot());
-        let (image_queries, text_queries) = (images.sample(SELF_TEST_QUERIES), texts.sample(SELF_TEST_QUERIES));
-        Ok([(PICTURES, images.self_test(&text_queries)?), (CAPTIONS, texts.self_test(&image_queries)?)])
+        let test = |kind| self.indexes.self_test(kind);
+        Ok([(PICTURES, test(Kind::Image)?), (CAPTIONS, test(Kind::Text)?)])
     }
-}
-
-/// Removes the keys that changed, then puts those that have a vector now.
-fn apply(index: &LiveIndex, changed: BTreeSet<i64>, vectors: Keyed) -> Result<(), IndexError> {
-    if changed.is_empty() {
-        return Ok(());
-    }
-    let removals = changed.into_iter().map(|key| Change::Remove(key.cast_unsigned()));
-    index.apply(removals.chain(vectors.into_iter().map(|(key, vector)| Change::Put(key, vector))).collect())
 }
 
 /// The active model, if it was trained on features of these encoders.

@@ -4,7 +4,10 @@ use std::sync::{Arc, atomic::AtomicBool};
 
 use crate::{
     collection::{Collection, CollectionError, Encoders, Progress, blocking},
-    engine::serving::snapshot::{CAPTIONS, IndexMode, PICTURES, ServingSnapshot},
+    engine::{
+        query::Kind,
+        serving::snapshot::{CAPTIONS, IndexMode, PICTURES, ServingSnapshot},
+    },
     index::{IndexParameters, Tuning, VectorIndex},
 };
 
@@ -27,7 +30,7 @@ pub async fn tune_index(
         ServingSnapshot::build(collection, encoders, IndexMode::InMemoryScan, Arc::clone(&progress), Arc::clone(&stop))
             .await?;
     let tunings = blocking(move || {
-        let (images, texts) = (scanned.images.snapshot(), scanned.texts.snapshot());
+        let (images, texts) = (scanned.indexes.snapshot(Kind::Image), scanned.indexes.snapshot(Kind::Text));
         let mut measured = [(PICTURES, None), (CAPTIONS, None)];
         for ((name, tuning), (index, other)) in measured.iter_mut().zip([(&images, &texts), (&texts, &images)]) {
             progress.begin(&format!("try {name}"), "point", Some(index.len() as u64));

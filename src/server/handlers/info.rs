@@ -4,12 +4,10 @@ use axum::{Json, extract::State};
 use utoipa_axum::routes;
 
 use crate::{
-    index::{LiveIndex, VectorIndex},
+    engine::Kind,
     server::{
         error::ApiResult,
-        responses::info::{
-            CollectionInfo, IndexStats, InfoResponse, LimitsInfo, ModelInfo, StatsResponse, TaskStats, VectorStats,
-        },
+        responses::info::{CollectionInfo, IndexStats, InfoResponse, LimitsInfo, ModelInfo, StatsResponse, TaskStats},
         route_policy::RoutePolicy,
         routes::Routes,
         state::App,
@@ -50,19 +48,10 @@ async fn get_info(State(app): State<App>) -> ApiResult<Json<InfoResponse>> {
 #[utoipa::path(get, path = "/v1/stats", tag = "info",
     responses((status = 200, description = "State of index, tasks and memory", body = StatsResponse)))]
 async fn get_stats(State(app): State<App>) -> Json<StatsResponse> {
-    let vectors = |index: &LiveIndex| {
-        let snapshot = index.snapshot();
-        VectorStats {
-            points: snapshot.len(),
-            new: snapshot.delta_len(),
-            gone: snapshot.deleted_in_base(),
-            memory_bytes: snapshot.memory().total(),
-        }
-    };
     let index = app.engine.serving().live().map(|generation| IndexStats {
         generation: generation.number,
-        pictures: vectors(&generation.images),
-        captions: vectors(&generation.texts),
+        pictures: generation.indexes.stats(Kind::Image).into(),
+        captions: generation.indexes.stats(Kind::Text).into(),
     });
     Json(StatsResponse {
         uptime_seconds: app.started.elapsed().as_secs_f64(),

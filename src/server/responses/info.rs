@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::config::Limits;
+use crate::{config::Limits, engine::VectorIndexStats};
 
 /// Readiness of the service.
 #[derive(Serialize, ToSchema)]
@@ -97,6 +97,13 @@ pub(crate) struct VectorStats {
     /// Deleted vectors that the index still has.
     pub(crate) gone: usize,
     pub(crate) memory_bytes: usize,
+}
+
+impl From<VectorIndexStats> for VectorStats {
+    fn from(stats: VectorIndexStats) -> Self {
+        let VectorIndexStats { points, delta_points, tombstones, memory_bytes } = stats;
+        Self { points, new: delta_points, gone: tombstones, memory_bytes }
+    }
 }
 
 /// Tasks.

@@ -8,10 +8,10 @@ use crate::{
     catalog::Task,
     engine::{
         error::EngineError,
+        query::Kind,
         serving::{Serving, ServingSnapshot},
         tasks::{Job, OnDuplicate, TaskKind, TaskRunner},
     },
-    index::VectorIndex,
 };
 
 /// It embeds and indexes two modalities.
@@ -37,7 +37,7 @@ pub(super) fn summary(snapshot: &ServingSnapshot) -> Value {
     json!({
         "index_generation": snapshot.number,
         "model": snapshot.record.version,
-        "pictures": snapshot.images.len(),
-        "captions": snapshot.texts.len(),
+        "pictures": snapshot.indexes.points(Kind::Image),
+        "captions": snapshot.indexes.points(Kind::Text),
     })
 }
