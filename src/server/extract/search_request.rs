@@ -1,6 +1,6 @@
 //! Requests of searches: the query itself, and the parameters that all searches share.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -12,7 +12,7 @@ use super::{
     term::{IMAGE_EXAMPLE, TermRequest},
 };
 use crate::{
-    engine::{Query, Target},
+    engine::{Query, Target, Term},
     server::{
         error::{ApiResult, Problem},
         state::App,
@@ -96,7 +96,7 @@ macro_rules! search_requests {
             limit: Option<usize>,
             /// The `next_cursor` of a response: fetches its next page. All other parameters but `limit` are ignored.
             #[param(nullable = false)]
-            cursor: Option<String>,
+            pub(crate) cursor: Option<String>,
             /// Leaves out results below this probability of being relevant.
             #[schema(minimum = 0, maximum = 1)]
             #[param(minimum = 0, maximum = 1, nullable = false)]
@@ -127,11 +127,11 @@ macro_rules! search_requests {
             #[serde(default, deserialize_with = "integer")]
             #[schema(minimum = 1, maximum = 30_000)]
             #[param(minimum = 1, maximum = 30_000, nullable = false)]
-            timeout_ms: Option<u64>,
+            pub(crate) timeout_ms: Option<u64>,
             /// Adds to each result how it was found.
             #[schema(default = false)]
             #[param(default = false, nullable = false)]
-            explain: Option<bool>,
+            pub(crate) explain: Option<bool>,
         }
 
         impl SharedParams for $name {
@@ -190,18 +190,6 @@ pub(crate) trait SharedParams {
     fn shared(self) -> SearchParams;
 }
 
-/// A search as the engine takes it.
-#[derive(Debug)]
-pub(crate) struct ResolvedSearch {
-    pub(crate) query: Query,
-    /// Where to go on.
-    pub(crate) cursor: Option<String>,
-    /// How long the search may take.
-    pub(crate) timeout: Option<Duration>,
-    /// Whether each result says how it was found.
-    pub(crate) explain: bool,
-}
-
 impl SearchParams {
     /// The name of a parameter that both set.
     pub(crate) fn set_twice(&self, other: &Self) -> Option<&'static str> {
@@ -238,8 +226,15 @@ impl SearchParams {
         }
     }
 
-    /// Checks the parameters and fills in the defaults: the target, and the weight of keywords.
-    pub(crate) fn resolve(self, app: &App, target: Target, keyword_weight: f32) -> ApiResult<ResolvedSearch> {
+    /// The query for the engine. Checks the parameters and fills in the defaults: the target, and the weight of
+    /// keywords.
+    pub(crate) fn into_query(
+        self,
+        app: &App,
+        terms: Vec<(Term, f32)>,
+        target: Target,
+        keyword_weight: f32,
+    ) -> ApiResult<Query> {
         let target = match self.target {
             Some(SearchTarget::Image) => Target::Image,
             Some(SearchTarget::Text) => Target::Text,
@@ -255,22 +250,17 @@ impl SearchParams {
             Some(Hybrid::Enabled(false)) => 0.0,
             None => keyword_weight,
         };
-        Ok(ResolvedSearch {
-            query: Query {
-                terms: Vec::new(),
-                target,
-                limit: self.limit.unwrap_or(DEFAULT_LIMIT.min(app.engine.limits().max_results)),
-                min_relevance: self.min_relevance,
-                exact: self.exact.unwrap_or_default(),
-                ef: self.ef,
-                filter: filter::resolve(self.filter, &app.limits)?,
-                keyword_weight,
-                facets: self.facets.is_some_and(|facets| facets.contains(&FacetName::Label)),
-                deadline: None,
-            },
-            cursor: self.cursor,
-            timeout: self.timeout_ms.map(Duration::from_millis),
-            explain: self.explain.unwrap_or_default(),
+        Ok(Query {
+            terms,
+            target,
+            limit: self.limit.unwrap_or(DEFAULT_LIMIT.min(app.engine.limits().max_results)),
+            min_relevance: self.min_relevance,
+            exact: self.exact.unwrap_or_default(),
+            ef: self.ef,
+            filter: filter::resolve(self.filter, &app.limits)?,
+            keyword_weight,
+            facets: self.facets.is_some_and(|facets| facets.contains(&FacetName::Label)),
+            deadline: self.timeout_ms.map(|ms| Instant::now() + Duration::from_millis(ms)),
         })
     }
 }

@@ -1,12 +1,12 @@
 //! Searches: by text, by image, by several terms, and for items similar to an item.
 
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
 
 use axum::{Extension, Json, extract::State};
 use utoipa_axum::routes;
 
 use crate::{
-    engine::{Answer, EngineError, Query, Target, Term},
+    engine::{EngineError, Query, Target, Term},
     server::{
         error::{ApiResult, Code, Problem},
         extract::{
@@ -15,8 +15,7 @@ use crate::{
             path::Path,
             query::JsonQuery,
             search_request::{
-                ImageSearchRequest, ResolvedSearch, SearchParams, SharedParams, TermSearchRequest, TextSearchParams,
-                TextSearchRequest,
+                ImageSearchRequest, SearchParams, SharedParams, TermSearchRequest, TextSearchParams, TextSearchRequest,
             },
         },
         middleware::request_context::RequestId,
@@ -47,8 +46,8 @@ async fn search_text(
     json::Json(mut request): json::Json<TextSearchRequest>,
 ) -> ApiResult<Json<SearchResponse>> {
     let text = request.query.take();
-    let search = request.shared().resolve(&app, Target::Image, 0.0)?;
-    run(&app, text_terms("query", text, &search)?, search, id).await
+    let params = request.shared();
+    run(&app, text_terms("query", text, &params)?, params, (Target::Image, 0.0), id).await
 }
 
 /// Search by text, as a link
@@ -62,8 +61,8 @@ async fn search_get(
     JsonQuery(mut params): JsonQuery<TextSearchParams>,
 ) -> ApiResult<Json<SearchResponse>> {
     let text = params.q.take();
-    let search = params.shared().resolve(&app, Target::Image, Query::KEYWORD_WEIGHT)?;
-    run(&app, text_terms("q", text, &search)?, search, id).await
+    let params = params.shared();
+    run(&app, text_terms("q", text, &params)?, params, (Target::Image, Query::KEYWORD_WEIGHT), id).await
 }
 
 /// Search by image
@@ -84,8 +83,7 @@ async fn search_image(
     Extension(id): Extension<RequestId>,
     ImageSearch { image, params }: ImageSearch,
 ) -> ApiResult<Json<SearchResponse>> {
-    let search = params.resolve(&app, Target::Text, 0.0)?;
-    run(&app, vec![(Term::Picture(image), 1.0)], search, id).await
+    run(&app, vec![(Term::Picture(image), 1.0)], params, (Target::Text, 0.0), id).await
 }
 
 /// Search by several terms
@@ -99,15 +97,15 @@ async fn search_terms(
     json::Json(mut request): json::Json<TermSearchRequest>,
 ) -> ApiResult<Json<SearchResponse>> {
     let terms = request.terms.take();
-    let search = request.shared().resolve(&app, Target::Image, 0.0)?;
+    let params = request.shared();
     let terms = match terms {
         Some(terms) => terms,
-        None if search.cursor.is_some() => Vec::new(),
+        None if params.cursor.is_some() => Vec::new(),
         None => return Err(missing("terms", "the terms to search with")),
     };
     let terms = terms.into_iter().enumerate();
     let terms = terms.map(|(index, term)| term.into_weighted_term(&format!("/terms/{index}")));
-    run(&app, terms.collect::<ApiResult<_>>()?, search, id).await
+    run(&app, terms.collect::<ApiResult<_>>()?, params, (Target::Image, 0.0), id).await
 }
 
 /// Find similar items
@@ -121,20 +119,20 @@ async fn similar_items(
     Path(item): Path<String>,
     JsonQuery(params): JsonQuery<SearchParams>,
 ) -> ApiResult<Json<SearchResponse>> {
-    let search = params.resolve(&app, Target::Image, 0.0)?;
-    run(&app, vec![(Term::Item(item), 1.0)], search, id).await
+    run(&app, vec![(Term::Item(item), 1.0)], params, (Target::Image, 0.0), id).await
 }
 
+/// Answers a search, or the next page of an earlier one. The defaults are the target and the weight of keywords.
 async fn run(
     app: &App,
     terms: Vec<(Term, f32)>,
-    search: ResolvedSearch,
+    mut params: SearchParams,
+    (target, keyword_weight): (Target, f32),
     RequestId(id): RequestId,
 ) -> ApiResult<Json<SearchResponse>> {
-    let engine = Arc::clone(&app.engine);
-    let ResolvedSearch { mut query, cursor, timeout, explain } = search;
-    query.terms = terms;
-    query.deadline = timeout.map(|timeout| Instant::now() + timeout);
+    let (cursor, timeout_ms, explain) = (params.cursor.take(), params.timeout_ms, params.explain.unwrap_or_default());
+    let query = params.into_query(app, terms, target, keyword_weight)?;
+    let (engine, deadline) = (Arc::clone(&app.engine), query.deadline);
     let search = async move {
         match cursor {
             // The first page stored the ranking with its parameters.
@@ -142,24 +140,23 @@ async fn run(
             None => engine.queries().search(query).await,
         }
     };
-    let answer: Result<Answer, EngineError> = match timeout {
-        Some(timeout) => match tokio::time::timeout(timeout, search).await {
-            Err(_) | Ok(Err(EngineError::TimedOut)) => {
-                let detail = format!("the search took longer than its timeout_ms of {}", timeout.as_millis());
-                return Err(Problem::new(Code::Timeout, detail));
-            }
-            Ok(answer) => answer,
-        },
+    let answer = match deadline {
+        Some(deadline) => tokio::time::timeout_at(deadline.into(), search).await.unwrap_or(Err(EngineError::TimedOut)),
         None => search.await,
     };
-    Ok(Json(SearchResponse::new(answer?, id, explain)))
+    match (answer, timeout_ms) {
+        (Err(EngineError::TimedOut), Some(ms)) => {
+            Err(Problem::new(Code::Timeout, format!("the search took longer than its timeout_ms of {ms}")))
+        }
+        (answer, _) => Ok(Json(SearchResponse::new(answer?, id, explain))),
+    }
 }
 
 /// The text of a search, which a search with a cursor does not need.
-fn text_terms(field: &str, text: Option<String>, search: &ResolvedSearch) -> ApiResult<Vec<(Term, f32)>> {
+fn text_terms(field: &str, text: Option<String>, params: &SearchParams) -> ApiResult<Vec<(Term, f32)>> {
     match text {
         Some(text) => Ok(vec![(Term::Text(text), 1.0)]),
-        None if search.cursor.is_some() => Ok(Vec::new()),
+        None if params.cursor.is_some() => Ok(Vec::new()),
         None => Err(missing(field, "the text to search with")),
     }
 }
