@@ -74,7 +74,7 @@ export interface Curves {
 export interface EpochMetrics {
   part: 'class' | 'pair';
   epoch: number;
-  loss: { total: number; j1?: number; j2?: number; j3?: number };
+  loss: { total: number } & Record<string, number>;
   validation_map?: { image_to_text: number; text_to_image: number } | null;
   validation_mean_recall?: number | null;
 }

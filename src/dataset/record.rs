@@ -8,7 +8,7 @@ use std::{
 use super::Split;
 
 /// Location of a record: the file and, in a file of many records, the line.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Origin {
     /// The image itself in a folder of images, else the JSONL or CSV file.
     pub file: PathBuf,
@@ -26,7 +26,7 @@ impl fmt::Display for Origin {
 }
 
 /// An item as its owner described it. It has an image, a caption, or both.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Default, Clone, PartialEq)]
 pub struct Record {
     /// Id chosen by the owner; stable across imports.
     pub id: String,

@@ -106,7 +106,10 @@ impl Registry {
                 let scale = Scale { width: *width, depth: *depth, epsilon: *batch_norm_epsilon };
                 Ok(Arc::new(EfficientNetLite::open(&self.dir, manifest, scale, input)?))
             }
-            _ => Err(wrong_modality(manifest, Modality::Image)),
+            (Architecture::EfficientnetLite { .. }, None)
+            | (Architecture::Bert { .. } | Architecture::Tokens { .. }, _) => {
+                Err(wrong_modality(manifest, Modality::Image))
+            }
         }
     }
 

@@ -153,7 +153,8 @@ fn accept(folder: &DataDir, record: Record, before: Option<&[u8]>, limits: &Pict
         },
         _ => None,
     };
-    Outcome::Accepted(Box::new(NewItem {
+    #[allow(clippy::needless_update, reason = "a column that imports do not set needs no edit here")]
+    let item = NewItem {
         id: record.id,
         image: picture,
         captions: record.captions,
@@ -162,7 +163,9 @@ fn accept(folder: &DataDir, record: Record, before: Option<&[u8]>, limits: &Pict
         meta: serde_json::Value::Object(record.meta).to_string(),
         source: record.origin.to_string(),
         record_hash: *record_hash.as_bytes(),
-    }))
+        ..NewItem::default()
+    };
+    Outcome::Accepted(Box::new(item))
 }
 
 fn store_image(

@@ -35,7 +35,10 @@ const ADVANCED_SETTINGS = [
 ];
 
 /** Terms of the loss. Only the class part has J1 to J3. */
-const LOSS_TERMS = /** @type {const} */ (['total', 'j1', 'j2', 'j3']);
+const LOSS_TERMS = ['total', 'j1', 'j2', 'j3'];
+
+/** @param {string} term */
+const symbol = (term) => (term === 'total' ? 'J' : term.toUpperCase());
 
 /** @type {AbortController | null} */
 let following = null;
@@ -209,7 +212,9 @@ function learningCurves() {
   function drawTable() {
     if (!tableBox.open || !rows.length) return;
     const maps = [`mAP ${t('admin.image-to-text')}`, `mAP ${t('admin.text-to-image')}`];
-    place.replaceChildren(table(t('admin.as-table'), [t('admin.epoch'), 'J', 'J1', 'J2', 'J3', ...maps, 'mR'], rows));
+    place.replaceChildren(
+      table(t('admin.as-table'), [t('admin.epoch'), ...LOSS_TERMS.map(symbol), ...maps, 'mR'], rows),
+    );
   }
 
   /** @param {EpochMetrics} metrics The first of a part, which tells its terms. */
@@ -217,8 +222,7 @@ function learningCurves() {
     /** @type {Record<string, Chart>} */
     const made = {};
     for (const name of LOSS_TERMS.filter((term) => Number.isFinite(loss[term]))) {
-      const what = name === 'total' ? 'J' : name.toUpperCase();
-      made[name] = chart(t('admin.chart', { what, part: t(`admin.part-${part}`) }), ['']);
+      made[name] = chart(t('admin.chart', { what: symbol(name), part: t(`admin.part-${part}`) }), ['']);
     }
     made.map = chart(t('admin.chart', { what: t('admin.validation-map'), part: t(`admin.part-${part}`) }), [
       t('admin.image-to-text'),

@@ -308,14 +308,14 @@ fn architecture_document_names_every_folder_and_only_files_that_exist() {
     assert_eq!(gone.collect::<Vec<_>>(), Vec::<&&str>::new(), "ARCHITECTURE.md names files that do not exist");
 }
 
-/// Whether the documentation of a module opens with a question.
-fn opens_with_question(text: &str) -> bool {
+/// The question with which the documentation of a module opens.
+fn opening_question(text: &str) -> Option<String> {
     let comment = text.lines().map_while(|line| line.strip_prefix("//!")).map(str::trim);
     let comment = comment.take_while(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
-    let end = comment.char_indices().find(|(at, sign)| {
+    let (end, sign) = comment.char_indices().find(|(at, sign)| {
         matches!(sign, '.' | '?' | '!') && comment[at + 1..].chars().next().is_none_or(char::is_whitespace)
-    });
-    end.is_some_and(|(_, sign)| sign == '?')
+    })?;
+    (sign == '?').then(|| comment[..=end].to_owned())
 }
 
 #[test]
@@ -327,13 +327,21 @@ fn every_folder_opens_with_its_question() {
     folders.remove(Path::new("src"));
     // Next to `name.rs`, a folder `name` may hold its tests.
     folders.retain(|_, files| files.iter().any(|file| !file.ends_with("tests.rs")));
+    let table = text(Path::new("ARCHITECTURE.md"));
     let mut found = BTreeMap::new();
     for folder in folders.keys() {
         let file = folder.join("mod.rs");
         if !Path::new(env!("CARGO_MANIFEST_DIR")).join(&file).exists() {
             found.insert(shown(folder), "has no mod.rs".into());
-        } else if !opens_with_question(&text(&file)) {
-            found.insert(shown(folder), "its mod.rs does not open with a question".into());
+            continue;
+        }
+        let name = folder.strip_prefix("src").expect("below src").display().to_string();
+        match opening_question(&text(&file)) {
+            None => _ = found.insert(shown(folder), "its mod.rs does not open with a question".into()),
+            Some(question) if !name.contains('/') && !table.contains(&format!("| `{name}` | {question}")) => {
+                found.insert(shown(folder), format!("ARCHITECTURE.md has another question than {question:?}"));
+            }
+            Some(_) => {}
         }
     }
     hold("Every folder opens with its question", found);
@@ -374,9 +382,10 @@ fn broken_rules_fail() {
 
 #[test]
 fn only_a_first_sentence_with_a_question_mark_is_a_question() {
-    assert!(opens_with_question("//! Which points are near this one? Exactly, or by\n//! a graph.\n"));
-    assert!(opens_with_question("//! Which points are\n//! near this one?\n\nmod a;\n"));
+    let question = Some("Which points are near this one?".to_owned());
+    assert_eq!(opening_question("//! Which points are near this one? Exactly, or by\n//! a graph.\n"), question);
+    assert_eq!(opening_question("//! Which points are\n//! near this one?\n\nmod a;\n"), question);
     for text in ["//! Points (near?).\n", "mod a;\n", "//! Near points.\n//!\n//! Which?\n", "// Which?\n", ""] {
-        assert!(!opens_with_question(text), "{text}");
+        assert_eq!(opening_question(text), None, "{text}");
     }
 }

@@ -31,8 +31,8 @@ impl From<Item<'_>> for Record {
             image: Some(item.image),
             captions: item.captions,
             labels: vec![item.label.to_owned()],
-            split: None,
             meta,
+            ..Self::default()
         }
     }
 }

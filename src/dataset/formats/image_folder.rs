@@ -50,8 +50,7 @@ impl ImageFolder {
             image: Some(image),
             captions,
             labels,
-            split: None,
-            meta: serde_json::Map::new(),
+            ..Record::default()
         })
     }
 

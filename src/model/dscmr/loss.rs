@@ -9,7 +9,7 @@
 //! The gradients are written by hand because candle's autograd takes 5.2 s for a pass that takes 0.9 s this way. The
 //! values are plain tensor operations, so the tests compare every gradient with autograd. A new term needs its value
 //! and gradient here, a field of [`LossTerms`], its weight in `train/settings.rs`, and its share of the gradients in
-//! `train/step.rs`.
+//! `train/step.rs`. Both fields need a serde default, because stored models and checkpoints lack them.
 
 use candle_core::{D, Result, Tensor};
 

@@ -8,7 +8,7 @@ use super::search::FacetCounts;
 /// Labels of the collection.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct LabelList {
-    /// In alphabetical order.
+    /// Most frequent first.
     pub(crate) labels: Vec<LabelCount>,
 }
 
