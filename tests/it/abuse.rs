@@ -9,7 +9,7 @@ use std::{
 use reqwest::{Client, RequestBuilder};
 use serde_json::{Value, json};
 
-use crate::common::{Server, own_copy, trained_collection, wait_for};
+use crate::common::{Server, copy_collection, trained_collection, wait_for};
 
 /// Sends bytes as they are and reads until the service closes, or an answer is whole, or twenty seconds have passed.
 fn raw(base: &str, request: &[u8]) -> String {
@@ -69,7 +69,7 @@ async fn sane(request: RequestBuilder, what: &str) -> u16 {
 #[tokio::test]
 async fn service_survives_hostile_input() {
     let Some(collection) = trained_collection() else { return };
-    let data = own_copy(collection);
+    let data = copy_collection(collection);
     let server = Server::start(data.path()).await;
     let base = server.base.clone();
     let client = Client::new();

@@ -3,7 +3,7 @@
 use reqwest::{Client, Method, Response};
 use serde_json::{Value, json};
 
-use crate::common::{Server, diptych, own_copy, succeed, trained_collection};
+use crate::common::{Server, copy_collection, diptych, succeed, trained_collection};
 
 struct Caller<'a> {
     base: &'a str,
@@ -57,7 +57,7 @@ fn routes() -> Vec<(Method, String)> {
 #[tokio::test]
 async fn keys_allow_exactly_what_their_scopes_say() {
     let Some(collection) = trained_collection() else { return };
-    let data = own_copy(collection);
+    let data = copy_collection(collection);
     let server = Server::start(data.path()).await;
     let caller = |key: Option<&str>| Caller { base: &server.base, key: key.map(str::to_owned) };
     let nobody = caller(None);

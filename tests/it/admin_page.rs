@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::{
     axe,
     browser::{Browser, Driver},
-    common::{Server, count, damage, diptych, own_copy, succeed, trained_collection},
+    common::{Server, copy_collection, count, diptych, execute_sql, succeed, trained_collection},
 };
 
 /// A text that would be a script if anything took it for markup.
@@ -18,9 +18,10 @@ const MARKUP: &str = "<img src=x onerror=alert(1)>";
 async fn admin_page_shows_and_does_everything() {
     let Some(driver) = Driver::start() else { return };
     let Some(collection) = trained_collection() else { return };
-    let data = own_copy(collection);
-    damage(data.path(), "insert into rejections values ('data.jsonl', 3, '<img src=x onerror=alert(1)>', 0)").await;
-    damage(
+    let data = copy_collection(collection);
+    execute_sql(data.path(), "insert into rejections values ('data.jsonl', 3, '<img src=x onerror=alert(1)>', 0)")
+        .await;
+    execute_sql(
         data.path(),
         "update item_labels set label = (select key from labels where name = 'flags') where item = (
              select min(item) from item_labels where label = (select key from labels where name = 'birds')

@@ -22,7 +22,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::common::{
-    Server, count, diptych, found, own_copy, said, set_property, succeed, trained_collection, wait_for,
+    Server, combined_output, copy_collection, count, diptych, query_scalar, set_property, succeed, trained_collection,
+    wait_for,
 };
 
 /// A picture that no other seed paints.
@@ -40,7 +41,7 @@ fn picture(seed: u64) -> Vec<u8> {
 /// A service over a collection with a graph, which no second build would make the same.
 async fn with_graph() -> Option<(TempDir, Server)> {
     let collection = tokio::task::spawn_blocking(trained_collection).await.expect("the collection is made")?;
-    let data = own_copy(collection);
+    let data = copy_collection(collection);
     let graph = json!({"links": 8, "ef_construction": 40, "ef_search": 40, "traversal": "byte", "threads": 2});
     set_property(data.path(), "index_parameters", &json!({"exact_up_to": 50, "graph": graph}).to_string()).await;
     let _ = fs::remove_dir_all(data.path().join("index"));
@@ -295,10 +296,10 @@ async fn backup_under_load_holds_every_acknowledged_item_and_answers_like_the_or
     assert!(task.ends_with(&twin["id"].to_string()) || twin["id"].as_u64() > backup["id"].as_u64(), "{twin}");
     assert_eq!((&backup["progress"]["percent"], &backup["result"]["missing"]), (&json!(100.0), &json!(0)), "{backup}");
     let (from_load, file) = (elsewhere.path().join("from load"), file_of(data.path(), &backup));
-    let said_of_it = said(&restore(&file, &from_load));
+    let said_of_it = combined_output(&restore(&file, &from_load));
     assert!(said_of_it.contains("restored") && said_of_it.contains("ready for use"), "{said_of_it}");
 
-    let whole: String = found(&from_load, "pragma integrity_check").await;
+    let whole: String = query_scalar(&from_load, "pragma integrity_check").await;
     assert_eq!(whole, "ok");
     assert_eq!(
         count(&from_load, "select auto_vacuum from pragma_auto_vacuum").await,
@@ -306,7 +307,7 @@ async fn backup_under_load_holds_every_acknowledged_item_and_answers_like_the_or
         "it gives back what is deleted"
     );
     let paths: String =
-        found(&from_load, "select json_group_array(image_path) from items where content_hash is not null").await;
+        query_scalar(&from_load, "select json_group_array(image_path) from items where content_hash is not null").await;
     let paths: Vec<PathBuf> = serde_json::from_str(&paths).expect("paths");
     assert!(paths.len() > 100);
     for path in paths {
@@ -334,7 +335,7 @@ async fn backup_under_load_holds_every_acknowledged_item_and_answers_like_the_or
     let at_rest = elsewhere.path().join("at rest");
     fs::create_dir(&at_rest).expect("an empty folder is as good as none");
     let output = restore(&file, &at_rest);
-    assert!(output.status.success(), "{}", said(&output));
+    assert!(output.status.success(), "{}", combined_output(&output));
     let restored = Server::start(&at_rest).await;
     let there = Service::of(&restored);
     let (here, there) = (service.answers().await, there.answers().await);
@@ -348,13 +349,25 @@ async fn backup_under_load_holds_every_acknowledged_item_and_answers_like_the_or
 
     // What is there is not overwritten.
     let output = restore(&file, &at_rest);
-    assert!(!output.status.success() && said(&output).contains("has a collection already"), "{}", said(&output));
+    assert!(
+        !output.status.success() && combined_output(&output).contains("has a collection already"),
+        "{}",
+        combined_output(&output)
+    );
     fs::create_dir(elsewhere.path().join("full")).expect("a folder");
     fs::write(elsewhere.path().join("full/thesis.txt"), "mine").expect("a file");
     let output = restore(&file, &elsewhere.path().join("full"));
-    assert!(!output.status.success() && said(&output).contains("is not empty"), "{}", said(&output));
+    assert!(
+        !output.status.success() && combined_output(&output).contains("is not empty"),
+        "{}",
+        combined_output(&output)
+    );
     let output = restore(&file, &elsewhere.path().join("no/where"));
-    assert!(!output.status.success() && said(&output).contains("does not exist"), "{}", said(&output));
+    assert!(
+        !output.status.success() && combined_output(&output).contains("does not exist"),
+        "{}",
+        combined_output(&output)
+    );
 }
 
 /// Where each file of an archive lies: its name, its first byte and its length.
@@ -371,7 +384,7 @@ fn members(archive: &[u8]) -> Vec<(String, usize, usize)> {
 #[tokio::test]
 async fn restore_refuses_altered_archives_and_leaves_nothing() {
     let Some(collection) = trained_collection() else { return };
-    let data = own_copy(collection);
+    let data = copy_collection(collection);
     let folder = tempfile::tempdir().expect("a folder");
     let key = succeed(diptych(data.path()).args(["key", "create", "--scope", "search", "--name", "a page"]));
     let whole = folder.path().join("whole.tar");
@@ -379,10 +392,18 @@ async fn restore_refuses_altered_archives_and_leaves_nothing() {
     assert!(told.contains("sha256") && !told.contains("missing"), "{told}");
     let nowhere = folder.path().join("mistyped");
     let refused = diptych(&nowhere).arg("backup").output().expect("the binary starts");
-    assert!(!refused.status.success() && said(&refused).contains("contains no collection"), "{}", said(&refused));
+    assert!(
+        !refused.status.success() && combined_output(&refused).contains("contains no collection"),
+        "{}",
+        combined_output(&refused)
+    );
     assert!(!nowhere.exists());
     let refused = diptych(data.path()).arg("backup").arg(&whole).output().expect("the binary starts");
-    assert!(!refused.status.success() && said(&refused).contains("exists; name another file"), "{}", said(&refused));
+    assert!(
+        !refused.status.success() && combined_output(&refused).contains("exists; name another file"),
+        "{}",
+        combined_output(&refused)
+    );
     let told = succeed(diptych(data.path()).arg("backup").arg(&whole).arg("--replace"));
     let sum = Command::new("sha256sum").arg(&whole).output().expect("sha256sum runs");
     assert!(told.contains(String::from_utf8_lossy(&sum.stdout).split(' ').next().expect("a sum")), "{told}");
@@ -393,7 +414,7 @@ async fn restore_refuses_altered_archives_and_leaves_nothing() {
         let bad = folder.path().join("bad.tar");
         fs::write(&bad, bytes).expect("written");
         let output = restore(&bad, &to);
-        let said = said(&output);
+        let said = combined_output(&output);
         assert!(
             !output.status.success() && said.contains("could not be restored") && said.contains(by),
             "{what}: {said}"
@@ -457,7 +478,7 @@ async fn restore_refuses_altered_archives_and_leaves_nothing() {
     let (one, at, length) = &members[members.len() / 2];
     let without = [&bytes[..at - 512], &bytes[(at + length).next_multiple_of(512)..]].concat();
     refuse(&without, "one less", one);
-    let said_of_it = said(&restore(&folder.path().join("none.tar"), &to));
+    let said_of_it = combined_output(&restore(&folder.path().join("none.tar"), &to));
     assert!(said_of_it.contains("none.tar"), "{said_of_it}");
 
     // As it was written it is restored, and who had a key has it there. What another restore left that was killed goes.
@@ -499,7 +520,7 @@ async fn being_written(folder: &Path, left: &[String]) {
 #[tokio::test]
 async fn cancelled_or_killed_backup_leaves_no_archive() {
     let Some(collection) = trained_collection() else { return };
-    let data = own_copy(collection);
+    let data = copy_collection(collection);
     weigh_down(data.path());
     let backups = data.path().join("backups");
     let server = Server::start(data.path()).await;
@@ -556,7 +577,7 @@ async fn cancelled_or_killed_backup_leaves_no_archive() {
     );
     let mut command = Command::new("sh");
     let output = command.args(["-c", &full]).env("DIPTYCH_DATA", data.path()).output().expect("a shell");
-    assert!(!output.status.success() && said(&output).contains("long.bin"), "{}", said(&output));
+    assert!(!output.status.success() && combined_output(&output).contains("long.bin"), "{}", combined_output(&output));
     assert_eq!(names(folder.path()), ["mine.tar"]);
 }
 
@@ -641,7 +662,7 @@ fn walk(folder: &Path) -> Vec<PathBuf> {
 #[tokio::test]
 async fn backup_reports_missing_pictures_and_succeeds() {
     let Some(collection) = trained_collection() else { return };
-    let data = own_copy(collection);
+    let data = copy_collection(collection);
     let pictures = tempfile::tempdir().expect("a folder");
     for (name, seed) in [("there", 1), ("gone", 2), ("other", 3)] {
         fs::create_dir(pictures.path().join(name)).expect("a folder");

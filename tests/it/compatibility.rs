@@ -85,7 +85,7 @@ impl Service {
     async fn start(root: &Path, data: &str) -> Self {
         let mut command = bare(root);
         command.args(["serve", "--data", data]);
-        let server = Server::of(command, &root.join(data));
+        let server = Server::spawn(command, &root.join(data));
         let bearer = format!("Bearer {}", recorded()["key"].as_str().expect("a key"));
         let mut headers = header::HeaderMap::new();
         headers.insert(header::AUTHORIZATION, bearer.parse().expect("a header"));

@@ -10,7 +10,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::json;
 
-use crate::common::{diptych, models, own_copy, set_property, succeed, trained_collection};
+use crate::common::{copy_collection, diptych, models, set_property, succeed, trained_collection};
 
 /// Damages of one file, each tried in the hands of a child process.
 const TRIALS: usize = 520;
@@ -127,7 +127,7 @@ fn files_below(root: &Path, folder: &Path, found: &mut Vec<PathBuf>) {
 #[test]
 fn corrupt_index_neither_crashes_nor_answers() {
     let Some(collection) = trained_collection() else { return };
-    let whole = own_copy(collection);
+    let whole = copy_collection(collection);
     let graph = json!({"links": 8, "ef_construction": 40, "ef_search": 200, "traversal": "byte", "threads": 2});
     let parameters = json!({"exact_up_to": 50, "graph": graph}).to_string();
     tokio::runtime::Runtime::new().expect("a runtime").block_on(set_property(
@@ -153,7 +153,7 @@ fn corrupt_index_neither_crashes_nor_answers() {
     for first in (0..TRIALS).step_by(OF_A_CHILD) {
         let copies: Vec<_> = (first..first + OF_A_CHILD)
             .map(|trial| {
-                let copy = own_copy(whole.path());
+                let copy = copy_collection(whole.path());
                 let what = damage(&copy.path().join("index"), &files, trial, &mut rng);
                 (copy, what)
             })

@@ -11,7 +11,7 @@ use std::{
 use image::{Rgb, RgbImage};
 use serde_json::{Value, json};
 
-use crate::common::{Server, count, diptych, own_copy, succeed, trained_collection, wait_for};
+use crate::common::{Server, copy_collection, count, diptych, succeed, trained_collection, wait_for};
 
 const CLASSES: [(&str, [u8; 3]); 4] =
     [("red", [210, 40, 30]), ("green", [40, 180, 60]), ("blue", [30, 60, 220]), ("grey", [130, 130, 130])];
@@ -104,7 +104,7 @@ async fn killed_import_encoding_and_training_resume() {
 #[tokio::test]
 async fn service_killed_during_reindex_starts_again() {
     let Some(collection) = trained_collection() else { return };
-    let data = own_copy(collection);
+    let data = copy_collection(collection);
     let client = reqwest::Client::new();
     for round in 0..3 {
         let server = Server::start(data.path()).await;

@@ -1,6 +1,6 @@
 //! The main job: from nothing to a searchable collection with one command.
 
-use crate::common::{Server, demo_output, diptych, own_copy, succeed, trained_collection};
+use crate::common::{Server, copy_collection, demo_output, diptych, succeed, trained_collection};
 
 #[test]
 fn demo_prints_its_evaluation() {
@@ -49,7 +49,7 @@ fn curation_rules_yield_the_pinned_collection() {
 #[tokio::test]
 async fn second_start_of_demo_encodes_and_trains_nothing() {
     let Some(collection) = trained_collection() else { return };
-    let data = own_copy(collection);
+    let data = copy_collection(collection);
     let said = succeed(diptych(data.path()).args(["demo", "--no-serve", "--per-class", crate::common::PER_CLASS]));
     assert!(said.contains("mAP"), "the table comes again:\n{said}");
     for work in ["encode pictures", "encode captions", "epoch"] {
@@ -60,7 +60,7 @@ async fn second_start_of_demo_encodes_and_trains_nothing() {
 #[tokio::test]
 async fn service_exits_cleanly_on_sigterm() {
     let Some(collection) = trained_collection() else { return };
-    let data = own_copy(collection);
+    let data = copy_collection(collection);
     let server = Server::start(data.path()).await;
     let ended = server.terminate();
     assert!(ended.success(), "{ended}");
@@ -69,7 +69,7 @@ async fn service_exits_cleanly_on_sigterm() {
 #[test]
 fn terminal_search_finds_pictures_and_captions() {
     let Some(collection) = trained_collection() else { return };
-    let data = own_copy(collection);
+    let data = copy_collection(collection);
     let said = succeed(diptych(data.path()).args(["search", "a", "bird", "--limit", "5"]));
     assert_eq!(said.lines().filter(|l| l.contains('%')).count(), 5, "{said}");
     let picture = collection.join("picture.png");

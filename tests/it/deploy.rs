@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::{
-    common::{Server, has_apt, models, own_copy, said, succeed, trained_collection},
+    common::{Server, apt_available, combined_output, copy_collection, models, succeed, trained_collection},
     examples::has,
     settings::bare,
 };
@@ -34,18 +34,18 @@ fn systemd_accepts_the_unit() {
     let file = folder.path().join("diptych.service");
     fs::write(&file, UNIT.replace("/usr/local/bin/diptych", env!("CARGO_BIN_EXE_diptych"))).expect("a file");
     let output = Command::new("systemd-analyze").arg("verify").arg(&file).output().expect("it starts");
-    assert!(output.status.success() && said(&output).trim().is_empty(), "{}", said(&output));
+    assert!(output.status.success() && combined_output(&output).trim().is_empty(), "{}", combined_output(&output));
     // 10 is a service that may do everything.
     let output =
         Command::new("systemd-analyze").args(["security", "--offline=true", "--threshold=15"]).arg(&file).output();
     let output = output.expect("it starts");
-    assert!(output.status.success(), "{}", said(&output));
+    assert!(output.status.success(), "{}", combined_output(&output));
 }
 
 #[tokio::test]
 async fn commands_of_the_unit_run_with_its_environment() {
     let Some(collection) = trained_collection() else { return };
-    let data = own_copy(collection);
+    let data = copy_collection(collection);
     let state = data.path().to_str().expect("a path");
     let place = |text: &str| {
         let text = text
@@ -77,7 +77,7 @@ async fn commands_of_the_unit_run_with_its_environment() {
     assert!(!command(check).status().expect("it starts").success());
     // A port of its own, in the file that the working folder has.
     fs::write(folder.path().join("diptych.toml"), "listen = \"127.0.0.1:0\"\n").expect("a file");
-    let server = Server::of(command(serve), data.path());
+    let server = Server::spawn(command(serve), data.path());
     let healthy = crate::common::wait_for("health", std::time::Duration::from_secs(60), async || {
         let address = server.base.strip_prefix("http://").expect("an address");
         bare(folder.path()).args(["health", "--listen", address]).output().ok().filter(|output| output.status.success())
@@ -245,7 +245,7 @@ fn image_packages_and_tools_exist() {
             "apt-get" if words[1] == "update" => {}
             "apt-get" => {
                 assert_eq!(&words[1..4], &["install", "--yes", "--no-install-recommends"]);
-                if has_apt() {
+                if apt_available() {
                     let policy = succeed(Command::new("apt-cache").arg("policy").args(&words[4..]));
                     let found =
                         policy.lines().filter(|line| line.contains("Candidate:") && !line.contains("(none)")).count();
@@ -258,7 +258,7 @@ fn image_packages_and_tools_exist() {
                 // Whether the weights can be fetched is what tests of the encoders ask.
                 let folder = tempfile::tempdir().expect("a folder");
                 let help = bare(folder.path()).args(&words[1..]).arg("--help").output().expect("it starts");
-                assert!(help.status.success(), "{}", said(&help));
+                assert!(help.status.success(), "{}", combined_output(&help));
             }
             "groupadd" | "useradd" => {
                 assert!(command.contains(" 10001 ") && command.contains(" diptych"), "{command}");
@@ -292,7 +292,7 @@ fn is_root() -> bool {
 #[tokio::test]
 async fn image_commands_and_health_check_run() {
     let Some(collection) = trained_collection() else { return };
-    let data = own_copy(collection);
+    let data = copy_collection(collection);
     let all = instructions();
     let last = all.last().expect("instructions").stage;
     let one = |name: &str| {
@@ -329,7 +329,11 @@ async fn image_commands_and_health_check_run() {
     let words = |text: &[&str]| text.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
     let check = words(&["config", "check"]);
     let output = command(&check).output().expect("it starts");
-    assert!(!output.status.success() && said(&output).contains("key create --scope admin"), "{}", said(&output));
+    assert!(
+        !output.status.success() && combined_output(&output).contains("key create --scope admin"),
+        "{}",
+        combined_output(&output)
+    );
     let before_serving = "key create --scope admin";
     assert!(DOCKERFILE.contains(&format!("diptych {before_serving}\n")));
     succeed(&mut command(&before_serving.split(' ').map(str::to_owned).collect::<Vec<_>>()));
@@ -340,7 +344,7 @@ async fn image_commands_and_health_check_run() {
 
     let mut serving = command(&list(one("CMD")));
     serving.env("DIPTYCH_LISTEN", "127.0.0.1:0");
-    let server = Server::of(serving, data.path());
+    let server = Server::spawn(serving, data.path());
     let port = server.base.rsplit(':').next().expect("a port").to_owned();
     let check_text = one("HEALTHCHECK");
     let mut health = list(check_text);

@@ -11,7 +11,7 @@ use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
 
 use crate::{
-    common::{Server, count, damage, found, own_copy, shared_server, trained_collection, wait_for},
+    common::{Server, copy_collection, count, execute_sql, query_scalar, shared_server, trained_collection, wait_for},
     search::drawn_picture,
     slow_clients::{at_work, pending},
 };
@@ -59,7 +59,7 @@ async fn every_error_code_is_reachable() {
 /// Items, tasks, models and keys.
 async fn what_an_owner_asks_wrongly() {
     let Some(collection) = trained_collection() else { return };
-    let data = own_copy(collection);
+    let data = copy_collection(collection);
     let server = Server::start(data.path()).await;
     let client = Client::new();
     let at = |method: Method, path: &str| client.request(method, format!("{}{path}", server.base));
@@ -116,7 +116,7 @@ async fn what_is_not_there_yet(collection: &std::path::Path) {
     let words = |base: &str| Client::new().post(format!("{base}/v1/search/text")).json(&json!({"query": "a bird"}));
     problem(words(&server.base), 503, "no_model").await;
     drop(server);
-    let data = own_copy(collection);
+    let data = copy_collection(collection);
     let server = Server::start_unready(data.path(), &[]);
     let early = problem(words(&server.base), 503, "starting").await;
     assert!(early["detail"].as_str().expect("text").contains("starting"), "{early}");
@@ -124,7 +124,7 @@ async fn what_is_not_there_yet(collection: &std::path::Path) {
 
 /// A service with more to do than it can, and one whose files somebody has damaged under it.
 async fn what_breaks(collection: &std::path::Path) {
-    let data = own_copy(collection);
+    let data = copy_collection(collection);
     let server = Server::start(data.path()).await;
     let client = Client::new();
     let picture = |query: &str| {
@@ -151,12 +151,12 @@ async fn what_breaks(collection: &std::path::Path) {
         .text("item", r#"{"id": "disc"}"#);
     let made = client.post(format!("{}/v1/items", server.base)).multipart(form).send().await.expect("an answer");
     assert_eq!(made.status(), 201);
-    let path: String = found(data.path(), "select image_path from items where id = 'disc'").await;
+    let path: String = query_scalar(data.path(), "select image_path from items where id = 'disc'").await;
     std::fs::remove_file(path).expect("it is there");
     problem(client.get(format!("{}/v1/items/disc/image", server.base)), 404, "image_unavailable").await;
 
     // What a damaged catalog says is for the log alone.
-    damage(data.path(), "drop table item_labels").await;
+    execute_sql(data.path(), "drop table item_labels").await;
     let inside = problem(client.get(format!("{}/v1/labels", server.base)), 500, "internal").await;
     assert!(!inside.to_string().contains("item_labels"), "{inside}");
     let log = std::fs::read_to_string(data.path().join("serve.log")).expect("a log");
@@ -166,14 +166,14 @@ async fn what_breaks(collection: &std::path::Path) {
 
 /// A head that is too large, a body that does not come, and a service that ends meanwhile.
 async fn who_is_slow(collection: &std::path::Path) {
-    let data = own_copy(collection);
+    let data = copy_collection(collection);
     let server = Server::start_with(data.path(), &["--body-timeout=3s", "--drain-timeout=30s"]).await;
     let client = Client::new();
     let at = |path: &str| client.get(format!("{}{path}", server.base));
     problem(at("/healthz").header("x-long", "a".repeat(20_000)), 431, "head_too_large").await;
     let mut waiting = pending(&server.base, 1000).await;
     at_work(&server.base).await;
-    server.ask_to_end();
+    server.request_shutdown();
     wait_for("draining", Duration::from_secs(2), async || {
         at("/readyz").send().await.is_ok_and(|answer| answer.status() == 503).then_some(())
     })
@@ -182,7 +182,7 @@ async fn who_is_slow(collection: &std::path::Path) {
     let said = waiting.answer().await;
     assert!(said.starts_with("HTTP/1.1 408 ") && said.contains("\"body_too_slow\""), "{said}");
     HEARD.lock().unwrap_or_else(PoisonError::into_inner).insert("body_too_slow".into());
-    assert!(server.ended().success());
+    assert!(server.wait().success());
 }
 
 async fn every_bad_request_gets_its_problem() {

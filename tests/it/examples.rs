@@ -9,7 +9,7 @@ use std::{
 use serde_json::Value;
 
 use crate::{
-    common::{Server, cache, models, own_copy, said, succeed, trained_collection},
+    common::{Server, cache, combined_output, copy_collection, models, succeed, trained_collection},
     limits::black,
 };
 
@@ -46,7 +46,7 @@ fn python() -> Option<PathBuf> {
 }
 
 async fn service() -> Option<(Server, tempfile::TempDir, tempfile::TempDir)> {
-    let data = own_copy(trained_collection()?);
+    let data = copy_collection(trained_collection()?);
     let server = Server::start(data.path()).await;
     let folder = tempfile::tempdir().expect("a folder");
     let picture = image::load_from_memory(&black(64, 48)).expect("a picture");
@@ -58,7 +58,7 @@ async fn service() -> Option<(Server, tempfile::TempDir, tempfile::TempDir)> {
 fn run(program: &Path, name: &str, server: &Server, folder: &Path) -> String {
     let output = Command::new(program).arg(example(name)).arg(&server.base).current_dir(folder).output();
     let output = output.expect("the program starts");
-    assert!(output.status.success(), "{}", said(&output));
+    assert!(output.status.success(), "{}", combined_output(&output));
     String::from_utf8(output.stdout).expect("UTF-8")
 }
 
@@ -131,7 +131,7 @@ async fn client_in_javascript_searches_and_creates_an_item() {
 #[tokio::test]
 async fn embedded_engine_finds_pictures_by_text() {
     let Some(collection) = trained_collection() else { return };
-    let data = own_copy(collection);
+    let data = copy_collection(collection);
     let hits = embed_engine::search(data.path(), &models(), "a bird").await.expect("results");
     assert_eq!(hits.len(), 5);
     assert!(hits.iter().all(|(relevance, id, _)| (0.0..=1.0).contains(relevance) && !id.is_empty()), "{hits:?}");

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 use diptych::index::GenerationStore;
 use serde_json::{Value, json};
 
-use crate::common::{diptych, found, own_copy, set_property, succeed, trained_collection};
+use crate::common::{copy_collection, diptych, query_scalar, set_property, succeed, trained_collection};
 
 /// What a tuning keeps.
 const KEPT: &str = "select value from facts where name = 'index_parameters'";
@@ -13,14 +13,14 @@ const KEPT: &str = "select value from facts where name = 'index_parameters'";
 #[tokio::test]
 async fn index_is_built_with_tuned_parameters_and_passes_its_check() {
     let Some(collection) = trained_collection() else { return };
-    let data = own_copy(collection);
+    let data = copy_collection(collection);
     let index = |verb: &[&str]| succeed(diptych(data.path()).arg("index").args(verb));
 
     let said = index(&["tune"]);
     // Header and line, then every number of candidates that is less than half of the points.
     let tried = said.lines().filter(|line| line.starts_with("| captions |")).count();
     assert!((1..=5).contains(&tried) && said.contains("stored for the next index"), "{said}");
-    let kept: Value = serde_json::from_str(&found::<String>(data.path(), KEPT).await).expect("JSON");
+    let kept: Value = serde_json::from_str(&query_scalar::<String>(data.path(), KEPT).await).expect("JSON");
     let kept_ef = kept["graph"]["ef_search"].as_u64().expect("a number");
     assert!(said.contains(&format!("| {kept_ef} |")), "one of those that were tried: {said}");
     assert!(kept["exact_up_to"].as_u64().expect("a number") > 0, "{kept}");
@@ -46,7 +46,7 @@ fn index_files(data: &Path) -> BTreeMap<String, Vec<u8>> {
 #[tokio::test]
 async fn reproducible_index_is_byte_identical() {
     let Some(collection) = trained_collection() else { return };
-    let data = own_copy(collection);
+    let data = copy_collection(collection);
     let graph = json!({"links": 8, "ef_construction": 50, "ef_search": 100, "traversal": "byte", "threads": 2});
     set_property(data.path(), "index_parameters", &json!({"exact_up_to": 10, "graph": graph}).to_string()).await;
     let build = || {

@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use crate::{
-    common::{count, diptych, said, succeed},
+    common::{combined_output, count, diptych, succeed},
     search::drawn_picture,
 };
 
@@ -36,7 +36,7 @@ async fn import_skips_and_reports_every_kind_of_bad_file() {
 
     let data = folder.path().join("data");
     let output = diptych(&data).arg("import").arg(folder.path().join("pictures")).output().expect("the binary starts");
-    let text = said(&output);
+    let text = combined_output(&output);
     assert!(output.status.success(), "{text}");
     for bad in ["empty.png", "no picture.jpg", "torn.bmp", "giant.png", "deep.svg", "bad caption"] {
         assert!(text.lines().any(|l| l.contains("rejected: ") && l.contains(bad)), "{bad} is not named in:\n{text}");
@@ -59,7 +59,7 @@ async fn import_skips_and_reports_every_kind_of_bad_file() {
 
     // One class with three pictures is not enough to learn from, and the message says so.
     let output = diptych(&data).arg("train").output().expect("the binary starts");
-    let text = said(&output);
+    let text = combined_output(&output);
     assert!(!output.status.success() && text.contains("class"), "{text}");
     assert!(!text.contains("panicked"), "{text}");
 }
@@ -92,16 +92,20 @@ async fn import_reports_bad_lines_with_file_and_line() {
 
     write(&folder.path().join("table.csv"), b"picture,words\ndisc.bmp,a disc\n");
     let output = diptych(&data).arg("import").arg(folder.path().join("table.csv")).output().expect("the binary starts");
-    let text = said(&output);
+    let text = combined_output(&output);
     assert!(!output.status.success() && text.contains("picture") && text.contains("image"), "{text}");
 
     let output = diptych(&data).arg("import").arg(folder.path().join("nowhere")).output().expect("the binary starts");
-    assert!(!output.status.success() && said(&output).contains("nowhere"));
+    assert!(!output.status.success() && combined_output(&output).contains("nowhere"));
 }
 
 #[test]
 fn public_address_without_admin_key_is_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     let output = diptych(folder.path()).args(["serve", "--listen", "0.0.0.0:0"]).output().expect("the binary starts");
-    assert!(!output.status.success() && said(&output).contains("key create --scope admin"), "{}", said(&output));
+    assert!(
+        !output.status.success() && combined_output(&output).contains("key create --scope admin"),
+        "{}",
+        combined_output(&output)
+    );
 }

@@ -6,7 +6,7 @@ use reqwest::{Client, Method, Response};
 use serde_json::{Value, json};
 
 use crate::{
-    common::{Server, own_copy, trained_collection},
+    common::{Server, copy_collection, trained_collection},
     search::drawn_picture,
 };
 
@@ -53,7 +53,7 @@ fn tag(answer: &Response) -> String {
 #[tokio::test]
 async fn item_is_patched_only_if_its_etag_matches() {
     let Some(collection) = trained_collection() else { return };
-    let data = own_copy(collection);
+    let data = copy_collection(collection);
     let server = Server::start(data.path()).await;
     let service = Service(&server.base);
     let image = reqwest::multipart::Part::bytes(drawn_picture());
@@ -101,7 +101,7 @@ async fn item_is_patched_only_if_its_etag_matches() {
 #[tokio::test]
 async fn items_are_created_deleted_and_listed_in_bulk() {
     let Some(collection) = trained_collection() else { return };
-    let data = own_copy(collection);
+    let data = copy_collection(collection);
     let server = Server::start(data.path()).await;
     let service = Service(&server.base);
     let mut lines: Vec<String> = (0..30)
@@ -165,7 +165,7 @@ async fn items_are_created_deleted_and_listed_in_bulk() {
 #[tokio::test]
 async fn idempotent_request_runs_once() {
     let Some(collection) = trained_collection() else { return };
-    let data = own_copy(collection);
+    let data = copy_collection(collection);
     let server = Server::start(data.path()).await;
     let post = async |server: &Server, path: &str, key: &str, body: Value| {
         let request = Client::new().post(format!("{}{path}", server.base)).header("idempotency-key", key);

@@ -4,7 +4,7 @@ use reqwest::{Client, RequestBuilder, Response};
 use serde_json::{Value, json};
 
 use crate::{
-    common::{Server, diptych, own_copy, succeed, trained_collection},
+    common::{Server, copy_collection, diptych, succeed, trained_collection},
     errors::problem,
     slow_clients::Line,
 };
@@ -45,7 +45,7 @@ async fn refused(request: RequestBuilder, status: u16, code: &str, allowed: &str
 #[tokio::test]
 async fn limits_refuse_and_say_what_is_allowed() {
     let Some(collection) = trained_collection() else { return };
-    let data = own_copy(collection);
+    let data = copy_collection(collection);
     let server = Server::start_with(data.path(), FLAGS).await;
     let client = Client::new();
     let post = |path: &str| client.post(format!("{}{path}", server.base));
@@ -119,7 +119,7 @@ async fn limits_refuse_and_say_what_is_allowed() {
 #[tokio::test]
 async fn only_listed_origins_are_allowed_and_metrics_can_need_a_key() {
     let Some(collection) = trained_collection() else { return };
-    let data = own_copy(collection);
+    let data = copy_collection(collection);
     let server = Server::start_with(data.path(), FLAGS).await;
     let client = Client::new();
     let search = format!("{}/v1/search/text", server.base);

@@ -8,7 +8,7 @@ use rand_chacha::ChaCha8Rng;
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 
-use crate::common::{Server, own_copy, set_property, trained_collection, wait_for};
+use crate::common::{Server, copy_collection, set_property, trained_collection, wait_for};
 
 /// A picture that no other seed paints.
 fn picture(seed: u32) -> Vec<u8> {
@@ -66,7 +66,7 @@ impl Client<'_> {
 #[tokio::test]
 async fn next_query_finds_new_items_and_no_deleted_ones() {
     let Some(collection) = trained_collection() else { return };
-    let data = own_copy(collection);
+    let data = copy_collection(collection);
     let server = Server::start(data.path()).await;
     let client = Client { http: reqwest::Client::new(), server: &server };
 
@@ -132,7 +132,7 @@ async fn next_query_finds_new_items_and_no_deleted_ones() {
 #[tokio::test(flavor = "multi_thread")]
 async fn acknowledged_items_survive_thirty_kills() {
     let Some(collection) = trained_collection() else { return };
-    let data = own_copy(collection);
+    let data = copy_collection(collection);
     let graph = json!({"links": 8, "ef_construction": 40, "ef_search": 200, "traversal": "byte", "threads": 2});
     set_property(data.path(), "index_parameters", &json!({"exact_up_to": 50, "graph": graph}).to_string()).await;
     let mut rng = ChaCha8Rng::seed_from_u64(11);

@@ -12,7 +12,7 @@ use reqwest::{Client, Response};
 use serde_json::{Value, json};
 
 use crate::{
-    common::{Server, own_copy, trained_collection, wait_for},
+    common::{Server, copy_collection, trained_collection, wait_for},
     search::drawn_picture,
 };
 
@@ -56,7 +56,7 @@ async fn until_nobody_waits(client: &Client, server: &Server) {
 #[tokio::test(flavor = "multi_thread")]
 async fn overload_gets_503_and_probes_are_still_served() {
     let Some(collection) = trained_collection() else { return };
-    let data = own_copy(collection);
+    let data = copy_collection(collection);
     let server = Server::start(data.path()).await;
     let client = Client::new();
     let over = AtomicBool::new(false);
@@ -123,7 +123,7 @@ async fn overload_gets_503_and_probes_are_still_served() {
 #[tokio::test(flavor = "multi_thread")]
 async fn abandoned_queries_are_not_encoded() {
     let Some(collection) = trained_collection() else { return };
-    let data = own_copy(collection);
+    let data = copy_collection(collection);
     let server = Server::start(data.path()).await;
     let client = Client::new();
     // The service has asked itself something to be warm.
@@ -166,7 +166,7 @@ async fn abandoned_queries_are_not_encoded() {
 #[tokio::test(flavor = "multi_thread")]
 async fn image_and_text_queries_do_not_block_each_other() {
     let Some(collection) = trained_collection() else { return };
-    let data = own_copy(collection);
+    let data = copy_collection(collection);
     let server = Server::start(data.path()).await;
     let client = Client::new();
     let picture = async |_: usize| {
@@ -204,7 +204,7 @@ async fn image_and_text_queries_do_not_block_each_other() {
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_do_not_depend_on_concurrent_or_cached_queries() {
     let Some(collection) = trained_collection() else { return };
-    let (first, second) = (own_copy(collection), own_copy(collection));
+    let (first, second) = (copy_collection(collection), copy_collection(collection));
     let (alone, crowded) = (Server::start(first.path()).await, Server::start(second.path()).await);
     let client = Client::new();
     let text = |n: usize| {

@@ -5,7 +5,7 @@ use std::{fs, path::Path, time::Duration};
 use reqwest::{Client, Method};
 use serde_json::Value;
 
-use crate::common::{Server, diptych, own_copy, succeed, trained_collection, wait_for};
+use crate::common::{Server, copy_collection, diptych, succeed, trained_collection, wait_for};
 
 const FLAGS: [&str; 4] = ["--log-format", "json", "--log", "error,diptych=debug"];
 
@@ -31,7 +31,7 @@ async fn line(data: &Path, message: &str, request: &str) -> Value {
 #[tokio::test]
 async fn log_lines_carry_request_and_key_ids() {
     let Some(collection) = trained_collection() else { return };
-    let data = own_copy(collection);
+    let data = copy_collection(collection);
     let key = succeed(diptych(data.path()).args(["key", "create", "--scope", "admin"]));
     let key = key.lines().find(|line| line.starts_with("dpt_")).expect("a key").trim().to_owned();
     let server = Server::start_with(data.path(), &FLAGS).await;
@@ -74,7 +74,7 @@ async fn log_lines_carry_request_and_key_ids() {
 #[tokio::test]
 async fn readiness_requires_a_warm_up_query() {
     let Some(collection) = trained_collection() else { return };
-    let data = own_copy(collection);
+    let data = copy_collection(collection);
     let server = Server::start_unready(data.path(), &FLAGS);
     let client = Client::new();
     wait_for("readiness", Duration::from_secs(60), async || {

@@ -8,7 +8,7 @@ use reqwest::{Client, Method, multipart::Form};
 use serde_json::{Value, json};
 
 use crate::{
-    common::{Server, own_copy, shared_server, trained_collection, wait_for},
+    common::{Server, copy_collection, shared_server, trained_collection, wait_for},
     search::drawn_picture,
 };
 
@@ -145,7 +145,7 @@ async fn other_pages(base: &str, first: &Value, limit: usize) -> Vec<Value> {
 #[tokio::test]
 async fn pages_never_repeat_or_skip_during_changes_and_reindex() {
     let Some(collection) = trained_collection() else { return };
-    let copy = own_copy(collection);
+    let copy = copy_collection(collection);
     let server = Server::start(copy.path()).await;
     let base = &server.base;
     let asked = |limit: usize| post(format!("{base}/v1/search/text"), json!({"query": "a tree", "limit": limit}));

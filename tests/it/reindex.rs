@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::common::{Server, diptych, own_copy, succeed, trained_collection, wait_for};
+use crate::common::{Server, copy_collection, diptych, succeed, trained_collection, wait_for};
 
 #[tokio::test]
 async fn reindex_under_load_fails_no_query() {
     let Some(collection) = trained_collection() else { return };
-    let data = own_copy(collection);
+    let data = copy_collection(collection);
     let server = Server::start(data.path()).await;
     let client = reqwest::Client::new();
     let base = server.base.clone();
@@ -76,7 +76,7 @@ async fn reindex_under_load_fails_no_query() {
 #[tokio::test]
 async fn answer_is_partial_while_the_index_lags_behind() {
     let Some(collection) = trained_collection() else { return };
-    let data = own_copy(collection);
+    let data = copy_collection(collection);
     let server = Server::start(data.path()).await;
     let partial = async || {
         let answer = reqwest::get(format!("{}/v1/search?q=a+lighthouse", server.base)).await.expect("an answer");

@@ -4,7 +4,7 @@ use reqwest::{Client, Method};
 use serde_json::{Value, json};
 
 use crate::{
-    common::{Server, damage, found, own_copy, trained_collection},
+    common::{Server, copy_collection, execute_sql, query_scalar, trained_collection},
     tasks::{ask, ended, start},
 };
 
@@ -23,9 +23,9 @@ async fn patch(item: &str, change: &Value, etag: &str) -> (u16, Value) {
 #[tokio::test]
 async fn wrong_label_is_an_issue_until_corrected_or_dismissed() {
     let Some(collection) = trained_collection() else { return };
-    let data = own_copy(collection);
+    let data = copy_collection(collection);
     // Two birds are called flags.
-    damage(
+    execute_sql(
         data.path(),
         "update item_labels set label = (select key from labels where name = 'flags') where item in (
              select item from item_labels where label = (select key from labels where name = 'birds')
@@ -34,7 +34,7 @@ async fn wrong_label_is_an_issue_until_corrected_or_dismissed() {
              order by item limit 2)",
     )
     .await;
-    let flags: String = found(
+    let flags: String = query_scalar(
         data.path(),
         "select json_group_array(id) from items where key in (
              select item from item_labels where label = (select key from labels where name = 'flags'))",

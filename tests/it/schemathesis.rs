@@ -3,7 +3,7 @@
 
 use std::{path::PathBuf, process::Command};
 
-use crate::common::{Server, cache, diptych, own_copy, said, succeed, trained_collection};
+use crate::common::{Server, cache, combined_output, copy_collection, diptych, succeed, trained_collection};
 
 /// The version whose checks are known to hold.
 const VERSION: &str = "4.32.5";
@@ -34,7 +34,7 @@ fn schemathesis() -> Option<PathBuf> {
 async fn service_conforms_to_its_openapi_document() {
     let Some(collection) = trained_collection() else { return };
     let Some(schemathesis) = schemathesis() else { return };
-    let data = own_copy(collection);
+    let data = copy_collection(collection);
     let key = succeed(diptych(data.path()).args(["key", "create", "--scope", "admin"]));
     let key = key.lines().find(|line| line.starts_with("dpt_")).expect("a key").to_owned();
     let server = Server::start(data.path()).await;
@@ -52,7 +52,7 @@ async fn service_conforms_to_its_openapi_document() {
             .expect("it starts")
     });
     let run = run.await.expect("it ends");
-    assert!(run.status.success(), "{}", said(&run));
+    assert!(run.status.success(), "{}", combined_output(&run));
     let log = std::fs::read_to_string(data.path().join("serve.log")).expect("a log");
     assert!(!log.contains("panicked"), "{log}");
 }

@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::{
     axe,
     browser::{Browser, Driver},
-    common::{Server, diptych, own_copy, shared_server, succeed, trained_collection, wait_for},
+    common::{Server, copy_collection, diptych, shared_server, succeed, trained_collection, wait_for},
 };
 
 #[tokio::test]
@@ -44,7 +44,7 @@ async fn text_search_works_without_scripts() {
 async fn search_page_asks_for_a_key_when_needed() {
     let Some(driver) = Driver::start() else { return };
     let Some(collection) = trained_collection() else { return };
-    let data = own_copy(collection);
+    let data = copy_collection(collection);
     let key = made_key(data.path());
     let server = Server::start(data.path()).await;
     let browser = Browser::open(&driver, &server.base).await;
@@ -122,7 +122,7 @@ async fn search_page_asks_for_a_key_when_needed() {
 #[tokio::test]
 async fn page_without_scripts_needs_a_service_without_keys() {
     let Some(collection) = trained_collection() else { return };
-    let data = own_copy(collection);
+    let data = copy_collection(collection);
     succeed(diptych(data.path()).args(["key", "create", "--scope", "admin"]));
     let server = Server::start(data.path()).await;
     let page =
@@ -134,7 +134,7 @@ async fn page_without_scripts_needs_a_service_without_keys() {
 async fn search_page_explains_failures_and_offers_a_retry() {
     let Some(driver) = Driver::start() else { return };
     let Some(collection) = trained_collection() else { return };
-    let data = own_copy(collection);
+    let data = copy_collection(collection);
     let server = Server::start(data.path()).await;
     let address = server.base.trim_start_matches("http://").to_owned();
     let browser = Browser::open(&driver, &server.base).await;
@@ -151,7 +151,7 @@ async fn search_page_explains_failures_and_offers_a_retry() {
     axe::clean(&browser, "a service that is gone").await;
     let mut command = diptych(data.path());
     command.args(["serve", "--listen", &address]);
-    let server = Server::of(command, data.path());
+    let server = Server::spawn(command, data.path());
     wait_for("readiness", Duration::from_secs(60), async || {
         let answer = reqwest::get(format!("{}/readyz", server.base)).await;
         answer.is_ok_and(|a| a.status().is_success()).then_some(())

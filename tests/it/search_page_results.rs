@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::{
     axe,
     browser::{Browser, Driver, PATIENCE, console_stays_silent},
-    common::{Server, own_copy, trained_collection, wait_for},
+    common::{Server, copy_collection, trained_collection, wait_for},
 };
 
 const WORDS: &str = "a bird on a branch";
@@ -16,7 +16,7 @@ const HOSTILE: &str = "<img src=x onerror=\"document.title='owned'\"> بطة ع�
 async fn results_can_be_filtered_and_paged() {
     let Some(driver) = Driver::start() else { return };
     let Some(collection) = trained_collection() else { return };
-    let data = own_copy(collection);
+    let data = copy_collection(collection);
     let server = Server::start(data.path()).await;
     let marked = years_for_birds(&server.base).await;
     let browser = Browser::open(&driver, &server.base).await;

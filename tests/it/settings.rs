@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path, process::Command};
 
-use crate::common::{Server, count, diptych, models, own_copy, said, succeed, trained_collection};
+use crate::common::{Server, combined_output, copy_collection, count, diptych, models, succeed, trained_collection};
 
 /// The binary in a folder, without settings of the tests' own.
 pub(crate) fn bare(folder: &Path) -> Command {
@@ -66,7 +66,7 @@ fn config_check_names_the_new_spelling_of_old_names() {
     let folder = tempfile::tempdir().expect("a folder");
     fs::write(folder.path().join("diptych.toml"), "kept_texts = 7\nkept_bytes = \"2MiB\"\n").expect("a file");
     let output = check(folder.path()).env("DIPTYCH_KEPT_TEXTS", "8").output().expect("the binary starts");
-    let text = said(&output);
+    let text = combined_output(&output);
     assert!(output.status.success(), "{text}");
     assert_eq!(printed(&text, "query_cache_entries"), ("8".to_owned(), "DIPTYCH_KEPT_TEXTS".to_owned()));
     assert_eq!(printed(&text, "query_cache_size"), ("2MiB".to_owned(), "diptych.toml:2".to_owned()));
@@ -82,7 +82,11 @@ fn config_check_names_the_new_spelling_of_old_names() {
     let text = succeed(both.env("DIPTYCH_KEPT_TEXTS", "8").env("DIPTYCH_QUERY_CACHE_ENTRIES", "9"));
     assert_eq!(printed(&text, "query_cache_entries"), ("9".to_owned(), "DIPTYCH_QUERY_CACHE_ENTRIES".to_owned()));
     let output = check(folder.path()).env("DIPTYCH_KEPT_TEXTS", "many").output().expect("the binary starts");
-    assert!(!output.status.success() && said(&output).contains("DIPTYCH_KEPT_TEXTS: cannot be"), "{}", said(&output));
+    assert!(
+        !output.status.success() && combined_output(&output).contains("DIPTYCH_KEPT_TEXTS: cannot be"),
+        "{}",
+        combined_output(&output)
+    );
 }
 
 #[test]
@@ -93,7 +97,7 @@ fn config_check_reports_every_fault_and_fails() {
                 text_encoder = \"babel\"\nmax_uploads = \"1MiB\"\nlog = \"loud=very\"\n";
     fs::write(folder.path().join("diptych.toml"), file).expect("a file");
     let output = check(folder.path()).output().expect("the binary starts");
-    let text = said(&output);
+    let text = combined_output(&output);
     assert!(!output.status.success(), "{text}");
     for fault in [
         "diptych: max_picture is 33554432 bytes but max_uploads 1048576",
@@ -111,13 +115,13 @@ fn config_check_reports_every_fault_and_fails() {
 
     // An address of another machine.
     let output = check(folder.path()).args(["--listen", "192.0.2.1:80"]).output().expect("the binary starts");
-    assert!(said(&output).contains("cannot listen on 192.0.2.1"), "{}", said(&output));
+    assert!(combined_output(&output).contains("cannot listen on 192.0.2.1"), "{}", combined_output(&output));
 
     // Every command rejects an invalid file, with the place of each fault.
     fs::write(folder.path().join("diptych.toml"), "\nquue = 3\nmax_terms = 0\n").expect("a file");
     for command in [&["config", "check"][..], &["serve"], &["status"]] {
         let output = bare(folder.path()).args(command).output().expect("the binary starts");
-        let text = said(&output);
+        let text = combined_output(&output);
         assert!(!output.status.success(), "{command:?}: {text}");
         assert!(text.contains("diptych.toml:2: quue: is not a setting; did you mean queue?"), "{command:?}: {text}");
         assert!(
@@ -127,13 +131,17 @@ fn config_check_reports_every_fault_and_fails() {
     }
     let output =
         diptych(folder.path()).args(["status", "--config", "nowhere.toml"]).output().expect("the binary starts");
-    assert!(!output.status.success() && said(&output).contains("nowhere.toml cannot be read"), "{}", said(&output));
+    assert!(
+        !output.status.success() && combined_output(&output).contains("nowhere.toml cannot be read"),
+        "{}",
+        combined_output(&output)
+    );
 }
 
 #[tokio::test]
 async fn a_service_uses_its_file_and_can_be_checked_and_probed_while_it_runs() {
     let Some(collection) = trained_collection() else { return };
-    let data = own_copy(collection);
+    let data = copy_collection(collection);
     let file = data.path().join("settings.toml");
     fs::write(&file, "max_terms = 7\nrequest_timeout = \"9s\"\n").expect("a file");
     let file = file.to_str().expect("a path");
@@ -145,7 +153,11 @@ async fn a_service_uses_its_file_and_can_be_checked_and_probed_while_it_runs() {
     // The check also finds a key that is only in the WAL of a running service.
     let open = ["config", "check", "--config", file, "--listen", "0.0.0.0:0"];
     let output = diptych(data.path()).args(open).output().expect("the binary starts");
-    assert!(!output.status.success() && said(&output).contains("key create --scope admin"), "{}", said(&output));
+    assert!(
+        !output.status.success() && combined_output(&output).contains("key create --scope admin"),
+        "{}",
+        combined_output(&output)
+    );
     succeed(diptych(data.path()).args(["key", "create", "--scope", "admin"]));
     succeed(diptych(data.path()).args(open));
     assert_eq!(count(data.path(), "select count(*) from api_keys").await, 1);
@@ -155,7 +167,7 @@ async fn a_service_uses_its_file_and_can_be_checked_and_probed_while_it_runs() {
     assert!(healthy.contains("\"ready\""), "{healthy}");
     drop(server);
     let output = diptych(data.path()).args(["health", "--listen", &address]).output().expect("the binary starts");
-    assert!(!output.status.success() && said(&output).contains("/readyz"), "{}", said(&output));
+    assert!(!output.status.success() && combined_output(&output).contains("/readyz"), "{}", combined_output(&output));
 
     // Without a running service the check still finds the key, and leaves the folder unchanged.
     let before = files(data.path());

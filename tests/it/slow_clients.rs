@@ -10,7 +10,7 @@ use tokio::{
 };
 
 use crate::{
-    common::{Server, own_copy, trained_collection, wait_for},
+    common::{Server, copy_collection, trained_collection, wait_for},
     errors::problem,
     limits::black,
 };
@@ -74,7 +74,7 @@ pub(crate) async fn at_work(base: &str) {
 #[tokio::test]
 async fn slow_clients_are_disconnected() {
     let Some(collection) = trained_collection() else { return };
-    let data = own_copy(collection);
+    let data = copy_collection(collection);
     let server = Server::start_with(data.path(), &["--head-timeout=700ms", "--body-timeout=1s"]).await;
 
     let soon = Duration::from_secs(8);
@@ -111,7 +111,7 @@ async fn slow_clients_are_disconnected() {
 #[tokio::test]
 async fn full_service_answers_503_and_serves_probes_and_owners() {
     let Some(collection) = trained_collection() else { return };
-    let data = own_copy(collection);
+    let data = copy_collection(collection);
     let flags =
         ["--max-requests=2", "--max-connections=12", "--max-uploads=1MiB", "--max-picture=1MiB", "--head-timeout=8s"];
     let server = Server::start_with(data.path(), &flags).await;
@@ -173,14 +173,14 @@ async fn full_service_answers_503_and_serves_probes_and_owners() {
 #[tokio::test]
 async fn draining_service_completes_requests_and_answers_probes() {
     let Some(collection) = trained_collection() else { return };
-    let data = own_copy(collection);
+    let data = copy_collection(collection);
     let server = Server::start_with(data.path(), &["--drain-timeout=30s"]).await;
     let client = Client::new();
     let at = |path: &str| client.get(format!("{}{path}", server.base));
     let picture = black(50, 50);
     let mut running = pending(&server.base, picture.len()).await;
     at_work(&server.base).await;
-    server.ask_to_end();
+    server.request_shutdown();
     let draining = wait_for("draining", Duration::from_secs(20), async || {
         let answer = at("/readyz").send().await.ok()?;
         (answer.status() == 503).then_some(answer)
@@ -193,7 +193,7 @@ async fn draining_service_completes_requests_and_answers_probes() {
     running.0.write_all(&picture).await.expect("the line stands");
     let answer = running.answer().await;
     assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("\"results\""), "{answer}");
-    assert!(server.ended().success());
+    assert!(server.wait().success());
 
     // Whoever does not come to an end is not waited for.
     let server = Server::start_with(data.path(), &["--drain-timeout=1s"]).await;

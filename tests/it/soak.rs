@@ -13,7 +13,7 @@ use std::{
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 
-use crate::common::{Server, count, own_copy, trained_collection};
+use crate::common::{Server, copy_collection, count, trained_collection};
 
 /// How long queries, inserts and deletes go on, at least.
 const MINUTE: Duration = Duration::from_secs(60);
@@ -133,7 +133,7 @@ impl Load {
 #[tokio::test]
 async fn no_request_fails_while_models_and_items_change_for_a_minute() {
     let Some(collection) = trained_collection() else { return };
-    let data = own_copy(collection);
+    let data = copy_collection(collection);
     let server = Server::start(data.path()).await;
     let load = Arc::new(Load {
         base: server.base.clone(),
@@ -180,7 +180,7 @@ const KILLS: usize = 12;
 #[tokio::test]
 async fn ten_thousand_items_are_stored_once_each_despite_kills() {
     let Some(collection) = trained_collection() else { return };
-    let data = own_copy(collection);
+    let data = copy_collection(collection);
     let before = count(data.path(), "select count(*) from items").await;
     let line = |n: usize| {
         json!({"id": format!("kept-{n}"), "captions": [format!("a kept thing {}", n % 700)], "meta": {"n": n}})

@@ -6,7 +6,7 @@ use reqwest::{Client, Method};
 use serde_json::{Value, json};
 
 use crate::{
-    common::{Server, own_copy, trained_collection},
+    common::{Server, copy_collection, trained_collection},
     search::drawn_picture,
 };
 
@@ -67,7 +67,7 @@ fn asking(base: &str) -> (tokio::sync::oneshot::Sender<()>, tokio::task::JoinHan
 #[tokio::test]
 async fn queries_are_answered_during_train_promotion_and_rollback() {
     let Some(collection) = trained_collection() else { return };
-    let data = own_copy(collection);
+    let data = copy_collection(collection);
     let server = Server::start(data.path()).await;
     let base = server.base.as_str();
     let model = async || ask(Method::GET, &format!("{base}/v1/models"), None).await.1;
@@ -130,7 +130,7 @@ async fn queries_are_answered_during_train_promotion_and_rollback() {
 #[tokio::test]
 async fn tasks_can_be_cancelled_and_listed() {
     let Some(collection) = trained_collection() else { return };
-    let data = own_copy(collection);
+    let data = copy_collection(collection);
     let server = Server::start(data.path()).await;
     let base = server.base.as_str();
     let task = start(base, "/v1/admin/train", Some(json!({"settings": short(100_000)}))).await;
@@ -167,7 +167,7 @@ async fn tasks_can_be_cancelled_and_listed() {
 #[tokio::test]
 async fn import_task_reads_a_server_path_and_model_has_a_report() {
     let Some(collection) = trained_collection() else { return };
-    let data = own_copy(collection);
+    let data = copy_collection(collection);
     let server = Server::start(data.path()).await;
     let base = server.base.as_str();
     let folder = tempfile::tempdir().expect("a folder");

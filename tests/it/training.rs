@@ -15,7 +15,7 @@ use diptych::{
 };
 use npyz::WriterBuilder;
 
-use crate::common::{Server, cache, diptych, models, own_copy, said, succeed, trained_collection};
+use crate::common::{Server, cache, combined_output, copy_collection, diptych, models, succeed, trained_collection};
 
 /// A collection that is not part of the repository. Says so where it is not there.
 fn beside(name: &str) -> Option<PathBuf> {
@@ -84,17 +84,25 @@ fn training_on_features_evaluates_and_reports() {
     succeed(features("train").arg("--out").arg(folder.path().join("second").join("")));
     assert!(folder.path().join("second/model.json").exists() && folder.path().join("second/manifest.json").exists());
     let refused = features("train").arg("--out").arg(folder.path()).output().expect("the binary starts");
-    assert!(!refused.status.success() && said(&refused).contains("is not a model"), "{}", said(&refused));
+    assert!(
+        !refused.status.success() && combined_output(&refused).contains("is not a model"),
+        "{}",
+        combined_output(&refused)
+    );
 
     std::fs::remove_file(folder.path().join("test_labels.npy")).expect("removed");
     let output = features("train").output().expect("the binary starts");
-    assert!(!output.status.success() && said(&output).contains("test_labels.npy"), "{}", said(&output));
+    assert!(
+        !output.status.success() && combined_output(&output).contains("test_labels.npy"),
+        "{}",
+        combined_output(&output)
+    );
 }
 
 #[test]
 fn report_of_a_collection_shows_its_pictures() {
     let Some(collection) = trained_collection() else { return };
-    let data = own_copy(collection);
+    let data = copy_collection(collection);
     let page = data.path().join("page.html");
     succeed(diptych(data.path()).args(["evaluate", "--report"]).arg(&page));
     let html = std::fs::read_to_string(&page).expect("a page");
@@ -204,10 +212,10 @@ async fn evaluation_finds_wrong_labels() {
 #[tokio::test]
 async fn worse_model_is_not_promoted_and_rollback_works() {
     let Some(collection) = trained_collection() else { return };
-    let data = own_copy(collection);
+    let data = copy_collection(collection);
     let run = |arguments: &[&str]| diptych(data.path()).args(arguments).output().expect("the binary starts");
     let answers = || {
-        let list = said(&run(&["models", "list"]));
+        let list = combined_output(&run(&["models", "list"]));
         let line =
             list.lines().find(|line| line.contains("| yes |")).unwrap_or_else(|| panic!("none answers:\n{list}"));
         line.split('|').nth(1).expect("a name").trim().to_owned()
@@ -230,11 +238,19 @@ async fn worse_model_is_not_promoted_and_rollback_works() {
         .expect("written");
     let train = ["train", "--settings", settings.to_str().expect("a name")];
     let refused = run(&train);
-    assert!(!refused.status.success() && said(&refused).contains("not activated"), "{}", said(&refused));
+    assert!(
+        !refused.status.success() && combined_output(&refused).contains("not activated"),
+        "{}",
+        combined_output(&refused)
+    );
     assert_eq!(answers(), first);
 
     let forced = run(&[&train[..], &["--force"]].concat());
-    assert!(forced.status.success() && said(&forced).contains("activated by --force"), "{}", said(&forced));
+    assert!(
+        forced.status.success() && combined_output(&forced).contains("activated by --force"),
+        "{}",
+        combined_output(&forced)
+    );
     let poor = answers();
     assert_ne!(poor, first);
     succeed(diptych(data.path()).arg("index"));
@@ -247,11 +263,11 @@ async fn worse_model_is_not_promoted_and_rollback_works() {
 
     let nothing = run(&["models", "rollback"]);
     assert!(
-        !nothing.status.success() && said(&nothing).contains("no other model was active before"),
+        !nothing.status.success() && combined_output(&nothing).contains("no other model was active before"),
         "{}",
-        said(&nothing)
+        combined_output(&nothing)
     );
-    assert!(said(&run(&["models", "activate", "m-none"])).contains("there is no model \"m-none\""));
+    assert!(combined_output(&run(&["models", "activate", "m-none"])).contains("there is no model \"m-none\""));
     succeed(diptych(data.path()).args(["models", "activate", &poor]));
     assert_eq!(answers(), poor);
 }

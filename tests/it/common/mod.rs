@@ -9,10 +9,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Pictures of each class in the tests' collection.
+/// Number of pictures per class in the test collection.
 pub(crate) const PER_CLASS: &str = "14";
 
-/// The binary with the tests' folders. It runs quietly unless it fails.
+/// A command of the binary under test, set up with the test folders. It only logs warnings.
 pub(crate) fn diptych(data: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_diptych"));
     command
@@ -24,32 +24,32 @@ pub(crate) fn diptych(data: &Path) -> Command {
     command
 }
 
-/// Where the encoders' weights are kept between runs.
+/// Folder that caches the weights of the encoders between runs.
 pub(crate) fn models() -> PathBuf {
     std::env::var_os("DIPTYCH_MODELS")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("models"), PathBuf::from)
 }
 
-/// Where tests keep what is made once.
+/// Folder for files that tests create once and share.
 pub(crate) fn cache() -> &'static Path {
     Path::new(env!("CARGO_TARGET_TMPDIR"))
 }
 
-/// What a finished command said on both streams.
-pub(crate) fn said(output: &Output) -> String {
+/// Standard output of a finished command, followed by its standard error.
+pub(crate) fn combined_output(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
-/// Runs a command to its end and insists that it ends well.
+/// Runs a command to completion, panics unless it succeeds, and returns its output.
 pub(crate) fn succeed(command: &mut Command) -> String {
     let output = command.output().expect("the binary starts");
-    let said = said(&output);
-    assert!(output.status.success(), "{command:?} ended with {}:\n{said}", output.status);
-    said
+    let text = combined_output(&output);
+    assert!(output.status.success(), "{command:?} ended with {}:\n{text}", output.status);
+    text
 }
 
-/// Whether this machine can fetch the demo collection. Says so where it cannot.
-pub(crate) fn has_apt() -> bool {
+/// Whether the demo collection can be downloaded here. Prints that the test is skipped if it cannot.
+pub(crate) fn apt_available() -> bool {
     let found = ["apt-get", "dpkg-deb"].iter().all(|tool| {
         Command::new(tool)
             .arg("--version")
@@ -59,36 +59,36 @@ pub(crate) fn has_apt() -> bool {
             .is_ok_and(|s| s.success())
     });
     if !found {
-        eprintln!("skipped: the demo collection comes through apt, which is not here");
+        eprintln!("skipped: the demo collection is downloaded with apt, which is not installed");
     }
     found
 }
 
-/// A trained collection: a few pictures of each class of the demo, made once for all tests and then only copied.
-/// `None` where it cannot be had; the test then says that it skips.
+/// A trained collection with a few pictures of each class of the demo. It is created once; tests that change it use
+/// [`copy_collection`]. `None` if it cannot be downloaded, in which case the test is skipped.
 pub(crate) fn trained_collection() -> Option<&'static Path> {
     static COLLECTION: OnceLock<Option<PathBuf>> = OnceLock::new();
     COLLECTION
         .get_or_init(|| {
-            if !has_apt() {
+            if !apt_available() {
                 return None;
             }
             let data = cache().join("trained-collection");
             let _ = fs::remove_dir_all(&data);
-            let said = succeed(diptych(&data).args(["demo", "--no-serve", "--per-class", PER_CLASS]));
-            fs::write(cache().join("demo-output.txt"), &said).expect("the output can be kept");
+            let output = succeed(diptych(&data).args(["demo", "--no-serve", "--per-class", PER_CLASS]));
+            fs::write(cache().join("demo-output.txt"), &output).expect("the output is written");
             Some(data)
         })
         .as_deref()
 }
 
-/// What the making of [`trained_collection`] printed.
+/// Output of the command that created [`trained_collection`].
 pub(crate) fn demo_output() -> String {
-    fs::read_to_string(cache().join("demo-output.txt")).expect("the collection was made")
+    fs::read_to_string(cache().join("demo-output.txt")).expect("the output of the demo")
 }
 
-/// A copy of [`trained_collection`] that a test may change. The pictures stay where they are.
-pub(crate) fn own_copy(from: &Path) -> tempfile::TempDir {
+/// A copy of a data folder that a test may change. Pictures outside the folder are shared with the original.
+pub(crate) fn copy_collection(from: &Path) -> tempfile::TempDir {
     let copy = tempfile::tempdir().expect("a folder");
     copy_folder(from, copy.path());
     copy
@@ -120,7 +120,7 @@ impl Server {
         Self::start_with(data, &[]).await
     }
 
-    /// As [`Self::start`], with flags.
+    /// Like [`Self::start`], with flags.
     pub(crate) async fn start_with(data: &Path, flags: &[&str]) -> Self {
         let server = Self::start_unready(data, flags);
         let client = reqwest::Client::new();
@@ -136,18 +136,18 @@ impl Server {
     pub(crate) fn start_unready(data: &Path, flags: &[&str]) -> Self {
         let mut command = diptych(data);
         command.args(["serve", "--listen", "127.0.0.1:0"]).args(flags);
-        Self::of(command, data)
+        Self::spawn(command, data)
     }
 
-    /// Starts a service by a command, and waits until it listens.
-    pub(crate) fn of(mut command: Command, data: &Path) -> Self {
+    /// Starts a service from a command, and waits until it listens. Its log goes to `serve.log` in `data`.
+    pub(crate) fn spawn(mut command: Command, data: &Path) -> Self {
         let log = File::create(data.join("serve.log")).expect("a log");
         let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().expect("the binary starts");
         let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
         let base = loop {
             let Some(Ok(line)) = lines.next() else {
                 let log = fs::read_to_string(data.join("serve.log")).unwrap_or_default();
-                panic!("the service ended before it listened:\n{log}");
+                panic!("the service exited before it listened:\n{log}");
             };
             if let Some(address) = line.strip_prefix("diptych serves ") {
                 break address.trim_end_matches('/').to_owned();
@@ -156,27 +156,27 @@ impl Server {
         Self { child, base }
     }
 
-    /// `kill -9`.
+    /// Sends SIGKILL and waits for the process.
     pub(crate) fn kill(mut self) {
-        self.child.kill().expect("it can be killed");
-        self.child.wait().expect("it ends");
+        self.child.kill().expect("the service is killed");
+        self.child.wait().expect("the service exits");
     }
 
-    /// SIGTERM, and how it ended.
+    /// Sends SIGTERM and waits for the process.
     pub(crate) fn terminate(self) -> std::process::ExitStatus {
-        self.ask_to_end();
-        self.ended()
+        self.request_shutdown();
+        self.wait()
     }
 
-    /// SIGTERM.
-    pub(crate) fn ask_to_end(&self) {
+    /// Sends SIGTERM.
+    pub(crate) fn request_shutdown(&self) {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &pid]).status().expect("kill runs").success());
     }
 
-    /// Waits for its end, and says how it ended.
-    pub(crate) fn ended(mut self) -> std::process::ExitStatus {
-        self.child.wait().expect("it ends")
+    /// Waits until the process exits.
+    pub(crate) fn wait(mut self) -> std::process::ExitStatus {
+        self.child.wait().expect("the service exits")
     }
 }
 
@@ -187,34 +187,35 @@ impl Drop for Server {
     }
 }
 
-/// Polls until `check` gives something.
+/// Polls `check` until it returns a value.
 pub(crate) async fn wait_for<T>(what: &str, at_most: Duration, mut check: impl AsyncFnMut() -> Option<T>) -> T {
     let began = Instant::now();
     loop {
         if let Some(value) = check().await {
             return value;
         }
-        assert!(began.elapsed() < at_most, "{what} did not come within {at_most:?}");
+        assert!(began.elapsed() < at_most, "timed out after {at_most:?} waiting for: {what}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 
-/// A running service over [`trained_collection`], shared by all tests that only ask. Ends with the process.
+/// A service on [`trained_collection`], shared by all tests that only read. It ends with the test process.
 pub(crate) async fn shared_server() -> Option<&'static str> {
     static SERVER: tokio::sync::OnceCell<Option<Server>> = tokio::sync::OnceCell::const_new();
     let server = SERVER
         .get_or_init(async || {
-            let collection = tokio::task::spawn_blocking(trained_collection).await.expect("the collection is made")?;
+            let collection =
+                tokio::task::spawn_blocking(trained_collection).await.expect("the collection is created")?;
             let server = Server::start(collection).await;
-            end_with_process(&server);
+            kill_with_test_process(&server);
             Some(server)
         })
         .await;
     server.as_ref().map(|s| s.base.as_str())
 }
 
-/// A static is never dropped, so a watcher ends the shared service when the test process is gone.
-fn end_with_process(server: &Server) {
+/// Statics are never dropped, so a watcher process kills the shared service once the test process has exited.
+fn kill_with_test_process(server: &Server) {
     static WATCHERS: Mutex<Vec<Child>> = Mutex::new(Vec::new());
     let script = format!(
         "while kill -0 {} 2>/dev/null; do sleep 1; done; kill -9 {} 2>/dev/null",
@@ -225,8 +226,8 @@ fn end_with_process(server: &Server) {
     WATCHERS.lock().unwrap_or_else(PoisonError::into_inner).extend(watcher);
 }
 
-/// What a query of the collection's catalog finds: one row of one column.
-pub(crate) async fn found<T>(data: &Path, query: &'static str) -> T
+/// The single value that an SQL query of the catalog returns.
+pub(crate) async fn query_scalar<T>(data: &Path, query: &'static str) -> T
 where
     T: Send + Unpin + sqlx::Type<sqlx::Sqlite> + for<'r> sqlx::Decode<'r, sqlx::Sqlite>,
 {
@@ -237,31 +238,31 @@ where
     value
 }
 
-/// Rows of a table of the collection's catalog.
+/// The number that an SQL query of the catalog returns.
 pub(crate) async fn count(data: &Path, query: &'static str) -> i64 {
-    found(data, query).await
+    query_scalar(data, query).await
 }
 
-/// Sets a fact of the collection's catalog.
+/// Sets a property of the collection in its catalog.
 pub(crate) async fn set_property(data: &Path, name: &str, value: &str) {
-    let pool = writable(data).await;
+    let pool = open_for_writing(data).await;
     sqlx::query("insert into facts (name, value) values (?, ?) on conflict do update set value = excluded.value")
         .bind(name)
         .bind(value)
         .execute(&pool)
         .await
-        .expect("it is set");
+        .expect("the property is set");
     pool.close().await;
 }
 
-/// Does something to the collection's catalog that only somebody who means it harm would do.
-pub(crate) async fn damage(data: &Path, statement: &'static str) {
-    let pool = writable(data).await;
-    sqlx::query(statement).execute(&pool).await.expect("it is damaged");
+/// Runs an SQL statement on the catalog, with foreign keys off, to bring it into a state that the program never writes.
+pub(crate) async fn execute_sql(data: &Path, statement: &'static str) {
+    let pool = open_for_writing(data).await;
+    sqlx::query(statement).execute(&pool).await.expect("the statement runs");
     pool.close().await;
 }
 
-async fn writable(data: &Path) -> sqlx::SqlitePool {
+async fn open_for_writing(data: &Path) -> sqlx::SqlitePool {
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(data.join("catalog.sqlite3")).foreign_keys(false);
     sqlx::SqlitePool::connect_with(options).await.expect("the catalog opens")
 }
