@@ -17,26 +17,26 @@ fn raw(base: &str, request: &[u8]) -> String {
     stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
     // The service may close before it has read all of it.
     let _ = stream.write_all(request);
-    let (mut answer, mut some) = (Vec::new(), [0; 4096]);
+    let (mut response, mut some) = (Vec::new(), [0; 4096]);
     while let Ok(count @ 1..) = stream.read(&mut some) {
-        answer.extend_from_slice(&some[..count]);
-        if whole(&answer) {
+        response.extend_from_slice(&some[..count]);
+        if whole(&response) {
             break;
         }
     }
-    String::from_utf8_lossy(&answer).into_owned()
+    String::from_utf8_lossy(&response).into_owned()
 }
 
 /// Whether an answer has as many bytes as it says.
-fn whole(answer: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(answer);
+fn whole(response: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(response);
     let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
     let length = head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok());
     length.is_some_and(|length: usize| body.len() >= length)
 }
 
-fn status(answer: &str) -> u16 {
-    answer.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or_default()
+fn status(response: &str) -> u16 {
+    response.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or_default()
 }
 
 fn form(parts: &str) -> Vec<u8> {
@@ -49,17 +49,17 @@ fn form(parts: &str) -> Vec<u8> {
 }
 
 async fn memory(base: &str) -> u64 {
-    let stats: Value = reqwest::get(format!("{base}/v1/stats")).await.expect("an answer").json().await.expect("JSON");
+    let stats: Value = reqwest::get(format!("{base}/v1/stats")).await.expect("a response").json().await.expect("JSON");
     stats["memory_bytes"].as_u64().expect("a number")
 }
 
 /// An answer of 2xx or of 4xx with our body; anything else is a fault of the service.
 async fn sane(request: RequestBuilder, what: &str) -> u16 {
-    let answer = request.send().await.unwrap_or_else(|e| panic!("{what}: {e}"));
-    let status = answer.status().as_u16();
-    assert!(status < 500, "{what}: {status} {}", answer.text().await.unwrap_or_default());
+    let response = request.send().await.unwrap_or_else(|e| panic!("{what}: {e}"));
+    let status = response.status().as_u16();
+    assert!(status < 500, "{what}: {status} {}", response.text().await.unwrap_or_default());
     if status >= 400 {
-        let body: Value = answer.json().await.expect("JSON");
+        let body: Value = response.json().await.expect("JSON");
         assert_eq!(body["status"], status, "{what}: {body}");
         assert!(body["code"].is_string(), "{what}: {body}");
     }
@@ -127,9 +127,9 @@ fn bodies(base: &str) {
         ),
         ("no boundary at all".to_owned(), "no boundary"),
     ] {
-        let answer = raw(base, &form(&parts));
-        assert_eq!(status(&answer), 400, "{why}: {answer}");
-        assert!(answer.contains("malformed_request"), "{why}: {answer}");
+        let response = raw(base, &form(&parts));
+        assert_eq!(status(&response), 400, "{why}: {response}");
+        assert!(response.contains("malformed_request"), "{why}: {response}");
     }
     let unbound = "POST /v1/search/image HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data\r\nContent-Length: \
         3\r\n\r\nxyz";
@@ -228,7 +228,7 @@ async fn addresses(client: &Client, base: &str) {
             let mut address = reqwest::Url::parse(&format!("{base}/v1/items/")).expect("an address");
             address.path_segments_mut().expect("segments").pop().push(id);
             assert_eq!(sane(client.get(address.clone()), id).await, 200, "{id:?} is where its address says");
-            assert_eq!(client.delete(address).send().await.expect("an answer").status(), 204);
+            assert_eq!(client.delete(address).send().await.expect("a response").status(), 204);
         }
     }
 }

@@ -21,15 +21,15 @@ impl Caller<'_> {
             Some(body) => request.json(&body),
             None => request,
         };
-        request.send().await.expect("an answer")
+        request.send().await.expect("a response")
     }
 
     /// The status and code of an answer.
     async fn code(&self, method: Method, path: &str, body: Option<Value>) -> (u16, String) {
-        let answer = self.send(method, path, body).await;
-        let status = answer.status().as_u16();
-        assert_eq!(status == 401, answer.headers().contains_key("www-authenticate"));
-        let body: Value = answer.json().await.unwrap_or(Value::Null);
+        let response = self.send(method, path, body).await;
+        let status = response.status().as_u16();
+        assert_eq!(status == 401, response.headers().contains_key("www-authenticate"));
+        let body: Value = response.json().await.unwrap_or(Value::Null);
         (status, body["code"].as_str().unwrap_or_default().to_owned())
     }
 }
@@ -68,9 +68,9 @@ async fn keys_allow_exactly_what_their_scopes_say() {
     let root = root.lines().find(|line| line.starts_with("dpt_")).expect("a key").trim().to_owned();
     let owner = caller(Some(&root));
     let make = async |scopes: Value| -> (String, String) {
-        let answer = owner.send(Method::POST, "/v1/admin/keys", Some(json!({"name": "one", "scopes": scopes}))).await;
-        assert_eq!(answer.status(), 201);
-        let key: Value = answer.json().await.expect("JSON");
+        let response = owner.send(Method::POST, "/v1/admin/keys", Some(json!({"name": "one", "scopes": scopes}))).await;
+        assert_eq!(response.status(), 201);
+        let key: Value = response.json().await.expect("JSON");
         (key["id"].as_str().expect("an id").to_owned(), key["key"].as_str().expect("a key").to_owned())
     };
     let (search_id, search) = make(json!(["search"])).await;
@@ -101,8 +101,8 @@ async fn keys_allow_exactly_what_their_scopes_say() {
         for bad in [wrong.as_str(), "dpt_1_2", "", "é"] {
             let request = Client::new().request(method.clone(), format!("{}{path}", server.base));
             let value = reqwest::header::HeaderValue::from_bytes(format!("Bearer {bad}").as_bytes()).expect("a value");
-            let answer = request.header("authorization", value).send().await.expect("an answer");
-            assert_eq!(answer.status(), 401, "{method} {path} with {bad:?}");
+            let response = request.header("authorization", value).send().await.expect("a response");
+            assert_eq!(response.status(), 401, "{method} {path} with {bad:?}");
         }
     }
 

@@ -359,7 +359,7 @@ async fn a_key_is_made_and_revoked(browser: &Browser) {
     let made = browser.text("[data-testid=secret]").await;
     let status = async || {
         let request = reqwest::Client::new().get(format!("{}/v1/labels", browser.base)).bearer_auth(&made);
-        request.send().await.expect("an answer").status().as_u16()
+        request.send().await.expect("a response").status().as_u16()
     };
     assert_eq!(status().await, 200);
     browser

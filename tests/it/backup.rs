@@ -56,7 +56,7 @@ async fn with_graph() -> Option<(TempDir, Server)> {
         .collect();
     let batch =
         service.http.post(format!("{}/v1/items/batch", server.base)).header("content-type", "application/x-ndjson");
-    assert_eq!(batch.body(lines.join("\n")).send().await.expect("an answer").status(), 200);
+    assert_eq!(batch.body(lines.join("\n")).send().await.expect("a response").status(), 200);
     service.quiet().await;
     assert_eq!(service.run("reindex").await["status"], "succeeded");
     Some((data, server))
@@ -79,15 +79,15 @@ impl Service {
             Some(body) => request.json(body),
             None => request,
         };
-        let Ok(answer) = request.send().await else { return (0, Value::Null) };
-        (answer.status().as_u16(), answer.json().await.unwrap_or(Value::Null))
+        let Ok(response) = request.send().await else { return (0, Value::Null) };
+        (response.status().as_u16(), response.json().await.unwrap_or(Value::Null))
     }
 
     async fn put(&self, id: &str, seed: u64) -> u16 {
         let item = json!({"captions": [format!("tile number {seed}"), format!("a tile of {id}")], "labels": ["tiles"]});
         let form = Form::new().part("image", Part::bytes(picture(seed))).text("item", item.to_string());
         let sent = self.http.put(format!("{}/v1/items/{id}", self.base)).multipart(form).send().await;
-        sent.map_or(0, |answer| answer.status().as_u16())
+        sent.map_or(0, |response| response.status().as_u16())
     }
 
     /// Starts a task and gives its address.
@@ -122,7 +122,7 @@ impl Service {
     }
 
     /// What 100 queries of words, of words and keywords, and of pictures find, to the last bit of each score.
-    async fn answers(&self) -> Vec<Value> {
+    async fn run_queries(&self) -> Vec<Value> {
         const WORDS: [&str; 10] = [
             "a bird",
             "tile number 7",
@@ -135,10 +135,10 @@ impl Service {
             "a toy",
             "x",
         ];
-        let mut answers = Vec::new();
+        let mut responses = Vec::new();
         for n in 0..100u64 {
             let words = format!("{} {}", WORDS[n as usize % 10], n / 10);
-            let (status, answer) = match n % 4 {
+            let (status, response) = match n % 4 {
                 0 => {
                     let body = json!({"query": words, "limit": 20, "hybrid": {"keyword_weight": 0.4}});
                     self.ask(Method::POST, "/v1/search/text", Some(body)).await
@@ -155,27 +155,27 @@ impl Service {
                     let target = if n % 4 == 2 { "text" } else { "image" };
                     let post = self.http.post(format!("{}/v1/search/image?target={target}&limit=20", self.base));
                     let sent =
-                        post.header("content-type", "image/png").body(picture(n)).send().await.expect("an answer");
+                        post.header("content-type", "image/png").body(picture(n)).send().await.expect("a response");
                     (sent.status().as_u16(), sent.json().await.expect("JSON"))
                 }
             };
-            assert_eq!(status, 200, "{answer}");
-            let results = answer["results"].as_array().expect("results");
+            assert_eq!(status, 200, "{response}");
+            let results = response["results"].as_array().expect("results");
             let brief =
                 |r: &Value| json!([r["rank"], r["id"], r["caption"], r["score"], r["relevance"], r["captions"]]);
-            answers.push(json!({
-                    "model": answer["model"], "generation": answer["index_generation"], "strategy": answer["strategy"],
-                    "total": answer["total"],
-            "labels": answer["query"],
+            responses.push(json!({
+                    "model": response["model"], "generation": response["index_generation"], "strategy": response["strategy"],
+                    "total": response["total"],
+            "labels": response["query"],
             "results": results.iter().map(brief).collect::<Vec<_>>(),
                 }));
         }
-        answers
+        responses
     }
 
     async fn image(&self, id: &str) -> (u16, Vec<u8>) {
-        let answer = self.http.get(format!("{}/v1/items/{id}/image", self.base)).send().await.expect("an answer");
-        (answer.status().as_u16(), answer.bytes().await.expect("bytes").to_vec())
+        let response = self.http.get(format!("{}/v1/items/{id}/image", self.base)).send().await.expect("a response");
+        (response.status().as_u16(), response.bytes().await.expect("bytes").to_vec())
     }
 }
 
@@ -231,9 +231,9 @@ impl Load {
             while !stop.load(Ordering::Relaxed) {
                 let n = asked.fetch_add(1, Ordering::Relaxed);
                 let body = json!({"query": format!("tile number {n}"), "limit": 5, "target": "any"});
-                let (status, answer) = service.ask(Method::POST, "/v1/search/text", Some(body)).await;
+                let (status, response) = service.ask(Method::POST, "/v1/search/text", Some(body)).await;
                 if status != 200 {
-                    failures.lock().expect("a list").push(format!("{status}: {answer}"));
+                    failures.lock().expect("a list").push(format!("{status}: {response}"));
                 }
             }
         }));
@@ -277,7 +277,7 @@ fn names(folder: &Path) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn backup_under_load_holds_every_acknowledged_item_and_answers_like_the_original() {
+async fn backup_under_load_holds_every_acknowledged_item_and_responseslike_the_original() {
     let Some((data, server)) = with_graph().await else { return };
     let service = Service::of(&server);
     let elsewhere = tempfile::tempdir().expect("a folder");
@@ -338,12 +338,13 @@ async fn backup_under_load_holds_every_acknowledged_item_and_answers_like_the_or
     assert!(output.status.success(), "{}", combined_output(&output));
     let restored = Server::start(&at_rest).await;
     let there = Service::of(&restored);
-    let (here, there) = (service.answers().await, there.answers().await);
+    let (here, there) = (service.run_queries().await, there.run_queries().await);
     for (n, (here, there)) in here.iter().zip(&there).enumerate() {
         assert_eq!(here, there, "query {n}");
     }
-    let walked =
-        here.iter().filter(|answer| answer["strategy"] == "graph+delta" || answer["strategy"] == "graph_and_delta");
+    let walked = here
+        .iter()
+        .filter(|response| response["strategy"] == "graph+delta" || response["strategy"] == "graph_and_delta");
     assert!(walked.count() > 20, "{}", here[2]);
     assert_eq!(names(elsewhere.path()), ["at rest", "from load"], "nothing unfinished is left");
 
@@ -495,8 +496,8 @@ async fn restore_refuses_altered_archives_and_leaves_nothing() {
             .header("authorization", format!("Bearer {key}"))
     };
     let key = key.lines().find(|line| line.starts_with("dpt_")).expect("a key");
-    assert_eq!(ask(key).send().await.expect("an answer").status(), 200);
-    assert_eq!(ask("dpt_0_0").send().await.expect("an answer").status(), 401);
+    assert_eq!(ask(key).send().await.expect("a response").status(), 200);
+    assert_eq!(ask("dpt_0_0").send().await.expect("a response").status(), 401);
 }
 
 /// A file so long that a backup works on it for a while; it takes no room.
@@ -597,7 +598,7 @@ async fn compaction_deletes_unreferenced_files_and_changes_no_answer() {
         fs::write(data.path().join(leftover).join("LOCK"), "").expect("a file");
     }
     service.quiet().await;
-    let answers = service.answers().await;
+    let responses = service.run_queries().await;
     const ORPHANS: &str = "select count(*) from features where hash not in (select content_hash from items where \
         content_hash is not null)
                            and hash not in (select text_hash from captions)";
@@ -624,7 +625,7 @@ async fn compaction_deletes_unreferenced_files_and_changes_no_answer() {
     assert_eq!(count(data.path(), ORPHANS).await, 0);
     assert_eq!((images(), thumbnails()), (40, thumbnails_before - 40));
     assert_eq!(count(data.path(), "select freelist_count from pragma_freelist_count").await, 0);
-    assert_eq!(service.answers().await, answers);
+    assert_eq!(service.run_queries().await, responses);
     for n in 0..40 {
         assert_eq!(service.image(&format!("kept-{n}")).await, (200, picture(5_000 + n)));
     }

@@ -383,8 +383,8 @@ impl Browser {
     /// Waits until a script returns `true`.
     pub(crate) async fn until(&self, what: &str, script: &str) {
         wait_for(what, PATIENCE, async || {
-            let answer = self.client.execute(script, vec![]).await.expect("the script runs");
-            (answer == true).then_some(())
+            let response = self.client.execute(script, vec![]).await.expect("the script runs");
+            (response == true).then_some(())
         })
         .await;
     }
@@ -393,17 +393,17 @@ impl Browser {
     pub(crate) async fn save_first_result(&self) -> tempfile::NamedTempFile {
         let script = "return document.querySelector('[data-testid=picture-result] img').src";
         let source = self.client.execute(script, vec![]).await.expect("the script runs");
-        let answer = reqwest::get(source.as_str().expect("an address")).await.expect("the thumbnail comes");
+        let response = reqwest::get(source.as_str().expect("an address")).await.expect("the thumbnail comes");
         let file = tempfile::Builder::new().suffix(".jpg").tempfile().expect("a file");
-        std::fs::write(file.path(), answer.bytes().await.expect("bytes")).expect("the file is written");
+        std::fs::write(file.path(), response.bytes().await.expect("bytes")).expect("the file is written");
         file
     }
 
     /// A command of chromedriver that is not part of WebDriver, and its value.
     pub(crate) async fn extension(&self, command: &str, body: Value) -> Value {
         let request = reqwest::Client::new().post(format!("{}/{command}", self.session)).json(&body);
-        let answer: Value = request.send().await.expect("an answer").json().await.expect("JSON");
-        assert!(answer["value"]["error"].is_null(), "{command} was refused: {answer}");
-        answer["value"].clone()
+        let response: Value = request.send().await.expect("a response").json().await.expect("JSON");
+        assert!(response["value"]["error"].is_null(), "{command} was refused: {response}");
+        response["value"].clone()
     }
 }

@@ -92,8 +92,8 @@ impl Service {
         let client = Client::builder().default_headers(headers).build().expect("a client");
         let service = Self { server, client, root: root.to_owned() };
         let ready = wait_for("readiness", Duration::from_secs(60), async || {
-            let answer = service.client.get(service.url("/readyz")).send().await.ok()?;
-            answer.status().is_success().then_some(answer)
+            let response = service.client.get(service.url("/readyz")).send().await.ok()?;
+            response.status().is_success().then_some(response)
         });
         let ready: Value = ready.await.json().await.expect("JSON");
         assert_eq!(ready["status"], "ready", "{ready}");
@@ -134,7 +134,7 @@ impl Service {
         let mut differences = Vec::new();
         for query in queries.as_array().expect("queries") {
             let (path, method) = (query["path"].as_str().expect("a path"), query["method"].as_str().expect("a method"));
-            let answer = match query["picture"].as_str() {
+            let response = match query["picture"].as_str() {
                 Some(picture) => {
                     let picture = fs::read(self.root.join(picture)).expect("a picture");
                     let post = self.client.post(self.url(path)).header(header::CONTENT_TYPE, "image/png");
@@ -147,7 +147,7 @@ impl Service {
                 // The program's own.
                 expected.as_object_mut().expect("an object").remove("version");
             }
-            compare(query["name"].as_str().expect("a name"), &expected, &answer, &mut differences);
+            compare(query["name"].as_str().expect("a name"), &expected, &response, &mut differences);
         }
         assert!(differences.is_empty(), "{} differences:\n{}", differences.len(), differences.join("\n"));
     }
@@ -169,16 +169,16 @@ impl Service {
     }
 
     async fn bytes(&self, path: &str) -> Vec<u8> {
-        let answer = self.client.get(self.url(path)).send().await.expect("an answer");
-        assert!(answer.status().is_success(), "{path}: {}", answer.status());
-        answer.bytes().await.expect("a body").to_vec()
+        let response = self.client.get(self.url(path)).send().await.expect("a response");
+        assert!(response.status().is_success(), "{path}: {}", response.status());
+        response.bytes().await.expect("a body").to_vec()
     }
 }
 
 async fn json_of(request: reqwest::RequestBuilder) -> Value {
-    let answer = request.send().await.expect("an answer");
-    let (status, address) = (answer.status(), answer.url().clone());
-    let text = answer.text().await.expect("a body");
+    let response = request.send().await.expect("a response");
+    let (status, address) = (response.status(), response.url().clone());
+    let text = response.text().await.expect("a body");
     assert!(status.is_success(), "{address}: {status} {text}");
     serde_json::from_str(&text).expect("JSON")
 }
@@ -218,8 +218,8 @@ async fn old_data_folder_answers_as_before_and_goes_back_to_its_model_before() {
 
     // A key that was revoked stays so.
     let revoked = recorded["revoked_key"].as_str().expect("a key");
-    let answer = Client::new().get(service.url("/v1/tasks")).bearer_auth(revoked).send().await.expect("an answer");
-    assert_eq!(answer.status(), 401);
+    let response = Client::new().get(service.url("/v1/tasks")).bearer_auth(revoked).send().await.expect("a response");
+    assert_eq!(response.status(), 401);
 
     // The graph on disk is whole, and walks through it find what scans do.
     let check = succeed(bare(root).args(["index", "check"]));
@@ -250,8 +250,8 @@ async fn old_data_folder_takes_changes_and_trains_by_old_settings() {
     let item = json!({"id": "new", "captions": ["a caption from after the update"], "labels": ["notes"]});
     service.ask("POST", "/v1/items", Some(&item)).await;
     let query = json!({"query": "a caption from after the update", "target": "text", "hybrid": true});
-    let answer = service.ask("POST", "/v1/search/text", Some(&query)).await;
-    assert_eq!(answer["results"][0]["id"], "new", "{answer}");
+    let response = service.ask("POST", "/v1/search/text", Some(&query)).await;
+    assert_eq!(response["results"][0]["id"], "new", "{response}");
 
     let course = json!({"hidden": 6, "dims": 10, "batch": 24, "max_epochs": 2});
     let settings = json!({"seed": 4, "class": {"course": course}, "pair": {"keep": 0.5, "course": course}});

@@ -21,7 +21,7 @@ const OF_A_CHILD: usize = 20;
 const QUERY: &str = "a bird on a branch";
 
 /// What a child says of one damaged folder: ids and scores of the answer, and whether the index was used.
-async fn answer(data: &Path) -> String {
+async fn response(data: &Path) -> String {
     use diptych::{
         collection::{Collection, Encoders},
         config::Limits,
@@ -41,9 +41,9 @@ async fn answer(data: &Path) -> String {
     let engine = Engine::new(collection, encoders.clone(), Limits::default()).expect("threads");
     let (_, due) = engine.serving().open().await.expect("it opens, whatever is on disk");
     let query = Query { exact: true, ..Query::text(QUERY, Target::Image, 10) };
-    let answer = engine.queries().search(query).await.expect("it answers, whatever is on disk");
+    let response = engine.queries().search(query).await.expect("it answers, whatever is on disk");
     catalog.close().await;
-    let found: Vec<_> = answer.results.iter().map(|r| json!([r.item.id, (r.score * 1e4).round()])).collect();
+    let found: Vec<_> = response.results.iter().map(|r| json!([r.item.id, (r.score * 1e4).round()])).collect();
     json!({ "found": found, "index": if due { "scanned" } else { "opened" } }).to_string()
 }
 
@@ -52,7 +52,7 @@ async fn answer(data: &Path) -> String {
 async fn child() {
     let Ok(folders) = std::env::var("DIPTYCH_DAMAGED") else { return };
     for folder in folders.split(':') {
-        println!("ANSWER {}", answer(Path::new(folder)).await);
+        println!("ANSWER {}", response(Path::new(folder)).await);
     }
 }
 
@@ -70,7 +70,7 @@ fn ask(folders: &[PathBuf]) -> Vec<String> {
         output.status,
         String::from_utf8_lossy(&output.stderr)
     );
-    said.lines().filter_map(|l| l.split_once("ANSWER ").map(|(_, answer)| answer.to_owned())).collect()
+    said.lines().filter_map(|l| l.split_once("ANSWER ").map(|(_, response)| response.to_owned())).collect()
 }
 
 /// One way to damage a file, for better or worse.
@@ -158,11 +158,11 @@ fn corrupt_index_neither_crashes_nor_answers() {
                 (copy, what)
             })
             .collect();
-        let answers = ask(&copies.iter().map(|(copy, _)| copy.path().to_owned()).collect::<Vec<_>>());
-        assert_eq!(answers.len(), copies.len());
-        for (answer, (_, what)) in answers.iter().zip(&copies) {
-            assert_eq!(answer.replace("scanned", "opened"), *truth, "{what}");
-            scanned += usize::from(answer.contains("scanned"));
+        let responses = ask(&copies.iter().map(|(copy, _)| copy.path().to_owned()).collect::<Vec<_>>());
+        assert_eq!(responses.len(), copies.len());
+        for (response, (_, what)) in responses.iter().zip(&copies) {
+            assert_eq!(response.replace("scanned", "opened"), *truth, "{what}");
+            scanned += usize::from(response.contains("scanned"));
         }
     }
     // A file that was replaced by itself is whole; nothing else is.

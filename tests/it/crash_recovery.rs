@@ -108,7 +108,7 @@ async fn service_killed_during_reindex_starts_again() {
     let client = reqwest::Client::new();
     for round in 0..3 {
         let server = Server::start(data.path()).await;
-        let accepted = client.post(format!("{}/v1/admin/reindex", server.base)).send().await.expect("an answer");
+        let accepted = client.post(format!("{}/v1/admin/reindex", server.base)).send().await.expect("a response");
         assert_eq!(accepted.status(), 202);
         let task: Value = accepted.json().await.expect("JSON");
         server.kill();
@@ -125,9 +125,9 @@ async fn service_killed_during_reindex_starts_again() {
         let status = task["status"].as_str().expect("a status");
         assert!(["interrupted", "succeeded"].contains(&status), "round {round}: {task}");
         let body = json!({"query": "a tree", "limit": 3});
-        let answer =
-            client.post(format!("{}/v1/search/text", server.base)).json(&body).send().await.expect("an answer");
-        let answer: Value = answer.json().await.expect("JSON");
-        assert_eq!(answer["results"].as_array().map(Vec::len), Some(3), "round {round}: {answer}");
+        let response =
+            client.post(format!("{}/v1/search/text", server.base)).json(&body).send().await.expect("a response");
+        let response: Value = response.json().await.expect("JSON");
+        assert_eq!(response["results"].as_array().map(Vec::len), Some(3), "round {round}: {response}");
     }
 }

@@ -21,11 +21,11 @@ static HEARD: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
 /// An answer's problem, checked for what all problems have.
 pub(crate) async fn problem(request: RequestBuilder, status: u16, code: &str) -> Value {
-    let answer = request.send().await.expect("an answer");
-    let found = answer.status().as_u16();
-    let mime = answer.headers()["content-type"].to_str().expect("text").to_owned();
-    let id = answer.headers()["x-request-id"].to_str().expect("text").to_owned();
-    let body: Value = answer.json().await.expect("JSON");
+    let response = request.send().await.expect("a response");
+    let found = response.status().as_u16();
+    let mime = response.headers()["content-type"].to_str().expect("text").to_owned();
+    let id = response.headers()["x-request-id"].to_str().expect("text").to_owned();
+    let body: Value = response.json().await.expect("JSON");
     assert_eq!(
         (found, mime.as_str(), body["code"].as_str()),
         (status, "application/problem+json", Some(code)),
@@ -65,14 +65,14 @@ async fn what_an_owner_asks_wrongly() {
     let at = |method: Method, path: &str| client.request(method, format!("{}{path}", server.base));
     let item = json!({"id": "a", "captions": ["a door"]});
     let picture = json!({"id": "disc", "captions": []});
-    assert_eq!(at(Method::POST, "/v1/items").json(&item).send().await.expect("an answer").status(), 201);
+    assert_eq!(at(Method::POST, "/v1/items").json(&item).send().await.expect("a response").status(), 201);
     problem(at(Method::POST, "/v1/items").json(&item), 409, "item_exists").await;
     problem(at(Method::POST, "/v1/items").json(&picture), 422, "invalid_item").await;
     problem(at(Method::PATCH, "/v1/items/a").json(&json!({})).header("if-match", "\"x\""), 412, "precondition_failed")
         .await;
     problem(at(Method::POST, "/v1/items/batch").body("\n"), 422, "invalid_batch").await;
     let once = |body: &Value| at(Method::POST, "/v1/items").header("idempotency-key", "k").json(body);
-    assert_eq!(once(&json!({"captions": ["b"]})).send().await.expect("an answer").status(), 201);
+    assert_eq!(once(&json!({"captions": ["b"]})).send().await.expect("a response").status(), 201);
     problem(once(&json!({"captions": ["c"]})), 422, "idempotency_key_reused").await;
     // Two at once: a picture takes long enough for the second one to come while the first is at work.
     let slow = json!({"image_base64": STANDARD.encode(drawn_picture())}).to_string();
@@ -85,16 +85,16 @@ async fn what_an_owner_asks_wrongly() {
     })
     .await;
     problem(long(), 409, "idempotency_in_progress").await;
-    assert_eq!(first.await.expect("it ends").expect("an answer").status(), 200);
+    assert_eq!(first.await.expect("it ends").expect("a response").status(), 200);
 
     let settings = json!({"settings": {"colour": 1}});
     problem(at(Method::POST, "/v1/admin/train").json(&settings), 422, "invalid_settings").await;
-    let training = at(Method::POST, "/v1/admin/train").send().await.expect("an answer");
+    let training = at(Method::POST, "/v1/admin/train").send().await.expect("a response");
     let training: Value = training.json().await.expect("JSON");
     problem(at(Method::POST, "/v1/admin/train"), 409, "task_at_work").await;
     let cancel = format!("/v1/tasks/{}/cancel", training["id"]);
-    assert_eq!(at(Method::POST, &cancel).send().await.expect("an answer").status(), 200);
-    let ended = at(Method::GET, &format!("/v1/tasks/{}?wait=25", training["id"])).send().await.expect("an answer");
+    assert_eq!(at(Method::POST, &cancel).send().await.expect("a response").status(), 200);
+    let ended = at(Method::GET, &format!("/v1/tasks/{}?wait=25", training["id"])).send().await.expect("a response");
     assert_eq!(ended.json::<Value>().await.expect("JSON")["status"], "cancelled");
     problem(at(Method::POST, &cancel), 409, "task_ended").await;
     problem(at(Method::POST, "/v1/models/m-none/activate"), 404, "model_not_found").await;
@@ -102,7 +102,7 @@ async fn what_an_owner_asks_wrongly() {
 
     let keys = |body: Value| at(Method::POST, "/v1/admin/keys").json(&body);
     problem(keys(json!({"scopes": []})), 422, "invalid_key_request").await;
-    let made: Value = keys(json!({"scopes": ["search"]})).send().await.expect("an answer").json().await.expect("JSON");
+    let made: Value = keys(json!({"scopes": ["search"]})).send().await.expect("a response").json().await.expect("JSON");
     problem(at(Method::GET, "/v1/labels"), 401, "missing_key").await;
     problem(at(Method::GET, "/v1/labels").bearer_auth("dpt_1_2"), 401, "invalid_key").await;
     let key = made["key"].as_str().expect("a key");
@@ -134,11 +134,11 @@ async fn what_breaks(collection: &std::path::Path) {
     problem(picture("?timeout_ms=1"), 504, "timeout").await;
     let many = futures_util::future::join_all((0..300).map(|_| picture("").send())).await;
     let mut refused = None;
-    for answer in many {
-        let answer = answer.expect("an answer");
-        match answer.status().as_u16() {
+    for response in many {
+        let response = response.expect("a response");
+        match response.status().as_u16() {
             200 => (),
-            503 => refused = Some(answer),
+            503 => refused = Some(response),
             other => panic!("{other}"),
         }
     }
@@ -149,7 +149,7 @@ async fn what_breaks(collection: &std::path::Path) {
     let form = reqwest::multipart::Form::new()
         .part("image", reqwest::multipart::Part::bytes(drawn_picture()))
         .text("item", r#"{"id": "disc"}"#);
-    let made = client.post(format!("{}/v1/items", server.base)).multipart(form).send().await.expect("an answer");
+    let made = client.post(format!("{}/v1/items", server.base)).multipart(form).send().await.expect("a response");
     assert_eq!(made.status(), 201);
     let path: String = query_scalar(data.path(), "select image_path from items where id = 'disc'").await;
     std::fs::remove_file(path).expect("it is there");
@@ -161,7 +161,7 @@ async fn what_breaks(collection: &std::path::Path) {
     assert!(!inside.to_string().contains("item_labels"), "{inside}");
     let log = std::fs::read_to_string(data.path().join("serve.log")).expect("a log");
     assert!(log.contains("item_labels"), "{log}");
-    assert!(client.get(format!("{}/healthz", server.base)).send().await.expect("an answer").status().is_success());
+    assert!(client.get(format!("{}/healthz", server.base)).send().await.expect("a response").status().is_success());
 }
 
 /// A head that is too large, a body that does not come, and a service that ends meanwhile.
@@ -175,11 +175,11 @@ async fn who_is_slow(collection: &std::path::Path) {
     at_work(&server.base).await;
     server.request_shutdown();
     wait_for("draining", Duration::from_secs(2), async || {
-        at("/readyz").send().await.is_ok_and(|answer| answer.status() == 503).then_some(())
+        at("/readyz").send().await.is_ok_and(|response| response.status() == 503).then_some(())
     })
     .await;
     problem(at("/v1/labels"), 503, "draining").await;
-    let said = waiting.answer().await;
+    let said = waiting.read_response().await;
     assert!(said.starts_with("HTTP/1.1 408 ") && said.contains("\"body_too_slow\""), "{said}");
     HEARD.lock().unwrap_or_else(PoisonError::into_inner).insert("body_too_slow".into());
     assert!(server.wait().success());
@@ -286,8 +286,8 @@ async fn every_bad_request_gets_its_problem() {
     let foreign = at(Method::POST, "/v1/admin/reindex").header("origin", "http://elsewhere.example");
     problem(foreign, 403, "foreign_origin").await;
 
-    let answer = words(r#"{"query": "still here"}"#).send().await.expect("an answer");
-    assert!(answer.status().is_success());
+    let response = words(r#"{"query": "still here"}"#).send().await.expect("a response");
+    assert!(response.status().is_success());
 }
 
 /// A PNG of 30 000 × 30 000 pixels in a few bytes: a header that promises them.

@@ -76,7 +76,7 @@ async fn check_output(printed: &str, id: &str, server: &Server) {
         if at < 3 {
             let address = rest.rsplit(' ').next().expect("an address");
             assert!(address.starts_with(&server.base), "{line}");
-            assert_eq!(reqwest::get(address).await.expect("an answer").status(), 200, "{line}");
+            assert_eq!(reqwest::get(address).await.expect("a response").status(), 200, "{line}");
         }
     }
     assert_eq!(lines[6], id);
@@ -84,7 +84,7 @@ async fn check_output(printed: &str, id: &str, server: &Server) {
 }
 
 async fn check_item(id: &str, server: &Server) {
-    let item = reqwest::get(format!("{}/v1/items/{id}", server.base)).await.expect("an answer");
+    let item = reqwest::get(format!("{}/v1/items/{id}", server.base)).await.expect("a response");
     let item: Value = item.json().await.expect("JSON");
     assert_eq!(
         (&item["captions"][0], &item["labels"][0], &item["width"]),
@@ -99,12 +99,12 @@ async fn client_in_shell_searches_and_creates_an_item() {
     }
     let Some((server, _data, folder)) = service().await else { return };
     let printed = run(Path::new("sh"), "client.sh", &server, folder.path());
-    let answers: Vec<Value> =
+    let responses: Vec<Value> =
         serde_json::Deserializer::from_str(&printed).into_iter().collect::<Result<_, _>>().expect("three times JSON");
-    let [words, picture, item] = answers.as_slice() else { panic!("{printed}") };
-    for (answer, kind) in [(words, "image"), (picture, "text")] {
-        let results = answer["results"].as_array().expect("results");
-        assert!(results.len() == 3 && results.iter().all(|result| result["kind"] == kind), "{answer}");
+    let [words, picture, item] = responses.as_slice() else { panic!("{printed}") };
+    for (response, kind) in [(words, "image"), (picture, "text")] {
+        let results = response["results"].as_array().expect("results");
+        assert!(results.len() == 3 && results.iter().all(|result| result["kind"] == kind), "{response}");
     }
     assert_eq!(item["id"], "from-curl");
     check_item("from-curl", &server).await;

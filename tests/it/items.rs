@@ -23,19 +23,19 @@ impl Service<'_> {
             Some(tag) => request.header("if-match", tag),
             None => request,
         };
-        request.send().await.expect("an answer")
+        request.send().await.expect("a response")
     }
 
     async fn json(&self, method: Method, path: &str, body: Option<Value>) -> (u16, Value) {
-        let answer = self.send(method, path, body, None).await;
-        (answer.status().as_u16(), answer.json().await.unwrap_or(Value::Null))
+        let response = self.send(method, path, body, None).await;
+        (response.status().as_u16(), response.json().await.unwrap_or(Value::Null))
     }
 
     async fn batch(&self, lines: &str) -> (u16, Value) {
         let post =
             Client::new().post(format!("{}/v1/items/batch", self.0)).header("content-type", "application/x-ndjson");
-        let answer = post.body(lines.to_owned()).send().await.expect("an answer");
-        (answer.status().as_u16(), answer.json().await.expect("JSON"))
+        let response = post.body(lines.to_owned()).send().await.expect("a response");
+        (response.status().as_u16(), response.json().await.expect("JSON"))
     }
 
     /// The caption that words find first among an item's.
@@ -46,8 +46,8 @@ impl Service<'_> {
     }
 }
 
-fn tag(answer: &Response) -> String {
-    answer.headers()["etag"].to_str().expect("text").to_owned()
+fn tag(response: &Response) -> String {
+    response.headers()["etag"].to_str().expect("text").to_owned()
 }
 
 #[tokio::test]
@@ -60,13 +60,14 @@ async fn item_is_patched_only_if_its_etag_matches() {
     let meta = json!({"year": 1990, "by": "me", "place": {"town": "Jena", "country": "DE"}});
     let item = json!({"id": "disc", "captions": ["a red disc"], "labels": ["discs"], "meta": meta});
     let form = reqwest::multipart::Form::new().part("image", image).text("item", item.to_string());
-    let made = Client::new().post(format!("{}/v1/items", server.base)).multipart(form).send().await.expect("an answer");
+    let made =
+        Client::new().post(format!("{}/v1/items", server.base)).multipart(form).send().await.expect("a response");
     assert_eq!(made.status(), 201);
     let first = tag(&made);
     let seen = service.send(Method::GET, "/v1/items/disc", None, None).await;
     assert_eq!(tag(&seen), first);
     let again = Client::new().get(format!("{}/v1/items/disc", server.base)).header("if-none-match", &first);
-    assert_eq!(again.send().await.expect("an answer").status(), 304);
+    assert_eq!(again.send().await.expect("a response").status(), 304);
 
     let change = json!({"captions": ["a crimson circle"], "meta": {"year": null, "place": {"town": "Weimar"}}});
     let changed = service.send(Method::PATCH, "/v1/items/disc", Some(change), Some(&first)).await;
@@ -169,9 +170,9 @@ async fn idempotent_request_runs_once() {
     let server = Server::start(data.path()).await;
     let post = async |server: &Server, path: &str, key: &str, body: Value| {
         let request = Client::new().post(format!("{}{path}", server.base)).header("idempotency-key", key);
-        let answer = request.json(&body).send().await.expect("an answer");
-        let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
-        (status, headers, answer.json::<Value>().await.expect("JSON"))
+        let response = request.json(&body).send().await.expect("a response");
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        (status, headers, response.json::<Value>().await.expect("JSON"))
     };
     let item = |text: &str| json!({"captions": [text]});
     let count = async |server: &Server| {

@@ -53,7 +53,7 @@ async fn limits_refuse_and_say_what_is_allowed() {
     let picture = |bytes: Vec<u8>| post("/v1/search/image").header("content-type", "image/bmp").body(bytes);
 
     let info: Value =
-        client.get(format!("{}/v1/info", server.base)).send().await.expect("an answer").json().await.expect("JSON");
+        client.get(format!("{}/v1/info", server.base)).send().await.expect("a response").json().await.expect("JSON");
     let limits = json!({
         "text_chars": 50, "results": 5, "terms": 2, "queue": 64, "picture_bytes": 65536, "picture_pixels": 64_000_000,
         "picture_side": 100, "body_bytes": 4096, "upload_bytes": 1 << 20, "head_bytes": 2048, "headers": 20, "batch": 3,
@@ -63,11 +63,11 @@ async fn limits_refuse_and_say_what_is_allowed() {
     assert_eq!(info["limits"], limits);
 
     let long = |chars: usize| json!({"query": "a".repeat(chars)});
-    assert_eq!(words(long(50)).send().await.expect("an answer").status(), 200);
+    assert_eq!(words(long(50)).send().await.expect("a response").status(), 200);
     refused(words(long(51)), 422, "invalid_query", "50 characters").await;
     refused(words(long(5000)), 413, "body_too_large", "at most 4096").await;
     refused(words(json!({"query": "x", "limit": 6})), 422, "invalid_query", "1 to 5").await;
-    assert_eq!(picture(black(90, 90)).send().await.expect("an answer").status(), 200);
+    assert_eq!(picture(black(90, 90)).send().await.expect("a response").status(), 200);
     refused(picture(black(150, 150)), 413, "body_too_large", "at most 65536").await;
     refused(picture(black(101, 9)), 422, "image_decode_failed", "100").await;
     let term = json!({"text": "x"});
@@ -75,7 +75,7 @@ async fn limits_refuse_and_say_what_is_allowed() {
     let inputs = json!({"inputs": vec![term; 6]});
     refused(post("/v1/embed").json(&inputs), 422, "invalid_query", "the maximum is 5").await;
     let line = json!({"id": "a", "captions": ["b"]}).to_string() + "\n";
-    let task = post("/v1/items/batch").body(line.repeat(4)).send().await.expect("an answer");
+    let task = post("/v1/items/batch").body(line.repeat(4)).send().await.expect("a response");
     assert_eq!(task.status(), 202, "more than a client should wait for is a task");
     let condition = json!({"key": "id", "match": {"value": "x"}});
     let deep = json!({"must": [{"must": [{"must": [condition]}]}]});
@@ -92,7 +92,7 @@ async fn limits_refuse_and_say_what_is_allowed() {
     refused(crowded, 431, "head_too_large", "at most 20").await;
     // Too long to be looked at: cut off, with the bare status.
     let flood = words(json!({"query": "x"})).header("x-padding", "p".repeat(200_000)).send().await;
-    assert!(flood.is_err() || flood.is_ok_and(|answer| answer.status() == 431));
+    assert!(flood.is_err() || flood.is_ok_and(|response| response.status() == 431));
 
     // Announced alone: refused before a byte of it comes.
     let mut line = Line::open(&server.base).await;
@@ -100,8 +100,8 @@ async fn limits_refuse_and_say_what_is_allowed() {
         "POST /v1/search/image HTTP/1.1\r\nhost: x\r\ncontent-type: image/png\r\ncontent-length: 10000000000\r\n\r\n",
     )
     .await;
-    let answer = line.answer().await;
-    assert!(answer.contains("413") && answer.contains("10000000000 bytes; at most 65536"), "{answer}");
+    let response = line.read_response().await;
+    assert!(response.contains("413") && response.contains("10000000000 bytes; at most 65536"), "{response}");
     // Not announced: refused as soon as it is too long.
     let mut line = Line::open(&server.base).await;
     line.send(
@@ -112,8 +112,8 @@ async fn limits_refuse_and_say_what_is_allowed() {
         line.send(&format!("8000\r\n{}\r\n", "x".repeat(0x8000))).await;
     }
     line.send("0\r\n\r\n").await;
-    let answer = line.answer().await;
-    assert!(answer.contains("413") && answer.contains("body_too_large"), "{answer}");
+    let response = line.read_response().await;
+    assert!(response.contains("413") && response.contains("body_too_large"), "{response}");
 }
 
 #[tokio::test]
@@ -123,29 +123,29 @@ async fn only_listed_origins_are_allowed_and_metrics_can_need_a_key() {
     let server = Server::start_with(data.path(), FLAGS).await;
     let client = Client::new();
     let search = format!("{}/v1/search/text", server.base);
-    let allowed = |answer: &Response| {
-        answer.headers().get("access-control-allow-origin").map(|v| v.to_str().expect("text").to_owned())
+    let allowed = |response: &Response| {
+        response.headers().get("access-control-allow-origin").map(|v| v.to_str().expect("text").to_owned())
     };
     for (origin, listed) in [("https://two.example", true), ("https://three.example", false)] {
         let ask = client.request(reqwest::Method::OPTIONS, &search).header("origin", origin);
         let ask = ask
             .header("access-control-request-method", "POST")
             .header("access-control-request-headers", "authorization");
-        let answer = ask.send().await.expect("an answer");
-        assert_eq!(allowed(&answer), listed.then(|| origin.to_owned()));
-        let answer = client.post(&search).header("origin", origin).json(&json!({"query": "a bird"})).send().await;
-        let answer = answer.expect("an answer");
-        assert_eq!(answer.status().as_u16(), if listed { 200 } else { 403 });
-        assert_eq!(allowed(&answer), listed.then(|| origin.to_owned()));
+        let response = ask.send().await.expect("a response");
+        assert_eq!(allowed(&response), listed.then(|| origin.to_owned()));
+        let response = client.post(&search).header("origin", origin).json(&json!({"query": "a bird"})).send().await;
+        let response = response.expect("a response");
+        assert_eq!(response.status().as_u16(), if listed { 200 } else { 403 });
+        assert_eq!(allowed(&response), listed.then(|| origin.to_owned()));
         // A page may read why it was refused.
-        let answer = client.post(&search).header("origin", origin).body("{").send().await.expect("an answer");
-        assert_eq!(allowed(&answer), listed.then(|| origin.to_owned()));
+        let response = client.post(&search).header("origin", origin).body("{").send().await.expect("a response");
+        assert_eq!(allowed(&response), listed.then(|| origin.to_owned()));
     }
 
     let key = succeed(diptych(data.path()).args(["key", "create", "--scope", "admin", "--scope", "search"]));
     let key = key.lines().find(|line| line.starts_with("dpt_")).expect("a key").trim().to_owned();
     let metrics = format!("{}/metrics", server.base);
     problem(client.get(&metrics), 401, "missing_key").await;
-    assert_eq!(client.get(&metrics).bearer_auth(&key).send().await.expect("an answer").status(), 200);
-    assert_eq!(client.get(format!("{}/readyz", server.base)).send().await.expect("an answer").status(), 200);
+    assert_eq!(client.get(&metrics).bearer_auth(&key).send().await.expect("a response").status(), 200);
+    assert_eq!(client.get(format!("{}/readyz", server.base)).send().await.expect("a response").status(), 200);
 }

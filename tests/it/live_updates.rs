@@ -41,9 +41,9 @@ impl Client<'_> {
     /// Ids of the pictures that are like a picture, the best first.
     async fn like(&self, seed: u32, limit: usize) -> Vec<String> {
         let post = self.http.post(self.url(&format!("/v1/search/image?target=image&limit={limit}")));
-        let answer = post.header("content-type", "image/png").body(picture(seed)).send().await.expect("an answer");
-        let answer: Value = answer.json().await.expect("JSON");
-        let results = answer["results"].as_array().unwrap_or_else(|| panic!("no results: {answer}"));
+        let response = post.header("content-type", "image/png").body(picture(seed)).send().await.expect("a response");
+        let response: Value = response.json().await.expect("JSON");
+        let results = response["results"].as_array().unwrap_or_else(|| panic!("no results: {response}"));
         results.iter().map(|r| r["id"].as_str().expect("an id").to_owned()).collect()
     }
 
@@ -51,15 +51,15 @@ impl Client<'_> {
     async fn finds(&self, id: &str, seed: u32) -> bool {
         let params = json!({"target": "image", "filter": {"must": [{"key": "label", "match": {"any": [id]}}]}});
         let form = Form::new().part("image", Part::bytes(picture(seed))).text("params", params.to_string());
-        let post = self.http.post(self.url("/v1/search/image")).multipart(form).send().await.expect("an answer");
-        let answer: Value = post.json().await.expect("JSON");
-        let results = answer["results"].as_array().unwrap_or_else(|| panic!("no results: {answer}"));
+        let post = self.http.post(self.url("/v1/search/image")).multipart(form).send().await.expect("a response");
+        let response: Value = post.json().await.expect("JSON");
+        let results = response["results"].as_array().unwrap_or_else(|| panic!("no results: {response}"));
         results.len() == 1 && results[0]["id"] == id && results[0]["score"].as_f64().is_some_and(|s| s > 0.999)
     }
 
     async fn words(&self, body: Value) -> Value {
-        let answer = self.http.post(self.url("/v1/search/text")).json(&body).send().await.expect("an answer");
-        answer.json().await.expect("JSON")
+        let response = self.http.post(self.url("/v1/search/text")).json(&body).send().await.expect("a response");
+        response.json().await.expect("JSON")
     }
 }
 
@@ -74,7 +74,7 @@ async fn next_query_finds_new_items_and_no_deleted_ones() {
         "item",
         json!({"id": "a/tile", "captions": ["a tile"], "labels": ["tiles"], "meta": {"n": 1}}).to_string(),
     );
-    let made = client.http.post(client.url("/v1/items")).multipart(form).send().await.expect("an answer");
+    let made = client.http.post(client.url("/v1/items")).multipart(form).send().await.expect("a response");
     assert_eq!(
         (made.status().as_u16(), &made.headers()["location"]),
         (201, &"/v1/items/a%2Ftile".parse().expect("a header"))
@@ -86,16 +86,16 @@ async fn next_query_finds_new_items_and_no_deleted_ones() {
         "{made}"
     );
     assert_eq!(client.like(1, 1).await, ["a/tile"]);
-    let thumbnail = client.http.get(client.url("/v1/items/a%2Ftile/thumbnail")).send().await.expect("an answer");
+    let thumbnail = client.http.get(client.url("/v1/items/a%2Ftile/thumbnail")).send().await.expect("a response");
     assert_eq!(thumbnail.status(), 200);
 
     let again =
         client.http.post(client.url("/v1/items")).json(&json!({"id": "a/tile", "captions": ["x"]})).send().await;
-    let again: Value = again.expect("an answer").json().await.expect("JSON");
+    let again: Value = again.expect("a response").json().await.expect("JSON");
     assert_eq!((&again["status"], &again["code"]), (&json!(409), &json!("item_exists")));
 
     // Another picture under the same id takes the place of the first.
-    let replaced = client.put("a%2Ftile", 2).await.expect("an answer");
+    let replaced = client.put("a%2Ftile", 2).await.expect("a response");
     assert_eq!(replaced.status(), 200);
     assert_eq!(client.like(2, 1).await, ["a/tile"]);
     let words = client.words(json!({"query": "tile number 2", "target": "text", "limit": 1})).await;
@@ -108,10 +108,10 @@ async fn next_query_finds_new_items_and_no_deleted_ones() {
     let wrong = json!({"must": [{"key": "colour", "match": {"any": ["red"]}}]});
     assert_eq!(client.words(json!({"query": "a bird", "filter": wrong})).await["code"], "invalid_filter");
 
-    let gone = client.http.delete(client.url("/v1/items/a%2Ftile")).send().await.expect("an answer");
+    let gone = client.http.delete(client.url("/v1/items/a%2Ftile")).send().await.expect("a response");
     assert_eq!(gone.status(), 204);
     assert!(!client.like(2, 100).await.contains(&"a/tile".to_owned()));
-    let gone = client.http.delete(client.url("/v1/items/a%2Ftile")).send().await.expect("an answer");
+    let gone = client.http.delete(client.url("/v1/items/a%2Ftile")).send().await.expect("a response");
     assert_eq!(gone.status(), 404);
 
     for (item, pointer) in [
@@ -120,7 +120,7 @@ async fn next_query_finds_new_items_and_no_deleted_ones() {
         (json!({"captions": vec!["x"; 101]}), "captions"),
         (json!({"captions": ["x"], "labels": ["y".repeat(201)]}), "labels/0"),
     ] {
-        let refused = client.http.post(client.url("/v1/items")).json(&item).send().await.expect("an answer");
+        let refused = client.http.post(client.url("/v1/items")).json(&item).send().await.expect("a response");
         let refused: Value = refused.json().await.expect("JSON");
         assert_eq!(refused["code"], "invalid_item", "{refused}");
         assert!(refused["detail"].as_str().is_some_and(|d| d.starts_with(pointer)), "{refused}");
@@ -148,11 +148,11 @@ async fn acknowledged_items_survive_thirty_kills() {
                 }
                 None => {
                     let found = client.http.get(client.url(&format!("/v1/items/tile-{id}"))).send().await;
-                    assert_eq!(found.expect("an answer").status(), 404, "round {round}: tile-{id} came back");
+                    assert_eq!(found.expect("a response").status(), 404, "round {round}: tile-{id} came back");
                 }
             }
         }
-        let reindex = client.http.post(client.url("/v1/admin/reindex")).send().await.expect("an answer");
+        let reindex = client.http.post(client.url("/v1/admin/reindex")).send().await.expect("a response");
         assert_eq!(reindex.status(), 202);
         let mut write = async |n: u32| {
             let id = round * 1_000 + n;
@@ -188,13 +188,13 @@ async fn acknowledged_items_survive_thirty_kills() {
     let server = Server::start(data.path()).await;
     let client = Client { http: reqwest::Client::new(), server: &server };
     for (id, seed) in &acknowledged {
-        let found = client.http.get(client.url(&format!("/v1/items/tile-{id}"))).send().await.expect("an answer");
+        let found = client.http.get(client.url(&format!("/v1/items/tile-{id}"))).send().await.expect("a response");
         assert_eq!(found.status(), if seed.is_some() { 200 } else { 404 }, "tile-{id}");
         if let Some(seed) = seed {
             assert!(client.finds(&format!("tile-{id}"), *seed).await, "tile-{id} is lost");
         }
     }
-    let test = client.http.post(client.url("/v1/admin/selftest")).send().await.expect("an answer");
+    let test = client.http.post(client.url("/v1/admin/selftest")).send().await.expect("a response");
     let location = test.headers()["location"].to_str().expect("text").to_owned();
     let test = wait_for("the self-test", Duration::from_secs(60), async || {
         let task: Value = client.http.get(client.url(&location)).send().await.ok()?.json().await.ok()?;
@@ -205,7 +205,7 @@ async fn acknowledged_items_survive_thirty_kills() {
     assert!(pictures["strategy"].as_str().is_some_and(|strategy| strategy.starts_with("graph")), "{test}");
     assert!(pictures["recall_at_10"].as_f64().is_some_and(|recall| recall >= 0.95), "{test}");
 
-    let metrics = client.http.get(client.url("/metrics")).send().await.expect("an answer");
+    let metrics = client.http.get(client.url("/metrics")).send().await.expect("a response");
     let metrics = metrics.text().await.expect("text");
     let gauge =
         |name: &str| -> Option<f64> { metrics.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok()) };

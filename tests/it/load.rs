@@ -29,7 +29,7 @@ fn long_text(number: usize) -> String {
 }
 
 async fn ask(client: &Client, server: &Server, body: Value) -> Response {
-    client.post(format!("{}/v1/search/text", server.base)).json(&body).send().await.expect("an answer")
+    client.post(format!("{}/v1/search/text", server.base)).json(&body).send().await.expect("a response")
 }
 
 async fn json(response: Response) -> Value {
@@ -38,7 +38,7 @@ async fn json(response: Response) -> Value {
 
 /// A number that Prometheus is told.
 async fn metric(client: &Client, server: &Server, name: &str) -> f64 {
-    let metrics = client.get(format!("{}/metrics", server.base)).send().await.expect("an answer");
+    let metrics = client.get(format!("{}/metrics", server.base)).send().await.expect("a response");
     let metrics = metrics.text().await.expect("text");
     metrics.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok()).unwrap_or(0.0)
 }
@@ -65,9 +65,9 @@ async fn overload_gets_503_and_probes_are_still_served() {
         while !over.load(Ordering::Relaxed) || looks == 0 {
             for path in ["/healthz", "/readyz", "/metrics", "/v1/info", "/v1/tasks", "/v1/models"] {
                 let began = Instant::now();
-                let answer = client.get(format!("{}{path}", server.base)).send().await.expect("an answer");
-                assert_eq!(answer.status(), 200, "{path} while searches are refused");
-                answer.bytes().await.expect("a body");
+                let response = client.get(format!("{}{path}", server.base)).send().await.expect("a response");
+                assert_eq!(response.status(), 200, "{path} while searches are refused");
+                response.bytes().await.expect("a body");
                 slowest = slowest.max(began.elapsed());
                 looks += 1;
             }
@@ -80,9 +80,9 @@ async fn overload_gets_503_and_probes_are_still_served() {
             if n % 8 == 7 {
                 body["timeout_ms"] = json!(400);
             }
-            let answer = ask(&client, &server, body).await;
-            let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
-            let body = json(answer).await;
+            let response = ask(&client, &server, body).await;
+            let (status, headers) = (response.status().as_u16(), response.headers().clone());
+            let body = json(response).await;
             match status {
                 200 => assert!(body["results"].as_array().is_some_and(|results| !results.is_empty()), "{body}"),
                 503 => {
@@ -106,9 +106,9 @@ async fn overload_gets_503_and_probes_are_still_served() {
     assert!(slowest < Duration::from_secs(5), "the slowest of all else took {slowest:?}");
 
     until_nobody_waits(&client, &server).await;
-    let answer = ask(&client, &server, json!({"query": "a bird on a branch"})).await;
-    assert_eq!(answer.status(), 200, "afterwards all is as before");
-    let metrics = client.get(format!("{}/metrics", server.base)).send().await.expect("an answer");
+    let response = ask(&client, &server, json!({"query": "a bird on a branch"})).await;
+    assert_eq!(response.status(), 200, "afterwards all is as before");
+    let metrics = client.get(format!("{}/metrics", server.base)).send().await.expect("a response");
     let metrics = metrics.text().await.expect("text");
     for stage in ["queue", "encode", "search", "hydrate"] {
         assert!(metrics.contains(&format!("diptych_query_stage_seconds_bucket{{stage=\"{stage}\",le=\"0.001\"}}")));
@@ -136,15 +136,15 @@ async fn abandoned_queries_are_not_encoded() {
         .await;
         let began = Instant::now();
         let late = (100..120).map(|n| ask(&client, &server, json!({"query": long_text(n), "timeout_ms": 50})));
-        for answer in join_all(late).await {
-            assert_eq!(answer.status(), 504);
-            let body = json(answer).await;
+        for response in join_all(late).await {
+            assert_eq!(response.status(), 504);
+            let body = json(response).await;
             assert!(body["detail"].as_str().is_some_and(|detail| detail.ends_with("its timeout_ms of 50")), "{body}");
         }
         assert!(began.elapsed() < Duration::from_secs(5), "they were told after {:?}", began.elapsed());
     };
-    let (answers, ()) = tokio::join!(join_all(patient), hurried);
-    assert!(answers.iter().all(|answer| answer.status() == 200), "who waits is answered");
+    let (responses, ()) = tokio::join!(join_all(patient), hurried);
+    assert!(responses.iter().all(|response| response.status() == 200), "who waits is answered");
     assert_eq!(metric(&client, &server, ENCODED).await - before, 40.0, "and nothing else was encoded");
 
     // Clients that hang up.
@@ -171,7 +171,7 @@ async fn image_and_text_queries_do_not_block_each_other() {
     let client = Client::new();
     let picture = async |_: usize| {
         let post = client.post(format!("{}/v1/search/image", server.base)).header("content-type", "image/bmp");
-        post.body(drawn_picture()).send().await.expect("an answer")
+        post.body(drawn_picture()).send().await.expect("a response")
     };
     // Forty pictures take seconds; a word among them waits for none of them.
     let words = async {
@@ -179,26 +179,26 @@ async fn image_and_text_queries_do_not_block_each_other() {
             (metric(&client, &server, "diptych_query_queue_depth{encoder=\"image\"}").await > 20.0).then_some(())
         })
         .await;
-        let answer = json(ask(&client, &server, json!({"query": "a bird"})).await).await;
+        let response = json(ask(&client, &server, json!({"query": "a bird"})).await).await;
         let behind = metric(&client, &server, "diptych_query_queue_depth{encoder=\"image\"}").await;
-        assert!(answer["took_ms"]["queue"].as_f64().is_some_and(|ms| ms < 500.0), "{answer}");
+        assert!(response["took_ms"]["queue"].as_f64().is_some_and(|ms| ms < 500.0), "{response}");
         assert!(behind > 0.0, "the pictures were through before the word was");
     };
     let (pictures, ()) = tokio::join!(join_all((0..40).map(picture)), words);
-    assert!(pictures.iter().all(|answer| answer.status() == 200));
+    assert!(pictures.iter().all(|response| response.status() == 200));
     // And a picture waits for none of forty long texts.
     let one = async {
         wait_for("a queue of texts", Duration::from_secs(20), async || {
             (metric(&client, &server, WAITING).await > 20.0).then_some(())
         })
         .await;
-        let answer = json(picture(0).await).await;
-        assert!(answer["took_ms"]["queue"].as_f64().is_some_and(|ms| ms < 500.0), "{answer}");
+        let response = json(picture(0).await).await;
+        assert!(response["took_ms"]["queue"].as_f64().is_some_and(|ms| ms < 500.0), "{response}");
         assert!(metric(&client, &server, WAITING).await > 0.0, "the texts were through before the picture was");
     };
     let (texts, ()) =
         tokio::join!(join_all((0..60).map(|n| ask(&client, &server, json!({"query": long_text(n)})))), one);
-    assert!(texts.iter().all(|answer| answer.status() == 200));
+    assert!(texts.iter().all(|response| response.status() == 200));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -212,9 +212,9 @@ async fn answers_do_not_depend_on_concurrent_or_cached_queries() {
         format!("{} {}", words[n % 5], "and another ".repeat(n / 5))
     };
     let told = async |server: &Server, text: &str| {
-        let answer = json(ask(&client, server, json!({"query": text, "target": "any", "limit": 50})).await).await;
-        let encode = answer["took_ms"]["encode"].as_f64().expect("a time");
-        (answer["results"].clone(), answer["query"].clone(), encode)
+        let response = json(ask(&client, server, json!({"query": text, "target": "any", "limit": 50})).await).await;
+        let encode = response["took_ms"]["encode"].as_f64().expect("a time");
+        (response["results"].clone(), response["query"].clone(), encode)
     };
     // The service has asked itself something to be warm.
     let counted = async || {

@@ -37,7 +37,7 @@ async fn log_lines_carry_request_and_key_ids() {
     let server = Server::start_with(data.path(), &FLAGS).await;
     let ask = async |method: Method, path: &str, id: &str| {
         let request = Client::new().request(method, format!("{}{path}", server.base));
-        request.bearer_auth(&key).header("x-request-id", id).send().await.expect("an answer")
+        request.bearer_auth(&key).header("x-request-id", id).send().await.expect("a response")
     };
 
     // The service may begin with a reindex of its own, which is nobody's request; then this one is the same.
@@ -65,8 +65,8 @@ async fn log_lines_carry_request_and_key_ids() {
     assert_eq!(ask(Method::GET, thumbnail, "thumb-1").await.status(), 200);
     line(data.path(), "a thumbnail could not be kept", "thumb-1").await;
 
-    let answer = ask(Method::GET, "/v1/tasks", "list-2").await;
-    assert_eq!(answer.headers()["x-request-id"], "list-2");
+    let response = ask(Method::GET, "/v1/tasks", "list-2").await;
+    assert_eq!(response.headers()["x-request-id"], "list-2");
     let answered = line(data.path(), "answered", "list-2").await;
     assert_eq!((&answered["fields"]["status"], &answered["span"]["route"]), (&200.into(), &"/v1/tasks".into()));
 }
@@ -78,11 +78,11 @@ async fn readiness_requires_a_warm_up_query() {
     let server = Server::start_unready(data.path(), &FLAGS);
     let client = Client::new();
     wait_for("readiness", Duration::from_secs(60), async || {
-        let answer = client.get(format!("{}/readyz", server.base)).send().await.ok()?;
-        if answer.status() == 200 {
+        let response = client.get(format!("{}/readyz", server.base)).send().await.ok()?;
+        if response.status() == 200 {
             return Some(());
         }
-        let body: Value = answer.json().await.expect("JSON");
+        let body: Value = response.json().await.expect("JSON");
         assert_eq!((&body["status"], &body["code"]), (&503.into(), &"starting".into()), "{body}");
         None
     })

@@ -71,9 +71,9 @@ fn openapi_references_resolve_and_have_descriptions() {
 #[tokio::test]
 async fn service_serves_openapi_document_and_docs_page() {
     let Some(base) = shared_server().await else { return };
-    let sent = reqwest::get(format!("{base}/openapi.json")).await.expect("an answer");
+    let sent = reqwest::get(format!("{base}/openapi.json")).await.expect("a response");
     assert_eq!(sent.json::<Value>().await.expect("JSON"), document());
-    let page = reqwest::get(format!("{base}/docs")).await.expect("an answer");
+    let page = reqwest::get(format!("{base}/docs")).await.expect("a response");
     assert!(page.headers()["content-security-policy"].to_str().expect("text").contains("default-src 'self'"));
     assert!(page.text().await.expect("a page").contains("/static/docs/index.js"));
 }
@@ -84,7 +84,7 @@ async fn each_error_code_has_a_page_that_explains_it() {
     let document = document();
     for error in document["x-errors"].as_array().expect("errors") {
         let (code, title) = (error["code"].as_str().expect("a code"), error["title"].as_str().expect("a title"));
-        let page = reqwest::get(format!("{base}/problems/{code}")).await.expect("an answer");
+        let page = reqwest::get(format!("{base}/problems/{code}")).await.expect("a response");
         assert_eq!(
             (page.status().as_u16(), &page.headers()["content-type"]),
             (200, &"text/html; charset=utf-8".parse().expect("a value"))
@@ -92,5 +92,5 @@ async fn each_error_code_has_a_page_that_explains_it() {
         let page = page.text().await.expect("a page");
         assert!(page.contains(title) && page.contains("What to do"), "{page}");
     }
-    assert_eq!(reqwest::get(format!("{base}/problems/nonsense")).await.expect("an answer").status(), 404);
+    assert_eq!(reqwest::get(format!("{base}/problems/nonsense")).await.expect("a response").status(), 404);
 }

@@ -19,8 +19,8 @@ async fn ask(method: Method, address: String, body: Option<Value>) -> Value {
         Some(body) => request.json(body),
         None => request,
     };
-    let answer = request.send().await.expect("an answer");
-    let (status, text) = (answer.status(), answer.text().await.expect("a body"));
+    let response = request.send().await.expect("a response");
+    let (status, text) = (response.status(), response.text().await.expect("a body"));
     assert!(status.is_success(), "{address} {body:?}: {status} {text}");
     serde_json::from_str(&text).unwrap_or(Value::Null)
 }
@@ -33,12 +33,12 @@ async fn get(address: String) -> Value {
     ask(Method::GET, address, None).await
 }
 
-fn results(answer: &Value) -> &[Value] {
-    answer["results"].as_array().expect("results")
+fn results(response: &Value) -> &[Value] {
+    response["results"].as_array().expect("results")
 }
 
-fn ids(answer: &Value) -> Vec<String> {
-    results(answer).iter().map(|result| result["id"].as_str().expect("an id").to_owned()).collect()
+fn ids(response: &Value) -> Vec<String> {
+    results(response).iter().map(|result| result["id"].as_str().expect("an id").to_owned()).collect()
 }
 
 fn has_label(result: &Value, label: &str) -> bool {
@@ -60,17 +60,17 @@ async fn filters_restrict_pictures_and_captions() {
                 json!({"query": "a bird", "target": target, "limit": 100, "filter": filter}),
             )
         };
-        let answer = asked(json!({"must": [of(&[one])]})).await;
-        assert!(!results(&answer).is_empty() && results(&answer).iter().all(|r| has_label(r, one)), "{answer}");
-        let answer = asked(json!({"must_not": [of(&[one, two])]})).await;
-        assert!(results(&answer).iter().all(|r| !has_label(r, one) && !has_label(r, two)));
-        let answer =
+        let response = asked(json!({"must": [of(&[one])]})).await;
+        assert!(!results(&response).is_empty() && results(&response).iter().all(|r| has_label(r, one)), "{response}");
+        let response = asked(json!({"must_not": [of(&[one, two])]})).await;
+        assert!(results(&response).iter().all(|r| !has_label(r, one) && !has_label(r, two)));
+        let response =
             asked(json!({"should": [of(&[one]), of(&[two])], "must": [{"key": "has", "match": {"value": "image"}}]}))
                 .await;
-        assert!(results(&answer).iter().all(|r| has_label(r, one) || has_label(r, two)));
-        let some = ids(&answer);
-        let answer = asked(json!({"must": [{"key": "id", "match": {"any": [some[0], some[1]]}}]})).await;
-        assert!(ids(&answer).iter().all(|id| *id == some[0] || *id == some[1]) && !ids(&answer).is_empty());
+        assert!(results(&response).iter().all(|r| has_label(r, one) || has_label(r, two)));
+        let some = ids(&response);
+        let response = asked(json!({"must": [{"key": "id", "match": {"any": [some[0], some[1]]}}]})).await;
+        assert!(ids(&response).iter().all(|id| *id == some[0] || *id == some[1]) && !ids(&response).is_empty());
         assert_eq!(asked(json!({"must": [of(&["no such class"])]})).await["total"], 0);
     }
 
@@ -87,20 +87,20 @@ async fn filters_restrict_pictures_and_captions() {
 async fn any_target_sorts_by_relevance_and_facets_count_all_results() {
     let Some(base) = shared_server().await else { return };
     let body = json!({"query": "a flower", "target": "any", "limit": 100, "facets": ["label"], "min_relevance": 0.05});
-    let answer = post(format!("{base}/v1/search/text"), body).await;
-    assert_eq!(answer["query"]["direction"], "text_to_any");
-    let kinds: HashSet<&str> = results(&answer).iter().map(|r| r["kind"].as_str().expect("a kind")).collect();
-    assert_eq!(kinds.len(), 2, "{answer}");
-    let relevance: Vec<f64> = results(&answer).iter().map(|r| r["relevance"].as_f64().expect("a number")).collect();
+    let response = post(format!("{base}/v1/search/text"), body).await;
+    assert_eq!(response["query"]["direction"], "text_to_any");
+    let kinds: HashSet<&str> = results(&response).iter().map(|r| r["kind"].as_str().expect("a kind")).collect();
+    assert_eq!(kinds.len(), 2, "{response}");
+    let relevance: Vec<f64> = results(&response).iter().map(|r| r["relevance"].as_f64().expect("a number")).collect();
     assert!(relevance.is_sorted_by(|a, b| a >= b), "{relevance:?}");
     assert!(
-        relevance.iter().all(|r| *r >= 0.05) && answer["filtered"]["below_threshold"].as_u64() > Some(0),
-        "{answer}"
+        relevance.iter().all(|r| *r >= 0.05) && response["filtered"]["below_threshold"].as_u64() > Some(0),
+        "{response}"
     );
-    if answer["next_cursor"].is_null() {
+    if response["next_cursor"].is_null() {
         let counted: u64 =
-            answer["facets"]["label"].as_object().expect("facets").values().filter_map(Value::as_u64).sum();
-        let borne: usize = results(&answer).iter().map(|r| r["labels"].as_array().map_or(0, Vec::len)).sum();
+            response["facets"]["label"].as_object().expect("facets").values().filter_map(Value::as_u64).sum();
+        let borne: usize = results(&response).iter().map(|r| r["labels"].as_array().map_or(0, Vec::len)).sum();
         assert_eq!(counted, borne as u64);
     }
 }
@@ -109,15 +109,15 @@ async fn any_target_sorts_by_relevance_and_facets_count_all_results() {
 async fn hybrid_search_uses_and_explains_keywords() {
     let Some(base) = shared_server().await else { return };
     let plain = json!({"query": "flower", "limit": 50, "explain": true});
-    let answer = post(format!("{base}/v1/search/text"), plain.clone()).await;
-    assert!(results(&answer).iter().zip(1..).all(|(r, rank)| r["explain"]["vector"]["rank"] == rank
+    let response = post(format!("{base}/v1/search/text"), plain.clone()).await;
+    assert!(results(&response).iter().zip(1..).all(|(r, rank)| r["explain"]["vector"]["rank"] == rank
         && r["explain"]["keyword"].is_null()
         && r["explain"]["vector"]["cosine"] == r["score"]));
 
     let mut hybrid = plain.clone();
     hybrid["hybrid"] = json!({"keyword_weight": 1.0});
-    let answer = post(format!("{base}/v1/search/text"), hybrid).await;
-    let first = &results(&answer)[0];
+    let response = post(format!("{base}/v1/search/text"), hybrid).await;
+    let first = &results(&response)[0];
     assert_eq!(first["explain"]["keyword"]["rank"], 1, "{first}");
     let said = format!("{} {} {}", first["captions"], first["labels"], first["id"]).to_lowercase();
     assert!(said.contains("flower"), "{said}");
@@ -160,7 +160,7 @@ async fn pages_never_repeat_or_skip_during_changes_and_reindex() {
     let gone = &whole[20];
     ask(Method::DELETE, format!("{base}/v1/items/{}", gone.replace('/', "%2F")), None).await;
     let new = Form::new().text("item", json!({"id": "new", "captions": ["a tree"]}).to_string());
-    let kept = Client::new().post(format!("{base}/v1/items")).multipart(new).send().await.expect("an answer");
+    let kept = Client::new().post(format!("{base}/v1/items")).multipart(new).send().await.expect("a response");
     assert_eq!(kept.status(), 201);
     let task = post(format!("{base}/v1/admin/reindex"), json!({})).await;
     let task = format!("{base}/v1/tasks/{}", task["id"]);
@@ -183,9 +183,9 @@ async fn pages_never_repeat_or_skip_during_changes_and_reindex() {
     drop(server);
     let server = Server::start(copy.path()).await;
     let cursor = first["next_cursor"].as_str().expect("a cursor");
-    let answer = reqwest::get(format!("{}/v1/search?cursor={cursor}", server.base)).await.expect("an answer");
-    assert_eq!(answer.status(), 410);
-    assert_eq!(answer.json::<Value>().await.expect("JSON")["code"], "cursor_expired");
+    let response = reqwest::get(format!("{}/v1/search?cursor={cursor}", server.base)).await.expect("a response");
+    assert_eq!(response.status(), 410);
+    assert_eq!(response.json::<Value>().await.expect("JSON")["code"], "cursor_expired");
 }
 
 #[tokio::test]
@@ -199,7 +199,7 @@ async fn terms_are_combined_and_negative_ones_subtracted() {
     assert_eq!(ids(&scaled)[..5], ids(&alone)[..5]);
 
     let first = &ids(&alone)[0];
-    let score = |answer: &Value| results(answer).iter().find(|r| r["id"] == *first).map(|r| r["score"].as_f64());
+    let score = |response: &Value| results(response).iter().find(|r| r["id"] == *first).map(|r| r["score"].as_f64());
     let away = composed(json!([{"text": "a bird"}, {"item": first, "weight": -0.9}])).await;
     assert!(score(&away).is_none_or(|s| s < score(&alone).expect("first")), "{away}");
     let picture = STANDARD.encode(drawn_picture());
@@ -223,21 +223,21 @@ async fn similar_items_exclude_the_item_itself() {
 #[tokio::test]
 async fn classify_and_embed_accept_texts_and_images() {
     let Some(base) = shared_server().await else { return };
-    let labels = |answer: &Value| answer["labels"].as_array().expect("labels").clone();
-    let sum = |answer: &Value| labels(answer).iter().filter_map(|l| l["probability"].as_f64()).sum::<f64>();
+    let labels = |response: &Value| response["labels"].as_array().expect("labels").clone();
+    let sum = |response: &Value| labels(response).iter().filter_map(|l| l["probability"].as_f64()).sum::<f64>();
     let words = post(format!("{base}/v1/classify"), json!({"text": "a bird"})).await;
     assert!((sum(&words) - 1.0).abs() < 1e-3, "{words}");
     let encoded = post(format!("{base}/v1/classify"), json!({"image_base64": STANDARD.encode(drawn_picture())})).await;
     let raw =
         Client::new().post(format!("{base}/v1/classify")).header("content-type", "image/bmp").body(drawn_picture());
-    let raw: Value = raw.send().await.expect("an answer").json().await.expect("JSON");
+    let raw: Value = raw.send().await.expect("a response").json().await.expect("JSON");
     assert_eq!(encoded, raw);
 
     let inputs =
         json!({"inputs": [{"text": "a bird"}, {"image_base64": STANDARD.encode(drawn_picture())}, {"text": "a bird"}]});
-    let answer = post(format!("{base}/v1/embed"), inputs).await;
-    let vectors: Vec<Vec<f64>> = serde_json::from_value(answer["vectors"].clone()).expect("numbers");
-    assert_eq!((vectors.len(), vectors[0].len() as u64), (3, answer["dims"].as_u64().expect("dims")));
+    let response = post(format!("{base}/v1/embed"), inputs).await;
+    let vectors: Vec<Vec<f64>> = serde_json::from_value(response["vectors"].clone()).expect("numbers");
+    assert_eq!((vectors.len(), vectors[0].len() as u64), (3, response["dims"].as_u64().expect("dims")));
     for vector in &vectors {
         assert!((vector.iter().map(|x| x * x).sum::<f64>() - 1.0).abs() < 1e-4);
     }
@@ -249,7 +249,7 @@ async fn classify_and_embed_accept_texts_and_images() {
 async fn base64_image_answers_like_its_bytes() {
     let Some(base) = shared_server().await else { return };
     let raw = Client::new().post(format!("{base}/v1/search/image?limit=5&target=any"));
-    let raw = raw.header("content-type", "image/bmp").body(drawn_picture()).send().await.expect("an answer");
+    let raw = raw.header("content-type", "image/bmp").body(drawn_picture()).send().await.expect("a response");
     let raw: Value = raw.json().await.expect("JSON");
     let body = json!({"image_base64": STANDARD.encode(drawn_picture()), "limit": 5, "target": "any"});
     let encoded = post(format!("{base}/v1/search/image"), body).await;
@@ -278,12 +278,12 @@ async fn projection_and_data_quality_are_served() {
     assert_eq!(ask(Method::GET, format!("{base}/v1/map"), None).await, map);
     let small = ask(Method::GET, format!("{base}/v1/map?limit=50"), None).await;
     assert_eq!(small["points"].as_array().map(Vec::len), Some(50));
-    let refused = reqwest::get(format!("{base}/v1/map?limit=0")).await.expect("an answer");
+    let refused = reqwest::get(format!("{base}/v1/map?limit=0")).await.expect("a response");
     assert_eq!(refused.status(), 422);
 
     let stats = ask(Method::GET, format!("{base}/v1/stats"), None).await;
     assert!(stats["index"]["pictures"]["points"].as_u64().is_some_and(|n| n > 100), "{stats}");
     assert!(stats["memory_bytes"].as_u64().is_some_and(|n| n > 1 << 20), "{stats}");
-    let metrics = reqwest::get(format!("{base}/metrics")).await.expect("an answer").text().await.expect("text");
+    let metrics = reqwest::get(format!("{base}/metrics")).await.expect("a response").text().await.expect("text");
     assert!(metrics.contains("process_resident_memory_bytes"), "{metrics}");
 }

@@ -26,9 +26,9 @@ async fn reindex_under_load_fails_no_query() {
                         let body = json!({"query": format!("a bird number {}", asked.len()), "limit": 5});
                         let post = client.post(format!("{base}/v1/search/text")).json(&body);
                         asked.push(tokio::spawn(async move {
-                            let answer = post.send().await.map_err(|e| e.to_string())?;
-                            let status = answer.status();
-                            let body: Value = answer.json().await.map_err(|e| e.to_string())?;
+                            let response = post.send().await.map_err(|e| e.to_string())?;
+                            let status = response.status();
+                            let body: Value = response.json().await.map_err(|e| e.to_string())?;
                             match status.is_success() {
                                 true => Ok(body["index_generation"].as_u64()),
                                 false => Err(body.to_string()),
@@ -44,11 +44,11 @@ async fn reindex_under_load_fails_no_query() {
 
     let mut last = 0;
     for _ in 0..3 {
-        let answer = client.post(format!("{base}/v1/admin/reindex")).send().await.expect("an answer");
-        assert_eq!(answer.status(), 202);
-        let location = answer.headers()["location"].to_str().expect("text").to_owned();
+        let response = client.post(format!("{base}/v1/admin/reindex")).send().await.expect("a response");
+        assert_eq!(response.status(), 202);
+        let location = response.headers()["location"].to_str().expect("text").to_owned();
         let second: Value = {
-            let again = client.post(format!("{base}/v1/admin/reindex")).send().await.expect("an answer");
+            let again = client.post(format!("{base}/v1/admin/reindex")).send().await.expect("a response");
             assert_eq!(again.status(), 202);
             again.json().await.expect("JSON")
         };
@@ -65,10 +65,11 @@ async fn reindex_under_load_fails_no_query() {
         last = generation;
     }
     stop.send(true).expect("the asker listens");
-    let answers = asking.await.expect("the asker ends");
-    assert!(answers.len() >= 5, "{} queries were asked", answers.len());
-    for answer in answers {
-        let generation = answer.await.expect("a query ends").unwrap_or_else(|error| panic!("a query failed: {error}"));
+    let responses = asking.await.expect("the asker ends");
+    assert!(responses.len() >= 5, "{} queries were asked", responses.len());
+    for response in responses {
+        let generation =
+            response.await.expect("a query ends").unwrap_or_else(|error| panic!("a query failed: {error}"));
         assert!(generation.is_some());
     }
 }
@@ -79,8 +80,8 @@ async fn answer_is_partial_while_the_index_lags_behind() {
     let data = copy_collection(collection);
     let server = Server::start(data.path()).await;
     let partial = async || {
-        let answer = reqwest::get(format!("{}/v1/search?q=a+lighthouse", server.base)).await.expect("an answer");
-        answer.json::<Value>().await.expect("JSON")["partial"].clone()
+        let response = reqwest::get(format!("{}/v1/search?q=a+lighthouse", server.base)).await.expect("a response");
+        response.json::<Value>().await.expect("JSON")["partial"].clone()
     };
     assert_eq!(partial().await, false);
     let records = data.path().join("beside.jsonl");
@@ -90,9 +91,9 @@ async fn answer_is_partial_while_the_index_lags_behind() {
     // Another process's writes are seen in a moment.
     wait_for("the import to show", Duration::from_secs(5), async || (partial().await == true).then_some(())).await;
     let task =
-        reqwest::Client::new().post(format!("{}/v1/admin/reindex", server.base)).send().await.expect("an answer");
+        reqwest::Client::new().post(format!("{}/v1/admin/reindex", server.base)).send().await.expect("a response");
     let task: Value = task.json().await.expect("JSON");
-    let ended = reqwest::get(format!("{}/v1/tasks/{}?wait=25", server.base, task["id"])).await.expect("an answer");
+    let ended = reqwest::get(format!("{}/v1/tasks/{}?wait=25", server.base, task["id"])).await.expect("a response");
     assert_eq!(ended.json::<Value>().await.expect("JSON")["status"], "succeeded");
     assert_eq!(partial().await, false);
 }

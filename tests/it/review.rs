@@ -16,8 +16,8 @@ async fn look(base: &str) {
 
 /// Changes an item, if it is as a tag says.
 async fn patch(item: &str, change: &Value, etag: &str) -> (u16, Value) {
-    let answer = Client::new().patch(item).json(change).header("if-match", etag).send().await.expect("an answer");
-    (answer.status().as_u16(), answer.json().await.expect("JSON"))
+    let response = Client::new().patch(item).json(change).header("if-match", etag).send().await.expect("a response");
+    (response.status().as_u16(), response.json().await.expect("JSON"))
 }
 
 #[tokio::test]

@@ -31,15 +31,15 @@ pub(crate) fn drawn_picture() -> Vec<u8> {
 }
 
 async fn post_words(base: &str, body: Value) -> Value {
-    let answer =
-        reqwest::Client::new().post(format!("{base}/v1/search/text")).json(&body).send().await.expect("an answer");
-    assert!(answer.status().is_success(), "{body}: {}", answer.text().await.unwrap_or_default());
-    answer.json().await.expect("JSON")
+    let response =
+        reqwest::Client::new().post(format!("{base}/v1/search/text")).json(&body).send().await.expect("a response");
+    assert!(response.status().is_success(), "{body}: {}", response.text().await.unwrap_or_default());
+    response.json().await.expect("JSON")
 }
 
-fn check_answer(answer: &Value, kind: &str, direction: &str) {
-    assert_eq!(answer["query"]["direction"], direction);
-    let results = answer["results"].as_array().expect("results");
+fn check_answer(response: &Value, kind: &str, direction: &str) {
+    assert_eq!(response["query"]["direction"], direction);
+    let results = response["results"].as_array().expect("results");
     assert!(!results.is_empty());
     let mut before = f64::INFINITY;
     for (result, rank) in results.iter().zip(1..) {
@@ -50,22 +50,22 @@ fn check_answer(answer: &Value, kind: &str, direction: &str) {
         assert!((0.0..=1.0).contains(&relevance));
         before = score;
     }
-    assert!(answer["total"].as_u64().expect("a total") >= results.len() as u64);
-    assert!(answer["took_ms"]["total"].as_f64().expect("a time") > 0.0);
-    assert_eq!(answer["query"]["predicted_labels"].as_array().map(Vec::len), Some(3));
+    assert!(response["total"].as_u64().expect("a total") >= results.len() as u64);
+    assert!(response["took_ms"]["total"].as_f64().expect("a time") > 0.0);
+    assert_eq!(response["query"]["predicted_labels"].as_array().map(Vec::len), Some(3));
 }
 
 #[tokio::test]
 async fn text_search_finds_pictures_with_thumbnails() {
     let Some(base) = shared_server().await else { return };
-    let answer = post_words(base, json!({"query": "a bird", "limit": 7})).await;
-    check_answer(&answer, "image", "text_to_image");
-    assert_eq!(answer["results"].as_array().map(Vec::len), Some(7));
+    let response = post_words(base, json!({"query": "a bird", "limit": 7})).await;
+    check_answer(&response, "image", "text_to_image");
+    assert_eq!(response["results"].as_array().map(Vec::len), Some(7));
 
-    let first = &answer["results"][0];
+    let first = &response["results"][0];
     for (field, mime) in [("thumbnail_url", "image/jpeg"), ("image_url", "image/")] {
         let url = format!("{base}{}", first[field].as_str().expect("an address"));
-        let picture = reqwest::get(&url).await.expect("an answer");
+        let picture = reqwest::get(&url).await.expect("a response");
         assert!(picture.status().is_success(), "{url}");
         let headers = picture.headers().clone();
         assert!(headers["content-type"].to_str().expect("text").starts_with(mime), "{headers:?}");
@@ -76,11 +76,15 @@ async fn text_search_finds_pictures_with_thumbnails() {
             |headers: &reqwest::header::HeaderMap| headers["cache-control"].to_str().expect("text").to_owned();
         assert!(caching(&headers).contains("immutable"), "{headers:?}");
         let of_item = url.split("?v=").next().and_then(|url| url.split("&v=").next()).expect("an address");
-        let of_item = reqwest::get(of_item).await.expect("an answer");
+        let of_item = reqwest::get(of_item).await.expect("a response");
         assert!(of_item.status().is_success() && !caching(of_item.headers()).contains("immutable"));
         assert!(picture.bytes().await.expect("bytes").len() > 100);
-        let again =
-            reqwest::Client::new().get(&url).header("if-none-match", &headers["etag"]).send().await.expect("an answer");
+        let again = reqwest::Client::new()
+            .get(&url)
+            .header("if-none-match", &headers["etag"])
+            .send()
+            .await
+            .expect("a response");
         assert_eq!(again.status(), 304);
     }
     let item: Value = reqwest::get(format!(
@@ -88,7 +92,7 @@ async fn text_search_finds_pictures_with_thumbnails() {
         first["image_url"].as_str().expect("an address").split("/image").next().expect("a path")
     ))
     .await
-    .expect("an answer")
+    .expect("a response")
     .json()
     .await
     .expect("JSON");
@@ -98,8 +102,8 @@ async fn text_search_finds_pictures_with_thumbnails() {
 #[tokio::test]
 async fn shorter_page_is_a_prefix_and_scan_agrees() {
     let Some(base) = shared_server().await else { return };
-    let ids = |answer: &Value| -> Vec<String> {
-        answer["results"].as_array().expect("results").iter().map(|r| r["id"].to_string()).collect()
+    let ids = |response: &Value| -> Vec<String> {
+        response["results"].as_array().expect("results").iter().map(|r| r["id"].to_string()).collect()
     };
     let long = ids(&post_words(base, json!({"query": "something to eat", "limit": 60})).await);
     let short = ids(&post_words(base, json!({"query": "something to eat", "limit": 5})).await);
@@ -130,7 +134,7 @@ async fn image_search_accepts_raw_body_and_form() {
         .post(format!("{base}/v1/search/image?limit=6"))
         .header("content-type", "image/bmp")
         .body(drawn_picture());
-    let raw: Value = raw.send().await.expect("an answer").json().await.expect("JSON");
+    let raw: Value = raw.send().await.expect("a response").json().await.expect("JSON");
     check_answer(&raw, "text", "image_to_text");
     let texts: Vec<&str> =
         raw["results"].as_array().expect("results").iter().filter_map(|r| r["text"].as_str()).collect();
@@ -141,7 +145,7 @@ async fn image_search_accepts_raw_body_and_form() {
         let form = Form::new().part("image", Part::bytes(drawn_picture()).file_name("disc.bmp"));
         let form = form.text("params", params.to_owned());
         let sent = client.post(format!("{base}/v1/search/image")).multipart(form).send();
-        sent.await.expect("an answer").json().await.expect("JSON")
+        sent.await.expect("a response").json().await.expect("JSON")
     };
     assert_eq!(posted(r#"{"limit": 6}"#).await["results"], raw["results"]);
     check_answer(&posted(r#"{"target": "image"}"#).await, "image", "image_to_image");
@@ -150,13 +154,13 @@ async fn image_search_accepts_raw_body_and_form() {
 #[tokio::test]
 async fn picture_of_the_collection_finds_itself_first() {
     let Some(base) = shared_server().await else { return };
-    let answer = post_words(base, json!({"query": "a house", "limit": 5})).await;
-    for result in answer["results"].as_array().expect("results") {
+    let response = post_words(base, json!({"query": "a house", "limit": 5})).await;
+    for result in response["results"].as_array().expect("results") {
         let url = format!("{base}{}", result["image_url"].as_str().expect("an address"));
-        let bytes = reqwest::get(url).await.expect("an answer").bytes().await.expect("bytes");
+        let bytes = reqwest::get(url).await.expect("a response").bytes().await.expect("bytes");
         let similar = reqwest::Client::new().post(format!("{base}/v1/search/image?target=image&limit=3"));
         let similar = similar.header("content-type", "application/octet-stream").body(bytes);
-        let similar: Value = similar.send().await.expect("an answer").json().await.expect("JSON");
+        let similar: Value = similar.send().await.expect("a response").json().await.expect("JSON");
         assert!(similar["results"][0]["score"].as_f64().expect("a score") > 0.999, "{similar}");
         assert_eq!(similar["results"][0]["id"], result["id"]);
     }
@@ -166,7 +170,7 @@ async fn picture_of_the_collection_finds_itself_first() {
 async fn info_and_stats_describe_the_collection() {
     let Some(base) = shared_server().await else { return };
     let get = async |path: &str| -> Value {
-        reqwest::get(format!("{base}{path}")).await.expect("an answer").json().await.expect("JSON")
+        reqwest::get(format!("{base}{path}")).await.expect("a response").json().await.expect("JSON")
     };
     let info = get("/v1/info").await;
     assert!(info["collection"]["pictures"].as_u64().expect("a count") > 100);
@@ -174,7 +178,7 @@ async fn info_and_stats_describe_the_collection() {
     let labels = get("/v1/labels").await;
     let labels = labels["labels"].as_array().expect("labels");
     assert!(labels.len() >= 10 && labels.iter().all(|l| l["count"].as_u64().is_some_and(|c| c > 0)), "{labels:?}");
-    assert_eq!(reqwest::get(format!("{base}/healthz")).await.expect("an answer").status(), 200);
-    let page = reqwest::get(format!("{base}/")).await.expect("an answer");
+    assert_eq!(reqwest::get(format!("{base}/healthz")).await.expect("a response").status(), 200);
+    let page = reqwest::get(format!("{base}/")).await.expect("a response");
     assert!(page.headers()["content-security-policy"].to_str().expect("text").contains("script-src 'self'"));
 }

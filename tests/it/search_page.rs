@@ -253,9 +253,9 @@ async fn questions_leave_as_code(browser: &Browser) {
     browser.click("[data-testid=copy-json]").await;
     let body: Value = serde_json::from_str(&browser.text("[data-testid=copy-text]").await).expect("JSON");
     let request = reqwest::Client::new().post(format!("{}/v1/search/text", browser.base)).json(&body);
-    let answer: Value = request.send().await.expect("an answer").json().await.expect("JSON");
+    let response: Value = request.send().await.expect("a response").json().await.expect("JSON");
     let first = browser.find("[data-testid=picture-result]").await.attr("data-item-id").await.expect("one");
-    assert_eq!(answer["results"][0]["id"].as_str(), first.as_deref());
+    assert_eq!(response["results"][0]["id"].as_str(), first.as_deref());
     browser.click("[data-testid=copy-do]").await;
     browser.until("it says what became of it", "return document.getElementById('copy-said').textContent !== ''").await;
     browser.click("[data-testid=copy-close]").await;

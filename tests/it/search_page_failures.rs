@@ -153,8 +153,8 @@ async fn search_page_explains_failures_and_offers_a_retry() {
     command.args(["serve", "--listen", &address]);
     let server = Server::spawn(command, data.path());
     wait_for("readiness", Duration::from_secs(60), async || {
-        let answer = reqwest::get(format!("{}/readyz", server.base)).await;
-        answer.is_ok_and(|a| a.status().is_success()).then_some(())
+        let response = reqwest::get(format!("{}/readyz", server.base)).await;
+        response.is_ok_and(|a| a.status().is_success()).then_some(())
     })
     .await;
     browser.click("[data-testid=retry]").await;
@@ -182,7 +182,7 @@ async fn a_busy_service_is_asked_again_when_it_says(browser: &Browser) {
     browser.ask("bird").await;
     browser.state("error", "text").await;
     assert!(browser.text("[data-testid=notice]").await.contains("2 seconds"));
-    assert!(!browser.find("[data-testid=retry]").await.is_enabled().await.expect("an answer"), "not before the time");
+    assert!(!browser.find("[data-testid=retry]").await.is_enabled().await.expect("a response"), "not before the time");
     browser.until("the time is over", "return !document.querySelector('[data-testid=retry]').disabled").await;
     browser.click("[data-testid=retry]").await;
     browser.asked("bird").await;

@@ -42,7 +42,7 @@ async fn years_for_birds(base: &str) -> usize {
     let filter = json!({ "must": [{ "key": "label", "match": { "any": ["birds"] } }] }).to_string();
     let url = reqwest::Url::parse_with_params(&format!("{base}/v1/items"), [("limit", "100"), ("filter", &filter)])
         .expect("an address");
-    let list: Value = client.get(url).send().await.expect("an answer").json().await.expect("JSON");
+    let list: Value = client.get(url).send().await.expect("a response").json().await.expect("JSON");
     let birds = list["items"].as_array().expect("items");
     for (number, bird) in birds.iter().enumerate() {
         let id = bird["id"].as_str().expect("an id");
@@ -52,8 +52,8 @@ async fn years_for_birds(base: &str) -> usize {
         if number == 0 {
             change["captions"] = json!([HOSTILE]);
         }
-        let answer = client.patch(url).json(&change).send().await.expect("an answer");
-        assert!(answer.status().is_success(), "{}", answer.text().await.unwrap_or_default());
+        let response = client.patch(url).json(&change).send().await.expect("a response");
+        assert!(response.status().is_success(), "{}", response.text().await.unwrap_or_default());
     }
     birds.len()
 }

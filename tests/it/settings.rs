@@ -147,7 +147,7 @@ async fn a_service_uses_its_file_and_can_be_checked_and_probed_while_it_runs() {
     let file = file.to_str().expect("a path");
     let server = Server::start_with(data.path(), &["--config", file]).await;
     let info: serde_json::Value =
-        reqwest::get(format!("{}/v1/info", server.base)).await.expect("an answer").json().await.expect("JSON");
+        reqwest::get(format!("{}/v1/info", server.base)).await.expect("a response").json().await.expect("JSON");
     assert_eq!((&info["limits"]["terms"], &info["limits"]["request_timeout_ms"]), (&7.into(), &9000.into()));
 
     // The check also finds a key that is only in the WAL of a running service.

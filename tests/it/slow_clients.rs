@@ -29,22 +29,22 @@ impl Line {
     }
 
     /// All that comes until the service closes.
-    pub(crate) async fn answer(&mut self) -> String {
-        let mut answer = Vec::new();
-        let read = tokio::time::timeout(Duration::from_secs(30), self.0.read_to_end(&mut answer)).await;
+    pub(crate) async fn read_response(&mut self) -> String {
+        let mut response = Vec::new();
+        let read = tokio::time::timeout(Duration::from_secs(30), self.0.read_to_end(&mut response)).await;
         // A reset after the answer is an end as well.
         let _ = read.expect("the service closes");
-        String::from_utf8_lossy(&answer).into_owned()
+        String::from_utf8_lossy(&response).into_owned()
     }
 
     /// Sends a byte now and then until the service closes or has answered. What it said, and how long that took.
     async fn dribble(mut self, byte: &str) -> (String, Duration) {
         let began = Instant::now();
-        let mut answer = [0; 4096];
+        let mut response = [0; 4096];
         loop {
             assert!(began.elapsed() < Duration::from_secs(20), "the service has endless patience");
-            match tokio::time::timeout(Duration::from_millis(100), self.0.read(&mut answer)).await {
-                Ok(Ok(read)) => return (String::from_utf8_lossy(&answer[..read]).into_owned(), began.elapsed()),
+            match tokio::time::timeout(Duration::from_millis(100), self.0.read(&mut response)).await {
+                Ok(Ok(read)) => return (String::from_utf8_lossy(&response[..read]).into_owned(), began.elapsed()),
                 Ok(Err(_)) => return (String::new(), began.elapsed()),
                 Err(_) => {
                     let _ = self.0.write_all(byte.as_bytes()).await;
@@ -90,13 +90,13 @@ async fn slow_clients_are_disconnected() {
     // However quick, a body has to come to its end.
     let mut line = pending(&server.base, 50_000_000).await;
     line.send(&"x".repeat(1000)).await;
-    assert!(line.answer().await.contains("413"));
+    assert!(line.read_response().await.contains("413"));
 
     // An answer of 30 MB that nobody reads: the connection is given up, so that what is read later is not all of it.
     let item = reqwest::multipart::Part::bytes(black(3100, 3300));
     let form = reqwest::multipart::Form::new().part("image", item).text("item", json!({"id": "large"}).to_string());
     let client = Client::new();
-    let taken = client.post(format!("{}/v1/items", server.base)).multipart(form).send().await.expect("an answer");
+    let taken = client.post(format!("{}/v1/items", server.base)).multipart(form).send().await.expect("a response");
     assert_eq!(taken.status(), 201);
     let socket = TcpSocket::new_v4().expect("a socket");
     socket.set_recv_buffer_size(8 << 10).expect("a small buffer");
@@ -104,7 +104,7 @@ async fn slow_clients_are_disconnected() {
     let mut line = Line(socket.connect(address).await.expect("a connection"));
     line.send("GET /v1/items/large/image HTTP/1.1\r\nhost: x\r\n\r\n").await;
     tokio::time::sleep(Duration::from_secs(5)).await;
-    let read = line.answer().await.len();
+    let read = line.read_response().await.len();
     assert!(read < 30_000_000, "{read} bytes were kept for a client that did not read");
 }
 
@@ -119,20 +119,20 @@ async fn full_service_answers_503_and_serves_probes_and_owners() {
     let client = Client::builder().pool_max_idle_per_host(0).build().expect("a client");
     let search = || client.post(format!("{}/v1/search/text", server.base)).json(&json!({"query": "a bird"}));
     let overloaded = async |why: &str| {
-        let answer = search().send().await.expect("an answer");
-        assert_eq!((answer.status().as_u16(), answer.headers()["retry-after"].to_str().ok()), (503, Some("1")));
-        let body: Value = answer.json().await.expect("JSON");
+        let response = search().send().await.expect("a response");
+        assert_eq!((response.status().as_u16(), response.headers()["retry-after"].to_str().ok()), (503, Some("1")));
+        let body: Value = response.json().await.expect("JSON");
         assert!(body["code"] == "overloaded" && body["detail"].as_str().is_some_and(|d| d.contains(why)), "{body}");
     };
     let answered = async || {
         for path in ["/healthz", "/readyz", "/metrics", "/v1/info", "/v1/tasks", "/v1/models", "/v1/admin/keys"] {
-            let answer = client.get(format!("{}{path}", server.base)).send().await.expect("an answer");
-            assert_eq!(answer.status(), 200, "{path}");
+            let response = client.get(format!("{}{path}", server.base)).send().await.expect("a response");
+            assert_eq!(response.status(), 200, "{path}");
         }
     };
     let again = async || {
-        wait_for("an answer", Duration::from_secs(60), async || {
-            search().send().await.is_ok_and(|answer| answer.status() == 200).then_some(())
+        wait_for("a response", Duration::from_secs(60), async || {
+            search().send().await.is_ok_and(|response| response.status() == 200).then_some(())
         })
         .await;
     };
@@ -142,7 +142,7 @@ async fn full_service_answers_503_and_serves_probes_and_owners() {
         let mut held = Vec::new();
         wait_for("every place to be taken", Duration::from_secs(60), async || {
             held.push(pending(&server.base, bytes).await);
-            search().send().await.is_ok_and(|answer| answer.status() == 503).then_some(())
+            search().send().await.is_ok_and(|response| response.status() == 503).then_some(())
         })
         .await;
         held
@@ -182,17 +182,17 @@ async fn draining_service_completes_requests_and_answers_probes() {
     at_work(&server.base).await;
     server.request_shutdown();
     let draining = wait_for("draining", Duration::from_secs(20), async || {
-        let answer = at("/readyz").send().await.ok()?;
-        (answer.status() == 503).then_some(answer)
+        let response = at("/readyz").send().await.ok()?;
+        (response.status() == 503).then_some(response)
     })
     .await;
     assert_eq!(draining.json::<Value>().await.expect("JSON")["code"], "draining");
     problem(at("/v1/search?q=bird"), 503, "draining").await;
     problem(at("/v1/tasks"), 503, "draining").await;
-    assert_eq!(at("/healthz").send().await.expect("an answer").status(), 200);
+    assert_eq!(at("/healthz").send().await.expect("a response").status(), 200);
     running.0.write_all(&picture).await.expect("the line stands");
-    let answer = running.answer().await;
-    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("\"results\""), "{answer}");
+    let response = running.read_response().await;
+    assert!(response.starts_with("HTTP/1.1 200 ") && response.contains("\"results\""), "{response}");
     assert!(server.wait().success());
 
     // Whoever does not come to an end is not waited for.

@@ -45,7 +45,7 @@ impl Load {
             None => request,
         };
         let (status, text) = match request.send().await {
-            Ok(answer) => (answer.status().as_u16(), answer.text().await.unwrap_or_default()),
+            Ok(response) => (response.status().as_u16(), response.text().await.unwrap_or_default()),
             Err(error) => (0, error.to_string()),
         };
         self.answered.fetch_add(1, Ordering::Relaxed);
@@ -210,8 +210,8 @@ async fn ten_thousand_items_are_stored_once_each_despite_kills() {
         };
         while next < ITEMS {
             let sent = client.post(format!("{base}/v1/items/batch")).body(batch(next)).send().await;
-            let Ok(answer) = sent else { break };
-            let Ok(said) = answer.json::<Value>().await else { break };
+            let Ok(response) = sent else { break };
+            let Ok(said) = response.json::<Value>().await else { break };
             assert_eq!(said["taken"], BATCH, "{said}");
             acknowledged.push(next);
             next += BATCH;
@@ -235,15 +235,15 @@ async fn ten_thousand_items_are_stored_once_each_despite_kills() {
     let once = "select count(distinct id) from items where id like 'kept-%'";
     assert_eq!(count(data.path(), once).await, ITEMS as i64);
     let stats: Value =
-        client.get(format!("{}/v1/stats", server.base)).send().await.expect("an answer").json().await.expect("JSON");
+        client.get(format!("{}/v1/stats", server.base)).send().await.expect("a response").json().await.expect("JSON");
     let points = stats["index"]["captions"]["points"].as_i64().expect("a number");
     assert_eq!(points, count(data.path(), "select count(*) from captions").await, "each has its point");
     for n in (0..ITEMS).step_by(977) {
         let filter = json!({"must": [{"key": "meta.n", "match": {"value": n}}]});
         let body = json!({"query": format!("a kept thing {}", n % 700), "target": "text", "filter": filter});
-        let answer =
-            client.post(format!("{}/v1/search/text", server.base)).json(&body).send().await.expect("an answer");
-        let found: Value = answer.json().await.expect("JSON");
+        let response =
+            client.post(format!("{}/v1/search/text", server.base)).json(&body).send().await.expect("a response");
+        let found: Value = response.json().await.expect("JSON");
         assert_eq!((&found["total"], &found["results"][0]["id"]), (&json!(1), &json!(format!("kept-{n}"))), "{found}");
     }
 }

@@ -16,8 +16,8 @@ pub(crate) async fn ask(method: Method, address: &str, body: Option<Value>) -> (
         Some(body) => request.json(body),
         None => request,
     };
-    let answer = request.send().await.expect("an answer");
-    (answer.status().as_u16(), answer.json().await.unwrap_or(Value::Null))
+    let response = request.send().await.expect("a response");
+    (response.status().as_u16(), response.json().await.unwrap_or(Value::Null))
 }
 
 /// Starts a task and gives its address.
@@ -50,14 +50,14 @@ fn asking(base: &str) -> (tokio::sync::oneshot::Sender<()>, tokio::task::JoinHan
     let (stop, mut stopped) = tokio::sync::oneshot::channel();
     let address = format!("{base}/v1/search/text");
     let asking = tokio::spawn(async move {
-        let mut answers = Vec::new();
+        let mut responses = Vec::new();
         let mut tick = tokio::time::interval(Duration::from_millis(50));
         loop {
             tick.tick().await;
-            let body = json!({"query": format!("a bird number {}", answers.len()), "limit": 3});
+            let body = json!({"query": format!("a bird number {}", responses.len()), "limit": 3});
             tokio::select! {
-                _ = &mut stopped => return answers,
-                answer = ask(Method::POST, &address, Some(body)) => answers.push(answer),
+                _ = &mut stopped => return responses,
+                response = ask(Method::POST, &address, Some(body)) => responses.push(response),
             }
         }
     });
@@ -100,8 +100,8 @@ async fn queries_are_answered_during_train_promotion_and_rollback() {
     let later =
         Client::new().get(format!("{forced}/events")).header("last-event-id", "3").send().await.expect("events");
     assert_eq!(later.text().await.expect("events").matches("event: metric").count(), 1, "those that were missed");
-    let answer = ask(Method::GET, &format!("{base}/v1/search?q=bird"), None).await.1;
-    assert_eq!(answer["model"], second.as_str());
+    let response = ask(Method::GET, &format!("{base}/v1/search?q=bird"), None).await.1;
+    assert_eq!(response["model"], second.as_str());
 
     // Back, and forth again.
     let back = ended(&start(base, "/v1/models/rollback", None).await).await;
@@ -111,9 +111,9 @@ async fn queries_are_answered_during_train_promotion_and_rollback() {
     assert_eq!(forth["result"]["model"], second.as_str(), "{forth}");
 
     stop.send(()).expect("somebody asks");
-    let answers = asked.await.expect("answers");
-    let failed: Vec<_> = answers.iter().filter(|(status, _)| *status != 200).collect();
-    assert!(failed.is_empty() && !answers.is_empty(), "{} of {}: {failed:?}", failed.len(), answers.len());
+    let responses = asked.await.expect("answers");
+    let failed: Vec<_> = responses.iter().filter(|(status, _)| *status != 200).collect();
+    assert!(failed.is_empty() && !responses.is_empty(), "{} of {}: {failed:?}", failed.len(), responses.len());
 
     let (status, problem) = ask(Method::POST, &format!("{base}/v1/models/no-such/activate"), None).await;
     assert_eq!((status, &problem["code"]), (404, &json!("model_not_found")));
@@ -200,9 +200,9 @@ async fn import_task_reads_a_server_path_and_model_has_a_report() {
     assert_eq!(ask(Method::GET, &page, None).await.0, 404);
     let task = ended(&start(base, "/v1/admin/evaluate", None).await).await;
     assert_eq!(task["status"], "succeeded", "{task}");
-    let answer = reqwest::get(&page).await.expect("an answer");
-    assert!(answer.headers()["content-security-policy"].to_str().expect("text").contains("default-src 'none'"));
-    assert!(answer.text().await.expect("a page").contains("How good is it?"));
+    let response = reqwest::get(&page).await.expect("a response");
+    assert!(response.headers()["content-security-policy"].to_str().expect("text").contains("default-src 'none'"));
+    assert!(response.text().await.expect("a page").contains("How good is it?"));
     let report = ask(Method::GET, &format!("{base}/v1/models/{model}/report"), None).await.1;
     assert!(report["report"]["map_image_to_text"].as_f64().is_some_and(|map| map > 0.0), "{report}");
 }

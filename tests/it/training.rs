@@ -165,9 +165,9 @@ async fn relevance_is_calibrated_and_unrelated_queries_find_no_confident_match()
         let mut count = 0;
         for sentence in sentences {
             let question = serde_json::json!({"query": sentence, "limit": 1});
-            let answer = client.post(&address).json(&question).send().await.expect("an answer");
-            let answer: serde_json::Value = answer.json().await.expect("JSON");
-            count += usize::from(answer["no_confident_match"].as_bool().expect("a truth"));
+            let response = client.post(&address).json(&question).send().await.expect("a response");
+            let response: serde_json::Value = response.json().await.expect("JSON");
+            count += usize::from(response["no_confident_match"].as_bool().expect("a truth"));
         }
         count
     };
@@ -214,7 +214,7 @@ async fn worse_model_is_not_promoted_and_rollback_works() {
     let Some(collection) = trained_collection() else { return };
     let data = copy_collection(collection);
     let run = |arguments: &[&str]| diptych(data.path()).args(arguments).output().expect("the binary starts");
-    let answers = || {
+    let active_model = || {
         let list = combined_output(&run(&["models", "list"]));
         let line =
             list.lines().find(|line| line.contains("| yes |")).unwrap_or_else(|| panic!("none answers:\n{list}"));
@@ -223,11 +223,11 @@ async fn worse_model_is_not_promoted_and_rollback_works() {
     let generation = |server: &str| {
         let address = format!("{server}/v1/info");
         async move {
-            let info: serde_json::Value = reqwest::get(address).await.expect("an answer").json().await.expect("JSON");
+            let info: serde_json::Value = reqwest::get(address).await.expect("a response").json().await.expect("JSON");
             (info["model"].clone(), info["index_generation"].clone())
         }
     };
-    let first = answers();
+    let first = active_model();
     assert!(data.path().join("models").join(&first).join("manifest.json").exists());
     let server = Server::start(data.path()).await;
     let before = generation(&server.base).await;
@@ -243,7 +243,7 @@ async fn worse_model_is_not_promoted_and_rollback_works() {
         "{}",
         combined_output(&refused)
     );
-    assert_eq!(answers(), first);
+    assert_eq!(active_model(), first);
 
     let forced = run(&[&train[..], &["--force"]].concat());
     assert!(
@@ -251,12 +251,12 @@ async fn worse_model_is_not_promoted_and_rollback_works() {
         "{}",
         combined_output(&forced)
     );
-    let poor = answers();
+    let poor = active_model();
     assert_ne!(poor, first);
     succeed(diptych(data.path()).arg("index"));
 
     succeed(diptych(data.path()).args(["models", "rollback"]));
-    assert_eq!(answers(), first);
+    assert_eq!(active_model(), first);
     let server = Server::start(data.path()).await;
     assert_eq!(generation(&server.base).await, before, "the index that was kept is the one that answers");
     server.terminate();
@@ -269,5 +269,5 @@ async fn worse_model_is_not_promoted_and_rollback_works() {
     );
     assert!(combined_output(&run(&["models", "activate", "m-none"])).contains("there is no model \"m-none\""));
     succeed(diptych(data.path()).args(["models", "activate", &poor]));
-    assert_eq!(answers(), poor);
+    assert_eq!(active_model(), poor);
 }

@@ -125,8 +125,8 @@ impl Server {
         let server = Self::start_unready(data, flags);
         let client = reqwest::Client::new();
         wait_for("readiness", Duration::from_secs(60), async || {
-            let answer = client.get(format!("{}/readyz", server.base)).send().await;
-            answer.is_ok_and(|a| a.status().is_success()).then_some(())
+            let response = client.get(format!("{}/readyz", server.base)).send().await;
+            response.is_ok_and(|a| a.status().is_success()).then_some(())
         })
         .await;
         server
