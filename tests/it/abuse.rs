@@ -1,4 +1,4 @@
-//! Requests that nobody sends by mistake: each gets an error of ours, none costs memory, and the service goes on.
+//! Hostile requests: each gets a well-formed error, none leaks memory, and the service keeps running.
 
 use std::{
     io::{Read, Write},
@@ -11,24 +11,24 @@ use serde_json::{Value, json};
 
 use crate::common::{Server, copy_collection, trained_collection, wait_for};
 
-/// Sends bytes as they are and reads until the service closes, or an answer is whole, or twenty seconds have passed.
-fn raw(base: &str, request: &[u8]) -> String {
+/// Sends raw bytes and reads until the response is complete, the service closes, or twenty seconds have passed.
+fn send_raw(base: &str, request: &[u8]) -> String {
     let mut stream = TcpStream::connect(base.trim_start_matches("http://")).expect("a connection");
     stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
-    // The service may close before it has read all of it.
+    // The service may close the connection before it has read everything.
     let _ = stream.write_all(request);
-    let (mut response, mut some) = (Vec::new(), [0; 4096]);
-    while let Ok(count @ 1..) = stream.read(&mut some) {
-        response.extend_from_slice(&some[..count]);
-        if whole(&response) {
+    let (mut response, mut buffer) = (Vec::new(), [0; 4096]);
+    while let Ok(count @ 1..) = stream.read(&mut buffer) {
+        response.extend_from_slice(&buffer[..count]);
+        if is_complete(&response) {
             break;
         }
     }
     String::from_utf8_lossy(&response).into_owned()
 }
 
-/// Whether an answer has as many bytes as it says.
-fn whole(response: &[u8]) -> bool {
+/// Whether the body of a response is as long as its Content-Length.
+fn is_complete(response: &[u8]) -> bool {
     let text = String::from_utf8_lossy(response);
     let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
     let length = head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok());
@@ -39,7 +39,7 @@ fn status(response: &str) -> u16 {
     response.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or_default()
 }
 
-fn form(parts: &str) -> Vec<u8> {
+fn multipart_request(parts: &str) -> Vec<u8> {
     let head = format!(
         "POST /v1/search/image HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; \
             boundary=b\r\nContent-Length: {}\r\n\r\n",
@@ -48,13 +48,13 @@ fn form(parts: &str) -> Vec<u8> {
     [head.as_bytes(), parts.as_bytes()].concat()
 }
 
-async fn memory(base: &str) -> u64 {
+async fn memory_bytes(base: &str) -> u64 {
     let stats: Value = reqwest::get(format!("{base}/v1/stats")).await.expect("a response").json().await.expect("JSON");
     stats["memory_bytes"].as_u64().expect("a number")
 }
 
-/// An answer of 2xx or of 4xx with our body; anything else is a fault of the service.
-async fn sane(request: RequestBuilder, what: &str) -> u16 {
+/// Sends a request and returns its status, which must be below 500; errors must have a problem document.
+async fn checked_status(request: RequestBuilder, what: &str) -> u16 {
     let response = request.send().await.unwrap_or_else(|e| panic!("{what}: {e}"));
     let status = response.status().as_u16();
     assert!(status < 500, "{what}: {status} {}", response.text().await.unwrap_or_default());
@@ -73,46 +73,50 @@ async fn service_survives_hostile_input() {
     let server = Server::start(data.path()).await;
     let base = server.base.clone();
     let client = Client::new();
-    // The first round loads what requests of its kinds need for good, so that a second one must not take any more.
-    attack(&client, &base).await;
-    let before = memory(&base).await;
-    attack(&client, &base).await;
+    // The first round fills caches and buffers that are kept; the second must not need more memory.
+    send_hostile_requests(&client, &base).await;
+    let before = memory_bytes(&base).await;
+    send_hostile_requests(&client, &base).await;
     wait_for(&format!("memory of about {before} bytes"), Duration::from_secs(10), async || {
-        (memory(&base).await < before + (64 << 20)).then_some(())
+        (memory_bytes(&base).await < before + (64 << 20)).then_some(())
     })
     .await;
     let log = std::fs::read_to_string(data.path().join("serve.log")).expect("a log");
     assert!(!log.contains("panicked"), "{log}");
-    let words = client.post(format!("{base}/v1/search/text")).json(&json!({"query": "a bird"}));
-    assert_eq!(sane(words, "words").await, 200);
+    let search = client.post(format!("{base}/v1/search/text")).json(&json!({"query": "a bird"}));
+    assert_eq!(checked_status(search, "search").await, 200);
 }
 
-async fn attack(client: &Client, base: &str) {
+async fn send_hostile_requests(client: &Client, base: &str) {
     let address = base.to_owned();
-    tokio::task::spawn_blocking(move || bodies(&address)).await.expect("all are answered");
-    texts(client, base).await;
-    addresses(client, base).await;
-    filters(client, base).await;
+    tokio::task::spawn_blocking(move || send_malformed_bodies(&address)).await.expect("every request gets a response");
+    send_hostile_texts(client, base).await;
+    send_hostile_ids(client, base).await;
+    send_oversized_filters(client, base).await;
 }
 
-/// Bodies that lie about themselves.
-fn bodies(base: &str) {
-    let promise = "POST /v1/search/image HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: \
+/// Bodies that do not match their headers.
+fn send_malformed_bodies(base: &str) {
+    let image_announcement = "POST /v1/search/image HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: \
         10737418240\r\n\r\nxyz";
-    let began = Instant::now();
-    assert_eq!(status(&raw(base, promise.as_bytes())), 413, "ten gigabytes are refused when they are announced");
-    assert!(began.elapsed() < Duration::from_secs(9), "nobody waits for them");
-    let words = "POST /v1/search/text HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: \
+    let started = Instant::now();
+    assert_eq!(
+        status(&send_raw(base, image_announcement.as_bytes())),
+        413,
+        "ten gigabytes are refused by their Content-Length"
+    );
+    assert!(started.elapsed() < Duration::from_secs(9), "refused without waiting for the body");
+    let search = "POST /v1/search/text HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: \
         10737418240\r\n\r\n{";
-    assert_eq!(status(&raw(base, words.as_bytes())), 413);
+    assert_eq!(status(&send_raw(base, search.as_bytes())), 413);
 
     let head =
         "POST /v1/search/image HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nTransfer-Encoding: chunked\r\n\r\n";
     let chunk = [b"100000\r\n".as_slice(), &vec![b'x'; 0x10_0000], b"\r\n"].concat();
-    let endless = [head.as_bytes(), &chunk.repeat(40), b"0\r\n\r\n"].concat();
-    assert_eq!(status(&raw(base, &endless)), 413, "a body that goes on is cut off");
-    let nonsense = [head.as_bytes(), b"this is no chunk\r\n"].concat();
-    assert_eq!(status(&raw(base, &nonsense)) / 100, 4);
+    let oversized = [head.as_bytes(), &chunk.repeat(40), b"0\r\n\r\n"].concat();
+    assert_eq!(status(&send_raw(base, &oversized)), 413, "a chunked body is refused beyond the limit");
+    let nonsense = [head.as_bytes(), b"this is not a chunk\r\n"].concat();
+    assert_eq!(status(&send_raw(base, &nonsense)) / 100, 4);
 
     let part = "--b\r\nContent-Disposition: form-data; name=\"image\"\r\n\r\nxyz";
     for (parts, why) in [
@@ -127,23 +131,23 @@ fn bodies(base: &str) {
         ),
         ("no boundary at all".to_owned(), "no boundary"),
     ] {
-        let response = raw(base, &form(&parts));
+        let response = send_raw(base, &multipart_request(&parts));
         assert_eq!(status(&response), 400, "{why}: {response}");
         assert!(response.contains("malformed_request"), "{why}: {response}");
     }
-    let unbound = "POST /v1/search/image HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data\r\nContent-Length: \
-        3\r\n\r\nxyz";
-    assert_eq!(status(&raw(base, unbound.as_bytes())), 400);
+    let without_boundary = "POST /v1/search/image HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data\r\n\
+        Content-Length: 3\r\n\r\nxyz";
+    assert_eq!(status(&send_raw(base, without_boundary.as_bytes())), 400);
 
-    assert_eq!(status(&raw(base, b"this is not HTTP\r\n\r\n")) / 100, 4);
+    assert_eq!(status(&send_raw(base, b"this is not HTTP\r\n\r\n")) / 100, 4);
     let long = format!("GET /healthz HTTP/1.1\r\nHost: x\r\nX-Long: {}\r\n\r\n", "a".repeat(2 << 20));
-    assert_eq!(status(&raw(base, long.as_bytes())), 431, "headers have an end");
+    assert_eq!(status(&send_raw(base, long.as_bytes())), 431, "the size of headers is limited");
     let many: String = (0..5000).map(|n| format!("X-{n}: a\r\n")).collect();
-    assert_eq!(status(&raw(base, format!("GET /healthz HTTP/1.1\r\nHost: x\r\n{many}\r\n").as_bytes())), 431);
+    assert_eq!(status(&send_raw(base, format!("GET /healthz HTTP/1.1\r\nHost: x\r\n{many}\r\n").as_bytes())), 431);
 }
 
-/// Words with the syntax of every language that they pass through.
-async fn texts(client: &Client, base: &str) {
+/// Texts with the syntax of SQL, FTS5, HTML, format strings and the like, and unusual Unicode.
+async fn send_hostile_texts(client: &Client, base: &str) {
     for text in [
         "'; drop table items; --",
         "\" OR 1=1 --",
@@ -159,12 +163,12 @@ async fn texts(client: &Client, base: &str) {
     ] {
         let hybrid = json!({"keyword_weight": 0.5});
         let body = json!({"query": text, "hybrid": hybrid, "target": "any", "facets": ["label"], "explain": true});
-        let words = client.post(format!("{base}/v1/search/text")).json(&body);
-        assert_eq!(sane(words, text).await, 200, "{text:?}");
+        let search = client.post(format!("{base}/v1/search/text")).json(&body);
+        assert_eq!(checked_status(search, text).await, 200, "{text:?}");
         let address = reqwest::Url::parse_with_params(&format!("{base}/v1/search"), [("q", text)]).expect("an address");
-        // An address is a part of the head, which is bounded.
+        // The URL is part of the head, whose size is limited.
         let expected = if address.as_str().len() < 16_000 { 200 } else { 431 };
-        assert_eq!(sane(client.get(address), text).await, expected, "{text:?}");
+        assert_eq!(checked_status(client.get(address), text).await, expected, "{text:?}");
     }
     for body in [
         r#"{"query": "a", "limit": 1e400}"#,
@@ -184,15 +188,15 @@ async fn texts(client: &Client, base: &str) {
         "",
         "\u{feff}{}",
     ] {
-        let words = client.post(format!("{base}/v1/search/text")).header("content-type", "application/json");
-        assert!(sane(words.body(body), body).await >= 400, "{body}");
+        let search = client.post(format!("{base}/v1/search/text")).header("content-type", "application/json");
+        assert!(checked_status(search.body(body), body).await >= 400, "{body}");
     }
     let latin = client.post(format!("{base}/v1/search/text")).header("content-type", "application/json");
-    assert_eq!(sane(latin.body(b"{\"query\": \"\xe9\xff\"}".to_vec()), "no UTF-8").await, 400);
+    assert_eq!(checked_status(latin.body(b"{\"query\": \"\xe9\xff\"}".to_vec()), "not UTF-8").await, 400);
 }
 
-/// Ids that would be something else in a file system or an address.
-async fn addresses(client: &Client, base: &str) {
+/// Ids and paths with a special meaning in file systems or URLs.
+async fn send_hostile_ids(client: &Client, base: &str) {
     let long = "a".repeat(20_000);
     for id in [
         "..%2f..%2f..%2fetc%2fpasswd",
@@ -208,7 +212,7 @@ async fn addresses(client: &Client, base: &str) {
         &long,
     ] {
         for rest in ["", "/image", "/thumbnail", "/similar"] {
-            let status = sane(client.get(format!("{base}/v1/items/{id}{rest}")), id).await;
+            let status = checked_status(client.get(format!("{base}/v1/items/{id}{rest}")), id).await;
             assert!([400, 404, 414, 431].contains(&status) || status == 200 && id == "..", "{id}{rest}: {status}");
         }
     }
@@ -218,23 +222,23 @@ async fn addresses(client: &Client, base: &str) {
         "//etc/passwd",
         "/v1/models/..%2f..%2fx/report?format=html",
     ] {
-        assert_eq!(sane(client.get(format!("{base}{path}")), path).await, 404, "{path}");
+        assert_eq!(checked_status(client.get(format!("{base}{path}")), path).await, 404, "{path}");
     }
     for id in ["../x", "a/b", "x\u{0}", " ", "", "..", "batch", "\u{202e}gpj.exe", "é\u{301}"] {
         let item = client.post(format!("{base}/v1/items")).json(&json!({"id": id, "captions": ["a door"]}));
-        let status = sane(item, id).await;
+        let status = checked_status(item, id).await;
         assert!([201, 422].contains(&status), "{id:?}: {status}");
         if status == 201 {
             let mut address = reqwest::Url::parse(&format!("{base}/v1/items/")).expect("an address");
             address.path_segments_mut().expect("segments").pop().push(id);
-            assert_eq!(sane(client.get(address.clone()), id).await, 200, "{id:?} is where its address says");
+            assert_eq!(checked_status(client.get(address.clone()), id).await, 200, "{id:?} is found under its URL");
             assert_eq!(client.delete(address).send().await.expect("a response").status(), 204);
         }
     }
 }
 
-/// Filters that go on and on.
-async fn filters(client: &Client, base: &str) {
+/// Filters that are too deep, too long or invalid.
+async fn send_oversized_filters(client: &Client, base: &str) {
     let nested = |depth: usize| (0..depth).fold(json!({}), |inner, _| json!({"must": [inner]}));
     let condition = json!({"key": "label", "match": {"value": "birds"}});
     for (filter, what) in [
@@ -243,13 +247,13 @@ async fn filters(client: &Client, base: &str) {
         (json!({"must": [{"key": "label", "match": {"any": vec!["x"; 20_000]}}]}), "twenty thousand values"),
         (json!({"must": [{"key": "meta.a\" or 1=1 --", "match": {"value": 1}}]}), "SQL in a name"),
         (json!({"must": [{"key": format!("meta.{}", "a.".repeat(20_000)), "match": {"value": 1}}]}), "a long name"),
-        (json!({"must": [{"key": "meta.x", "range": {"gte": {}}}]}), "a bound that is none"),
+        (json!({"must": [{"key": "meta.x", "range": {"gte": {}}}]}), "a bound that is an object"),
         (json!([]), "a list"),
     ] {
-        let words = client.post(format!("{base}/v1/search/text")).json(&json!({"query": "a", "filter": filter}));
-        assert_eq!(sane(words, what).await, 422, "{what}");
+        let search = client.post(format!("{base}/v1/search/text")).json(&json!({"query": "a", "filter": filter}));
+        assert_eq!(checked_status(search, what).await, 422, "{what}");
     }
-    // Beyond what any JSON here may be.
+    // Deeper than any JSON may be nested.
     let deep = client.post(format!("{base}/v1/search/text")).json(&json!({"query": "a", "filter": nested(100)}));
-    assert_eq!(sane(deep, "nested 100 deep").await, 400);
+    assert_eq!(checked_status(deep, "nested 100 deep").await, 400);
 }

@@ -1,4 +1,4 @@
-//! Keys: without one that counts and has the scope, nothing but what is open to everyone.
+//! API keys: except for public routes, every request needs a valid key with the required scope.
 
 use reqwest::{Client, Method, Response};
 use serde_json::{Value, json};
@@ -24,7 +24,7 @@ impl Caller<'_> {
         request.send().await.expect("a response")
     }
 
-    /// The status and code of an answer.
+    /// Sends a request and returns the status and the error code of the response.
     async fn code(&self, method: Method, path: &str, body: Option<Value>) -> (u16, String) {
         let response = self.send(method, path, body).await;
         let status = response.status().as_u16();
@@ -34,8 +34,8 @@ impl Caller<'_> {
     }
 }
 
-/// Every route that the router has, with its methods. Those of the API are in the document that its handlers make; the
-/// others are the pages, counted in the source: a new one cannot be forgotten.
+/// Every route of the router, with its methods. Those of the API are in the OpenAPI document; the pages are extracted
+/// from the source of the router, so that the test fails when one is added.
 fn routes() -> Vec<(Method, String)> {
     let source = include_str!("../../src/server/router.rs");
     let pages: Vec<&str> = source.split(".page(\"").skip(1).map(|part| part.split('"').next().unwrap_or("")).collect();
@@ -60,21 +60,25 @@ async fn keys_allow_exactly_what_their_scopes_say() {
     let data = copy_collection(collection);
     let server = Server::start(data.path()).await;
     let caller = |key: Option<&str>| Caller { base: &server.base, key: key.map(str::to_owned) };
-    let nobody = caller(None);
-    assert_eq!(nobody.send(Method::GET, "/v1/tasks", None).await.status(), 200, "open before the first key is made");
+    let anonymous = caller(None);
+    assert_eq!(
+        anonymous.send(Method::GET, "/v1/tasks", None).await.status(),
+        200,
+        "open before the first key is created"
+    );
 
-    // The first key is made in the terminal, the others by its holder; a service that runs knows at once.
+    // The first key is created on the command line, the others over HTTP. A running service sees it at once.
     let root = succeed(diptych(data.path()).args(["key", "create", "--scope", "admin", "--name", "root"]));
     let root = root.lines().find(|line| line.starts_with("dpt_")).expect("a key").trim().to_owned();
-    let owner = caller(Some(&root));
-    let make = async |scopes: Value| -> (String, String) {
-        let response = owner.send(Method::POST, "/v1/admin/keys", Some(json!({"name": "one", "scopes": scopes}))).await;
+    let admin = caller(Some(&root));
+    let create_key = async |scopes: Value| -> (String, String) {
+        let response = admin.send(Method::POST, "/v1/admin/keys", Some(json!({"name": "one", "scopes": scopes}))).await;
         assert_eq!(response.status(), 201);
         let key: Value = response.json().await.expect("JSON");
         (key["id"].as_str().expect("an id").to_owned(), key["key"].as_str().expect("a key").to_owned())
     };
-    let (search_id, search) = make(json!(["search"])).await;
-    let (_, ingest) = make(json!(["search", "ingest"])).await;
+    let (search_id, search) = create_key(json!(["search"])).await;
+    let (_, ingest) = create_key(json!(["search", "ingest"])).await;
 
     let open = [
         "/",
@@ -92,7 +96,7 @@ async fn keys_allow_exactly_what_their_scopes_say() {
     let another = if root.ends_with('0') { '1' } else { '0' };
     let wrong = format!("{}{another}", &root[..root.len() - 1]);
     for (method, path) in routes() {
-        let (status, code) = nobody.code(method.clone(), &path, None).await;
+        let (status, code) = anonymous.code(method.clone(), &path, None).await;
         if open.contains(&path.as_str()) {
             assert!(status < 400, "{method} {path}: {status}");
             continue;
@@ -114,14 +118,14 @@ async fn keys_allow_exactly_what_their_scopes_say() {
     assert_eq!(searcher.code(Method::GET, "/v1/tasks", None).await.0, 403);
     assert_eq!(writer.code(Method::POST, "/v1/items", item()).await.0, 201);
     assert_eq!(writer.code(Method::POST, "/v1/admin/reindex", None).await.0, 403);
-    assert_eq!(owner.code(Method::DELETE, "/v1/items/by-key", None).await.0, 204);
-    assert_eq!(owner.code(Method::GET, "/v1/tasks", None).await.0, 200);
-    assert_eq!(nobody.code(Method::GET, "/no/such/route", None).await.0, 404);
+    assert_eq!(admin.code(Method::DELETE, "/v1/items/by-key", None).await.0, 204);
+    assert_eq!(admin.code(Method::GET, "/v1/tasks", None).await.0, 200);
+    assert_eq!(anonymous.code(Method::GET, "/no/such/route", None).await.0, 404);
 
-    assert_eq!(owner.code(Method::DELETE, &format!("/v1/admin/keys/{search_id}"), None).await.0, 204);
+    assert_eq!(admin.code(Method::DELETE, &format!("/v1/admin/keys/{search_id}"), None).await.0, 204);
     assert_eq!(searcher.code(Method::POST, "/v1/search/text", words()).await, (401, "invalid_key".into()));
-    assert_eq!(owner.code(Method::DELETE, &format!("/v1/admin/keys/{search_id}"), None).await.0, 404);
-    let keys: Value = owner.send(Method::GET, "/v1/admin/keys", None).await.json().await.expect("JSON");
+    assert_eq!(admin.code(Method::DELETE, &format!("/v1/admin/keys/{search_id}"), None).await.0, 404);
+    let keys: Value = admin.send(Method::GET, "/v1/admin/keys", None).await.json().await.expect("JSON");
     assert_eq!(keys["keys"].as_array().map(Vec::len), Some(3));
     assert!(!keys.to_string().contains(search.rsplit('_').next().expect("a secret")));
     for body in [
@@ -129,18 +133,22 @@ async fn keys_allow_exactly_what_their_scopes_say() {
         json!({"scopes": ["search"], "expires_in_days": 0}),
         json!({"scopes": ["search"], "name": "\n"}),
     ] {
-        assert_eq!(owner.code(Method::POST, "/v1/admin/keys", Some(body)).await, (422, "invalid_key_request".into()));
+        assert_eq!(admin.code(Method::POST, "/v1/admin/keys", Some(body)).await, (422, "invalid_key_request".into()));
     }
-    assert_eq!(owner.code(Method::POST, "/v1/admin/keys", Some(json!({"scopes": ["all"]}))).await.0, 400);
+    assert_eq!(admin.code(Method::POST, "/v1/admin/keys", Some(json!({"scopes": ["all"]}))).await.0, 400);
 
-    let said = succeed(diptych(data.path()).args(["key", "list"]));
-    assert!(said.contains("revoked") && said.contains("root"), "{said}");
+    let list = succeed(diptych(data.path()).args(["key", "list"]));
+    assert!(list.contains("revoked") && list.contains("root"), "{list}");
     let id = root.split('_').nth(1).expect("an id");
     succeed(diptych(data.path()).args(["key", "revoke", id]));
     assert_eq!(
-        owner.code(Method::GET, "/v1/tasks", None).await,
+        admin.code(Method::GET, "/v1/tasks", None).await,
         (401, "invalid_key".into()),
-        "revoked from the terminal"
+        "revoked on the command line"
     );
-    assert_eq!(nobody.code(Method::GET, "/v1/tasks", None).await.0, 401, "without a key that counts nothing is open");
+    assert_eq!(
+        anonymous.code(Method::GET, "/v1/tasks", None).await.0,
+        401,
+        "a collection whose keys are all revoked stays protected"
+    );
 }

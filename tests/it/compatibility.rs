@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use crate::{
     common::{Server, diptych, models, succeed, wait_for},
-    settings::bare,
+    settings::isolated_diptych,
 };
 
 /// Where the fixture was made. Its catalog names pictures by their absolute paths.
@@ -83,7 +83,7 @@ struct Service {
 
 impl Service {
     async fn start(root: &Path, data: &str) -> Self {
-        let mut command = bare(root);
+        let mut command = isolated_diptych(root);
         command.args(["serve", "--data", data]);
         let server = Server::spawn(command, &root.join(data));
         let bearer = format!("Bearer {}", recorded()["key"].as_str().expect("a key"));
@@ -222,7 +222,7 @@ async fn old_data_folder_answers_as_before_and_goes_back_to_its_model_before() {
     assert_eq!(response.status(), 401);
 
     // The graph on disk is whole, and walks through it find what scans do.
-    let check = succeed(bare(root).args(["index", "check"]));
+    let check = succeed(isolated_diptych(root).args(["index", "check"]));
     let of_generation = check.lines().any(|line| line.contains("generation 4") && line.contains("m-20261126-2"));
     assert!(of_generation && check.matches("graph").count() >= 2, "{check}");
 
@@ -235,7 +235,7 @@ async fn old_data_folder_answers_as_before_and_goes_back_to_its_model_before() {
 async fn old_data_folder_takes_changes_and_trains_by_old_settings() {
     let installation = old_installation().await;
     let root = installation.path();
-    let text = succeed(bare(root).args(["train", "--settings", "train.toml", "--force"]));
+    let text = succeed(isolated_diptych(root).args(["train", "--settings", "train.toml", "--force"]));
     for (old, new) in [
         ("class.course", "class.optimizer"),
         ("pair.course", "pair.optimizer"),
@@ -266,7 +266,7 @@ async fn old_backup_restores_and_answers_as_before() {
     let installation = old_installation().await;
     let root = installation.path();
     fs::remove_dir_all(root.join("data")).expect("removed");
-    succeed(bare(root).args(["restore", "backup.tar"]));
+    succeed(isolated_diptych(root).args(["restore", "backup.tar"]));
     let service = Service::start(root, "data").await;
     service.compare(&recorded()["queries"]).await;
     service.check_pictures().await;
@@ -291,7 +291,7 @@ async fn old_settings_file_works_and_is_told_the_new_names() {
     let installation = old_installation().await;
     let root = installation.path();
     let file = fs::read_to_string(root.join("diptych.toml")).expect("a file");
-    let text = succeed(bare(root).args(["config", "check"]));
+    let text = succeed(isolated_diptych(root).args(["config", "check"]));
     // What only other commands read.
     let elsewhere = ["demo_packages", "device"];
     for (line, setting) in (1..).zip(file.lines()) {
@@ -310,7 +310,7 @@ async fn old_settings_file_works_and_is_told_the_new_names() {
     }
 
     // Old flags and variables count as the new ones do: before the file.
-    let mut command = bare(root);
+    let mut command = isolated_diptych(root);
     command.args(["config", "check", "--kept-texts", "7"]).env("DIPTYCH_KEPT_BYTES", "8MiB");
     let text = succeed(&mut command);
     assert_eq!(printed(&text, "query_cache_entries").map(|(value, _)| value), Some("7"), "{text}");

@@ -9,8 +9,8 @@ use std::{
 
 use crate::{
     common::{Server, apt_available, combined_output, copy_collection, models, succeed, trained_collection},
-    examples::has,
-    settings::bare,
+    examples::tool_available,
+    settings::isolated_diptych,
 };
 
 fn root() -> &'static Path {
@@ -27,7 +27,7 @@ fn unit(key: &str) -> Vec<&'static str> {
 
 #[test]
 fn systemd_accepts_the_unit() {
-    if !has("systemd-analyze", &["--version"]) {
+    if !tool_available("systemd-analyze", &["--version"]) {
         return;
     }
     let folder = tempfile::tempdir().expect("a folder");
@@ -59,7 +59,7 @@ async fn commands_of_the_unit_run_with_its_environment() {
     let folder = tempfile::tempdir().expect("a folder");
     let command = |line: &str| {
         let arguments = line.strip_prefix("/usr/local/bin/diptych ").expect("our binary");
-        let mut command = bare(folder.path());
+        let mut command = isolated_diptych(folder.path());
         command.args(arguments.split(' '));
         for variable in unit("Environment") {
             let (name, value) = variable.split_once('=').expect("a variable");
@@ -80,7 +80,11 @@ async fn commands_of_the_unit_run_with_its_environment() {
     let server = Server::spawn(command(serve), data.path());
     let healthy = crate::common::wait_for("health", std::time::Duration::from_secs(60), async || {
         let address = server.base.strip_prefix("http://").expect("an address");
-        bare(folder.path()).args(["health", "--listen", address]).output().ok().filter(|output| output.status.success())
+        isolated_diptych(folder.path())
+            .args(["health", "--listen", address])
+            .output()
+            .ok()
+            .filter(|output| output.status.success())
     })
     .await;
     assert!(String::from_utf8_lossy(&healthy.stdout).contains("\"ready\""));
@@ -257,12 +261,12 @@ fn image_packages_and_tools_exist() {
             "diptych" => {
                 // Whether the weights can be fetched is what tests of the encoders ask.
                 let folder = tempfile::tempdir().expect("a folder");
-                let help = bare(folder.path()).args(&words[1..]).arg("--help").output().expect("it starts");
+                let help = isolated_diptych(folder.path()).args(&words[1..]).arg("--help").output().expect("it starts");
                 assert!(help.status.success(), "{}", combined_output(&help));
             }
             "groupadd" | "useradd" => {
                 assert!(command.contains(" 10001 ") && command.contains(" diptych"), "{command}");
-                if is_root() && has(words[0], &["--help"]) {
+                if is_root() && tool_available(words[0], &["--help"]) {
                     succeed(Command::new(words[0]).arg("--prefix").arg(accounts.path()).args(&words[1..]));
                 }
             }
@@ -321,7 +325,7 @@ async fn image_commands_and_health_check_run() {
     // Beside a folder for `diptych.toml`, the image's own environment, with folders of this machine and a free port.
     let folder = tempfile::tempdir().expect("a folder");
     let command = |arguments: &[String]| {
-        let mut command = bare(folder.path());
+        let mut command = isolated_diptych(folder.path());
         command.args(arguments).envs(variables.iter().copied());
         command.env("DIPTYCH_DATA", data.path()).env("DIPTYCH_MODELS", models());
         command

@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use clap::{Arg, CommandFactory};
 use diptych::config::Cli;
 
-use crate::{common::succeed, settings::bare};
+use crate::{common::succeed, settings::isolated_diptych};
 
 /// What the file should be, from the definition of the command line.
 fn example_settings() -> String {
@@ -94,7 +94,7 @@ fn file_has_every_setting_and_parses() {
     let with_default = set.filter(|line| !line.contains("\"NAME\"") && !line.contains("\"DIR\""));
     let text: String = with_default.map(|line| format!("{line}\n")).collect();
     fs::write(folder.path().join("diptych.toml"), text).expect("a file");
-    let check = |folder: &Path| succeed(bare(folder).args(["config", "check"]));
+    let check = |folder: &Path| succeed(isolated_diptych(folder).args(["config", "check"]));
     let output = check(folder.path());
     let defaults = check(tempfile::tempdir().expect("a folder").path());
     let values = |text: &str| -> Vec<(String, String)> {

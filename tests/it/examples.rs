@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::{
     common::{Server, cache, combined_output, copy_collection, models, succeed, trained_collection},
-    limits::black,
+    limits::black_image,
 };
 
 #[path = "../../examples/embed_engine.rs"]
@@ -22,7 +22,7 @@ fn example(name: &str) -> PathBuf {
 }
 
 /// Whether a tool is installed. Prints that the test is skipped where it is not; on CI it must be.
-pub(crate) fn has(tool: &str, version: &[&str]) -> bool {
+pub(crate) fn tool_available(tool: &str, version: &[&str]) -> bool {
     let found = Command::new(tool).args(version).output().is_ok_and(|output| output.status.success());
     if !found {
         assert!(std::env::var_os("CI").is_none(), "{tool} is not here, and CI is set");
@@ -36,7 +36,7 @@ fn python() -> Option<PathBuf> {
     let home = cache().join("clients-python");
     let python = home.join("bin/python");
     if !Command::new(&python).args(["-c", "import requests"]).output().is_ok_and(|output| output.status.success()) {
-        if !has("python3", &["-c", "import venv, ensurepip"]) {
+        if !tool_available("python3", &["-c", "import venv, ensurepip"]) {
             return None;
         }
         succeed(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&home));
@@ -49,7 +49,7 @@ async fn service() -> Option<(Server, tempfile::TempDir, tempfile::TempDir)> {
     let data = copy_collection(trained_collection()?);
     let server = Server::start(data.path()).await;
     let folder = tempfile::tempdir().expect("a folder");
-    let picture = image::load_from_memory(&black(64, 48)).expect("a picture");
+    let picture = image::load_from_memory(&black_image(64, 48)).expect("a picture");
     picture.save(folder.path().join("picture.png")).expect("a file");
     Some((server, data, folder))
 }
@@ -94,7 +94,7 @@ async fn check_item(id: &str, server: &Server) {
 
 #[tokio::test]
 async fn client_in_shell_searches_and_creates_an_item() {
-    if !has("curl", &["--version"]) {
+    if !tool_available("curl", &["--version"]) {
         return;
     }
     let Some((server, _data, folder)) = service().await else { return };
@@ -120,7 +120,7 @@ async fn client_in_python_searches_and_creates_an_item() {
 
 #[tokio::test]
 async fn client_in_javascript_searches_and_creates_an_item() {
-    if !has("node", &["-e", "if (!(parseInt(process.versions.node) >= 18)) process.exit(1)"]) {
+    if !tool_available("node", &["-e", "if (!(parseInt(process.versions.node) >= 18)) process.exit(1)"]) {
         return;
     }
     let Some((server, _data, folder)) = service().await else { return };

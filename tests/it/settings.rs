@@ -5,7 +5,7 @@ use std::{fs, path::Path, process::Command};
 use crate::common::{Server, combined_output, copy_collection, count, diptych, models, succeed, trained_collection};
 
 /// The binary in a folder, without settings of the tests' own.
-pub(crate) fn bare(folder: &Path) -> Command {
+pub(crate) fn isolated_diptych(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_diptych"));
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("DIPTYCH_") {
@@ -17,7 +17,7 @@ pub(crate) fn bare(folder: &Path) -> Command {
 }
 
 fn check(folder: &Path) -> Command {
-    let mut command = bare(folder);
+    let mut command = isolated_diptych(folder);
     command.args(["config", "check"]);
     command
 }
@@ -120,7 +120,7 @@ fn config_check_reports_every_fault_and_fails() {
     // Every command rejects an invalid file, with the place of each fault.
     fs::write(folder.path().join("diptych.toml"), "\nquue = 3\nmax_terms = 0\n").expect("a file");
     for command in [&["config", "check"][..], &["serve"], &["status"]] {
-        let output = bare(folder.path()).args(command).output().expect("the binary starts");
+        let output = isolated_diptych(folder.path()).args(command).output().expect("the binary starts");
         let text = combined_output(&output);
         assert!(!output.status.success(), "{command:?}: {text}");
         assert!(text.contains("diptych.toml:2: quue: is not a setting; did you mean queue?"), "{command:?}: {text}");
