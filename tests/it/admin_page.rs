@@ -48,7 +48,7 @@ async fn admin_page_shows_and_does_everything() {
     all_of_it_is_accessible(&browser).await;
     it_speaks_german(&browser).await;
     a_narrow_window_does_not_scroll_sideways(&browser).await;
-    the_console_has_no_errors(&browser).await;
+    console_has_only_expected_errors(&browser).await;
     // Last, for these are errors on the console.
     a_forgotten_key_is_asked_for_again(&browser, &key).await;
     a_service_that_is_gone_is_told(&browser, server).await;
@@ -63,7 +63,9 @@ async fn go(browser: &Browser, section: &str) {
     browser.client.execute(script, vec![json!(section)]).await.expect("the script runs");
     browser.find(&format!("#{section}[data-state=ready]")).await;
     // A section that is still loading would move what is clicked.
-    browser.until("all sections have loaded", "return document.querySelector('section[aria-busy]') === null").await;
+    browser
+        .wait_until("all sections have loaded", "return document.querySelector('section[aria-busy]') === null")
+        .await;
 }
 
 async fn click(browser: &Browser, css: &str) {
@@ -100,7 +102,10 @@ async fn a_key_is_asked_for(browser: &Browser, key: &str) {
     fill(browser, "[data-testid=key-field]", &wrong).await;
     click(browser, "[data-testid=key-use]").await;
     browser
-        .until("the key is said to be wrong", "return !!document.querySelector('[data-testid=key-fault]')?.textContent")
+        .wait_until(
+            "the key is said to be wrong",
+            "return !!document.querySelector('[data-testid=key-fault]')?.textContent",
+        )
         .await;
     fill(browser, "[data-testid=key-field]", key).await;
     click(browser, "[data-testid=key-use]").await;
@@ -140,11 +145,11 @@ async fn doubts_are_mended_undone_and_settled(browser: &Browser, data: &Path) {
          one?.scrollIntoView({ block: 'center' }); one?.click(); return Boolean(one)";
     assert_eq!(evaluate(browser, bird).await, true, "a bird that is called a flag is doubted");
     browser.find("[data-testid=undo]").await;
-    browser.until("the way back has the focus", "return document.activeElement.dataset.testid === 'undo'").await;
+    browser.wait_until("the way back has the focus", "return document.activeElement.dataset.testid === 'undo'").await;
     assert_eq!(count(data, changed).await, before + 1);
     click(browser, "[data-testid=undo]").await;
     browser
-        .until(
+        .wait_until(
             "it is as it was",
             &format!("return {SHOWN} === {shown} && !document.querySelector('[data-testid=undo]')"),
         )
@@ -157,7 +162,7 @@ async fn doubts_are_mended_undone_and_settled(browser: &Browser, data: &Path) {
         click(browser, &format!("[data-testid={button}]")).await;
         let next = if right == 1 { "undo" } else { "review-mend" };
         let focused = format!("return document.activeElement.dataset.testid === '{next}'");
-        browser.until(&format!("the focus is on {next}"), &focused).await;
+        browser.wait_until(&format!("the focus is on {next}"), &focused).await;
         assert_eq!(count(data, settled).await, right);
     }
 }
@@ -196,7 +201,7 @@ async fn the_map_shows_what_the_pointer_rests_on(browser: &Browser) {
     browser.client.perform_actions(mouse).await.expect("the mouse moves");
     browser.find("[data-testid=hover-card]:not([hidden])").await;
     browser
-        .until(
+        .wait_until(
             "the card says what it is",
             "return document.querySelector('[data-testid=hover-card]').textContent.length > 3",
         )
@@ -208,14 +213,14 @@ async fn the_map_shows_what_the_pointer_rests_on(browser: &Browser) {
     browser.client.perform_actions(mouse).await.expect("the mouse clicks");
     browser.find("[data-testid=item-card][open] dl").await;
     click(browser, "[data-testid=item-close]").await;
-    browser.until("the item is closed", "return !document.querySelector('[data-testid=item-card]')").await;
+    browser.wait_until("the item is closed", "return !document.querySelector('[data-testid=item-card]')").await;
 }
 
 async fn words_are_a_star(browser: &Browser) {
     fill(browser, "[data-testid=map-query]", "a bird").await;
     click(browser, "[data-testid=map-ask]").await;
     browser
-        .until(
+        .wait_until(
             "the star is told",
             "return document.querySelector('[data-testid=map-found]').textContent.includes('10 of 10')",
         )
@@ -247,7 +252,7 @@ async fn a_lasso_and_a_class_say_what_they_hold(browser: &Browser) {
     class.send_keys(" ").await.expect("the key is pressed");
     let name = browser.text("[data-testid=map-class] [dir]").await;
     browser
-        .until(
+        .wait_until(
             "the class is listed",
             &format!("return document.querySelector('[data-testid=held]').textContent.startsWith({})", json!(name)),
         )
@@ -269,7 +274,7 @@ async fn a_training_is_seen_live(browser: &Browser) {
     click(browser, "#set-force").await;
     click(browser, "[data-testid=train-start]").await;
     browser
-        .until(
+        .wait_until(
             "two epochs are drawn while it runs",
             "const { epochs, status } = document.getElementById('training').dataset;
              return status === 'running' && epochs >= 2
@@ -291,7 +296,7 @@ async fn models_are_compared_and_changed(browser: &Browser) {
     go(browser, "models").await;
     const ACTIVE: &str = "[...document.querySelectorAll('[data-testid=models] tbody tr')].findIndex((row) => \
         row.querySelector('.badge'))";
-    browser.until("the new model answers", &format!("return {ACTIVE} === 0")).await;
+    browser.wait_until("the new model answers", &format!("return {ACTIVE} === 0")).await;
     // What is still on its way would take the place of what is clicked.
     go(browser, "models").await;
     for row in [1, 2] {
@@ -310,14 +315,14 @@ async fn models_are_compared_and_changed(browser: &Browser) {
     let drawn = evaluate(browser, drawn).await;
     assert_eq!((&drawn[0], &drawn[1]), (&json!(8), &drawn[2]), "four plots of two lines, and a row for each class");
     click_twice(browser, "[data-testid=models] [data-testid=activate]").await;
-    browser.until("the first model answers", &format!("return {ACTIVE} === 1")).await;
+    browser.wait_until("the first model answers", &format!("return {ACTIVE} === 1")).await;
 }
 
 async fn a_training_is_stopped(browser: &Browser) {
     short(browser, "500").await;
     click(browser, "[data-testid=train-start]").await;
     browser
-        .until(
+        .wait_until(
             "it learns",
             "const { epochs, status } = document.getElementById('training').dataset; return status \
             === 'running' && epochs >= 1",
@@ -335,7 +340,7 @@ async fn work_is_begun_and_told(browser: &Browser) {
         let before = evaluate(browser, "return document.querySelectorAll('[data-testid=task]').length").await;
         click(browser, &format!("[data-testid=do-{name}]")).await;
         browser
-            .until(
+            .wait_until(
                 &format!("{name} is done"),
                 &format!(
                     "return document.querySelectorAll('[data-testid=task]').length > {before}
@@ -363,14 +368,14 @@ async fn a_key_is_made_and_revoked(browser: &Browser) {
     };
     assert_eq!(status().await, 200);
     browser
-        .until("the key is listed", "return document.querySelectorAll('[data-testid=keys] tbody tr').length === 2")
+        .wait_until("the key is listed", "return document.querySelectorAll('[data-testid=keys] tbody tr').length === 2")
         .await;
     assert!(browser.text("[data-testid=keys]").await.contains(MARKUP));
     click(browser, "[data-testid=key-done]").await;
     assert!(!browser.client.source().await.expect("the page").contains(&made));
     click_twice(browser, "[data-testid=keys] tbody tr:last-child [data-testid=revoke]").await;
     browser
-        .until("the key is gone", "return document.querySelectorAll('[data-testid=keys] tbody tr').length === 1")
+        .wait_until("the key is gone", "return document.querySelectorAll('[data-testid=keys] tbody tr').length === 1")
         .await;
     assert_eq!(status().await, 401);
 }
@@ -380,10 +385,10 @@ async fn all_of_it_is_accessible(browser: &Browser) {
     for section in ["data", "review", "map", "models", "train", "tasks", "keys"] {
         go(browser, section).await;
     }
-    axe::clean(browser, "the owner's page").await;
+    axe::assert_accessible(browser, "the owner's page").await;
     click(browser, "[data-testid=review-entry] .review-picture").await;
     browser.find("[data-testid=item-card][open] dl").await;
-    axe::clean(browser, "an item's card").await;
+    axe::assert_accessible(browser, "an item's card").await;
     click(browser, "[data-testid=item-close]").await;
 }
 
@@ -393,7 +398,7 @@ async fn it_speaks_german(browser: &Browser) {
     let speak = async |language: &str| {
         let params = json!({ "userAgent": agent, "acceptLanguage": language });
         browser
-            .extension("goog/cdp/execute", json!({ "cmd": "Emulation.setUserAgentOverride", "params": params }))
+            .driver_command("goog/cdp/execute", json!({ "cmd": "Emulation.setUserAgentOverride", "params": params }))
             .await;
         browser.goto("/admin").await;
         browser.find("#data[data-state=ready]").await;
@@ -407,18 +412,22 @@ async fn it_speaks_german(browser: &Browser) {
 
 async fn a_narrow_window_does_not_scroll_sideways(browser: &Browser) {
     let size = json!({ "width": 320, "height": 640, "deviceScaleFactor": 1, "mobile": false });
-    browser.extension("goog/cdp/execute", json!({ "cmd": "Emulation.setDeviceMetricsOverride", "params": size })).await;
+    browser
+        .driver_command("goog/cdp/execute", json!({ "cmd": "Emulation.setDeviceMetricsOverride", "params": size }))
+        .await;
     for section in ["data", "review", "map", "models", "train", "tasks", "keys"] {
         go(browser, section).await;
-        browser.until(&format!("{section} fits"), "return document.documentElement.scrollWidth <= 320").await;
+        browser.wait_until(&format!("{section} fits"), "return document.documentElement.scrollWidth <= 320").await;
     }
-    browser.extension("goog/cdp/execute", json!({ "cmd": "Emulation.clearDeviceMetricsOverride", "params": {} })).await;
+    browser
+        .driver_command("goog/cdp/execute", json!({ "cmd": "Emulation.clearDeviceMetricsOverride", "params": {} }))
+        .await;
 }
 
 /// Neither errors of scripts nor breaches of the content security policy; that a key was wanted is no error of the
 /// page, nor is what the service refused on purpose.
-async fn the_console_has_no_errors(browser: &Browser) {
-    let entries = browser.extension("se/log", json!({ "type": "browser" })).await;
+async fn console_has_only_expected_errors(browser: &Browser) {
+    let entries = browser.driver_command("se/log", json!({ "type": "browser" })).await;
     let meant = |entry: &Value| {
         ["status of 401", "status of 422"]
             .iter()
@@ -440,14 +449,14 @@ async fn a_forgotten_key_is_asked_for_again(browser: &Browser, key: &str) {
     click(browser, "[data-testid=do-selftest]").await;
     fill(browser, "[data-testid=key-field]", key).await;
     click(browser, "[data-testid=key-use]").await;
-    browser.until("the page goes on", "return !document.querySelector('#tasks [data-testid=failure]')").await;
+    browser.wait_until("the page goes on", "return !document.querySelector('#tasks [data-testid=failure]')").await;
 }
 
 async fn a_service_that_is_gone_is_told(browser: &Browser, server: Server) {
     server.kill();
     click(browser, "[data-testid=do-reindex]").await;
     browser
-        .until(
+        .wait_until(
             "it is said that the service does not answer",
             "return !!document.querySelector('#tasks [data-testid=failure]')?.textContent.includes('does not answer')",
         )

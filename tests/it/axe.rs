@@ -1,4 +1,4 @@
-//! What axe-core, the common checker of accessibility, finds on a page. It comes from npm, once.
+//! Accessibility checks with axe-core, which is downloaded once from npm.
 
 use std::{fs, path::PathBuf, process::Command, sync::OnceLock};
 
@@ -8,8 +8,8 @@ use crate::{browser::Browser, common::cache};
 
 const PACKAGE: &str = "axe-core@4.14.1";
 
-/// Insists that axe finds nothing on the page as it is, in light and in dark. Says that it skips where there is no npm.
-pub(crate) async fn clean(browser: &Browser, state: &str) {
+/// Asserts that axe finds no violation on the current page, in the light and the dark scheme. Skipped without npm.
+pub(crate) async fn assert_accessible(browser: &Browser, state: &str) {
     let Some(axe) = script() else { return };
     for scheme in ["light", "dark"] {
         let features = serde_json::json!({ "features": [
@@ -17,7 +17,7 @@ pub(crate) async fn clean(browser: &Browser, state: &str) {
             { "name": "prefers-reduced-motion", "value": "reduce" },
         ] });
         browser.devtools("Emulation.setEmulatedMedia", features).await;
-        browser.run(axe).await;
+        browser.run_script(axe).await;
         let found = browser
             .client
             .execute_async(
@@ -29,7 +29,7 @@ pub(crate) async fn clean(browser: &Browser, state: &str) {
             )
             .await
             .expect("axe runs");
-        assert_eq!(found, Value::Array(Vec::new()), "axe finds faults on {state}, {scheme}: {found:#}");
+        assert_eq!(found, Value::Array(Vec::new()), "axe finds violations on {state}, {scheme}: {found:#}");
     }
     browser.devtools("Emulation.setEmulatedMedia", serde_json::json!({ "features": [] })).await;
 }
@@ -38,17 +38,17 @@ fn script() -> Option<&'static str> {
     static SCRIPT: OnceLock<Option<String>> = OnceLock::new();
     SCRIPT
         .get_or_init(|| {
-            let fetched = fetch();
-            if let Err(why) = &fetched {
-                assert!(std::env::var_os("CI").is_none(), "axe-core does not come from npm: {why}");
-                eprintln!("skipped: pages are checked with axe-core from npm, which does not come ({why})");
+            let source = download();
+            if let Err(why) = &source {
+                assert!(std::env::var_os("CI").is_none(), "axe-core cannot be downloaded from npm: {why}");
+                eprintln!("skipped: axe-core cannot be downloaded from npm ({why})");
             }
-            fetched.ok()
+            source.ok()
         })
         .as_deref()
 }
 
-fn fetch() -> Result<String, String> {
+fn download() -> Result<String, String> {
     let folder: PathBuf = cache().join("axe-core");
     let script = folder.join("package").join("axe.min.js");
     if !script.exists() {
@@ -56,8 +56,8 @@ fn fetch() -> Result<String, String> {
         let run = |program: &str, arguments: &[&str]| {
             let output =
                 Command::new(program).args(arguments).current_dir(&folder).output().map_err(|e| e.to_string())?;
-            let said = String::from_utf8_lossy(&output.stderr).into_owned();
-            if output.status.success() { Ok(String::from_utf8_lossy(&output.stdout).into_owned()) } else { Err(said) }
+            let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+            if output.status.success() { Ok(String::from_utf8_lossy(&output.stdout).into_owned()) } else { Err(stderr) }
         };
         let archive = run("npm", &["pack", "--silent", PACKAGE])?;
         run("tar", &["xzf", archive.trim()])?;

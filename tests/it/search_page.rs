@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 
 use crate::{
     axe,
-    browser::{Browser, Driver, console_stays_silent},
+    browser::{Browser, Driver, console_has_no_errors},
     common::shared_server,
 };
 
-const WORDS: &str = "a bird on a branch";
+const QUERY: &str = "a bird on a branch";
 const FIRST_THUMBNAIL: &str = "document.querySelector('[data-testid=picture-result] img').src";
 const FOCUSED: &str = "return document.activeElement.id || document.activeElement.closest('li')?.ariaPosInSet || ''";
 
@@ -29,7 +29,7 @@ async fn search_page_accepts_texts_pictures_and_items() {
     questions_are_kept_on_this_device_until_forgotten(&browser).await;
     questions_leave_as_code(&browser).await;
     languages_are_the_readers(&browser).await;
-    console_stays_silent(&browser).await;
+    console_has_no_errors(&browser).await;
 
     browser.client.close().await.expect("the browser closes");
 }
@@ -42,93 +42,93 @@ async fn address(browser: &Browser) -> String {
 /// The start offers classes and captions of this collection, and a picture by chance.
 async fn examples_and_chance_are_ways_in(browser: &Browser) {
     browser.goto("/").await;
-    browser.state("start", "none").await;
+    browser.wait_for_state("start", "none").await;
     browser.find("[data-testid=example]").await;
     let caption = browser.text("[data-testid=example-caption]").await;
-    axe::clean(browser, "the start").await;
+    axe::assert_accessible(browser, "the start").await;
     browser.click("[data-testid=example-caption] a").await;
-    browser.asked(&caption).await;
+    browser.wait_for_results(&caption).await;
     browser.goto("/").await;
     browser.click("[data-testid=surprise]").await;
-    browser.state("results", "picture").await;
+    browser.wait_for_state("results", "picture").await;
     assert!(address(browser).await.starts_with("like="));
 }
 
 /// Words beside words: each has a weight that can be moved, turned and removed, and the address says so.
 async fn words_become_terms_with_weights(browser: &Browser) {
     browser.goto("/?q=bird").await;
-    browser.state("results", "text").await;
+    browser.wait_for_state("results", "text").await;
     browser.click("[data-testid=combine]").await;
     browser.find("[data-testid=query]").await.send_keys("blue").await.expect("words");
-    browser.press(Key::Enter).await;
-    browser.until("both are terms", "return document.querySelectorAll('[data-testid=term]').length === 2").await;
+    browser.press_key(Key::Enter).await;
+    browser.wait_until("both are terms", "return document.querySelectorAll('[data-testid=term]').length === 2").await;
     browser
-        .until(
+        .wait_until(
             "they are answered",
             "return document.getElementById('answers-title').textContent.includes('“bird” + “blue”')",
         )
         .await;
 
     browser.click("[data-testid=term]:nth-child(2) [data-testid=term-minus]").await;
-    browser.until("the second leads away", "return location.search === '?q=bird&q=blue&w=1%2C-1'").await;
-    browser.until("its sign has the focus", "return document.activeElement.dataset.part === 'sign'").await;
-    axe::clean(browser, "terms").await;
+    browser.wait_until("the second leads away", "return location.search === '?q=bird&q=blue&w=1%2C-1'").await;
+    browser.wait_until("its sign has the focus", "return document.activeElement.dataset.part === 'sign'").await;
+    axe::assert_accessible(browser, "terms").await;
 
-    browser.run("document.querySelector('[data-testid=term-weight]').focus()").await;
-    browser.press(Key::Left).await;
-    browser.until("the first weighs less", "return location.search === '?q=bird&q=blue&w=0.9%2C-1'").await;
-    browser.until("it is answered", "return document.body.dataset.state === 'results'").await;
+    browser.run_script("document.querySelector('[data-testid=term-weight]').focus()").await;
+    browser.press_key(Key::Left).await;
+    browser.wait_until("the first weighs less", "return location.search === '?q=bird&q=blue&w=0.9%2C-1'").await;
+    browser.wait_until("it is answered", "return document.body.dataset.state === 'results'").await;
 
     browser.click("[data-testid=term]:nth-child(2) [data-testid=term-remove]").await;
     // Words alone are no term but the question itself.
-    browser.until("one is left", "return document.querySelectorAll('[data-testid=term]').length === 0").await;
-    browser.until("and stands in the field", "return document.getElementById('query').value === 'bird'").await;
+    browser.wait_until("one is left", "return document.querySelectorAll('[data-testid=term]').length === 0").await;
+    browser.wait_until("and stands in the field", "return document.getElementById('query').value === 'bird'").await;
 }
 
 /// A pasted picture has a token in the address that this browser knows after a reload; no other token says anything.
 async fn pictures_come_by_paste_and_stay_for_a_reload(browser: &Browser) {
     browser.goto("/?q=bird").await;
-    browser.state("results", "text").await;
-    let thumbnail = browser.run(&format!("return {FIRST_THUMBNAIL}")).await;
+    browser.wait_for_state("results", "text").await;
+    let thumbnail = browser.run_script(&format!("return {FIRST_THUMBNAIL}")).await;
     browser.goto("/").await;
-    browser.state("start", "none").await;
-    browser.hand_over("paste", &thumbnail.to_string(), "pasted.jpg").await;
-    browser.state("results", "picture").await;
+    browser.wait_for_state("start", "none").await;
+    browser.transfer_picture("paste", &thumbnail.to_string(), "pasted.jpg").await;
+    browser.wait_for_state("results", "picture").await;
     assert!(address(browser).await.starts_with("picture="));
     browser.find("[data-testid=count-captions]").await;
     browser.find("[data-testid=count-pictures]").await;
     assert!(browser.text("[data-testid=predicted-label]").await.contains('%'));
-    axe::clean(browser, "captions for a picture").await;
+    axe::assert_accessible(browser, "captions for a picture").await;
     browser.client.refresh().await.expect("a reload");
-    browser.state("results", "picture").await;
+    browser.wait_for_state("results", "picture").await;
     assert_eq!(browser.text("#asked-picture-name").await, "pasted.jpg");
 
     browser.click("[data-testid=tab-pictures]").await;
-    browser.until("the tab is in the address", "return location.search.endsWith('&show=pictures')").await;
-    browser.press(Key::Left).await;
-    browser.until("arrows turn tabs", "return document.activeElement.id === 'tab-captions'").await;
-    browser.until("and answer", "return !document.getElementById('captions-pane').hidden").await;
+    browser.wait_until("the tab is in the address", "return location.search.endsWith('&show=pictures')").await;
+    browser.press_key(Key::Left).await;
+    browser.wait_until("arrows turn tabs", "return document.activeElement.id === 'tab-captions'").await;
+    browser.wait_until("and answer", "return !document.getElementById('captions-pane').hidden").await;
 
     browser.goto("/?picture=1-2").await;
-    browser.state("error", "picture").await;
+    browser.wait_for_state("error", "picture").await;
     assert!(browser.text("[data-testid=notice-title]").await.contains("no longer available"));
-    axe::clean(browser, "an error").await;
+    axe::assert_accessible(browser, "an error").await;
 }
 
 /// A result can be asked with, alone or beside what was asked; a link leads to it.
 async fn items_become_terms(browser: &Browser) {
     browser.goto("/?q=bird").await;
-    browser.state("results", "text").await;
+    browser.wait_for_state("results", "text").await;
     let id =
         browser.find("[data-testid=picture-result]").await.attr("data-item-id").await.expect("one").expect("an id");
     browser.click("[data-testid=open-result]").await;
     browser.find("[data-testid=item-dialog][open]").await;
     browser.click("[data-testid=dialog-link]").await;
     let copied = "return document.getElementById('dialog-copied').textContent !== ''";
-    browser.until("it is said that the link is copied", copied).await;
+    browser.wait_until("it is said that the link is copied", copied).await;
     browser.click("[data-testid=dialog-combine]").await;
-    browser.until("it is a term", "return document.querySelectorAll('[data-testid=term]').length === 2").await;
-    browser.state("results", "picture").await;
+    browser.wait_until("it is a term", "return document.querySelectorAll('[data-testid=term]').length === 2").await;
+    browser.wait_for_state("results", "picture").await;
     let url = browser.client.current_url().await.expect("an address");
     let pairs: Vec<(String, String)> = url.query_pairs().into_owned().collect();
     assert_eq!(pairs, [("q".to_owned(), "bird".to_owned()), ("like".to_owned(), id.clone())]);
@@ -136,78 +136,85 @@ async fn items_become_terms(browser: &Browser) {
     browser.client.back().await.expect("back");
     browser.find("[data-testid=item-dialog][open]").await;
     browser.click("[data-testid=dialog-similar]").await;
-    browser.state("results", "picture").await;
+    browser.wait_for_state("results", "picture").await;
     let others =
         "return [...document.querySelectorAll('[data-testid=picture-result]')].map((one) => one.dataset.itemId)";
-    let others = browser.run(others).await;
+    let others = browser.run_script(others).await;
     assert!(others.as_array().is_some_and(|all| !all.is_empty() && !all.contains(&json!(id))), "{others}");
 
-    let link =
-        browser.run("return '/?item=' + encodeURIComponent(new URLSearchParams(location.search).get('like'))").await;
+    let link = browser
+        .run_script("return '/?item=' + encodeURIComponent(new URLSearchParams(location.search).get('like'))")
+        .await;
     browser.goto(link.as_str().expect("a link")).await;
     browser.find("[data-testid=item-dialog][open]").await;
     browser
-        .until(
+        .wait_until(
             "it is the item",
             &format!("return document.getElementById('dialog-facts').textContent.includes({})", json!(id)),
         )
         .await;
-    browser.press(Key::Escape).await;
-    browser.until("the address forgets it", "return location.search === ''").await;
-    browser.state("start", "none").await;
+    browser.press_key(Key::Escape).await;
+    browser.wait_until("the address forgets it", "return location.search === ''").await;
+    browser.wait_for_state("start", "none").await;
 }
 
 /// Terms, weights, filters, tab and what is open: a link brings all of it back.
 async fn addresses_carry_the_whole_question(browser: &Browser) {
     browser.goto("/?q=bird&q=blue&w=1%2C-0.5&label=birds&label=flags").await;
-    browser.state("results", "text").await;
+    browser.wait_for_state("results", "text").await;
     let weights = "return [...document.querySelectorAll('[data-testid=term-weight]')].map((one) => one.value).join()";
-    assert_eq!(browser.run(weights).await, "1,-0.5");
+    assert_eq!(browser.run_script(weights).await, "1,-0.5");
     let pressed = "return [...document.querySelectorAll('[data-testid=label-filter][aria-pressed=true]')].map((one) \
         => one.dataset.name).sort().join()";
     browser
-        .until("both classes are chosen", &pressed.replace("return ", "return 'label:birds,label:flags' === "))
+        .wait_until("both classes are chosen", &pressed.replace("return ", "return 'label:birds,label:flags' === "))
         .await;
     let labels = "return [...document.querySelectorAll('[data-testid=result-label]')].every((one) => ['birds', \
         'flags'].includes(one.textContent))";
-    assert_eq!(browser.run(labels).await, true);
+    assert_eq!(browser.run_script(labels).await, true);
 }
 
 /// The keys of the help, and a switch for those who cannot have single ones.
 async fn keys_do_what_the_help_says(browser: &Browser) {
     browser.goto("/?q=bird").await;
-    browser.state("results", "text").await;
-    browser.press('?').await;
+    browser.wait_for_state("results", "text").await;
+    browser.press_key('?').await;
     browser.find("[data-testid=keys-dialog][open]").await;
-    axe::clean(browser, "the keys").await;
-    browser.press(Key::Escape).await;
-    browser.until("the help is closed", "return document.querySelector('dialog[open]') === null").await;
-    browser.press('/').await;
-    assert_eq!(browser.run(FOCUSED).await, "query");
+    axe::assert_accessible(browser, "the keys").await;
+    browser.press_key(Key::Escape).await;
+    browser.wait_until("the help is closed", "return document.querySelector('dialog[open]') === null").await;
+    browser.press_key('/').await;
+    assert_eq!(browser.run_script(FOCUSED).await, "query");
     assert_eq!(
-        browser.run("return document.getElementById('query').value").await,
+        browser.run_script("return document.getElementById('query').value").await,
         "bird",
         "the key is no letter of the field"
     );
-    browser.press(Key::Down).await;
-    assert_eq!(browser.run(FOCUSED).await, "1");
-    browser.press(Key::Right).await;
-    assert_eq!(browser.run(FOCUSED).await, "2");
-    browser.press(Key::End).await;
+    browser.press_key(Key::Down).await;
+    assert_eq!(browser.run_script(FOCUSED).await, "1");
+    browser.press_key(Key::Right).await;
+    assert_eq!(browser.run_script(FOCUSED).await, "2");
+    browser.press_key(Key::End).await;
     browser
-        .until("the last result has the focus", "return document.activeElement.closest('li').ariaPosInSet === '40'")
+        .wait_until(
+            "the last result has the focus",
+            "return document.activeElement.closest('li').ariaPosInSet === '40'",
+        )
         .await;
-    browser.press(Key::Home).await;
-    assert_eq!(browser.run(FOCUSED).await, "1");
-    browser.press(Key::Enter).await;
+    browser.press_key(Key::Home).await;
+    assert_eq!(browser.run_script(FOCUSED).await, "1");
+    browser.press_key(Key::Enter).await;
     browser.find("[data-testid=item-dialog][open]").await;
-    browser.press(Key::Right).await;
+    browser.press_key(Key::Right).await;
     browser
-        .until("the next one is open", "return document.getElementById('dialog-place').textContent.startsWith('2')")
+        .wait_until(
+            "the next one is open",
+            "return document.getElementById('dialog-place').textContent.startsWith('2')",
+        )
         .await;
-    browser.press(Key::Escape).await;
+    browser.press_key(Key::Escape).await;
     browser
-        .until(
+        .wait_until(
             "the focus is at the one that was open",
             &FOCUSED.replace("return ", "return '2' === (").replace("|| ''", "|| '')"),
         )
@@ -215,24 +222,24 @@ async fn keys_do_what_the_help_says(browser: &Browser) {
 
     let control_k = "document.dispatchEvent(new KeyboardEvent('keydown', { key: 'k', ctrlKey: true, bubbles: true, \
         cancelable: true }))";
-    browser.run(control_k).await;
-    assert_eq!(browser.run(FOCUSED).await, "query");
-    browser.run("document.activeElement.blur(); document.getElementById('single-keys').click()").await;
-    browser.press('/').await;
-    assert_ne!(browser.run(FOCUSED).await, "query", "single keys are switched off");
-    browser.run("document.getElementById('single-keys').click()").await;
+    browser.run_script(control_k).await;
+    assert_eq!(browser.run_script(FOCUSED).await, "query");
+    browser.run_script("document.activeElement.blur(); document.getElementById('single-keys').click()").await;
+    browser.press_key('/').await;
+    assert_ne!(browser.run_script(FOCUSED).await, "query", "single keys are switched off");
+    browser.run_script("document.getElementById('single-keys').click()").await;
 }
 
 /// What was asked is offered again, and forgotten when the reader says so.
 async fn questions_are_kept_on_this_device_until_forgotten(browser: &Browser) {
     browser.goto("/").await;
-    browser.state("start", "none").await;
+    browser.wait_for_state("start", "none").await;
     browser.find("[data-testid=recent]").await;
     browser.click("[data-testid=recent]").await;
-    browser.until("it is asked again", "return document.body.dataset.state === 'results'").await;
+    browser.wait_until("it is asked again", "return document.body.dataset.state === 'results'").await;
     browser.click("[data-testid=recent-clear]").await;
     browser
-        .until(
+        .wait_until(
             "nothing is kept",
             "return localStorage.getItem('diptych-asked') === null && document.getElementById('recent').hidden",
         )
@@ -241,15 +248,15 @@ async fn questions_are_kept_on_this_device_until_forgotten(browser: &Browser) {
 
 /// What the page shows as JSON is what finds its results.
 async fn questions_leave_as_code(browser: &Browser) {
-    browser.goto(&format!("/?q={}&label=birds", WORDS.replace(' ', "+"))).await;
-    browser.state("results", "text").await;
+    browser.goto(&format!("/?q={}&label=birds", QUERY.replace(' ', "+"))).await;
+    browser.wait_for_state("results", "text").await;
     browser.click("[data-testid=copy-open]").await;
     let curl = browser.text("[data-testid=copy-text]").await;
-    assert!(curl.starts_with("curl ") && curl.contains(&browser.base) && curl.contains(WORDS), "{curl}");
-    axe::clean(browser, "the question as code").await;
+    assert!(curl.starts_with("curl ") && curl.contains(&browser.base) && curl.contains(QUERY), "{curl}");
+    axe::assert_accessible(browser, "the question as code").await;
     browser.click("[data-testid=copy-python]").await;
     let python = browser.text("[data-testid=copy-text]").await;
-    assert!(python.starts_with("import json") && python.contains(WORDS), "{python}");
+    assert!(python.starts_with("import json") && python.contains(QUERY), "{python}");
     browser.click("[data-testid=copy-json]").await;
     let body: Value = serde_json::from_str(&browser.text("[data-testid=copy-text]").await).expect("JSON");
     let request = reqwest::Client::new().post(format!("{}/v1/search/text", browser.base)).json(&body);
@@ -257,20 +264,22 @@ async fn questions_leave_as_code(browser: &Browser) {
     let first = browser.find("[data-testid=picture-result]").await.attr("data-item-id").await.expect("one");
     assert_eq!(response["results"][0]["id"].as_str(), first.as_deref());
     browser.click("[data-testid=copy-do]").await;
-    browser.until("it says what became of it", "return document.getElementById('copy-said').textContent !== ''").await;
+    browser
+        .wait_until("it says what became of it", "return document.getElementById('copy-said').textContent !== ''")
+        .await;
     browser.click("[data-testid=copy-close]").await;
 }
 
 /// German and Chinese come from the same table as English.
 async fn languages_are_the_readers(browser: &Browser) {
-    let agent = browser.run("return navigator.userAgent").await;
+    let agent = browser.run_script("return navigator.userAgent").await;
     for (wanted, language, button) in [("de-CH,en", "de", "Suchen"), ("zh-CN,en", "zh", "搜索"), ("fr", "en", "Search")]
     {
         let params = json!({ "userAgent": agent, "acceptLanguage": wanted });
         browser.devtools("Emulation.setUserAgentOverride", params).await;
         browser.goto("/?q=bird").await;
-        browser.state("results", "text").await;
-        assert_eq!(browser.run("return document.documentElement.lang").await, language);
+        browser.wait_for_state("results", "text").await;
+        assert_eq!(browser.run_script("return document.documentElement.lang").await, language);
         assert_eq!(browser.text("[data-testid=submit]").await, button);
         if language != "en" {
             assert!(

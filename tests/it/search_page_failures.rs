@@ -19,7 +19,7 @@ async fn text_search_works_without_scripts() {
     let browser = Browser::open(&driver, base).await;
     browser.goto_without_scripts("/?q=%3Cb%3Ebird%22&plain=1").await;
     let seen = browser
-        .run(
+        .run_script(
             "return [document.body.dataset.state, document.getElementById('query').value, \
         document.querySelectorAll('b').length]",
         )
@@ -27,16 +27,16 @@ async fn text_search_works_without_scripts() {
     assert_eq!(seen, json!(["opening", "<b>bird\"", 0]), "nothing ran, and words are words");
     let list = "const all = [...document.querySelectorAll('.plates a')]; return all.length > 10 && all.every((one) => \
         one.href.includes('/v1/items/') && one.textContent.length > 0)";
-    assert_eq!(browser.run(list).await, true);
-    browser.until("its pictures load", "return document.querySelector('.plates a img').naturalWidth > 0").await;
+    assert_eq!(browser.run_script(list).await, true);
+    browser.wait_until("its pictures load", "return document.querySelector('.plates a img').naturalWidth > 0").await;
     assert!(browser.text(".plates .score").await.contains('%'));
 
     // The form asks by itself.
     browser.goto_without_scripts("/").await;
-    let sent = browser.run("return [...new FormData(document.getElementById('search-form')).keys()]").await;
+    let sent = browser.run_script("return [...new FormData(document.getElementById('search-form')).keys()]").await;
     assert_eq!(sent, json!(["q", "plain"]), "without scripts it says that it wants a list");
-    browser.ask("a fish").await;
-    browser.until("the form has asked", "return location.search.startsWith('?q=a+fish')").await;
+    browser.submit_query("a fish").await;
+    browser.wait_until("the form has asked", "return location.search.startsWith('?q=a+fish')").await;
     browser.client.close().await.expect("the browser closes");
 }
 
@@ -51,39 +51,39 @@ async fn search_page_asks_for_a_key_when_needed() {
 
     browser.goto("/?q=bird").await;
     browser.find("[data-testid=key-field]").await;
-    axe::clean(&browser, "the question for a key").await;
+    axe::assert_accessible(&browser, "the question for a key").await;
     browser.click("[data-testid=key-cancel]").await;
-    browser.state("error", "text").await;
+    browser.wait_for_state("error", "text").await;
     assert!(browser.text("[data-testid=notice]").await.contains("key create"));
     let again = "return document.querySelector('[data-testid=key-dialog]') !== null";
     // What nobody asked for was asked of the service as well, and that is over.
     let examples = "return performance.getEntriesByType('resource').some((one) => one.name.endsWith('/v1/labels'))";
-    browser.until("the examples are refused", examples).await;
-    assert_eq!(browser.run(again).await, false, "whoever gives no key is not asked again");
+    browser.wait_until("the examples are refused", examples).await;
+    assert_eq!(browser.run_script(again).await, false, "whoever gives no key is not asked again");
     browser.click("[data-testid=retry]").await;
     browser.find("[data-testid=key-field]").await.send_keys("dpt_0000_wrong").await.expect("a key");
-    browser.press(Key::Enter).await;
+    browser.press_key(Key::Enter).await;
     browser
-        .until(
+        .wait_until(
             "a wrong key is called so",
             "return document.querySelector('[data-testid=key-fault]')?.textContent.includes('unknown')",
         )
         .await;
     browser.find("[data-testid=key-field]").await.send_keys(&key).await.expect("a key");
-    browser.press(Key::Enter).await;
-    browser.state("results", "text").await;
+    browser.press_key(Key::Enter).await;
+    browser.wait_for_state("results", "text").await;
     let loaded = "const shown = [...document.querySelectorAll('[data-testid=thumbnail]')].slice(0, 4); return \
         shown.length > 0 && shown.every((one) => one.src.startsWith('blob:') && one.naturalWidth > 0)";
-    browser.until("pictures come with the key", loaded).await;
+    browser.wait_until("pictures come with the key", loaded).await;
 
     // What has left the page holds no memory.
     browser
-        .run(
+        .run_script(
             "window.first = document.querySelector('[data-testid=thumbnail]').src; \
         document.getElementById('home').click()",
         )
         .await;
-    browser.state("start", "none").await;
+    browser.wait_for_state("start", "none").await;
     let gone = browser
         .client
         .execute_async(
@@ -94,11 +94,11 @@ async fn search_page_asks_for_a_key_when_needed() {
     assert_eq!(gone.expect("the script runs"), true, "the picture's copy is given back");
 
     browser.client.refresh().await.expect("a reload");
-    browser.state("start", "none").await;
-    browser.ask("bird").await;
-    browser.state("results", "text").await;
+    browser.wait_for_state("start", "none").await;
+    browser.submit_query("bird").await;
+    browser.wait_for_state("results", "text").await;
     assert_eq!(
-        browser.run("return [localStorage.getItem('diptych-key'), document.cookie]").await,
+        browser.run_script("return [localStorage.getItem('diptych-key'), document.cookie]").await,
         json!([null, ""]),
         "only the session knows the key"
     );
@@ -106,16 +106,16 @@ async fn search_page_asks_for_a_key_when_needed() {
     // A key that counts no longer is asked for again, and the page goes on.
     let id = key.split('_').nth(1).expect("an id").to_owned();
     succeed(diptych(data.path()).args(["key", "revoke", &id]));
-    browser.ask("fish").await;
+    browser.submit_query("fish").await;
     browser
-        .until(
+        .wait_until(
             "the key counts no longer",
             "return document.querySelector('[data-testid=key-fault]')?.textContent.includes('revoked')",
         )
         .await;
     browser.find("[data-testid=key-field]").await.send_keys(&made_key(data.path())).await.expect("a key");
-    browser.press(Key::Enter).await;
-    browser.asked("fish").await;
+    browser.press_key(Key::Enter).await;
+    browser.wait_for_results("fish").await;
     browser.client.close().await.expect("the browser closes");
 }
 
@@ -143,12 +143,12 @@ async fn search_page_explains_failures_and_offers_a_retry() {
     a_slow_network_is_named(&browser).await;
 
     browser.goto("/?q=bird").await;
-    browser.state("results", "text").await;
+    browser.wait_for_state("results", "text").await;
     server.kill();
-    browser.ask("fish").await;
-    browser.state("error", "text").await;
+    browser.submit_query("fish").await;
+    browser.wait_for_state("error", "text").await;
     assert_eq!(browser.text("[data-testid=notice-title]").await, "The service does not answer");
-    axe::clean(&browser, "a service that is gone").await;
+    axe::assert_accessible(&browser, "a service that is gone").await;
     let mut command = diptych(data.path());
     command.args(["serve", "--listen", &address]);
     let server = Server::spawn(command, data.path());
@@ -158,7 +158,7 @@ async fn search_page_explains_failures_and_offers_a_retry() {
     })
     .await;
     browser.click("[data-testid=retry]").await;
-    browser.asked("fish").await;
+    browser.wait_for_results("fish").await;
     browser.client.close().await.expect("the browser closes");
 }
 
@@ -166,9 +166,9 @@ async fn search_page_explains_failures_and_offers_a_retry() {
 /// test keeps up reliably, so its answer is made up here.
 async fn a_busy_service_is_asked_again_when_it_says(browser: &Browser) {
     browser.goto("/").await;
-    browser.state("start", "none").await;
+    browser.wait_for_state("start", "none").await;
     browser
-        .run(
+        .run_script(
             "const real = window.fetch;
              window.fetch = (path, options) => {
                  if (!String(path).startsWith('/v1/search')) return real(path, options);
@@ -179,13 +179,13 @@ async fn a_busy_service_is_asked_again_when_it_says(browser: &Browser) {
              };",
         )
         .await;
-    browser.ask("bird").await;
-    browser.state("error", "text").await;
+    browser.submit_query("bird").await;
+    browser.wait_for_state("error", "text").await;
     assert!(browser.text("[data-testid=notice]").await.contains("2 seconds"));
     assert!(!browser.find("[data-testid=retry]").await.is_enabled().await.expect("a response"), "not before the time");
-    browser.until("the time is over", "return !document.querySelector('[data-testid=retry]').disabled").await;
+    browser.wait_until("the time is over", "return !document.querySelector('[data-testid=retry]').disabled").await;
     browser.click("[data-testid=retry]").await;
-    browser.asked("bird").await;
+    browser.wait_for_results("bird").await;
 }
 
 /// After some seconds without an answer the page says that it still waits.
@@ -201,12 +201,12 @@ async fn a_slow_network_is_named(browser: &Browser) {
     };
     browser.devtools("Network.enable", json!({})).await;
     browser.devtools("Network.emulateNetworkConditions", network(6000)).await;
-    browser.ask("a slow fish").await;
+    browser.submit_query("a slow fish").await;
     browser
-        .until("it says that it waits", "return document.getElementById('status').textContent.includes('slow')")
+        .wait_until("it says that it waits", "return document.getElementById('status').textContent.includes('slow')")
         .await;
     browser.devtools("Network.emulateNetworkConditions", network(0)).await;
-    browser.asked("a slow fish").await;
+    browser.wait_for_results("a slow fish").await;
 }
 
 /// A new key that may search.

@@ -5,11 +5,11 @@ use serde_json::{Value, json};
 
 use crate::{
     axe,
-    browser::{Browser, Driver, PATIENCE, console_stays_silent},
+    browser::{Browser, Driver, TIMEOUT, console_has_no_errors},
     common::{Server, copy_collection, trained_collection, wait_for},
 };
 
-const WORDS: &str = "a bird on a branch";
+const QUERY: &str = "a bird on a branch";
 const HOSTILE: &str = "<img src=x onerror=\"document.title='owned'\"> بطة على الماء";
 
 #[tokio::test]
@@ -31,7 +31,7 @@ async fn results_can_be_filtered_and_paged() {
     nothing_alike_is_said(&browser).await;
     ten_thousand_results_cost_no_more_than_forty(&browser).await;
     every_width_fits(&browser).await;
-    console_stays_silent(&browser).await;
+    console_has_no_errors(&browser).await;
 
     browser.client.close().await.expect("the browser closes");
 }
@@ -63,11 +63,11 @@ const LABELS: &str = "[...document.querySelectorAll('[data-testid=result-label]'
 /// Each picture has its place before it is there.
 async fn nothing_moves_while_pictures_load(browser: &Browser) {
     browser.goto("/").await;
-    browser.state("start", "none").await;
-    browser.ask(WORDS).await;
-    browser.state("results", "text").await;
+    browser.wait_for_state("start", "none").await;
+    browser.submit_query(QUERY).await;
+    browser.wait_for_state("results", "text").await;
     browser
-        .run(
+        .run_script(
             "window.moved = 0;
              new PerformanceObserver((list) => list.getEntries().forEach((entry) => {
                  if (entry.sources.some(({ node }) => node?.closest?.('.pane'))) window.moved += entry.value;
@@ -76,9 +76,9 @@ async fn nothing_moves_while_pictures_load(browser: &Browser) {
         .await;
     let there = "return [...document.querySelectorAll('[data-testid=thumbnail]')].slice(0, 4).every((one) => \
         one.naturalWidth > 0)";
-    browser.until("pictures are there", there).await;
-    assert_eq!(browser.run("return window.moved").await.as_f64(), Some(0.0), "results moved");
-    axe::clean(browser, "results").await;
+    browser.wait_until("pictures are there", there).await;
+    assert_eq!(browser.run_script("return window.moved").await.as_f64(), Some(0.0), "results moved");
+    axe::assert_accessible(browser, "results").await;
 }
 
 /// Above the fold ends what is probably relevant.
@@ -90,19 +90,19 @@ async fn weaker_matches_lie_below_the_fold(browser: &Browser) {
                 parseInt(one.lastChild.textContent) || 0)"
         )
     };
-    let above = browser.run(&shares("picture-results")).await;
+    let above = browser.run_script(&shares("picture-results")).await;
     let above: Vec<i64> = above.as_array().expect("shares").iter().filter_map(Value::as_i64).collect();
     assert!(above.last().is_some_and(|last| *last >= 50), "{above:?}");
     browser
-        .until(
+        .wait_until(
             "those below are drawn",
             "return document.querySelector('#weak-results [data-testid=score]') !== null || (scrollBy(0, 400), false)",
         )
         .await;
-    let below = browser.run(&shares("weak-results")).await;
+    let below = browser.run_script(&shares("weak-results")).await;
     let below: Vec<i64> = below.as_array().expect("shares").iter().filter_map(Value::as_i64).collect();
     assert!(!below.is_empty() && below.iter().all(|share| *share <= 50), "{below:?}");
-    browser.run("scrollTo(0, 0)").await;
+    browser.run_script("scrollTo(0, 0)").await;
 }
 
 /// A class with its count is a filter; the dialog of a result leads to its class alone.
@@ -111,25 +111,31 @@ async fn classes_filter(browser: &Browser) {
     let text = browser.text(chip).await;
     let count: usize = text.split_whitespace().last().and_then(|n| n.parse().ok()).expect("a count");
     browser.click(chip).await;
-    browser.until("the address has it", "return location.search.endsWith('&label=birds')").await;
-    browser.until("all are of the class", &format!("return {LABELS}.every((label) => label === 'birds')")).await;
+    browser.wait_until("the address has it", "return location.search.endsWith('&label=birds')").await;
+    browser.wait_until("all are of the class", &format!("return {LABELS}.every((label) => label === 'birds')")).await;
     browser
-        .until(
+        .wait_until(
             "as many as the chip says",
             &format!("return document.getElementById('status').textContent.startsWith('{count}')"),
         )
         .await;
-    browser.until("the chip keeps the focus", "return document.activeElement.dataset.name === 'label:birds'").await;
+    browser
+        .wait_until("the chip keeps the focus", "return document.activeElement.dataset.name === 'label:birds'")
+        .await;
     assert!(
-        browser.run("return document.querySelectorAll('[data-testid=label-filter]').length").await.as_u64() > Some(1)
+        browser.run_script("return document.querySelectorAll('[data-testid=label-filter]').length").await.as_u64()
+            > Some(1)
     );
     browser.client.back().await.expect("back");
-    browser.until("all are there again", "return document.querySelector('[aria-pressed=true]') === null").await;
+    browser.wait_until("all are there again", "return document.querySelector('[aria-pressed=true]') === null").await;
 
     browser.click("[data-testid=open-result]").await;
     browser.click("[data-testid=only-in-class]").await;
     browser
-        .until("only its class", &format!("return location.search.includes('label=') && new Set({LABELS}).size === 1"))
+        .wait_until(
+            "only its class",
+            &format!("return location.search.includes('label=') && new Set({LABELS}).size === 1"),
+        )
         .await;
     browser.client.back().await.expect("back");
     browser.client.back().await.expect("back");
@@ -138,63 +144,67 @@ async fn classes_filter(browser: &Browser) {
 /// Numbers of the items' own fields are a range.
 async fn fields_filter(browser: &Browser, marked: usize) {
     browser.goto("/?q=bird&label=birds").await;
-    browser.state("results", "text").await;
+    browser.wait_for_state("results", "text").await;
     browser.goto("/?q=bird&range.year=1992..").await;
-    browser.state("results", "text").await;
+    browser.wait_for_state("results", "text").await;
     let status = "return document.getElementById('status').textContent.startsWith('{}')";
-    browser.until("those of the range", &status.replace("{}", &(marked - 2).to_string())).await;
+    browser.wait_until("those of the range", &status.replace("{}", &(marked - 2).to_string())).await;
     let from = browser.find("[data-testid=range-filter]").await;
     assert_eq!(from.prop("value").await.expect("a value").as_deref(), Some("1992"));
     let to = browser.find("[data-testid=range-filter]:last-child").await;
     to.send_keys("1993").await.expect("a number");
-    browser.press(Key::Enter).await;
+    browser.press_key(Key::Enter).await;
     browser
-        .until(
+        .wait_until(
             "the range is in the address",
             "return decodeURIComponent(location.search).endsWith('range.year=1992..1993')",
         )
         .await;
-    browser.until("two are left", &status.replace("{}", "2")).await;
-    axe::clean(browser, "filters").await;
+    browser.wait_until("two are left", &status.replace("{}", "2")).await;
+    axe::assert_accessible(browser, "filters").await;
     browser.goto("/?q=bird&range.year=1800..1801").await;
-    browser.state("empty", "text").await;
-    axe::clean(browser, "an empty answer").await;
+    browser.wait_for_state("empty", "text").await;
+    axe::assert_accessible(browser, "an empty answer").await;
     browser.click("[data-testid=without-filter]").await;
-    browser.state("results", "text").await;
+    browser.wait_for_state("results", "text").await;
 }
 
 /// The page goes on by button and by scrolling; Back and a reload find the reader's place again.
 async fn pages_follow_until_the_end_and_back_finds_the_place(browser: &Browser) {
-    browser.goto(&format!("/?q={}", WORDS.replace(' ', "+"))).await;
-    browser.state("results", "text").await;
-    browser.run("document.getElementById('more').click()").await;
+    browser.goto(&format!("/?q={}", QUERY.replace(' ', "+"))).await;
+    browser.wait_for_state("results", "text").await;
+    browser.run_script("document.getElementById('more').click()").await;
     browser
-        .until("a second page", "return document.getElementById('status').textContent.startsWith('The best 80')")
+        .wait_until("a second page", "return document.getElementById('status').textContent.startsWith('The best 80')")
         .await;
     browser
-        .until(
+        .wait_until(
             "the end",
             "scrollTo(0, document.documentElement.scrollHeight); return document.getElementById('more').hidden",
         )
         .await;
     let total = "const all = [...document.querySelectorAll('.plate')]; return all.every((one) => one.ariaSetSize === \
         all[0].ariaSetSize) && Number(all.at(-1).ariaPosInSet) === Number(all[0].ariaSetSize)";
-    browser.until("the last is the last", total).await;
+    browser.wait_until("the last is the last", total).await;
     let seen = "return new Set([...document.querySelectorAll('.plate')].map((one) => one.dataset.itemId)).size === \
         document.querySelectorAll('.plate').length";
-    assert_eq!(browser.run(seen).await, true, "no result comes twice");
+    assert_eq!(browser.run_script(seen).await, true, "no result comes twice");
 
-    browser.run("scrollTo(0, 4000)").await;
-    browser.until("the place is noted", "return history.state.scroll === Math.round(scrollY) && scrollY > 3000").await;
-    let place = browser.run("return Math.round(scrollY)").await;
+    browser.run_script("scrollTo(0, 4000)").await;
+    browser
+        .wait_until("the place is noted", "return history.state.scroll === Math.round(scrollY) && scrollY > 3000")
+        .await;
+    let place = browser.run_script("return Math.round(scrollY)").await;
     let back_there =
         format!("return Math.abs(scrollY - {place}) < 3 && document.querySelectorAll('.plate').length > 0");
     browser
-        .run("[...document.querySelectorAll('.opener')].find((one) => one.getBoundingClientRect().top > 0).click()")
+        .run_script(
+            "[...document.querySelectorAll('.opener')].find((one) => one.getBoundingClientRect().top > 0).click()",
+        )
         .await;
     browser.click("[data-testid=dialog-similar]").await;
     browser
-        .until(
+        .wait_until(
             "another question, from its top",
             "return location.search.startsWith('?like=') && scrollY === 0 && document.body.dataset.state === 'results'",
         )
@@ -202,16 +212,16 @@ async fn pages_follow_until_the_end_and_back_finds_the_place(browser: &Browser) 
     browser.client.back().await.expect("back");
     browser.find("[data-testid=item-dialog][open]").await;
     browser.client.back().await.expect("back");
-    browser.until("the place is found again", &back_there).await;
+    browser.wait_until("the place is found again", &back_there).await;
     browser.client.refresh().await.expect("a reload");
-    browser.state("results", "text").await;
-    browser.until("also after a reload", &back_there).await;
+    browser.wait_for_state("results", "text").await;
+    browser.wait_until("also after a reload", &back_there).await;
 }
 
 /// A result says why it is one.
 async fn reasons_are_given(browser: &Browser) {
     browser.goto("/?q=bird").await;
-    browser.state("results", "text").await;
+    browser.wait_for_state("results", "text").await;
     browser.click("[data-testid=open-result]").await;
     browser.click("[data-testid=dialog-why] summary").await;
     let why = browser.text("[data-testid=why-list]").await;
@@ -220,34 +230,34 @@ async fn reasons_are_given(browser: &Browser) {
     }
     let nearest = browser.text("[data-testid=why-examples]").await;
     assert!(nearest.contains("birds ·"), "the question is a bird: {nearest:?}");
-    axe::clean(browser, "a result").await;
+    axe::assert_accessible(browser, "a result").await;
     close(browser).await;
 }
 
 /// A caption of markup is shown as it is, and one from right to left runs so.
 async fn text_of_the_collection_is_text(browser: &Browser) {
     browser.goto("/?q=bird&range.year=1990..1990").await;
-    browser.state("results", "text").await;
+    browser.wait_for_state("results", "text").await;
     assert_eq!(browser.text(".plate-caption").await, HOSTILE);
     browser.click("[data-testid=open-result]").await;
     browser
-        .until(
+        .wait_until(
             "the dialog shows it",
             &format!("return document.getElementById('dialog-title').textContent === {}", json!(HOSTILE)),
         )
         .await;
-    assert_ne!(browser.run("return document.title").await, "owned");
+    assert_ne!(browser.run_script("return document.title").await, "owned");
     let direction = "const shown = document.getElementById('dialog-title'); shown.textContent = 'بطة'; return \
         getComputedStyle(shown).direction";
-    assert_eq!(browser.run(direction).await, "rtl");
+    assert_eq!(browser.run_script(direction).await, "rtl");
     close(browser).await;
 }
 
 /// Closes the dialog, and waits until the history is where it was before: going on earlier would be undone.
 async fn close(browser: &Browser) {
-    browser.press(Key::Escape).await;
+    browser.press_key(Key::Escape).await;
     browser
-        .until(
+        .wait_until(
             "the dialog is closed",
             "return !document.querySelector('dialog[open]') && !location.search.includes('item=')",
         )
@@ -257,22 +267,22 @@ async fn close(browser: &Browser) {
 /// Where nothing is probably right the page says so before it shows the nearest.
 async fn nothing_alike_is_said(browser: &Browser) {
     browser.goto("/?q=quarterly+tax+law").await;
-    browser.state("results", "text").await;
+    browser.wait_for_state("results", "text").await;
     assert_eq!(browser.text("[data-testid=notice-title]").await, "Nothing here looks like this");
     assert_eq!(browser.text("[data-testid=fold]").await, "The closest ones anyway");
-    axe::clean(browser, "nothing alike").await;
+    axe::assert_accessible(browser, "nothing alike").await;
     let chip = browser.text("[data-testid=notice] [data-testid=label-chip]").await;
     browser.click("[data-testid=notice] [data-testid=label-chip]").await;
-    browser.asked(&chip).await;
+    browser.wait_for_results(&chip).await;
 }
 
 /// The service gives some hundreds at most, so the pages are made up here; large ones, for a browser without a graphics
 /// card is slow.
 async fn ten_thousand_results_cost_no_more_than_forty(browser: &Browser) {
     browser.goto("/").await;
-    browser.state("start", "none").await;
+    browser.wait_for_state("start", "none").await;
     browser
-        .run(
+        .run_script(
             "const real = window.fetch;
              window.fetch = async (path, options) => {
                  if (!String(path).startsWith('/v1/search')) return real(path, options);
@@ -287,8 +297,8 @@ async fn ten_thousand_results_cost_no_more_than_forty(browser: &Browser) {
              };",
         )
         .await;
-    browser.ask("everything").await;
-    browser.state("results", "text").await;
+    browser.submit_query("everything").await;
+    browser.wait_for_state("results", "text").await;
     let held = async || {
         browser.devtools("HeapProfiler.collectGarbage", json!({})).await;
         browser.devtools("Memory.getDOMCounters", json!({})).await["nodes"].as_u64().expect("a count")
@@ -296,7 +306,7 @@ async fn ten_thousand_results_cost_no_more_than_forty(browser: &Browser) {
     let down = "window.down = setInterval(() => scrollTo(0, document.documentElement.scrollHeight), 5)";
     let said = "return document.getElementById('status').textContent";
     browser
-        .run(&format!(
+        .run_script(&format!(
             "window.upwards = 0; let at = 0;
              addEventListener('scroll', () => {{
                    window.upwards = Math.max(window.upwards, at - scrollY); at = scrollY; }});
@@ -307,23 +317,23 @@ async fn ten_thousand_results_cost_no_more_than_forty(browser: &Browser) {
              }}).observe(document.getElementById('status'), {{ childList: true }});"
         ))
         .await;
-    browser.until("some hundred", &format!("{said}.includes('best 400 ')")).await;
+    browser.wait_until("some hundred", &format!("{said}.includes('best 400 ')")).await;
     let before = held().await;
-    browser.run(down).await;
-    browser.until("all of them", &format!("{said}.startsWith('10,000')")).await;
-    browser.run("clearInterval(window.down)").await;
-    let upwards = browser.run("return window.upwards").await;
+    browser.run_script(down).await;
+    browser.wait_until("all of them", &format!("{said}.startsWith('10,000')")).await;
+    browser.run_script("clearInterval(window.down)").await;
+    let upwards = browser.run_script("return window.upwards").await;
     assert!(upwards.as_f64().is_some_and(|by| by < 100.0), "the page jumped up by {upwards} when more came");
     browser
-        .until(
+        .wait_until(
             "the last is drawn",
             "return [...document.querySelectorAll('.plate')].some((one) => one.ariaPosInSet === '10000')",
         )
         .await;
-    let plates = browser.run("return document.querySelectorAll('.plate').length").await;
+    let plates = browser.run_script("return document.querySelectorAll('.plate').length").await;
     assert!(plates.as_u64() < Some(120), "{plates} plates are drawn");
     // Pictures that are still on their way hold what has left the page.
-    wait_for("memory as before", PATIENCE, async || (held().await < before + before / 4).then_some(())).await;
+    wait_for("memory as before", TIMEOUT, async || (held().await < before + before / 4).then_some(())).await;
 }
 
 /// From 320 pixels to 4K nothing runs out of the window.
@@ -335,19 +345,19 @@ async fn every_width_fits(browser: &Browser) {
         for path in ["/", "/?q=bird&q=blue&w=1%2C-0.5", "/?q=quarterly+tax+law&label=birds"] {
             browser.goto(path).await;
             browser
-                .until("the page is there", "return ['start', 'results'].includes(document.body.dataset.state)")
+                .wait_until("the page is there", "return ['start', 'results'].includes(document.body.dataset.state)")
                 .await;
             // Whatever chance picks: a caption may be one long word.
             browser
-                .run(
+                .run_script(
                     "document.querySelectorAll('.notice .chip > span').forEach((one) => { one.textContent = \
                     'x'.repeat(200); })",
                 )
                 .await;
-            browser.until(&format!("{path} fits {width}"), &fits).await;
+            browser.wait_until(&format!("{path} fits {width}"), &fits).await;
         }
         if width == 320 {
-            axe::clean(browser, "a narrow page").await;
+            axe::assert_accessible(browser, "a narrow page").await;
         }
     }
 }
