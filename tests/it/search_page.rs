@@ -1,5 +1,5 @@
-//! How a question comes to be on the search page: words, pictures and items as terms, by hand, by drop, by paste, from
-//! the address, from the history, from examples; and how it leaves it, as a link or as code.
+//! How the search page accepts a query (texts, pictures and items as terms; typed, pasted, from the URL, the history or
+//! the examples) and exports it as a link or as code.
 
 use fantoccini::key::Key;
 use serde_json::{Value, json};
@@ -20,42 +20,42 @@ async fn search_page_accepts_texts_pictures_and_items() {
     let Some(base) = shared_server().await else { return };
     let browser = Browser::open(&driver, base).await;
 
-    examples_and_chance_are_ways_in(&browser).await;
-    words_become_terms_with_weights(&browser).await;
-    pictures_come_by_paste_and_stay_for_a_reload(&browser).await;
+    start_page_offers_examples_and_a_random_picture(&browser).await;
+    texts_become_weighted_terms(&browser).await;
+    pasted_pictures_survive_a_reload(&browser).await;
     items_become_terms(&browser).await;
-    addresses_carry_the_whole_question(&browser).await;
-    keys_do_what_the_help_says(&browser).await;
-    questions_are_kept_on_this_device_until_forgotten(&browser).await;
-    questions_leave_as_code(&browser).await;
-    languages_are_the_readers(&browser).await;
+    url_holds_the_whole_query(&browser).await;
+    keyboard_shortcuts_work(&browser).await;
+    recent_queries_are_stored_until_cleared(&browser).await;
+    query_is_exported_as_code(&browser).await;
+    page_follows_the_browser_language(&browser).await;
     console_has_no_errors(&browser).await;
 
     browser.client.close().await.expect("the browser closes");
 }
 
-async fn address(browser: &Browser) -> String {
-    let url = browser.client.current_url().await.expect("an address");
+async fn url_query(browser: &Browser) -> String {
+    let url = browser.client.current_url().await.expect("a URL");
     url.query().unwrap_or_default().to_owned()
 }
 
-/// The start offers classes and captions of this collection, and a picture by chance.
-async fn examples_and_chance_are_ways_in(browser: &Browser) {
+/// The start page offers classes and captions of the collection, and a random picture.
+async fn start_page_offers_examples_and_a_random_picture(browser: &Browser) {
     browser.goto("/").await;
     browser.wait_for_state("start", "none").await;
     browser.find("[data-testid=example]").await;
     let caption = browser.text("[data-testid=example-caption]").await;
-    axe::assert_accessible(browser, "the start").await;
+    axe::assert_accessible(browser, "the start page").await;
     browser.click("[data-testid=example-caption] a").await;
     browser.wait_for_results(&caption).await;
     browser.goto("/").await;
     browser.click("[data-testid=surprise]").await;
     browser.wait_for_state("results", "picture").await;
-    assert!(address(browser).await.starts_with("like="));
+    assert!(url_query(browser).await.starts_with("like="));
 }
 
-/// Words beside words: each has a weight that can be moved, turned and removed, and the address says so.
-async fn words_become_terms_with_weights(browser: &Browser) {
+/// Two texts become terms whose weight can be changed, negated and removed, and the URL follows.
+async fn texts_become_weighted_terms(browser: &Browser) {
     browser.goto("/?q=bird").await;
     browser.wait_for_state("results", "text").await;
     browser.click("[data-testid=combine]").await;
@@ -64,29 +64,29 @@ async fn words_become_terms_with_weights(browser: &Browser) {
     browser.wait_until("both are terms", "return document.querySelectorAll('[data-testid=term]').length === 2").await;
     browser
         .wait_until(
-            "they are answered",
+            "the results",
             "return document.getElementById('answers-title').textContent.includes('“bird” + “blue”')",
         )
         .await;
 
     browser.click("[data-testid=term]:nth-child(2) [data-testid=term-minus]").await;
-    browser.wait_until("the second leads away", "return location.search === '?q=bird&q=blue&w=1%2C-1'").await;
+    browser.wait_until("the second weight is negated", "return location.search === '?q=bird&q=blue&w=1%2C-1'").await;
     browser.wait_until("its sign has the focus", "return document.activeElement.dataset.part === 'sign'").await;
     axe::assert_accessible(browser, "terms").await;
 
     browser.run_script("document.querySelector('[data-testid=term-weight]').focus()").await;
     browser.press_key(Key::Left).await;
-    browser.wait_until("the first weighs less", "return location.search === '?q=bird&q=blue&w=0.9%2C-1'").await;
-    browser.wait_until("it is answered", "return document.body.dataset.state === 'results'").await;
+    browser.wait_until("the first weight is reduced", "return location.search === '?q=bird&q=blue&w=0.9%2C-1'").await;
+    browser.wait_until("the results", "return document.body.dataset.state === 'results'").await;
 
     browser.click("[data-testid=term]:nth-child(2) [data-testid=term-remove]").await;
-    // Words alone are no term but the question itself.
+    // A single text is not a term but the query itself.
     browser.wait_until("one is left", "return document.querySelectorAll('[data-testid=term]').length === 0").await;
-    browser.wait_until("and stands in the field", "return document.getElementById('query').value === 'bird'").await;
+    browser.wait_until("it is in the field", "return document.getElementById('query').value === 'bird'").await;
 }
 
-/// A pasted picture has a token in the address that this browser knows after a reload; no other token says anything.
-async fn pictures_come_by_paste_and_stay_for_a_reload(browser: &Browser) {
+/// The URL has a token for a pasted picture, which this browser resolves after a reload. Unknown tokens fail.
+async fn pasted_pictures_survive_a_reload(browser: &Browser) {
     browser.goto("/?q=bird").await;
     browser.wait_for_state("results", "text").await;
     let thumbnail = browser.run_script(&format!("return {FIRST_THUMBNAIL}")).await;
@@ -94,7 +94,7 @@ async fn pictures_come_by_paste_and_stay_for_a_reload(browser: &Browser) {
     browser.wait_for_state("start", "none").await;
     browser.transfer_picture("paste", &thumbnail.to_string(), "pasted.jpg").await;
     browser.wait_for_state("results", "picture").await;
-    assert!(address(browser).await.starts_with("picture="));
+    assert!(url_query(browser).await.starts_with("picture="));
     browser.find("[data-testid=count-captions]").await;
     browser.find("[data-testid=count-pictures]").await;
     assert!(browser.text("[data-testid=predicted-label]").await.contains('%'));
@@ -104,10 +104,10 @@ async fn pictures_come_by_paste_and_stay_for_a_reload(browser: &Browser) {
     assert_eq!(browser.text("#asked-picture-name").await, "pasted.jpg");
 
     browser.click("[data-testid=tab-pictures]").await;
-    browser.wait_until("the tab is in the address", "return location.search.endsWith('&show=pictures')").await;
+    browser.wait_until("the URL has the tab", "return location.search.endsWith('&show=pictures')").await;
     browser.press_key(Key::Left).await;
-    browser.wait_until("arrows turn tabs", "return document.activeElement.id === 'tab-captions'").await;
-    browser.wait_until("and answer", "return !document.getElementById('captions-pane').hidden").await;
+    browser.wait_until("arrow keys switch tabs", "return document.activeElement.id === 'tab-captions'").await;
+    browser.wait_until("the captions are shown", "return !document.getElementById('captions-pane').hidden").await;
 
     browser.goto("/?picture=1-2").await;
     browser.wait_for_state("error", "picture").await;
@@ -115,7 +115,7 @@ async fn pictures_come_by_paste_and_stay_for_a_reload(browser: &Browser) {
     axe::assert_accessible(browser, "an error").await;
 }
 
-/// A result can be asked with, alone or beside what was asked; a link leads to it.
+/// A result can be added to the query or replace it, and can be linked.
 async fn items_become_terms(browser: &Browser) {
     browser.goto("/?q=bird").await;
     browser.wait_for_state("results", "text").await;
@@ -125,7 +125,7 @@ async fn items_become_terms(browser: &Browser) {
     browser.find("[data-testid=item-dialog][open]").await;
     browser.click("[data-testid=dialog-link]").await;
     let copied = "return document.getElementById('dialog-copied').textContent !== ''";
-    browser.wait_until("it is said that the link is copied", copied).await;
+    browser.wait_until("the page confirms the copy", copied).await;
     browser.click("[data-testid=dialog-combine]").await;
     browser.wait_until("it is a term", "return document.querySelectorAll('[data-testid=term]').length === 2").await;
     browser.wait_for_state("results", "picture").await;
@@ -149,17 +149,17 @@ async fn items_become_terms(browser: &Browser) {
     browser.find("[data-testid=item-dialog][open]").await;
     browser
         .wait_until(
-            "it is the item",
+            "the dialog shows the item",
             &format!("return document.getElementById('dialog-facts').textContent.includes({})", json!(id)),
         )
         .await;
     browser.press_key(Key::Escape).await;
-    browser.wait_until("the address forgets it", "return location.search === ''").await;
+    browser.wait_until("the URL has no item", "return location.search === ''").await;
     browser.wait_for_state("start", "none").await;
 }
 
-/// Terms, weights, filters, tab and what is open: a link brings all of it back.
-async fn addresses_carry_the_whole_question(browser: &Browser) {
+/// A link restores terms, weights and filters.
+async fn url_holds_the_whole_query(browser: &Browser) {
     browser.goto("/?q=bird&q=blue&w=1%2C-0.5&label=birds&label=flags").await;
     browser.wait_for_state("results", "text").await;
     let weights = "return [...document.querySelectorAll('[data-testid=term-weight]')].map((one) => one.value).join()";
@@ -174,13 +174,13 @@ async fn addresses_carry_the_whole_question(browser: &Browser) {
     assert_eq!(browser.run_script(labels).await, true);
 }
 
-/// The keys of the help, and a switch for those who cannot have single ones.
-async fn keys_do_what_the_help_says(browser: &Browser) {
+/// The shortcuts listed in the help work, and those of a single key can be disabled.
+async fn keyboard_shortcuts_work(browser: &Browser) {
     browser.goto("/?q=bird").await;
     browser.wait_for_state("results", "text").await;
     browser.press_key('?').await;
     browser.find("[data-testid=keys-dialog][open]").await;
-    axe::assert_accessible(browser, "the keys").await;
+    axe::assert_accessible(browser, "the help on keys").await;
     browser.press_key(Key::Escape).await;
     browser.wait_until("the help is closed", "return document.querySelector('dialog[open]') === null").await;
     browser.press_key('/').await;
@@ -188,7 +188,7 @@ async fn keys_do_what_the_help_says(browser: &Browser) {
     assert_eq!(
         browser.run_script("return document.getElementById('query').value").await,
         "bird",
-        "the key is no letter of the field"
+        "the key is not typed into the field"
     );
     browser.press_key(Key::Down).await;
     assert_eq!(browser.run_script(FOCUSED).await, "1");
@@ -215,7 +215,7 @@ async fn keys_do_what_the_help_says(browser: &Browser) {
     browser.press_key(Key::Escape).await;
     browser
         .wait_until(
-            "the focus is at the one that was open",
+            "the result that was open has the focus",
             &FOCUSED.replace("return ", "return '2' === (").replace("|| ''", "|| '')"),
         )
         .await;
@@ -226,34 +226,34 @@ async fn keys_do_what_the_help_says(browser: &Browser) {
     assert_eq!(browser.run_script(FOCUSED).await, "query");
     browser.run_script("document.activeElement.blur(); document.getElementById('single-keys').click()").await;
     browser.press_key('/').await;
-    assert_ne!(browser.run_script(FOCUSED).await, "query", "single keys are switched off");
+    assert_ne!(browser.run_script(FOCUSED).await, "query", "single keys are disabled");
     browser.run_script("document.getElementById('single-keys').click()").await;
 }
 
-/// What was asked is offered again, and forgotten when the reader says so.
-async fn questions_are_kept_on_this_device_until_forgotten(browser: &Browser) {
+/// Recent queries are offered again until the list is cleared.
+async fn recent_queries_are_stored_until_cleared(browser: &Browser) {
     browser.goto("/").await;
     browser.wait_for_state("start", "none").await;
     browser.find("[data-testid=recent]").await;
     browser.click("[data-testid=recent]").await;
-    browser.wait_until("it is asked again", "return document.body.dataset.state === 'results'").await;
+    browser.wait_until("the results", "return document.body.dataset.state === 'results'").await;
     browser.click("[data-testid=recent-clear]").await;
     browser
         .wait_until(
-            "nothing is kept",
+            "nothing is stored",
             "return localStorage.getItem('diptych-asked') === null && document.getElementById('recent').hidden",
         )
         .await;
 }
 
-/// What the page shows as JSON is what finds its results.
-async fn questions_leave_as_code(browser: &Browser) {
+/// The exported JSON, sent to the service, finds the same results.
+async fn query_is_exported_as_code(browser: &Browser) {
     browser.goto(&format!("/?q={}&label=birds", QUERY.replace(' ', "+"))).await;
     browser.wait_for_state("results", "text").await;
     browser.click("[data-testid=copy-open]").await;
     let curl = browser.text("[data-testid=copy-text]").await;
     assert!(curl.starts_with("curl ") && curl.contains(&browser.base) && curl.contains(QUERY), "{curl}");
-    axe::assert_accessible(browser, "the question as code").await;
+    axe::assert_accessible(browser, "the query as code").await;
     browser.click("[data-testid=copy-python]").await;
     let python = browser.text("[data-testid=copy-text]").await;
     assert!(python.starts_with("import json") && python.contains(QUERY), "{python}");
@@ -265,13 +265,13 @@ async fn questions_leave_as_code(browser: &Browser) {
     assert_eq!(response["results"][0]["id"].as_str(), first.as_deref());
     browser.click("[data-testid=copy-do]").await;
     browser
-        .wait_until("it says what became of it", "return document.getElementById('copy-said').textContent !== ''")
+        .wait_until("the page confirms the copy", "return document.getElementById('copy-said').textContent !== ''")
         .await;
     browser.click("[data-testid=copy-close]").await;
 }
 
-/// German and Chinese come from the same table as English.
-async fn languages_are_the_readers(browser: &Browser) {
+/// English is the fallback for other languages.
+async fn page_follows_the_browser_language(browser: &Browser) {
     let agent = browser.run_script("return navigator.userAgent").await;
     for (wanted, language, button) in [("de-CH,en", "de", "Suchen"), ("zh-CN,en", "zh", "搜索"), ("fr", "en", "Search")]
     {

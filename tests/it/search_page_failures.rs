@@ -1,5 +1,5 @@
-//! The search page when things go hard: no scripts, a key that is wanted, wrong or revoked, a slow network, a busy
-//! service, and one that is killed under the page and comes back.
+//! The search page under adverse conditions: without scripts, with a missing, wrong or revoked key, on a slow network,
+//! and with a service that is busy or restarts.
 
 use std::{path::Path, time::Duration};
 
@@ -24,19 +24,19 @@ async fn text_search_works_without_scripts() {
         document.querySelectorAll('b').length]",
         )
         .await;
-    assert_eq!(seen, json!(["opening", "<b>bird\"", 0]), "nothing ran, and words are words");
+    assert_eq!(seen, json!(["opening", "<b>bird\"", 0]), "no script ran, and the text is not markup");
     let list = "const all = [...document.querySelectorAll('.plates a')]; return all.length > 10 && all.every((one) => \
         one.href.includes('/v1/items/') && one.textContent.length > 0)";
     assert_eq!(browser.run_script(list).await, true);
-    browser.wait_until("its pictures load", "return document.querySelector('.plates a img').naturalWidth > 0").await;
+    browser.wait_until("the pictures load", "return document.querySelector('.plates a img').naturalWidth > 0").await;
     assert!(browser.text(".plates .score").await.contains('%'));
 
-    // The form asks by itself.
+    // The form works by itself.
     browser.goto_without_scripts("/").await;
     let sent = browser.run_script("return [...new FormData(document.getElementById('search-form')).keys()]").await;
-    assert_eq!(sent, json!(["q", "plain"]), "without scripts it says that it wants a list");
+    assert_eq!(sent, json!(["q", "plain"]), "without scripts the form requests the plain page");
     browser.submit_query("a fish").await;
-    browser.wait_until("the form has asked", "return location.search.startsWith('?q=a+fish')").await;
+    browser.wait_until("the form is submitted", "return location.search.startsWith('?q=a+fish')").await;
     browser.client.close().await.expect("the browser closes");
 }
 
@@ -45,27 +45,27 @@ async fn search_page_asks_for_a_key_when_needed() {
     let Some(driver) = Driver::start() else { return };
     let Some(collection) = trained_collection() else { return };
     let data = copy_collection(collection);
-    let key = made_key(data.path());
+    let key = create_search_key(data.path());
     let server = Server::start(data.path()).await;
     let browser = Browser::open(&driver, &server.base).await;
 
     browser.goto("/?q=bird").await;
     browser.find("[data-testid=key-field]").await;
-    axe::assert_accessible(&browser, "the question for a key").await;
+    axe::assert_accessible(&browser, "the key dialog").await;
     browser.click("[data-testid=key-cancel]").await;
     browser.wait_for_state("error", "text").await;
     assert!(browser.text("[data-testid=notice]").await.contains("key create"));
     let again = "return document.querySelector('[data-testid=key-dialog]') !== null";
-    // What nobody asked for was asked of the service as well, and that is over.
+    // The page also requests the labels for its examples by itself.
     let examples = "return performance.getEntriesByType('resource').some((one) => one.name.endsWith('/v1/labels'))";
     browser.wait_until("the examples are refused", examples).await;
-    assert_eq!(browser.run_script(again).await, false, "whoever gives no key is not asked again");
+    assert_eq!(browser.run_script(again).await, false, "after cancelling, the page does not ask again");
     browser.click("[data-testid=retry]").await;
     browser.find("[data-testid=key-field]").await.send_keys("dpt_0000_wrong").await.expect("a key");
     browser.press_key(Key::Enter).await;
     browser
         .wait_until(
-            "a wrong key is called so",
+            "the key is reported as unknown",
             "return document.querySelector('[data-testid=key-fault]')?.textContent.includes('unknown')",
         )
         .await;
@@ -74,9 +74,9 @@ async fn search_page_asks_for_a_key_when_needed() {
     browser.wait_for_state("results", "text").await;
     let loaded = "const shown = [...document.querySelectorAll('[data-testid=thumbnail]')].slice(0, 4); return \
         shown.length > 0 && shown.every((one) => one.src.startsWith('blob:') && one.naturalWidth > 0)";
-    browser.wait_until("pictures come with the key", loaded).await;
+    browser.wait_until("pictures are loaded with the key", loaded).await;
 
-    // What has left the page holds no memory.
+    // Pictures that left the page are released.
     browser
         .run_script(
             "window.first = document.querySelector('[data-testid=thumbnail]').src; \
@@ -84,14 +84,14 @@ async fn search_page_asks_for_a_key_when_needed() {
         )
         .await;
     browser.wait_for_state("start", "none").await;
-    let gone = browser
+    let released = browser
         .client
         .execute_async(
             "const done = arguments[0]; fetch(window.first).then(() => done(false), () => done(true))",
             vec![],
         )
         .await;
-    assert_eq!(gone.expect("the script runs"), true, "the picture's copy is given back");
+    assert_eq!(released.expect("the script runs"), true, "the object URL is revoked");
 
     browser.client.refresh().await.expect("a reload");
     browser.wait_for_state("start", "none").await;
@@ -100,20 +100,20 @@ async fn search_page_asks_for_a_key_when_needed() {
     assert_eq!(
         browser.run_script("return [localStorage.getItem('diptych-key'), document.cookie]").await,
         json!([null, ""]),
-        "only the session knows the key"
+        "the key is stored for the session only"
     );
 
-    // A key that counts no longer is asked for again, and the page goes on.
+    // After its key is revoked, the page asks for another and continues.
     let id = key.split('_').nth(1).expect("an id").to_owned();
     succeed(diptych(data.path()).args(["key", "revoke", &id]));
     browser.submit_query("fish").await;
     browser
         .wait_until(
-            "the key counts no longer",
+            "the key is reported as revoked",
             "return document.querySelector('[data-testid=key-fault]')?.textContent.includes('revoked')",
         )
         .await;
-    browser.find("[data-testid=key-field]").await.send_keys(&made_key(data.path())).await.expect("a key");
+    browser.find("[data-testid=key-field]").await.send_keys(&create_search_key(data.path())).await.expect("a key");
     browser.press_key(Key::Enter).await;
     browser.wait_for_results("fish").await;
     browser.client.close().await.expect("the browser closes");
@@ -139,8 +139,8 @@ async fn search_page_explains_failures_and_offers_a_retry() {
     let address = server.base.trim_start_matches("http://").to_owned();
     let browser = Browser::open(&driver, &server.base).await;
 
-    a_busy_service_is_asked_again_when_it_says(&browser).await;
-    a_slow_network_is_named(&browser).await;
+    retry_button_waits_for_retry_after(&browser).await;
+    page_reports_a_slow_network(&browser).await;
 
     browser.goto("/?q=bird").await;
     browser.wait_for_state("results", "text").await;
@@ -148,7 +148,7 @@ async fn search_page_explains_failures_and_offers_a_retry() {
     browser.submit_query("fish").await;
     browser.wait_for_state("error", "text").await;
     assert_eq!(browser.text("[data-testid=notice-title]").await, "The service does not answer");
-    axe::assert_accessible(&browser, "a service that is gone").await;
+    axe::assert_accessible(&browser, "an unreachable service").await;
     let mut command = diptych(data.path());
     command.args(["serve", "--listen", &address]);
     let server = Server::spawn(command, data.path());
@@ -162,9 +162,9 @@ async fn search_page_explains_failures_and_offers_a_retry() {
     browser.client.close().await.expect("the browser closes");
 }
 
-/// A 503 with `Retry-After` holds the button back for as long. The service itself says so only under a load that no
-/// test keeps up reliably, so its answer is made up here.
-async fn a_busy_service_is_asked_again_when_it_says(browser: &Browser) {
+/// A 503 with `Retry-After` disables the button for that time. The response is faked, because a test cannot reliably
+/// overload the service.
+async fn retry_button_waits_for_retry_after(browser: &Browser) {
     browser.goto("/").await;
     browser.wait_for_state("start", "none").await;
     browser
@@ -182,14 +182,17 @@ async fn a_busy_service_is_asked_again_when_it_says(browser: &Browser) {
     browser.submit_query("bird").await;
     browser.wait_for_state("error", "text").await;
     assert!(browser.text("[data-testid=notice]").await.contains("2 seconds"));
-    assert!(!browser.find("[data-testid=retry]").await.is_enabled().await.expect("a response"), "not before the time");
-    browser.wait_until("the time is over", "return !document.querySelector('[data-testid=retry]').disabled").await;
+    assert!(
+        !browser.find("[data-testid=retry]").await.is_enabled().await.expect("a response"),
+        "disabled until Retry-After has passed"
+    );
+    browser.wait_until("the button is enabled", "return !document.querySelector('[data-testid=retry]').disabled").await;
     browser.click("[data-testid=retry]").await;
     browser.wait_for_results("bird").await;
 }
 
-/// After some seconds without an answer the page says that it still waits.
-async fn a_slow_network_is_named(browser: &Browser) {
+/// After some seconds without a response the page reports that the network is slow.
+async fn page_reports_a_slow_network(browser: &Browser) {
     let network = |latency: u32| {
         let unlimited = -1;
         json!({
@@ -203,14 +206,17 @@ async fn a_slow_network_is_named(browser: &Browser) {
     browser.devtools("Network.emulateNetworkConditions", network(6000)).await;
     browser.submit_query("a slow fish").await;
     browser
-        .wait_until("it says that it waits", "return document.getElementById('status').textContent.includes('slow')")
+        .wait_until(
+            "the page reports a slow network",
+            "return document.getElementById('status').textContent.includes('slow')",
+        )
         .await;
     browser.devtools("Network.emulateNetworkConditions", network(0)).await;
     browser.wait_for_results("a slow fish").await;
 }
 
-/// A new key that may search.
-fn made_key(data: &Path) -> String {
-    let said = succeed(diptych(data).args(["key", "create", "--scope", "search"]));
-    said.split_whitespace().find(|word| word.starts_with("dpt_")).expect("a key").to_owned()
+/// Creates a key with the scope `search`.
+fn create_search_key(data: &Path) -> String {
+    let output = succeed(diptych(data).args(["key", "create", "--scope", "search"]));
+    output.split_whitespace().find(|word| word.starts_with("dpt_")).expect("a key").to_owned()
 }
