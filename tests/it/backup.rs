@@ -1,5 +1,5 @@
-//! A backup is whole or not there, holds all that was acknowledged, and answers elsewhere as the original does; a
-//! compaction takes nothing that is anybody's.
+//! A backup is complete or absent, has every acknowledged item, and its copy answers like the original. Compaction only
+//! deletes what is unreferenced.
 
 use std::{
     collections::BTreeMap,
@@ -26,7 +26,7 @@ use crate::common::{
     wait_for,
 };
 
-/// A picture that no other seed paints.
+/// A picture that is unique to its seed.
 fn picture(seed: u64) -> Vec<u8> {
     let colour = |shift: u64| (seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> shift) as u8;
     let picture = RgbImage::from_fn(48, 48, |x, y| {
@@ -38,16 +38,16 @@ fn picture(seed: u64) -> Vec<u8> {
     bytes
 }
 
-/// A service over a collection with a graph, which no second build would make the same.
-async fn with_graph() -> Option<(TempDir, Server)> {
-    let collection = tokio::task::spawn_blocking(trained_collection).await.expect("the collection is made")?;
+/// A service on a collection with a graph index, whose build is not reproducible.
+async fn service_with_graph() -> Option<(TempDir, Server)> {
+    let collection = tokio::task::spawn_blocking(trained_collection).await.expect("the collection is created")?;
     let data = copy_collection(collection);
     let graph = json!({"links": 8, "ef_construction": 40, "ef_search": 40, "traversal": "byte", "threads": 2});
     set_property(data.path(), "index_parameters", &json!({"exact_up_to": 50, "graph": graph}).to_string()).await;
     let _ = fs::remove_dir_all(data.path().join("index"));
     let server = Server::start(data.path()).await;
-    let service = Service::of(&server);
-    // So many captions that a walk is shorter than a scan.
+    let service = Service::new(&server);
+    // Enough captions that the graph is used instead of a scan.
     let lines: Vec<String> = (0..100)
         .map(|n| {
             let captions = [format!("note number {n}"), format!("{n} words on paper"), format!("page {n} of a book")];
@@ -57,7 +57,7 @@ async fn with_graph() -> Option<(TempDir, Server)> {
     let batch =
         service.http.post(format!("{}/v1/items/batch", server.base)).header("content-type", "application/x-ndjson");
     assert_eq!(batch.body(lines.join("\n")).send().await.expect("a response").status(), 200);
-    service.quiet().await;
+    service.wait_for_tasks().await;
     assert_eq!(service.run("reindex").await["status"], "succeeded");
     Some((data, server))
 }
@@ -69,11 +69,11 @@ struct Service {
 }
 
 impl Service {
-    fn of(server: &Server) -> Self {
+    fn new(server: &Server) -> Self {
         Self { http: reqwest::Client::new(), base: server.base.clone() }
     }
 
-    async fn ask(&self, method: Method, path: &str, body: Option<Value>) -> (u16, Value) {
+    async fn send(&self, method: Method, path: &str, body: Option<Value>) -> (u16, Value) {
         let request = self.http.request(method, format!("{}{path}", self.base));
         let request = match &body {
             Some(body) => request.json(body),
@@ -90,30 +90,30 @@ impl Service {
         sent.map_or(0, |response| response.status().as_u16())
     }
 
-    /// Starts a task and gives its address.
+    /// Starts a task and returns its path.
     async fn start(&self, task: &str) -> String {
-        let (status, begun) = self.ask(Method::POST, &format!("/v1/admin/{task}"), None).await;
-        assert_eq!(status, 202, "{task}: {begun}");
-        format!("/v1/tasks/{}", begun["id"])
+        let (status, task_body) = self.send(Method::POST, &format!("/v1/admin/{task}"), None).await;
+        assert_eq!(status, 202, "{task}: {task_body}");
+        format!("/v1/tasks/{}", task_body["id"])
     }
 
-    async fn ended(&self, task: &str) -> Value {
+    async fn wait_for_task(&self, task: &str) -> Value {
         wait_for("the end of a task", Duration::from_secs(120), async || {
-            let (_, task) = self.ask(Method::GET, &format!("{task}?wait=20"), None).await;
+            let (_, task) = self.send(Method::GET, &format!("{task}?wait=20"), None).await;
             task["finished_at"].is_string().then_some(task)
         })
         .await
     }
 
     async fn run(&self, task: &str) -> Value {
-        self.ended(&self.start(task).await).await
+        self.wait_for_task(&self.start(task).await).await
     }
 
-    /// Waits until no task is at work.
-    async fn quiet(&self) {
-        wait_for("quiet", Duration::from_secs(120), async || {
+    /// Waits until no task is running.
+    async fn wait_for_tasks(&self) {
+        wait_for("all tasks to end", Duration::from_secs(120), async || {
             for status in ["running", "enqueued"] {
-                let (_, list) = self.ask(Method::GET, &format!("/v1/tasks?status={status}"), None).await;
+                let (_, list) = self.send(Method::GET, &format!("/v1/tasks?status={status}"), None).await;
                 list["tasks"].as_array().filter(|tasks| tasks.is_empty())?;
             }
             Some(())
@@ -121,9 +121,9 @@ impl Service {
         .await;
     }
 
-    /// What 100 queries of words, of words and keywords, and of pictures find, to the last bit of each score.
+    /// Results of 100 text, hybrid and image queries, with their exact scores.
     async fn run_queries(&self) -> Vec<Value> {
-        const WORDS: [&str; 10] = [
+        const TEXTS: [&str; 10] = [
             "a bird",
             "tile number 7",
             "a red car",
@@ -137,17 +137,17 @@ impl Service {
         ];
         let mut responses = Vec::new();
         for n in 0..100u64 {
-            let words = format!("{} {}", WORDS[n as usize % 10], n / 10);
+            let text = format!("{} {}", TEXTS[n as usize % 10], n / 10);
             let (status, response) = match n % 4 {
                 0 => {
-                    let body = json!({"query": words, "limit": 20, "hybrid": {"keyword_weight": 0.4}});
-                    self.ask(Method::POST, "/v1/search/text", Some(body)).await
+                    let body = json!({"query": text, "limit": 20, "hybrid": {"keyword_weight": 0.4}});
+                    self.send(Method::POST, "/v1/search/text", Some(body)).await
                 }
                 1 => {
-                    self.ask(
+                    self.send(
                         Method::POST,
                         "/v1/search/text",
-                        Some(json!({"query": words, "target": "any", "limit": 30})),
+                        Some(json!({"query": text, "target": "any", "limit": 30})),
                     )
                     .await
                 }
@@ -164,11 +164,13 @@ impl Service {
             let brief =
                 |r: &Value| json!([r["rank"], r["id"], r["caption"], r["score"], r["relevance"], r["captions"]]);
             responses.push(json!({
-                    "model": response["model"], "generation": response["index_generation"], "strategy": response["strategy"],
-                    "total": response["total"],
-            "labels": response["query"],
-            "results": results.iter().map(brief).collect::<Vec<_>>(),
-                }));
+                "model": response["model"],
+                "generation": response["index_generation"],
+                "strategy": response["strategy"],
+                "total": response["total"],
+                "labels": response["query"],
+                "results": results.iter().map(brief).collect::<Vec<_>>(),
+            }));
         }
         responses
     }
@@ -179,46 +181,45 @@ impl Service {
     }
 }
 
-/// Items that come and go, and queries, all the while.
+/// Background load: workers that insert and delete items, and one that queries.
 struct Load {
     stop: Arc<AtomicBool>,
-    /// What was acknowledged last of each id: the seed of its picture, or `None` for its delete. Unsure ones are not
-    /// there.
-    known: Arc<Mutex<BTreeMap<String, Option<u64>>>>,
+    /// The last acknowledged state of each id: the seed of its picture, or `None` if deleted. Ids with a delete in
+    /// progress are absent.
+    acknowledged: Arc<Mutex<BTreeMap<String, Option<u64>>>>,
     failures: Arc<Mutex<Vec<String>>>,
-    asked: Arc<AtomicU64>,
+    query_count: Arc<AtomicU64>,
     workers: Vec<tokio::task::JoinHandle<()>>,
 }
 
 impl Load {
-    fn on(service: &Service, name: &'static str) -> Self {
+    fn start(service: &Service, name: &'static str) -> Self {
         let mut load = Self {
             stop: Arc::default(),
-            known: Arc::default(),
+            acknowledged: Arc::default(),
             failures: Arc::default(),
-            asked: Arc::default(),
+            query_count: Arc::default(),
             workers: Vec::new(),
         };
         for worker in 0..2 {
             let (service, stop) = (service.clone(), Arc::clone(&load.stop));
-            let (known, failures) = (Arc::clone(&load.known), Arc::clone(&load.failures));
+            let (acknowledged, failures) = (Arc::clone(&load.acknowledged), Arc::clone(&load.failures));
             load.workers.push(tokio::spawn(async move {
                 for n in 0.. {
                     if stop.load(Ordering::Relaxed) {
                         return;
                     }
-                    // Every third picture is one that another item had, or has: what comes again lies there already, or
-                    // went.
+                    // Every third picture repeats the one of the item before, whose file may still exist or be deleted.
                     let id = format!("{name}-{worker}-{n}");
                     let seed = if n % 3 == 2 { worker * 1_000 + n - 1 } else { worker * 1_000 + n };
                     match service.put(&id, seed).await {
-                        200 | 201 => drop(known.lock().expect("a map").insert(id.clone(), Some(seed))),
+                        200 | 201 => drop(acknowledged.lock().expect("a map").insert(id.clone(), Some(seed))),
                         status => failures.lock().expect("a list").push(format!("PUT {id}: {status}")),
                     }
                     if n % 4 == 1 {
-                        known.lock().expect("a map").remove(&id);
-                        match service.ask(Method::DELETE, &format!("/v1/items/{id}"), None).await.0 {
-                            204 => drop(known.lock().expect("a map").insert(id, None)),
+                        acknowledged.lock().expect("a map").remove(&id);
+                        match service.send(Method::DELETE, &format!("/v1/items/{id}"), None).await.0 {
+                            204 => drop(acknowledged.lock().expect("a map").insert(id, None)),
                             status => failures.lock().expect("a list").push(format!("DELETE {id}: {status}")),
                         }
                     }
@@ -226,12 +227,12 @@ impl Load {
             }));
         }
         let (service, stop) = (service.clone(), Arc::clone(&load.stop));
-        let (asked, failures) = (Arc::clone(&load.asked), Arc::clone(&load.failures));
+        let (query_count, failures) = (Arc::clone(&load.query_count), Arc::clone(&load.failures));
         load.workers.push(tokio::spawn(async move {
             while !stop.load(Ordering::Relaxed) {
-                let n = asked.fetch_add(1, Ordering::Relaxed);
+                let n = query_count.fetch_add(1, Ordering::Relaxed);
                 let body = json!({"query": format!("tile number {n}"), "limit": 5, "target": "any"});
-                let (status, response) = service.ask(Method::POST, "/v1/search/text", Some(body)).await;
+                let (status, response) = service.send(Method::POST, "/v1/search/text", Some(body)).await;
                 if status != 200 {
                     failures.lock().expect("a list").push(format!("{status}: {response}"));
                 }
@@ -240,19 +241,19 @@ impl Load {
         load
     }
 
-    fn known(&self) -> BTreeMap<String, Option<u64>> {
-        self.known.lock().expect("a map").clone()
+    fn acknowledged(&self) -> BTreeMap<String, Option<u64>> {
+        self.acknowledged.lock().expect("a map").clone()
     }
 
     async fn end(self) -> BTreeMap<String, Option<u64>> {
         self.stop.store(true, Ordering::Relaxed);
         for worker in self.workers {
-            worker.await.expect("it ends");
+            worker.await.expect("the worker ends");
         }
         let failures = self.failures.lock().expect("a list");
-        assert!(failures.is_empty(), "{} of {:?}: {failures:?}", failures.len(), self.asked);
-        assert!(self.asked.load(Ordering::Relaxed) > 5, "queries were asked");
-        self.known.lock().expect("a map").clone()
+        assert!(failures.is_empty(), "{} of {:?}: {failures:?}", failures.len(), self.query_count);
+        assert!(self.query_count.load(Ordering::Relaxed) > 5, "queries were asked");
+        self.acknowledged.lock().expect("a map").clone()
     }
 }
 
@@ -260,7 +261,7 @@ fn restore(archive: &Path, to: &Path) -> Output {
     diptych(to).arg("restore").arg(archive).output().expect("the binary starts")
 }
 
-/// The file of a backup that ended well.
+/// The file of a successful backup task.
 fn file_of(data: &Path, task: &Value) -> PathBuf {
     assert_eq!(task["status"], "succeeded", "{task}");
     let file = data.join(task["result"]["file"].as_str().expect("a file"));
@@ -268,43 +269,47 @@ fn file_of(data: &Path, task: &Value) -> PathBuf {
     file
 }
 
-/// Names in a folder.
-fn names(folder: &Path) -> Vec<String> {
-    let names = fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut names: Vec<String> = names.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
-    names.sort();
-    names
+/// Sorted names of the entries of a folder.
+fn file_names(folder: &Path) -> Vec<String> {
+    let file_names = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut file_names: Vec<String> =
+        file_names.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    file_names.sort();
+    file_names
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn backup_under_load_holds_every_acknowledged_item_and_responseslike_the_original() {
-    let Some((data, server)) = with_graph().await else { return };
-    let service = Service::of(&server);
+    let Some((data, server)) = service_with_graph().await else { return };
+    let service = Service::new(&server);
     let elsewhere = tempfile::tempdir().expect("a folder");
 
-    // Under load, and while the next index is built and swapped in.
-    let load = Load::on(&service, "load");
-    wait_for("some items", Duration::from_secs(60), async || (load.known().len() > 12).then_some(())).await;
-    let before = load.known();
+    // Back up under load, and while the next index is built and swapped in.
+    let load = Load::start(&service, "load");
+    wait_for("some items", Duration::from_secs(60), async || (load.acknowledged().len() > 12).then_some(())).await;
+    let before = load.acknowledged();
     let reindex = service.start("reindex").await;
     let task = service.start("backup").await;
-    let twin = service.ask(Method::POST, "/v1/admin/backup", None).await.1;
-    let backup = service.ended(&task).await;
-    let reindex = service.ended(&reindex).await;
+    let second_backup = service.send(Method::POST, "/v1/admin/backup", None).await.1;
+    let backup = service.wait_for_task(&task).await;
+    let reindex = service.wait_for_task(&reindex).await;
     assert_eq!(reindex["status"], "succeeded", "{reindex}");
-    let known = load.end().await;
-    assert!(task.ends_with(&twin["id"].to_string()) || twin["id"].as_u64() > backup["id"].as_u64(), "{twin}");
+    let acknowledged = load.end().await;
+    assert!(
+        task.ends_with(&second_backup["id"].to_string()) || second_backup["id"].as_u64() > backup["id"].as_u64(),
+        "{second_backup}"
+    );
     assert_eq!((&backup["progress"]["percent"], &backup["result"]["missing"]), (&json!(100.0), &json!(0)), "{backup}");
     let (from_load, file) = (elsewhere.path().join("from load"), file_of(data.path(), &backup));
-    let said_of_it = combined_output(&restore(&file, &from_load));
-    assert!(said_of_it.contains("restored") && said_of_it.contains("ready for use"), "{said_of_it}");
+    let output_text = combined_output(&restore(&file, &from_load));
+    assert!(output_text.contains("restored") && output_text.contains("ready for use"), "{output_text}");
 
-    let whole: String = query_scalar(&from_load, "pragma integrity_check").await;
-    assert_eq!(whole, "ok");
+    let archive_file: String = query_scalar(&from_load, "pragma integrity_check").await;
+    assert_eq!(archive_file, "ok");
     assert_eq!(
         count(&from_load, "select auto_vacuum from pragma_auto_vacuum").await,
         2,
-        "it gives back what is deleted"
+        "auto-vacuum is still incremental"
     );
     let paths: String =
         query_scalar(&from_load, "select json_group_array(image_path) from items where content_hash is not null").await;
@@ -314,10 +319,10 @@ async fn backup_under_load_holds_every_acknowledged_item_and_responseslike_the_o
         assert!(path.starts_with(from_load.join("images")) && path.is_file(), "{}", path.display());
     }
     let restored = Server::start(&from_load).await;
-    let there = Service::of(&restored);
+    let there = Service::new(&restored);
     for (id, seed) in &before {
-        // What changed since the backup began may be either way in it.
-        if known.get(id) == Some(seed) {
+        // An item that changed after the backup began may have either state in it.
+        if acknowledged.get(id) == Some(seed) {
             let (status, bytes) = there.image(id).await;
             match seed {
                 Some(seed) => assert!(status == 200 && bytes == picture(*seed), "{id} is lost: {status}"),
@@ -325,30 +330,30 @@ async fn backup_under_load_holds_every_acknowledged_item_and_responseslike_the_o
             }
         }
     }
-    let searched = there.ask(Method::POST, "/v1/search/text", Some(json!({"query": "a bird", "limit": 3}))).await;
+    let searched = there.send(Method::POST, "/v1/search/text", Some(json!({"query": "a bird", "limit": 3}))).await;
     assert_eq!(searched.1["results"].as_array().map(Vec::len), Some(3), "{}", searched.1);
     drop(restored);
 
-    // At rest: points in the base, in the delta and dead ones.
-    service.quiet().await;
+    // Back up an idle service, whose index has base points, delta points and tombstones.
+    service.wait_for_tasks().await;
     let file = file_of(data.path(), &service.run("backup").await);
     let at_rest = elsewhere.path().join("at rest");
-    fs::create_dir(&at_rest).expect("an empty folder is as good as none");
+    fs::create_dir(&at_rest).expect("an empty folder");
     let output = restore(&file, &at_rest);
     assert!(output.status.success(), "{}", combined_output(&output));
     let restored = Server::start(&at_rest).await;
-    let there = Service::of(&restored);
+    let there = Service::new(&restored);
     let (here, there) = (service.run_queries().await, there.run_queries().await);
     for (n, (here, there)) in here.iter().zip(&there).enumerate() {
         assert_eq!(here, there, "query {n}");
     }
-    let walked = here
+    let graph_responses = here
         .iter()
         .filter(|response| response["strategy"] == "graph+delta" || response["strategy"] == "graph_and_delta");
-    assert!(walked.count() > 20, "{}", here[2]);
-    assert_eq!(names(elsewhere.path()), ["at rest", "from load"], "nothing unfinished is left");
+    assert!(graph_responses.count() > 20, "{}", here[2]);
+    assert_eq!(file_names(elsewhere.path()), ["at rest", "from load"], "nothing unfinished is left");
 
-    // What is there is not overwritten.
+    // An existing collection or folder is not overwritten.
     let output = restore(&file, &at_rest);
     assert!(
         !output.status.success() && combined_output(&output).contains("has a collection already"),
@@ -371,7 +376,7 @@ async fn backup_under_load_holds_every_acknowledged_item_and_responseslike_the_o
     );
 }
 
-/// Where each file of an archive lies: its name, its first byte and its length.
+/// Name, offset and length of each file in an archive.
 fn members(archive: &[u8]) -> Vec<(String, usize, usize)> {
     let mut tar = tar::Archive::new(archive);
     let entries = tar.entries().expect("entries").map(|entry| entry.expect("an entry"));
@@ -388,9 +393,9 @@ async fn restore_refuses_altered_archives_and_leaves_nothing() {
     let data = copy_collection(collection);
     let folder = tempfile::tempdir().expect("a folder");
     let key = succeed(diptych(data.path()).args(["key", "create", "--scope", "search", "--name", "a page"]));
-    let whole = folder.path().join("whole.tar");
-    let told = succeed(diptych(data.path()).arg("backup").arg(&whole));
-    assert!(told.contains("sha256") && !told.contains("missing"), "{told}");
+    let archive_file = folder.path().join("whole.tar");
+    let output_text = succeed(diptych(data.path()).arg("backup").arg(&archive_file));
+    assert!(output_text.contains("sha256") && !output_text.contains("missing"), "{output_text}");
     let nowhere = folder.path().join("mistyped");
     let refused = diptych(&nowhere).arg("backup").output().expect("the binary starts");
     assert!(
@@ -399,28 +404,31 @@ async fn restore_refuses_altered_archives_and_leaves_nothing() {
         combined_output(&refused)
     );
     assert!(!nowhere.exists());
-    let refused = diptych(data.path()).arg("backup").arg(&whole).output().expect("the binary starts");
+    let refused = diptych(data.path()).arg("backup").arg(&archive_file).output().expect("the binary starts");
     assert!(
         !refused.status.success() && combined_output(&refused).contains("exists; name another file"),
         "{}",
         combined_output(&refused)
     );
-    let told = succeed(diptych(data.path()).arg("backup").arg(&whole).arg("--replace"));
-    let sum = Command::new("sha256sum").arg(&whole).output().expect("sha256sum runs");
-    assert!(told.contains(String::from_utf8_lossy(&sum.stdout).split(' ').next().expect("a sum")), "{told}");
+    let output_text = succeed(diptych(data.path()).arg("backup").arg(&archive_file).arg("--replace"));
+    let sum = Command::new("sha256sum").arg(&archive_file).output().expect("sha256sum runs");
+    assert!(
+        output_text.contains(String::from_utf8_lossy(&sum.stdout).split(' ').next().expect("a sum")),
+        "{output_text}"
+    );
 
-    let bytes = fs::read(&whole).expect("a backup");
+    let bytes = fs::read(&archive_file).expect("a backup");
     let to = folder.path().join("data");
-    let refuse = |bytes: &[u8], what: &str, by: &str| {
+    let expect_refusal = |bytes: &[u8], what: &str, by: &str| {
         let bad = folder.path().join("bad.tar");
         fs::write(&bad, bytes).expect("written");
         let output = restore(&bad, &to);
-        let said = combined_output(&output);
+        let text = combined_output(&output);
         assert!(
-            !output.status.success() && said.contains("could not be restored") && said.contains(by),
-            "{what}: {said}"
+            !output.status.success() && text.contains("could not be restored") && text.contains(by),
+            "{what}: {text}"
         );
-        assert_eq!(names(folder.path()), ["bad.tar", "whole.tar"], "{what}");
+        assert_eq!(file_names(folder.path()), ["bad.tar", "whole.tar"], "{what}");
     };
     let members = members(&bytes);
     let end = bytes.len();
@@ -436,9 +444,9 @@ async fn restore_refuses_altered_archives_and_leaves_nothing() {
         end - 512,
         end - 1,
     ] {
-        refuse(&bytes[..cut], &format!("cut to {cut} of {end}"), "torn");
+        expect_refusal(&bytes[..cut], &format!("cut to {cut} of {end}"), "torn");
     }
-    let mut some = [
+    let mut sampled = [
         0,
         members.len() / 3,
         members.len() / 2,
@@ -447,19 +455,19 @@ async fn restore_refuses_altered_archives_and_leaves_nothing() {
         members.len() - 2,
         members.len() - 1,
     ];
-    some.sort_unstable();
-    for (name, at, length) in some.map(|n| &members[n]) {
+    sampled.sort_unstable();
+    for (name, at, length) in sampled.map(|n| &members[n]) {
         for place in [*at, at + length / 2, at + length - 1, at - 500, at - 380] {
-            let mut other = bytes.clone();
-            other[place] ^= 0x10;
-            refuse(&other, &format!("byte {place} of {name} flipped"), "archive");
+            let mut altered = bytes.clone();
+            altered[place] ^= 0x10;
+            expect_refusal(&altered, &format!("byte {place} of {name} flipped"), "archive");
         }
-        let mut other = bytes.clone();
-        other[at + length / 2] ^= 1;
-        let blamed = if name.starts_with("manifest.json") { "manifest.json" } else { name };
-        refuse(&other, &format!("{name} flipped"), blamed);
+        let mut altered = bytes.clone();
+        altered[at + length / 2] ^= 1;
+        let expected_name = if name.starts_with("manifest.json") { "manifest.json" } else { name };
+        expect_refusal(&altered, &format!("{name} flipped"), expected_name);
     }
-    // One more file, by another tool, before the manifest: under a name of its own, and under one that leads elsewhere.
+    // An extra file before the manifest, added with another tool, with valid and with malicious paths.
     let (before, manifest) = bytes.split_at(members[members.len() - 2].1 - 512);
     for name in ["images/zz/extra.png", "../x", "/etc/passwd", "images/../../x"] {
         let mut header = tar::Header::new_ustar();
@@ -473,45 +481,45 @@ async fn restore_refuses_altered_archives_and_leaves_nothing() {
         let mut extra = header.as_bytes().to_vec();
         extra.extend_from_slice(b"abc");
         extra.resize(1024, 0);
-        refuse(&[before, &extra, manifest].concat(), name, name);
+        expect_refusal(&[before, &extra, manifest].concat(), name, name);
     }
     assert!(!folder.path().parent().expect("a folder").join("x").exists());
     let (one, at, length) = &members[members.len() / 2];
     let without = [&bytes[..at - 512], &bytes[(at + length).next_multiple_of(512)..]].concat();
-    refuse(&without, "one less", one);
-    let said_of_it = combined_output(&restore(&folder.path().join("none.tar"), &to));
-    assert!(said_of_it.contains("none.tar"), "{said_of_it}");
+    expect_refusal(&without, "one less", one);
+    let output_text = combined_output(&restore(&folder.path().join("none.tar"), &to));
+    assert!(output_text.contains("none.tar"), "{output_text}");
 
-    // As it was written it is restored, and who had a key has it there. What another restore left that was killed goes.
-    let left = folder.path().join(".diptych-unfinished-left");
-    fs::create_dir_all(left.join("data/images")).expect("a folder");
-    fs::write(left.join("LOCK"), "").expect("a file");
-    let told = succeed(diptych(&to).arg("restore").arg(&whole));
-    assert!(!left.exists());
-    assert!(told.contains("keys      1"), "{told}");
+    // The unaltered archive is restored, with its keys, and staging of a killed restore is removed.
+    let leftovers = folder.path().join(".diptych-unfinished-left");
+    fs::create_dir_all(leftovers.join("data/images")).expect("a folder");
+    fs::write(leftovers.join("LOCK"), "").expect("a file");
+    let output_text = succeed(diptych(&to).arg("restore").arg(&archive_file));
+    assert!(!leftovers.exists());
+    assert!(output_text.contains("keys      1"), "{output_text}");
     let server = Server::start(&to).await;
-    let ask = |key: &str| {
+    let search_with = |key: &str| {
         reqwest::Client::new()
             .get(format!("{}/v1/search?q=bird", server.base))
             .header("authorization", format!("Bearer {key}"))
     };
     let key = key.lines().find(|line| line.starts_with("dpt_")).expect("a key");
-    assert_eq!(ask(key).send().await.expect("a response").status(), 200);
-    assert_eq!(ask("dpt_0_0").send().await.expect("a response").status(), 401);
+    assert_eq!(search_with(key).send().await.expect("a response").status(), 200);
+    assert_eq!(search_with("dpt_0_0").send().await.expect("a response").status(), 401);
 }
 
-/// A file so long that a backup works on it for a while; it takes no room.
-fn weigh_down(data: &Path) {
+/// Adds a large sparse file, so that a backup takes a while.
+fn add_large_file(data: &Path) {
     let models = fs::read_dir(data.join("models")).expect("a folder").flatten();
     let model = models.map(|entry| entry.path()).find(|path| path.join("model.json").exists()).expect("a model");
     File::create(model.join("long.bin")).and_then(|file| file.set_len(40 << 30)).expect("a sparse file");
 }
 
-/// Waits until an archive is being written in a folder, other than those that were left there.
-async fn being_written(folder: &Path, left: &[String]) {
-    wait_for("an archive that grows", Duration::from_secs(60), async || {
-        let is_new = |name: &String| name.starts_with(".diptych-unfinished-") && !left.contains(name);
-        let unfinished = names(folder).into_iter().find(is_new)?;
+/// Waits until a backup that is not among the `leftovers` is being written in a folder.
+async fn wait_for_partial_archive(folder: &Path, leftovers: &[String]) {
+    wait_for("an archive to grow", Duration::from_secs(60), async || {
+        let is_new = |name: &String| name.starts_with(".diptych-unfinished-") && !leftovers.contains(name);
+        let unfinished = file_names(folder).into_iter().find(is_new)?;
         let archive = folder.join(unfinished).join("archive.tar").metadata().ok()?;
         (archive.len() > 4 << 20).then_some(())
     })
@@ -522,55 +530,55 @@ async fn being_written(folder: &Path, left: &[String]) {
 async fn cancelled_or_killed_backup_leaves_no_archive() {
     let Some(collection) = trained_collection() else { return };
     let data = copy_collection(collection);
-    weigh_down(data.path());
+    add_large_file(data.path());
     let backups = data.path().join("backups");
     let server = Server::start(data.path()).await;
-    let service = Service::of(&server);
+    let service = Service::new(&server);
 
     let task = service.start("backup").await;
-    being_written(&backups, &[]).await;
-    // A compaction waits for it, and can be told not to.
+    wait_for_partial_archive(&backups, &[]).await;
+    // Compaction waits for the backup, and can be cancelled meanwhile.
     let waiting = service.start("compact").await;
     let began = Instant::now();
     for task in [&waiting, &task] {
-        assert_eq!(service.ask(Method::POST, &format!("{task}/cancel"), None).await.0, 200);
+        assert_eq!(service.send(Method::POST, &format!("{task}/cancel"), None).await.0, 200);
     }
     for task in [&waiting, &task] {
-        assert_eq!(service.ended(task).await["status"], "cancelled");
+        assert_eq!(service.wait_for_task(task).await["status"], "cancelled");
     }
     assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
-    assert!(names(&backups).is_empty(), "{:?}", names(&backups));
+    assert!(file_names(&backups).is_empty(), "{:?}", file_names(&backups));
 
-    // Killed: what is left of it goes when the service starts.
+    // After SIGKILL, the partial backup is removed when the service starts.
     let task = service.start("backup").await;
-    being_written(&backups, &[]).await;
+    wait_for_partial_archive(&backups, &[]).await;
     server.kill();
-    let left = names(&backups);
-    assert!(left.len() == 1 && left[0].starts_with(".diptych-unfinished-"), "{left:?}");
+    let leftovers = file_names(&backups);
+    assert!(leftovers.len() == 1 && leftovers[0].starts_with(".diptych-unfinished-"), "{leftovers:?}");
     let server = Server::start(data.path()).await;
-    assert!(names(&backups).is_empty(), "{:?}", names(&backups));
-    assert_eq!(Service::of(&server).ask(Method::GET, &task, None).await.1["status"], "interrupted");
+    assert!(file_names(&backups).is_empty(), "{:?}", file_names(&backups));
+    assert_eq!(Service::new(&server).send(Method::GET, &task, None).await.1["status"], "interrupted");
     drop(server);
 
-    // In the terminal, beside the file that it would become; the next one there tidies up.
+    // On the command line, the partial backup is next to the target; the next backup removes it.
     let folder = tempfile::tempdir().expect("a folder");
     let to = folder.path().join("mine.tar");
     fs::write(&to, "an older one").expect("a file");
     let mut command = diptych(data.path());
     let mut child = command.arg("backup").arg(&to).arg("--replace").spawn().expect("the binary starts");
-    being_written(folder.path(), &[]).await;
-    child.kill().expect("it can be killed");
-    child.wait().expect("it ends");
+    wait_for_partial_archive(folder.path(), &[]).await;
+    child.kill().expect("the command is killed");
+    child.wait().expect("the command exits");
     assert_eq!(fs::read_to_string(&to).expect("a file"), "an older one");
-    // Asked to end, it takes away what it made.
-    let left = names(folder.path());
+    // On SIGINT it removes its partial backup.
+    let leftovers = file_names(folder.path());
     let mut child = diptych(data.path()).arg("backup").arg(&to).arg("--replace").spawn().expect("the binary starts");
-    being_written(folder.path(), &left).await;
+    wait_for_partial_archive(folder.path(), &leftovers).await;
     assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill runs").success());
-    assert_eq!(child.wait().expect("it ends").code(), Some(130));
-    assert_eq!(names(folder.path()), ["mine.tar"]);
+    assert_eq!(child.wait().expect("the command exits").code(), Some(130));
+    assert_eq!(file_names(folder.path()), ["mine.tar"]);
     assert_eq!(fs::read_to_string(&to).expect("a file"), "an older one");
-    // A disk that is full, as far as this process can tell.
+    // A limit on file sizes stands in for a full disk.
     let full = format!(
         "trap '' XFSZ; ulimit -f 8000; exec {} backup {}",
         env!("CARGO_BIN_EXE_diptych"),
@@ -579,32 +587,32 @@ async fn cancelled_or_killed_backup_leaves_no_archive() {
     let mut command = Command::new("sh");
     let output = command.args(["-c", &full]).env("DIPTYCH_DATA", data.path()).output().expect("a shell");
     assert!(!output.status.success() && combined_output(&output).contains("long.bin"), "{}", combined_output(&output));
-    assert_eq!(names(folder.path()), ["mine.tar"]);
+    assert_eq!(file_names(folder.path()), ["mine.tar"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn compaction_deletes_unreferenced_files_and_changes_no_answer() {
-    let Some((data, server)) = with_graph().await else { return };
-    let service = Service::of(&server);
+    let Some((data, server)) = service_with_graph().await else { return };
+    let service = Service::new(&server);
     for n in 0..40 {
         assert_eq!(service.put(&format!("kept-{n}"), 5_000 + n).await, 201);
         assert_eq!(service.put(&format!("gone-{n}"), 6_000 + n).await, 201);
     }
     for n in 0..40 {
-        assert_eq!(service.ask(Method::DELETE, &format!("/v1/items/gone-{n}"), None).await.0, 204);
+        assert_eq!(service.send(Method::DELETE, &format!("/v1/items/gone-{n}"), None).await.0, 204);
     }
     for leftover in ["index/unfinished-77", "backups/.diptych-unfinished-1"] {
         fs::create_dir_all(data.path().join(leftover)).expect("a folder");
         fs::write(data.path().join(leftover).join("LOCK"), "").expect("a file");
     }
-    service.quiet().await;
+    service.wait_for_tasks().await;
     let responses = service.run_queries().await;
     const ORPHANS: &str = "select count(*) from features where hash not in (select content_hash from items where \
         content_hash is not null)
                            and hash not in (select text_hash from captions)";
     assert!(count(data.path(), ORPHANS).await >= 40 * 3);
-    let images = || walk(&data.path().join("images")).len();
-    let thumbnails = || walk(&data.path().join("thumbnails")).len();
+    let images = || files_below(&data.path().join("images")).len();
+    let thumbnails = || files_below(&data.path().join("thumbnails")).len();
     let (images_before, thumbnails_before) = (images(), thumbnails());
     assert_eq!(images_before, 80);
 
@@ -630,9 +638,8 @@ async fn compaction_deletes_unreferenced_files_and_changes_no_answer() {
         assert_eq!(service.image(&format!("kept-{n}")).await, (200, picture(5_000 + n)));
     }
 
-    // Again and again while items come and go, of which many have pictures that another one had: nothing fails, nothing
-    // is lost.
-    let load = Load::on(&service, "load");
+    // Compact repeatedly while items, many of them with shared pictures, are inserted and deleted.
+    let load = Load::start(&service, "load");
     let mut pictures = 0;
     for round in 0..12 {
         if round % 4 == 3 {
@@ -643,9 +650,9 @@ async fn compaction_deletes_unreferenced_files_and_changes_no_answer() {
             pictures += task["result"]["removed"]["pictures"].as_u64().expect("a number");
         }
     }
-    let known = load.end().await;
-    assert!(pictures > 0 && known.len() > 20, "{pictures} pictures of {} items", known.len());
-    for (id, seed) in known {
+    let acknowledged = load.end().await;
+    assert!(pictures > 0 && acknowledged.len() > 20, "{pictures} pictures of {} items", acknowledged.len());
+    for (id, seed) in acknowledged {
         let (status, bytes) = service.image(&id).await;
         match seed {
             Some(seed) => assert!(status == 200 && bytes == picture(seed), "{id}: {status}"),
@@ -654,10 +661,12 @@ async fn compaction_deletes_unreferenced_files_and_changes_no_answer() {
     }
 }
 
-/// All files below a folder.
-fn walk(folder: &Path) -> Vec<PathBuf> {
+/// All files below a folder, recursively.
+fn files_below(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    entries.flat_map(|entry| if entry.path().is_dir() { walk(&entry.path()) } else { vec![entry.path()] }).collect()
+    entries
+        .flat_map(|entry| if entry.path().is_dir() { files_below(&entry.path()) } else { vec![entry.path()] })
+        .collect()
 }
 
 #[tokio::test]
@@ -674,20 +683,22 @@ async fn backup_reports_missing_pictures_and_succeeds() {
     fs::write(pictures.path().join("other/one.png"), picture(4)).expect("a picture");
 
     let folder = tempfile::tempdir().expect("a folder");
-    let told = succeed(diptych(data.path()).arg("backup").arg(folder.path()));
+    let output_text = succeed(diptych(data.path()).arg("backup").arg(folder.path()));
     assert!(
-        told.contains("2 files are missing") && told.contains("gone/one.png") && told.contains("changed since"),
-        "{told}"
+        output_text.contains("2 files are missing")
+            && output_text.contains("gone/one.png")
+            && output_text.contains("changed since"),
+        "{output_text}"
     );
-    let [backup] = &names(folder.path())[..] else { panic!("one backup: {:?}", names(folder.path())) };
+    let [backup] = &file_names(folder.path())[..] else { panic!("one backup: {:?}", file_names(folder.path())) };
     assert!(backup.starts_with("diptych-2") && backup.ends_with("Z.tar"), "{backup}");
     drop(pictures);
     let to = folder.path().join("data");
-    let told = succeed(diptych(&to).arg("restore").arg(folder.path().join(backup)));
-    assert!(told.contains("2 files were missing") && told.contains("index     none"), "{told}");
+    let output_text = succeed(diptych(&to).arg("restore").arg(folder.path().join(backup)));
+    assert!(output_text.contains("2 files were missing") && output_text.contains("index     none"), "{output_text}");
     let server = Server::start(&to).await;
-    let service = Service::of(&server);
-    let (_, items) = service.ask(Method::GET, "/v1/items?limit=100", None).await;
+    let service = Service::new(&server);
+    let (_, items) = service.send(Method::GET, "/v1/items?limit=100", None).await;
     assert!(items["items"].as_array().is_some_and(|items| items.len() > 50));
     assert_eq!(service.image("there%2Fone.png").await, (200, picture(1)));
     assert_eq!(service.image("gone%2Fone.png").await.0, 404);

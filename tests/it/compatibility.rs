@@ -1,5 +1,5 @@
-//! A data folder, a backup and settings that an older diptych made keep working, and answer as they did there.
-//! `tests/fixtures/compat/README.md` says which one, and how the fixture was made.
+//! Data folders, backups and settings of an older version keep working, and queries return what they returned there.
+//! `tests/fixtures/compat/README.md` names the version and describes how the fixture was created.
 
 use std::{
     fs,
@@ -17,12 +17,12 @@ use crate::{
     settings::isolated_diptych,
 };
 
-/// Where the fixture was made. Its catalog names pictures by their absolute paths.
+/// Folder in which the fixture was created. Its catalog has absolute paths of pictures.
 const MADE_IN: &str = "/srv/diptych-fixture";
 
-/// Difference of two numbers that count as the same. Another processor's kernels sum in another order, which changes
-/// scores by some millionths; neighbouring scores of the recorded answers are at least five times as far apart as this,
-/// so that the order of results has to be the same everywhere.
+/// Maximum difference of two equal numbers. The kernels of another CPU sum in another order, which changes scores by a
+/// few millionths. Neighbouring scores in the recorded responses differ by at least five times this, so that the order
+/// of results is the same everywhere.
 const TOLERANCE: f64 = 1e-4;
 
 fn fixture(name: &str) -> PathBuf {
@@ -30,12 +30,12 @@ fn fixture(name: &str) -> PathBuf {
 }
 
 fn recorded() -> Value {
-    let text = fs::read_to_string(fixture("answers.json")).expect("the recorded answers");
+    let text = fs::read_to_string(fixture("answers.json")).expect("the recorded responses");
     serde_json::from_str(&text).expect("JSON")
 }
 
-/// A folder as the owner of the older program had it: `diptych.toml`, `train.toml`, `data/`, `models/`, `pictures/` and
-/// `backup.tar`, with the encoders' weights.
+/// An installation of the older version: `diptych.toml`, `train.toml`, `data/`, `models/`, `pictures/` and
+/// `backup.tar`, with the weights of the encoders.
 async fn old_installation() -> TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     let root = folder.path();
@@ -49,7 +49,7 @@ async fn old_installation() -> TempDir {
         let entry = entry.expect("an entry");
         fs::copy(entry.path(), root.join("models").join(entry.file_name())).expect("a copy");
     }
-    // The owner's own manifest describes the same weights under another name.
+    // A manifest in the installation describes the same weights under another name.
     let encoders = [("efficientnet-lite0", "my-efficientnet"), ("all-minilm-l6-v2", "all-minilm-l6-v2")];
     succeed(diptych(&root.join("data")).args(["encoders", "pull"]).args(encoders.map(|(pulled, _)| pulled)));
     for (pulled, name) in encoders {
@@ -60,7 +60,7 @@ async fn old_installation() -> TempDir {
     folder
 }
 
-/// Tells the catalog where its pictures are now. The statement is of the older program's schema.
+/// Updates the paths of pictures in the catalog, in the schema of the older version.
 async fn move_pictures(root: &Path) {
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(root.join("data/catalog.sqlite3"));
     let pool = sqlx::SqlitePool::connect_with(options).await.expect("the catalog opens");
@@ -104,22 +104,22 @@ impl Service {
         format!("{}{path}", self.server.base)
     }
 
-    async fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> Value {
+    async fn send(&self, method: &str, path: &str, body: Option<&Value>) -> Value {
         let request = self.client.request(method.parse::<Method>().expect("a method"), self.url(path));
         let request = match body {
             Some(body) => request.json(body),
             None => request,
         };
-        json_of(request).await
+        send_for_json(request).await
     }
 
     async fn get(&self, path: &str) -> Value {
-        self.ask("GET", path, None).await
+        self.send("GET", path, None).await
     }
 
-    /// Runs a task to its end.
+    /// Runs a task to completion.
     async fn run(&self, path: &str, body: Option<&Value>) {
-        let task = self.ask("POST", path, body).await;
+        let task = self.send("POST", path, body).await;
         let task = format!("/v1/tasks/{}", task["id"]);
         let ended = wait_for("the end of a task", Duration::from_secs(120), async || {
             let task = self.get(&task).await;
@@ -129,7 +129,7 @@ impl Service {
         assert_eq!(ended["status"], "succeeded", "{ended}");
     }
 
-    /// Asks recorded queries again, and names every answer that is another one.
+    /// Repeats recorded queries and reports every difference in their responses.
     async fn compare(&self, queries: &Value) {
         let mut differences = Vec::new();
         for query in queries.as_array().expect("queries") {
@@ -138,13 +138,12 @@ impl Service {
                 Some(picture) => {
                     let picture = fs::read(self.root.join(picture)).expect("a picture");
                     let post = self.client.post(self.url(path)).header(header::CONTENT_TYPE, "image/png");
-                    json_of(post.body(picture)).await
+                    send_for_json(post.body(picture)).await
                 }
-                None => self.ask(method, path, query.get("body")).await,
+                None => self.send(method, path, query.get("body")).await,
             };
             let mut expected = query["answer"].clone();
             if path == "/v1/info" {
-                // The program's own.
                 expected.as_object_mut().expect("an object").remove("version");
             }
             compare(query["name"].as_str().expect("a name"), &expected, &response, &mut differences);
@@ -175,7 +174,7 @@ impl Service {
     }
 }
 
-async fn json_of(request: reqwest::RequestBuilder) -> Value {
+async fn send_for_json(request: reqwest::RequestBuilder) -> Value {
     let response = request.send().await.expect("a response");
     let (status, address) = (response.status(), response.url().clone());
     let text = response.text().await.expect("a body");
@@ -183,32 +182,32 @@ async fn json_of(request: reqwest::RequestBuilder) -> Value {
     serde_json::from_str(&text).expect("JSON")
 }
 
-/// Notes where an answer lacks something of the recorded one, or says something else. It may say more.
-fn compare(place: &str, recorded: &Value, answered: &Value, differences: &mut Vec<String>) {
-    match (recorded, answered) {
-        (Value::Object(recorded), Value::Object(answered)) => {
+/// Adds every value of the recorded response that is missing or different. Additional fields are allowed.
+fn compare(place: &str, recorded: &Value, actual: &Value, differences: &mut Vec<String>) {
+    match (recorded, actual) {
+        (Value::Object(recorded), Value::Object(actual)) => {
             for (name, value) in recorded {
-                compare(&format!("{place}/{name}"), value, answered.get(name).unwrap_or(&Value::Null), differences);
+                compare(&format!("{place}/{name}"), value, actual.get(name).unwrap_or(&Value::Null), differences);
             }
         }
-        (Value::Array(recorded), Value::Array(answered)) if recorded.len() == answered.len() => {
-            for (at, (recorded, answered)) in recorded.iter().zip(answered).enumerate() {
-                compare(&format!("{place}/{at}"), recorded, answered, differences);
+        (Value::Array(recorded), Value::Array(actual)) if recorded.len() == actual.len() => {
+            for (at, (recorded, actual)) in recorded.iter().zip(actual).enumerate() {
+                compare(&format!("{place}/{at}"), recorded, actual, differences);
             }
         }
-        (Value::Number(recorded), Value::Number(answered)) if recorded.is_f64() && answered.is_f64() => {
-            let (recorded, answered) = (recorded.as_f64().expect("a float"), answered.as_f64().expect("a float"));
-            if (recorded - answered).abs() > TOLERANCE {
-                differences.push(format!("{place}: {answered} in place of {recorded}"));
+        (Value::Number(recorded), Value::Number(actual)) if recorded.is_f64() && actual.is_f64() => {
+            let (recorded, actual) = (recorded.as_f64().expect("a float"), actual.as_f64().expect("a float"));
+            if (recorded - actual).abs() > TOLERANCE {
+                differences.push(format!("{place}: {actual} instead of {recorded}"));
             }
         }
-        _ if recorded == answered => {}
-        _ => differences.push(format!("{place}: {answered} in place of {recorded}")),
+        _ if recorded == actual => {}
+        _ => differences.push(format!("{place}: {actual} instead of {recorded}")),
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn old_data_folder_answers_as_before_and_goes_back_to_its_model_before() {
+async fn old_data_folder_answers_as_before_and_rolls_back() {
     let installation = old_installation().await;
     let root = installation.path();
     let recorded = recorded();
@@ -216,15 +215,15 @@ async fn old_data_folder_answers_as_before_and_goes_back_to_its_model_before() {
     service.compare(&recorded["queries"]).await;
     service.check_pictures().await;
 
-    // A key that was revoked stays so.
+    // A revoked key is still revoked.
     let revoked = recorded["revoked_key"].as_str().expect("a key");
     let response = Client::new().get(service.url("/v1/tasks")).bearer_auth(revoked).send().await.expect("a response");
     assert_eq!(response.status(), 401);
 
-    // The graph on disk is whole, and walks through it find what scans do.
+    // The graph on disk is valid, and its searches agree with scans.
     let check = succeed(isolated_diptych(root).args(["index", "check"]));
-    let of_generation = check.lines().any(|line| line.contains("generation 4") && line.contains("m-20261126-2"));
-    assert!(of_generation && check.matches("graph").count() >= 2, "{check}");
+    let has_generation = check.lines().any(|line| line.contains("generation 4") && line.contains("m-20261126-2"));
+    assert!(has_generation && check.matches("graph").count() >= 2, "{check}");
 
     service.run("/v1/models/rollback", None).await;
     service.compare(&recorded["queries_after_rollback"]).await;
@@ -232,7 +231,7 @@ async fn old_data_folder_answers_as_before_and_goes_back_to_its_model_before() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn old_data_folder_takes_changes_and_trains_by_old_settings() {
+async fn old_data_folder_accepts_changes_and_trains_with_old_settings() {
     let installation = old_installation().await;
     let root = installation.path();
     let text = succeed(isolated_diptych(root).args(["train", "--settings", "train.toml", "--force"]));
@@ -248,13 +247,14 @@ async fn old_data_folder_takes_changes_and_trains_by_old_settings() {
     assert!(!["m-20261126-1", "m-20261126-2"].contains(&active.as_str().expect("a model")), "{active}");
 
     let item = json!({"id": "new", "captions": ["a caption from after the update"], "labels": ["notes"]});
-    service.ask("POST", "/v1/items", Some(&item)).await;
+    service.send("POST", "/v1/items", Some(&item)).await;
     let query = json!({"query": "a caption from after the update", "target": "text", "hybrid": true});
-    let response = service.ask("POST", "/v1/search/text", Some(&query)).await;
+    let response = service.send("POST", "/v1/search/text", Some(&query)).await;
     assert_eq!(response["results"][0]["id"], "new", "{response}");
 
-    let course = json!({"hidden": 6, "dims": 10, "batch": 24, "max_epochs": 2});
-    let settings = json!({"seed": 4, "class": {"course": course}, "pair": {"keep": 0.5, "course": course}});
+    let hyperparameters = json!({"hidden": 6, "dims": 10, "batch": 24, "max_epochs": 2});
+    let settings =
+        json!({"seed": 4, "class": {"course": hyperparameters}, "pair": {"keep": 0.5, "course": hyperparameters}});
     service.run("/v1/admin/train", Some(&json!({"settings": settings, "force": true}))).await;
     let model = service.get("/v1/models").await["active"].as_str().expect("a model").to_owned();
     let report = service.get(&format!("/v1/models/{model}/report")).await;
@@ -272,49 +272,49 @@ async fn old_backup_restores_and_answers_as_before() {
     service.check_pictures().await;
 }
 
-/// Value of a setting and who set it, as `config check` prints them.
-fn printed<'t>(text: &'t str, name: &str) -> Option<(&'t str, &'t str)> {
+/// Value and source of a setting, as `config check` prints them.
+fn printed_setting<'t>(text: &'t str, name: &str) -> Option<(&'t str, &'t str)> {
     let line = text.lines().find(|line| line.split_whitespace().next() == Some(name))?;
     let mut words = line.split_whitespace().skip(1);
     Some((words.next()?, words.next()?))
 }
 
-/// The new name of which a check tells somebody who used an old one.
-fn told<'t>(text: &'t str, old: &str) -> Option<&'t str> {
+/// The new name that the notice about an old one recommends.
+fn new_name_in_notice<'t>(text: &'t str, old: &str) -> Option<&'t str> {
     let notice = format!("{old} is now called ");
     let (_, rest) = text.lines().find_map(|line| line.split_once(&notice))?;
     rest.split([';', ' ']).next()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn old_settings_file_works_and_is_told_the_new_names() {
+async fn old_settings_file_works_and_reports_the_new_names() {
     let installation = old_installation().await;
     let root = installation.path();
     let file = fs::read_to_string(root.join("diptych.toml")).expect("a file");
     let text = succeed(isolated_diptych(root).args(["config", "check"]));
-    // What only other commands read.
-    let elsewhere = ["demo_packages", "device"];
+    // Settings that `serve` does not read.
+    let other_commands = ["demo_packages", "device"];
     for (line, setting) in (1..).zip(file.lines()) {
         let Some((name, value)) = setting.split_once(" = ") else { continue };
-        if elsewhere.contains(&name) {
+        if other_commands.contains(&name) {
             continue;
         }
         let value = value.trim_matches(['[', ']']).replace('"', "").replace(", ", ",");
-        let current = told(&text, name).unwrap_or(name);
+        let current = new_name_in_notice(&text, name).unwrap_or(name);
         let place = format!("diptych.toml:{line}");
-        assert_eq!(printed(&text, current), Some((value.as_str(), place.as_str())), "{name}:\n{text}");
+        assert_eq!(printed_setting(&text, current), Some((value.as_str(), place.as_str())), "{name}:\n{text}");
     }
     let renamed = [("kept_texts", "query_cache_entries"), ("kept_bytes", "query_cache_size")];
     for (old, new) in renamed {
-        assert_eq!(told(&text, old), Some(new), "{text}");
+        assert_eq!(new_name_in_notice(&text, old), Some(new), "{text}");
     }
 
-    // Old flags and variables count as the new ones do: before the file.
+    // Old flags and variables take precedence over the file, like the new ones.
     let mut command = isolated_diptych(root);
     command.args(["config", "check", "--kept-texts", "7"]).env("DIPTYCH_KEPT_BYTES", "8MiB");
     let text = succeed(&mut command);
-    assert_eq!(printed(&text, "query_cache_entries").map(|(value, _)| value), Some("7"), "{text}");
-    assert_eq!(printed(&text, "query_cache_size").map(|(value, _)| value), Some("8MiB"), "{text}");
-    assert_eq!(told(&text, "--kept-texts"), Some("--query-cache-entries"), "{text}");
-    assert_eq!(told(&text, "DIPTYCH_KEPT_BYTES"), Some("DIPTYCH_QUERY_CACHE_SIZE"), "{text}");
+    assert_eq!(printed_setting(&text, "query_cache_entries").map(|(value, _)| value), Some("7"), "{text}");
+    assert_eq!(printed_setting(&text, "query_cache_size").map(|(value, _)| value), Some("8MiB"), "{text}");
+    assert_eq!(new_name_in_notice(&text, "--kept-texts"), Some("--query-cache-entries"), "{text}");
+    assert_eq!(new_name_in_notice(&text, "DIPTYCH_KEPT_BYTES"), Some("DIPTYCH_QUERY_CACHE_SIZE"), "{text}");
 }

@@ -1,4 +1,4 @@
-//! An index on disk that is not what was written leads to the same answers, a reason, and a new index.
+//! A corrupt index on disk is detected: queries fall back to a scan, with the same results.
 
 use std::{
     fs,
@@ -12,16 +12,16 @@ use serde_json::json;
 
 use crate::common::{copy_collection, diptych, models, set_property, succeed, trained_collection};
 
-/// Damages of one file, each tried in the hands of a child process.
+/// Number of corruptions, each of one file, that are tested in child processes.
 const TRIALS: usize = 520;
 
-/// Damages that one child looks at; a process for each would spend its time on loading encoders.
-const OF_A_CHILD: usize = 20;
+/// Corruptions per child process; a process for each would spend its time on loading encoders.
+const TRIALS_PER_CHILD: usize = 20;
 
 const QUERY: &str = "a bird on a branch";
 
-/// What a child says of one damaged folder: ids and scores of the answer, and whether the index was used.
-async fn response(data: &Path) -> String {
+/// Opens a folder and returns ids and scores of a query's results, and whether the index was opened.
+async fn query_folder(data: &Path) -> String {
     use diptych::{
         collection::{Collection, Encoders},
         config::Limits,
@@ -29,7 +29,7 @@ async fn response(data: &Path) -> String {
         encoders::Registry,
         engine::{Engine, Query, Target},
     };
-    let collection = Collection::open(data, PictureLimits::default()).await.expect("the catalog is whole");
+    let collection = Collection::open(data, PictureLimits::default()).await.expect("the catalog is intact");
     static ENCODERS: std::sync::OnceLock<Encoders> = std::sync::OnceLock::new();
     let encoders = ENCODERS.get_or_init(|| {
         let registry = Registry::open(models()).expect("manifests");
@@ -39,42 +39,42 @@ async fn response(data: &Path) -> String {
     });
     let catalog = collection.catalog.clone();
     let engine = Engine::new(collection, encoders.clone(), Limits::default()).expect("threads");
-    let (_, due) = engine.serving().open().await.expect("it opens, whatever is on disk");
+    let (_, rebuild_due) = engine.serving().open().await.expect("it opens, whatever the state of the index");
     let query = Query { exact: true, ..Query::text(QUERY, Target::Image, 10) };
-    let response = engine.queries().search(query).await.expect("it answers, whatever is on disk");
+    let response = engine.queries().search(query).await.expect("it answers, whatever the state of the index");
     catalog.close().await;
     let found: Vec<_> = response.results.iter().map(|r| json!([r.item.id, (r.score * 1e4).round()])).collect();
-    json!({ "found": found, "index": if due { "scanned" } else { "opened" } }).to_string()
+    json!({ "found": found, "index": if rebuild_due { "scanned" } else { "opened" } }).to_string()
 }
 
-/// Not a test of its own: what children run. They are told by the environment which folders to open.
+/// The entry point of child processes, not a test. `DIPTYCH_DAMAGED` lists the folders to open.
 #[tokio::test]
-async fn child() {
+async fn open_corrupt_folders() {
     let Ok(folders) = std::env::var("DIPTYCH_DAMAGED") else { return };
     for folder in folders.split(':') {
-        println!("ANSWER {}", response(Path::new(folder)).await);
+        println!("ANSWER {}", query_folder(Path::new(folder)).await);
     }
 }
 
-fn ask(folders: &[PathBuf]) -> Vec<String> {
+fn run_child(folders: &[PathBuf]) -> Vec<String> {
     let list = folders.iter().map(|f| f.display().to_string()).collect::<Vec<_>>().join(":");
     let output = Command::new(std::env::current_exe().expect("this test"))
-        .args(["--exact", "corrupt_index::child", "--nocapture"])
+        .args(["--exact", "corrupt_index::open_corrupt_folders", "--nocapture"])
         .env("DIPTYCH_DAMAGED", list)
         .output()
-        .expect("it starts");
-    let said = String::from_utf8_lossy(&output.stdout);
+        .expect("the child starts");
+    let stdout = String::from_utf8_lossy(&output.stdout);
     assert!(
         output.status.success(),
-        "a child ended with {}:\n{said}\n{}",
+        "a child exited with {}:\n{stdout}\n{}",
         output.status,
         String::from_utf8_lossy(&output.stderr)
     );
-    said.lines().filter_map(|l| l.split_once("ANSWER ").map(|(_, response)| response.to_owned())).collect()
+    stdout.lines().filter_map(|l| l.split_once("ANSWER ").map(|(_, response)| response.to_owned())).collect()
 }
 
-/// One way to damage a file, for better or worse.
-fn damage(index: &Path, files: &[PathBuf], trial: usize, rng: &mut ChaCha8Rng) -> String {
+/// Corrupts one file, in a way that depends on the trial, and returns a description.
+fn corrupt(index: &Path, files: &[PathBuf], trial: usize, rng: &mut ChaCha8Rng) -> String {
     let file = index.join(&files[trial % files.len()]);
     let mut bytes = fs::read(&file).expect("a file");
     let name = file.file_name().expect("a name").to_string_lossy().into_owned();
@@ -125,24 +125,24 @@ fn files_below(root: &Path, folder: &Path, found: &mut Vec<PathBuf>) {
 }
 
 #[test]
-fn corrupt_index_neither_crashes_nor_answers() {
+fn corrupt_index_is_detected_and_replaced_by_a_scan() {
     let Some(collection) = trained_collection() else { return };
-    let whole = copy_collection(collection);
+    let original = copy_collection(collection);
     let graph = json!({"links": 8, "ef_construction": 40, "ef_search": 200, "traversal": "byte", "threads": 2});
     let parameters = json!({"exact_up_to": 50, "graph": graph}).to_string();
     tokio::runtime::Runtime::new().expect("a runtime").block_on(set_property(
-        whole.path(),
+        original.path(),
         "index_parameters",
         &parameters,
     ));
-    // A service that other tests share may have written a generation already; beside a newer one nobody would miss it.
-    let index = whole.path().join("index");
+    // The shared service may have written a generation already, to which a corrupt one would fall back.
+    let index = original.path().join("index");
     if index.exists() {
         fs::remove_dir_all(&index).expect("removed");
     }
-    succeed(diptych(whole.path()).arg("index"));
-    let [truth] = &ask(&[whole.path().to_owned()])[..] else { panic!("one answer") };
-    assert!(truth.contains("opened"), "{truth}");
+    succeed(diptych(original.path()).arg("index"));
+    let [expected] = &run_child(&[original.path().to_owned()])[..] else { panic!("one line of output") };
+    assert!(expected.contains("opened"), "{expected}");
 
     let mut files = Vec::new();
     files_below(&index, &index, &mut files);
@@ -150,21 +150,21 @@ fn corrupt_index_neither_crashes_nor_answers() {
     assert!(files.len() >= 8, "{files:?}");
     let mut rng = ChaCha8Rng::seed_from_u64(5);
     let mut scanned = 0;
-    for first in (0..TRIALS).step_by(OF_A_CHILD) {
-        let copies: Vec<_> = (first..first + OF_A_CHILD)
+    for first in (0..TRIALS).step_by(TRIALS_PER_CHILD) {
+        let copies: Vec<_> = (first..first + TRIALS_PER_CHILD)
             .map(|trial| {
-                let copy = copy_collection(whole.path());
-                let what = damage(&copy.path().join("index"), &files, trial, &mut rng);
+                let copy = copy_collection(original.path());
+                let what = corrupt(&copy.path().join("index"), &files, trial, &mut rng);
                 (copy, what)
             })
             .collect();
-        let responses = ask(&copies.iter().map(|(copy, _)| copy.path().to_owned()).collect::<Vec<_>>());
+        let responses = run_child(&copies.iter().map(|(copy, _)| copy.path().to_owned()).collect::<Vec<_>>());
         assert_eq!(responses.len(), copies.len());
         for (response, (_, what)) in responses.iter().zip(&copies) {
-            assert_eq!(response.replace("scanned", "opened"), *truth, "{what}");
+            assert_eq!(response.replace("scanned", "opened"), *expected, "{what}");
             scanned += usize::from(response.contains("scanned"));
         }
     }
-    // A file that was replaced by itself is whole; nothing else is.
-    assert!(scanned > TRIALS * 9 / 10, "{scanned} of {TRIALS} were found out");
+    // Only a file that was replaced by itself is intact.
+    assert!(scanned > TRIALS * 9 / 10, "{scanned} of {TRIALS} corruptions were detected");
 }
