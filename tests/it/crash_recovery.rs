@@ -1,4 +1,4 @@
-//! `kill -9` in the middle of everything long: what was reported done stays done, and is not done twice.
+//! Long commands are killed halfway: completed work is kept, and is not repeated.
 
 use std::{
     fs,
@@ -17,8 +17,8 @@ const CLASSES: [(&str, [u8; 3]); 4] =
     [("red", [210, 40, 30]), ("green", [40, 180, 60]), ("blue", [30, 60, 220]), ("grey", [130, 130, 130])];
 const PER_CLASS: u32 = 60;
 
-/// A collection that takes some seconds to import: pictures of a million pixels, no two of them equal.
-fn paint_collection(folder: &Path) {
+/// Creates a collection that takes seconds to import: distinct pictures of a million pixels.
+fn create_collection(folder: &Path) {
     for (class, colour) in CLASSES {
         fs::create_dir_all(folder.join(class)).expect("a folder");
         for n in 0..PER_CLASS {
@@ -35,16 +35,16 @@ fn start(command: &mut Command) -> Child {
     command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the binary starts")
 }
 
-/// `kill -9` as soon as the query counts at least `enough`.
-async fn kill_when(mut child: Child, data: &Path, query: &'static str, enough: i64) -> i64 {
+/// Kills a command as soon as the query returns at least `threshold`. Returns the result of the query afterwards.
+async fn kill_at(mut child: Child, data: &Path, query: &'static str, threshold: i64) -> i64 {
     wait_for("progress", Duration::from_secs(120), async || {
         let exists = data.join("catalog.sqlite3").exists() && has_schema(data).await;
-        (exists && count(data, query).await >= enough).then_some(())
+        (exists && count(data, query).await >= threshold).then_some(())
     })
     .await;
-    child.kill().expect("it can be killed");
-    let ended = child.wait().expect("it ends");
-    assert!(!ended.success(), "it was killed in the middle, not after its end");
+    child.kill().expect("the command is killed");
+    let status = child.wait().expect("the command exits");
+    assert!(!status.success(), "the command exited before it was killed");
     count(data, query).await
 }
 
@@ -56,46 +56,46 @@ async fn has_schema(data: &Path) -> bool {
 async fn killed_import_encoding_and_training_resume() {
     let folder = tempfile::tempdir().expect("a folder");
     let (pictures, data) = (folder.path().join("pictures"), folder.path().join("data"));
-    paint_collection(&pictures);
+    create_collection(&pictures);
     let total = i64::from(PER_CLASS) * CLASSES.len() as i64;
 
     // Import.
     let items = "select count(*) from items";
-    let done = kill_when(start(diptych(&data).arg("import").arg(&pictures)), &data, items, 1).await;
-    assert!(done < total, "killed in the middle: {done} of {total}");
-    let said = succeed(diptych(&data).arg("import").arg(&pictures));
-    assert!(said.contains(&format!("unchanged {done}")), "{done} were reported done:\n{said}");
+    let done = kill_at(start(diptych(&data).arg("import").arg(&pictures)), &data, items, 1).await;
+    assert!(done < total, "killed halfway: {done} of {total}");
+    let output = succeed(diptych(&data).arg("import").arg(&pictures));
+    assert!(output.contains(&format!("unchanged {done}")), "{done} items were complete:\n{output}");
     assert_eq!(count(&data, items).await, total);
-    assert_eq!(count(&data, "select max(key) from items").await, total, "no item was taken twice");
+    assert_eq!(count(&data, "select max(key) from items").await, total, "no item was imported twice");
 
     // Encode.
     let features = "select count(*) from features";
-    let done = kill_when(start(diptych(&data).arg("train")), &data, features, 1).await;
-    assert!(done < total, "killed in the middle: {done} of {total} pictures");
+    let done = kill_at(start(diptych(&data).arg("train")), &data, features, 1).await;
+    assert!(done < total, "killed halfway: {done} of {total} pictures");
 
     // Train.
     let mut child = start(diptych(&data).args(["train", "--epochs", "40"]));
     let lines = BufReader::new(child.stderr.take().expect("a pipe")).lines();
     let mut epochs = lines.map_while(Result::ok).filter(|line| line.contains("epoch")).take(3);
     assert!(epochs.all(|line| line.contains("J")), "three epochs were reported");
-    child.kill().expect("it can be killed");
-    child.wait().expect("it ends");
+    child.kill().expect("the command is killed");
+    child.wait().expect("the command exits");
     assert_eq!(count(&data, "select count(*) from models").await, 0);
     let encoded = count(&data, features).await;
     assert_eq!(count(&data, "select max(rowid) from features").await, encoded, "nothing was encoded twice");
 
-    // Asked to end, it says how to go on.
+    // On SIGINT it prints how to resume.
     let mut child = start(diptych(&data).args(["train", "--epochs", "40"]));
     let mut lines = BufReader::new(child.stderr.take().expect("a pipe")).lines().map_while(Result::ok);
     assert!(lines.any(|line| line.contains("epoch")), "an epoch was reported");
     let pid = child.id().to_string();
     assert!(Command::new("kill").args(["-INT", &pid]).status().expect("kill runs").success());
-    let said: Vec<String> = lines.collect();
-    assert_eq!(child.wait().expect("it ends").code(), Some(130), "{said:?}");
-    assert!(said.last().is_some_and(|line| line.contains("run the same command again to continue")), "{said:?}");
+    let output: Vec<String> = lines.collect();
+    assert_eq!(child.wait().expect("the command exits").code(), Some(130), "{output:?}");
+    assert!(output.last().is_some_and(|line| line.contains("run the same command again to continue")), "{output:?}");
 
-    let said = succeed(diptych(&data).args(["train", "--epochs", "40"]));
-    assert!(!said.contains("encode pictures"), "{said}");
+    let output = succeed(diptych(&data).args(["train", "--epochs", "40"]));
+    assert!(!output.contains("encode pictures"), "{output}");
     assert_eq!(count(&data, features).await, encoded);
     assert_eq!(count(&data, "select count(*) from models").await, 1);
     assert!(succeed(diptych(&data).args(["search", "green", "stripes"])).contains("[green]"));
@@ -118,7 +118,7 @@ async fn service_killed_during_reindex_starts_again() {
             .get(format!("{}/v1/tasks/{}", server.base, task["id"]))
             .send()
             .await
-            .expect("an acknowledged task is known")
+            .expect("the acknowledged task exists")
             .json()
             .await
             .expect("JSON");

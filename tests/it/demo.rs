@@ -1,23 +1,23 @@
-//! The main job: from nothing to a searchable collection with one command.
+//! The command `demo` creates a searchable collection from scratch.
 
 use crate::common::{Server, copy_collection, demo_output, diptych, succeed, trained_collection};
 
 #[test]
-fn demo_prints_its_evaluation() {
+fn demo_prints_an_evaluation() {
     let Some(_) = trained_collection() else { return };
-    let said = demo_output();
-    for part in ["pictures", "captions", "classes", "mAP", "chance", "R@1", "import", "encode", "train"] {
-        assert!(said.contains(part), "{part:?} is missing from:\n{said}");
+    let output = demo_output();
+    for term in ["pictures", "captions", "classes", "mAP", "chance", "R@1", "import", "encode", "train"] {
+        assert!(output.contains(term), "{term:?} is missing from:\n{output}");
     }
 }
 
 /// Every id, picture, label, caption and author of the demo collection, as one hash.
 ///
-/// After a deliberate change of the curation rules, replace the hash and count up `IMPORTED_FORM` in `cli/demo.rs`.
+/// After an intended change of the curation rules, replace the hash and increment `IMPORTED_FORM` in `cli/demo.rs`.
 #[test]
 fn curation_rules_yield_the_pinned_collection() {
     const COLLECTION: &str = "3ef11ec6188e12a95362e70b7a1c59e2638c4eccf3b4e172b30531cd44dcb02e";
-    // By the changelogs of Debian 12's packages; other versions hold other pictures.
+    // Hashes of the changelogs in Debian 12: other versions of the packages have other pictures.
     const PACKAGES: [(&str, &str); 2] = [
         ("openclipart-svg", "e6cfe1d27b39f4c2527ef82fe0da341a258b97fb24a022c125c3dee39c79d84f"),
         ("tuxpaint-stamps-default", "a3bcbb2b8a4103fd6393d65384fef6638a3297662ae4735aafe31cae8caaea63"),
@@ -47,13 +47,13 @@ fn curation_rules_yield_the_pinned_collection() {
 }
 
 #[tokio::test]
-async fn second_start_of_demo_encodes_and_trains_nothing() {
+async fn repeated_demo_neither_encodes_nor_trains() {
     let Some(collection) = trained_collection() else { return };
     let data = copy_collection(collection);
-    let said = succeed(diptych(data.path()).args(["demo", "--no-serve", "--per-class", crate::common::PER_CLASS]));
-    assert!(said.contains("mAP"), "the table comes again:\n{said}");
-    for work in ["encode pictures", "encode captions", "epoch"] {
-        assert!(!said.contains(work), "{work:?} was done again:\n{said}");
+    let output = succeed(diptych(data.path()).args(["demo", "--no-serve", "--per-class", crate::common::PER_CLASS]));
+    assert!(output.contains("mAP"), "the evaluation is printed again:\n{output}");
+    for step in ["encode pictures", "encode captions", "epoch"] {
+        assert!(!output.contains(step), "{step:?} ran again:\n{output}");
     }
 }
 
@@ -62,20 +62,20 @@ async fn service_exits_cleanly_on_sigterm() {
     let Some(collection) = trained_collection() else { return };
     let data = copy_collection(collection);
     let server = Server::start(data.path()).await;
-    let ended = server.terminate();
-    assert!(ended.success(), "{ended}");
+    let status = server.terminate();
+    assert!(status.success(), "{status}");
 }
 
 #[test]
 fn terminal_search_finds_pictures_and_captions() {
     let Some(collection) = trained_collection() else { return };
     let data = copy_collection(collection);
-    let said = succeed(diptych(data.path()).args(["search", "a", "bird", "--limit", "5"]));
-    assert_eq!(said.lines().filter(|l| l.contains('%')).count(), 5, "{said}");
+    let output = succeed(diptych(data.path()).args(["search", "a", "bird", "--limit", "5"]));
+    assert_eq!(output.lines().filter(|l| l.contains('%')).count(), 5, "{output}");
     let picture = collection.join("picture.png");
     std::fs::write(&picture, crate::search::drawn_picture()).expect("a picture");
-    let said = succeed(diptych(data.path()).args(["search", "--limit", "3", "--image"]).arg(&picture));
-    assert_eq!(said.lines().filter(|l| l.contains('%')).count(), 3, "{said}");
+    let output = succeed(diptych(data.path()).args(["search", "--limit", "3", "--image"]).arg(&picture));
+    assert_eq!(output.lines().filter(|l| l.contains('%')).count(), 3, "{output}");
     let status = succeed(diptych(data.path()).arg("status"));
     assert!(status.contains("images") && status.contains("m-2"), "{status}");
     let index = succeed(diptych(data.path()).arg("index"));

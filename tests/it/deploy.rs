@@ -1,5 +1,4 @@
-//! What lies in `deploy/`, line by line: where no systemd runs and no Docker engine is, each line is still held to what
-//! it is about.
+//! The files in `deploy/`. Without systemd or a Docker engine, each line is checked against what it refers to.
 
 use std::{
     fs,
@@ -20,8 +19,8 @@ fn root() -> &'static Path {
 const UNIT: &str = include_str!("../../deploy/diptych.service");
 const DOCKERFILE: &str = include_str!("../../deploy/Dockerfile");
 
-/// All values of a key of the unit.
-fn unit(key: &str) -> Vec<&'static str> {
+/// All values of a key in the unit file.
+fn unit_values(key: &str) -> Vec<&'static str> {
     UNIT.lines().filter_map(|line| line.strip_prefix(key)?.strip_prefix('=')).collect()
 }
 
@@ -33,9 +32,9 @@ fn systemd_accepts_the_unit() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("diptych.service");
     fs::write(&file, UNIT.replace("/usr/local/bin/diptych", env!("CARGO_BIN_EXE_diptych"))).expect("a file");
-    let output = Command::new("systemd-analyze").arg("verify").arg(&file).output().expect("it starts");
+    let output = Command::new("systemd-analyze").arg("verify").arg(&file).output().expect("systemd-analyze starts");
     assert!(output.status.success() && combined_output(&output).trim().is_empty(), "{}", combined_output(&output));
-    // 10 is a service that may do everything.
+    // The threshold is in tenths; exposure ranges from 0 to 10 for a service without restrictions.
     let output =
         Command::new("systemd-analyze").args(["security", "--offline=true", "--threshold=15"]).arg(&file).output();
     let output = output.expect("it starts");
@@ -54,28 +53,28 @@ async fn commands_of_the_unit_run_with_its_environment() {
         assert!(!text.contains("/var/lib"), "{text}");
         text
     };
-    let commands: Vec<&str> = unit("ExecStartPre").into_iter().chain(unit("ExecStart")).collect();
+    let commands: Vec<&str> = unit_values("ExecStartPre").into_iter().chain(unit_values("ExecStart")).collect();
     let [check, serve] = commands.as_slice() else { panic!("{commands:?}") };
     let folder = tempfile::tempdir().expect("a folder");
     let command = |line: &str| {
         let arguments = line.strip_prefix("/usr/local/bin/diptych ").expect("our binary");
         let mut command = isolated_diptych(folder.path());
         command.args(arguments.split(' '));
-        for variable in unit("Environment") {
+        for variable in unit_values("Environment") {
             let (name, value) = variable.split_once('=').expect("a variable");
             command.env(name, place(value));
         }
         command
     };
-    let said = succeed(&mut command(check));
-    for variable in unit("Environment") {
+    let output = succeed(&mut command(check));
+    for variable in unit_values("Environment") {
         let name = variable.split('=').next().expect("a name");
-        assert!(said.lines().any(|line| line.ends_with(name)), "{name} is set in vain:\n{said}");
+        assert!(output.lines().any(|line| line.ends_with(name)), "{name} is not a setting:\n{output}");
     }
-    // What cannot be right keeps the service from starting.
+    // An invalid setting prevents the service from starting.
     fs::write(folder.path().join("diptych.toml"), "listen = \"0.0.0.0:0\"\n").expect("a file");
     assert!(!command(check).status().expect("it starts").success());
-    // A port of its own, in the file that the working folder has.
+    // A free port, set in the file of the working folder.
     fs::write(folder.path().join("diptych.toml"), "listen = \"127.0.0.1:0\"\n").expect("a file");
     let server = Server::spawn(command(serve), data.path());
     let healthy = crate::common::wait_for("health", std::time::Duration::from_secs(60), async || {
@@ -88,7 +87,7 @@ async fn commands_of_the_unit_run_with_its_environment() {
     })
     .await;
     assert!(String::from_utf8_lossy(&healthy.stdout).contains("\"ready\""));
-    // Exit status 0, or Restart=on-failure would start again what was stopped.
+    // After SIGTERM the exit status is 0, so that Restart=on-failure does not restart the service.
     assert!(server.terminate().success());
 }
 
@@ -96,7 +95,7 @@ async fn commands_of_the_unit_run_with_its_environment() {
 struct Instruction {
     name: &'static str,
     rest: String,
-    /// The stage that it belongs to, from 0.
+    /// Index of its build stage.
     stage: usize,
 }
 
@@ -105,15 +104,15 @@ fn instructions() -> Vec<Instruction> {
     let lines = DOCKERFILE.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
     lines
         .map(|line| {
-            assert!(!line.ends_with('\\') && !line.starts_with(' '), "one line an instruction: {line}");
-            let (name, rest) = line.split_once(' ').expect("an instruction and what it is about");
+            assert!(!line.ends_with('\\') && !line.starts_with(' '), "each instruction is on one line: {line}");
+            let (name, rest) = line.split_once(' ').expect("an instruction with arguments");
             stages += usize::from(name == "FROM");
             Instruction { name, rest: rest.to_owned(), stage: stages - 1 }
         })
         .collect()
 }
 
-fn named<'i>(all: &'i [Instruction], name: &str) -> Vec<&'i Instruction> {
+fn instructions_named<'i>(all: &'i [Instruction], name: &str) -> Vec<&'i Instruction> {
     all.iter().filter(|one| one.name == name).collect()
 }
 
@@ -122,14 +121,14 @@ fn list(text: &str) -> Vec<String> {
     serde_json::from_str(&text[text.find('[').expect("a list")..]).expect("a list in JSON")
 }
 
-/// Copies of the build context: what git has and `.dockerignore` lets through.
-fn context(folder: &Path) -> Vec<PathBuf> {
+/// Copies the build context: files in git that `.dockerignore` does not exclude.
+fn copy_build_context(folder: &Path) -> Vec<PathBuf> {
     let ignored = include_str!("../../.dockerignore");
     let rules: Vec<&str> = ignored.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
-    assert_eq!(rules[0], "*", "all but what is named stays out");
-    let kept: Vec<&str> = rules[1..].iter().map(|rule| rule.strip_prefix('!').expect("an exception")).collect();
-    let keeps = |file: &str| {
-        kept.iter().any(|rule| match rule.split_once('*') {
+    assert_eq!(rules[0], "*", "everything is excluded by default");
+    let included: Vec<&str> = rules[1..].iter().map(|rule| rule.strip_prefix('!').expect("an exception")).collect();
+    let is_included = |file: &str| {
+        included.iter().any(|rule| match rule.split_once('*') {
             Some((begin, end)) => {
                 file.strip_prefix(begin).and_then(|rest| rest.strip_suffix(end)).is_some_and(|name| !name.contains('/'))
             }
@@ -138,7 +137,7 @@ fn context(folder: &Path) -> Vec<PathBuf> {
     };
     let git = ["ls-files", "--cached", "--others", "--exclude-standard"];
     let listed = succeed(Command::new("git").args(git).current_dir(root()));
-    let files: Vec<PathBuf> = listed.lines().filter(|file| keeps(file)).map(PathBuf::from).collect();
+    let files: Vec<PathBuf> = listed.lines().filter(|file| is_included(file)).map(PathBuf::from).collect();
     for file in files.iter().filter(|file| root().join(file).exists()) {
         let target = folder.join(file);
         fs::create_dir_all(target.parent().expect("a folder")).expect("a folder");
@@ -151,32 +150,32 @@ fn context(folder: &Path) -> Vec<PathBuf> {
 fn image_build_context_has_all_sources() {
     let all = instructions();
     let folder = tempfile::tempdir().expect("a folder");
-    context(folder.path());
+    copy_build_context(folder.path());
     let build = tempfile::tempdir().expect("a folder");
-    for copy in named(&all, "COPY").iter().filter(|copy| !copy.rest.starts_with("--from=")) {
+    for copy in instructions_named(&all, "COPY").iter().filter(|copy| !copy.rest.starts_with("--from=")) {
         let words: Vec<&str> = copy.rest.split(' ').collect();
         let (target, sources) = words.split_last().expect("a target");
         for source in sources {
             let from = folder.path().join(source);
-            assert!(from.exists(), "{source} is not in the build's context");
-            // A folder's content goes into the target, a file into it under its name.
+            assert!(from.exists(), "{source} is not in the build context");
+            // COPY puts the content of a folder into the target, and a file into it under its name.
             let to = if from.is_dir() { build.path().join(target) } else { build.path().join(source) };
             succeed(Command::new("cp").arg("-rT").arg(&from).arg(&to));
         }
     }
-    // cargo reads the manifest and looks for every target that it names; rustc, for every file that the code includes.
-    let said = succeed(
+    // cargo requires every target that the manifest names, and rustc every file that the code includes.
+    let output = succeed(
         Command::new("cargo")
             .args(["metadata", "--no-deps", "--format-version=1", "--offline"])
             .current_dir(build.path()),
     );
-    assert!(said.contains("\"name\":\"diptych\""), "{said}");
-    let run = named(&all, "RUN").into_iter().find(|run| run.rest.contains("cargo")).expect("a build");
+    assert!(output.contains("\"name\":\"diptych\""), "{output}");
+    let run = instructions_named(&all, "RUN").into_iter().find(|run| run.rest.contains("cargo")).expect("a build");
     assert_eq!(run.rest, "cargo build --release --locked");
     for (file, code) in sources(&build.path().join("src")) {
         for part in code.split("include_str!(\"").skip(1) {
             let included = file.parent().expect("a folder").join(part.split('"').next().expect("a path"));
-            // Files of the tests are not built into what runs.
+            // Files of tests are not part of the binary.
             let of_tests =
                 part.split('"').next().is_some_and(|path| path.contains("tests/")) || file.ends_with("tests.rs");
             assert!(included.exists() || of_tests, "{} includes {}", file.display(), included.display());
@@ -199,24 +198,27 @@ fn sources(folder: &Path) -> Vec<(PathBuf, String)> {
 fn image_stages_copy_what_earlier_stages_build() {
     let all = instructions();
     let mut stages = Vec::new();
-    for from in named(&all, "FROM") {
+    for from in instructions_named(&all, "FROM") {
         let words: Vec<&str> = from.rest.split(' ').collect();
         let (image, tag) = words[0].split_once(':').unwrap_or_else(|| panic!("{} has no tag", words[0]));
         let version = tag.split('-').next().expect("a version");
         match image {
             "rust" => assert_eq!(version, concat!(env!("CARGO_PKG_RUST_VERSION"), ".0")),
             "debian" => assert_eq!(version.split('.').count(), 2, "{tag} is not pinned to a point release"),
-            other => panic!("an image that nobody checked: {other}"),
+            other => panic!("unexpected image: {other}"),
         }
         stages.push(words.get(2).copied().unwrap_or_default());
     }
-    // What is built runs where it is copied to: the same Debian, so the same libc.
-    assert!(named(&all, "FROM")[0].rest.contains("bookworm") && named(&all, "FROM")[1].rest.contains(":12."));
-    for copy in named(&all, "COPY") {
+    // The binary runs on the Debian release that built it, so that the libc is the same.
+    assert!(
+        instructions_named(&all, "FROM")[0].rest.contains("bookworm")
+            && instructions_named(&all, "FROM")[1].rest.contains(":12.")
+    );
+    for copy in instructions_named(&all, "COPY") {
         if let Some(rest) = copy.rest.strip_prefix("--from=") {
             let (stage, rest) = rest.split_once(' ').expect("a stage and paths");
             let source = stages.iter().position(|name| *name == stage).expect("a stage of this name");
-            assert!(source < copy.stage, "{stage} comes later");
+            assert!(source < copy.stage, "{stage} is a later stage");
             let path = rest.split(' ').next().expect("a path");
             let made = match path {
                 "/models" => {
@@ -228,7 +230,7 @@ fn image_stages_copy_what_earlier_stages_build() {
                 }
                 _ => false,
             };
-            assert!(made, "{path} is made by no line of {stage}");
+            assert!(made, "no line of {stage} creates {path}");
         }
     }
 }
@@ -236,7 +238,7 @@ fn image_stages_copy_what_earlier_stages_build() {
 #[test]
 fn image_packages_and_tools_exist() {
     let all = instructions();
-    let runs: Vec<&str> = named(&all, "RUN").iter().map(|run| run.rest.as_str()).collect();
+    let runs: Vec<&str> = instructions_named(&all, "RUN").iter().map(|run| run.rest.as_str()).collect();
     let accounts = tempfile::tempdir().expect("a folder");
     fs::create_dir(accounts.path().join("etc")).expect("a folder");
     let account = |file: &str| accounts.path().join("etc").join(file);
@@ -259,7 +261,7 @@ fn image_packages_and_tools_exist() {
             "rm" => assert_eq!(words[1..], ["-rf", "/var/lib/apt/lists/*"]),
             "cargo" => {}
             "diptych" => {
-                // Whether the weights can be fetched is what tests of the encoders ask.
+                // The tests of the encoders check the download itself.
                 let folder = tempfile::tempdir().expect("a folder");
                 let help = isolated_diptych(folder.path()).args(&words[1..]).arg("--help").output().expect("it starts");
                 assert!(help.status.success(), "{}", combined_output(&help));
@@ -273,16 +275,16 @@ fn image_packages_and_tools_exist() {
             "install" => {
                 let help = succeed(Command::new("install").arg("--help"));
                 for flag in words.iter().filter(|word| word.starts_with("--")) {
-                    assert!(help.contains(flag), "install knows no {flag}");
+                    assert!(help.contains(flag), "install does not have {flag}");
                 }
                 assert_eq!(words.last(), Some(&"/var/lib/diptych"));
             }
-            other => panic!("a command that nobody checked: {other}"),
+            other => panic!("unexpected command: {other}"),
         }
     }
     assert_eq!(seen, 8, "{runs:?}");
     if is_root() {
-        // The numbers that USER has, with the names that the folder is given to.
+        // The ids of USER, under the names that own the folder.
         let made = |file: &str| fs::read_to_string(account(file)).expect("a file");
         assert!(made("passwd").starts_with("diptych:x:10001:10001:"), "{}", made("passwd"));
         assert!(made("group").starts_with("diptych:x:10001:"), "{}", made("group"));
@@ -300,11 +302,12 @@ async fn image_commands_and_health_check_run() {
     let all = instructions();
     let last = all.last().expect("instructions").stage;
     let one = |name: &str| {
-        let found: Vec<&Instruction> = named(&all, name).into_iter().filter(|one| one.stage == last).collect();
+        let found: Vec<&Instruction> =
+            instructions_named(&all, name).into_iter().filter(|one| one.stage == last).collect();
         assert_eq!(found.len(), 1, "one {name} is expected");
         found[0].rest.as_str()
     };
-    let variables: Vec<(&str, &str)> = named(&all, "ENV")
+    let variables: Vec<(&str, &str)> = instructions_named(&all, "ENV")
         .iter()
         .filter(|one| one.stage == last)
         .map(|one| one.rest.split_once('=').expect("a value"))
@@ -316,13 +319,13 @@ async fn image_commands_and_health_check_run() {
     assert!(variable("DIPTYCH_LISTEN").ends_with(&format!(":{}", one("EXPOSE"))));
     let user = one("USER").split(':').next().expect("a user");
     assert!(
-        named(&all, "RUN")
+        instructions_named(&all, "RUN")
             .iter()
             .any(|run| run.rest.starts_with("useradd") && run.rest.contains(&format!("--uid {user} ")))
     );
     assert_ne!(user, "0");
 
-    // Beside a folder for `diptych.toml`, the image's own environment, with folders of this machine and a free port.
+    // The environment of the image, but with folders of this machine.
     let folder = tempfile::tempdir().expect("a folder");
     let command = |arguments: &[String]| {
         let mut command = isolated_diptych(folder.path());
@@ -341,9 +344,9 @@ async fn image_commands_and_health_check_run() {
     let before_serving = "key create --scope admin";
     assert!(DOCKERFILE.contains(&format!("diptych {before_serving}\n")));
     succeed(&mut command(&before_serving.split(' ').map(str::to_owned).collect::<Vec<_>>()));
-    let said_of_all = succeed(&mut command(&check));
+    let output = succeed(&mut command(&check));
     for (name, _) in &variables {
-        assert!(said_of_all.lines().any(|line| line.ends_with(name)), "{name} is set in vain:\n{said_of_all}");
+        assert!(output.lines().any(|line| line.ends_with(name)), "{name} is not a setting:\n{output}");
     }
 
     let mut serving = command(&list(one("CMD")));
@@ -355,7 +358,7 @@ async fn image_commands_and_health_check_run() {
     assert_eq!(health.remove(0), "diptych");
     let ask = |port: &str| {
         let mut asking = command(&health);
-        // The address that it listens on, as in the image.
+        // The address to listen on, as in the image.
         asking.env("DIPTYCH_LISTEN", format!("0.0.0.0:{port}"));
         asking.output().expect("it starts")
     };
@@ -367,5 +370,5 @@ async fn image_commands_and_health_check_run() {
     assert!(!ask(&port).status.success());
     let timeout: u64 =
         check_text.split("--timeout=").nth(1).and_then(|rest| rest.split('s').next()?.parse().ok()).expect("seconds");
-    assert!(timeout > 5, "the check's own patience is 5 s");
+    assert!(timeout > 5, "`diptych health` itself times out after 5 s");
 }

@@ -7,7 +7,7 @@ use diptych::config::Cli;
 
 use crate::{common::succeed, settings::isolated_diptych};
 
-/// What the file should be, from the definition of the command line.
+/// The expected file, generated from the definition of the command line.
 fn example_settings() -> String {
     let mut text = String::from(
         "# Every setting of diptych with its default. Copy what you need to `diptych.toml`.\n\
@@ -17,24 +17,24 @@ fn example_settings() -> String {
     );
     let mut command = Cli::command();
     command.build();
-    let mut seen = Vec::new();
+    let mut listed = Vec::new();
     let mut section = |title: &str, arguments: Vec<&Arg>| {
-        let mut begun = false;
+        let mut has_title = false;
         for argument in arguments {
             let Some(name) = argument.get_env().and_then(|name| name.to_str()?.strip_prefix("DIPTYCH_")) else {
                 continue;
             };
             let name = name.to_lowercase();
-            if name == "config" || seen.contains(&name) {
+            if name == "config" || listed.contains(&name) {
                 continue;
             }
-            if !begun {
+            if !has_title {
                 text.push_str(&format!("\n# {title}\n"));
-                begun = true;
+                has_title = true;
             }
             text.push('\n');
             let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
-            wrapped(&help, 117).iter().for_each(|line| text.push_str(&format!("# {line}\n")));
+            wrap(&help, 117).iter().for_each(|line| text.push_str(&format!("# {line}\n")));
             let defaults: Vec<String> =
                 argument.get_default_values().iter().map(|v| v.to_string_lossy().into()).collect();
             let value = match defaults.as_slice() {
@@ -44,7 +44,7 @@ fn example_settings() -> String {
                 values => format!("\"{}\"", values.join(",")),
             };
             text.push_str(&format!("#{name} = {value}\n"));
-            seen.push(name);
+            listed.push(name);
         }
     };
     section("All commands", command.get_arguments().collect());
@@ -52,7 +52,7 @@ fn example_settings() -> String {
     let serve = command.find_subcommand("serve").expect("the command serve");
     section("serve", serve.get_arguments().filter(|argument| !limits(argument)).collect());
     section("Limits of serve", serve.get_arguments().filter(limits).collect());
-    // The arguments of `train` are those of `demo` as well; they stand where a reader looks for them.
+    // `demo` has the arguments of `train` too; list them under `train`, where a reader expects them.
     let train = command.get_subcommands().filter(|command| command.get_name() == "train");
     for command in train.chain(command.get_subcommands()) {
         section(command.get_name(), command.get_arguments().collect());
@@ -60,8 +60,8 @@ fn example_settings() -> String {
     text
 }
 
-/// A text in lines of some width.
-fn wrapped(text: &str, width: usize) -> Vec<String> {
+/// Wraps a text into lines of at most `width` characters.
+fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split_whitespace() {
         if lines.last().is_some_and(|line| !line.is_empty() && line.chars().count() + 1 + word.chars().count() > width)
@@ -84,12 +84,12 @@ fn file_has_every_setting_and_parses() {
     if std::env::var_os("UPDATE_EXAMPLE").is_some() {
         fs::write(&path, &expected).expect("the file is written");
     }
-    let there = fs::read_to_string(&path).unwrap_or_default();
-    assert_eq!(there, expected, "run the test again with UPDATE_EXAMPLE=1 to write diptych.example.toml");
+    let actual = fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(actual, expected, "run the test again with UPDATE_EXAMPLE=1 to write diptych.example.toml");
 
     // Uncommented, it sets every setting of `serve` to its default.
     let folder = tempfile::tempdir().expect("a folder");
-    let lines = there.lines().filter_map(|line| line.strip_prefix('#'));
+    let lines = actual.lines().filter_map(|line| line.strip_prefix('#'));
     let set = lines.filter(|line| line.starts_with(|c: char| c.is_ascii_lowercase()));
     let with_default = set.filter(|line| !line.contains("\"NAME\"") && !line.contains("\"DIR\""));
     let text: String = with_default.map(|line| format!("{line}\n")).collect();

@@ -21,25 +21,25 @@ fn example(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(name)
 }
 
-/// Whether a tool is installed. Prints that the test is skipped where it is not; on CI it must be.
+/// Whether a tool is installed. Without it, prints that the test is skipped; panics on CI.
 pub(crate) fn tool_available(tool: &str, version: &[&str]) -> bool {
     let found = Command::new(tool).args(version).output().is_ok_and(|output| output.status.success());
     if !found {
-        assert!(std::env::var_os("CI").is_none(), "{tool} is not here, and CI is set");
-        eprintln!("skipped: {tool} is not here");
+        assert!(std::env::var_os("CI").is_none(), "{tool} is not installed, but required on CI");
+        eprintln!("skipped: {tool} is not installed");
     }
     found
 }
 
-/// A Python with `requests`, installed once.
+/// Python of a virtual environment with `requests`, created once.
 fn python() -> Option<PathBuf> {
-    let home = cache().join("clients-python");
-    let python = home.join("bin/python");
+    let venv = cache().join("clients-python");
+    let python = venv.join("bin/python");
     if !Command::new(&python).args(["-c", "import requests"]).output().is_ok_and(|output| output.status.success()) {
         if !tool_available("python3", &["-c", "import venv, ensurepip"]) {
             return None;
         }
-        succeed(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&home));
+        succeed(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv));
         succeed(Command::new(&python).args(["-m", "pip", "install", "--quiet", "requests==2.32.5"]));
     }
     Some(python)
@@ -54,7 +54,7 @@ async fn service() -> Option<(Server, tempfile::TempDir, tempfile::TempDir)> {
     Some((server, data, folder))
 }
 
-/// Output of an example that runs in a folder, with the address of the service as its argument.
+/// Runs an example in a folder, with the URL of the service as its argument, and returns its output.
 fn run(program: &Path, name: &str, server: &Server, folder: &Path) -> String {
     let output = Command::new(program).arg(example(name)).arg(&server.base).current_dir(folder).output();
     let output = output.expect("the program starts");
@@ -62,7 +62,7 @@ fn run(program: &Path, name: &str, server: &Server, folder: &Path) -> String {
     String::from_utf8(output.stdout).expect("UTF-8")
 }
 
-/// Checks what a client prints: three pictures with thumbnails, three captions and the new item's id, a line each.
+/// Checks the lines that a client prints: three pictures with thumbnails, three captions, and the id of the new item.
 async fn check_output(printed: &str, id: &str, server: &Server) {
     let lines: Vec<&str> = printed.lines().collect();
     assert_eq!(lines.len(), 7, "{printed}");
@@ -99,10 +99,12 @@ async fn client_in_shell_searches_and_creates_an_item() {
     }
     let Some((server, _data, folder)) = service().await else { return };
     let printed = run(Path::new("sh"), "client.sh", &server, folder.path());
-    let responses: Vec<Value> =
-        serde_json::Deserializer::from_str(&printed).into_iter().collect::<Result<_, _>>().expect("three times JSON");
-    let [words, picture, item] = responses.as_slice() else { panic!("{printed}") };
-    for (response, kind) in [(words, "image"), (picture, "text")] {
+    let responses: Vec<Value> = serde_json::Deserializer::from_str(&printed)
+        .into_iter()
+        .collect::<Result<_, _>>()
+        .expect("three JSON documents");
+    let [by_text, by_image, item] = responses.as_slice() else { panic!("{printed}") };
+    for (response, kind) in [(by_text, "image"), (by_image, "text")] {
         let results = response["results"].as_array().expect("results");
         assert!(results.len() == 3 && results.iter().all(|result| result["kind"] == kind), "{response}");
     }

@@ -1,4 +1,4 @@
-//! Bad files beside good ones: each is named with its reason, the rest is taken, nothing panics.
+//! Invalid files among valid ones: each is reported with a reason, the rest is imported, and nothing panics.
 
 use std::{fs, path::Path};
 
@@ -32,32 +32,32 @@ async fn import_skips_and_reports_every_kind_of_bad_file() {
     );
     write(&at("discs/bad caption.bmp"), &[disc.as_slice(), &[1]].concat());
     write(&at("discs/bad caption.txt"), b"\xff\xfe not utf-8 \x80");
-    write(&at("notes.md"), b"no picture and not meant as one");
+    write(&at("notes.md"), b"not a picture, and not meant to be one");
 
     let data = folder.path().join("data");
     let output = diptych(&data).arg("import").arg(folder.path().join("pictures")).output().expect("the binary starts");
     let text = combined_output(&output);
     assert!(output.status.success(), "{text}");
     for bad in ["empty.png", "no picture.jpg", "torn.bmp", "giant.png", "deep.svg", "bad caption"] {
-        assert!(text.lines().any(|l| l.contains("rejected: ") && l.contains(bad)), "{bad} is not named in:\n{text}");
+        assert!(text.lines().any(|l| l.contains("rejected: ") && l.contains(bad)), "{bad} is not reported in:\n{text}");
     }
     assert!(!text.contains("panicked"), "{text}");
     assert!(count(&data, "select count(*) from items").await >= 2);
     assert_eq!(count(&data, "select count(*) from items where id like '%torn%'").await, 0);
     let rejected = count(&data, "select count(*) from rejections").await;
 
-    // Again: nothing changed, nothing is lost, nothing is there twice.
+    // Importing again changes nothing.
     let again = succeed(diptych(&data).arg("import").arg(folder.path().join("pictures")));
     assert!(again.contains("imported 0"), "{again}");
     assert_eq!(count(&data, "select count(*) from rejections").await, rejected);
 
-    // Mended: the rejection is forgotten.
+    // A fixed file is imported and its rejection removed.
     write(&at("discs/torn.bmp"), &[disc.as_slice(), &[2]].concat());
     let mended = succeed(diptych(&data).arg("import").arg(folder.path().join("pictures")));
     assert!(mended.contains("imported 1"), "{mended}");
     assert_eq!(count(&data, "select count(*) from rejections").await, rejected - 1);
 
-    // One class with three pictures is not enough to learn from, and the message says so.
+    // One class with three pictures is not enough for training, and the message says so.
     let output = diptych(&data).arg("train").output().expect("the binary starts");
     let text = combined_output(&output);
     assert!(!output.status.success() && text.contains("class"), "{text}");
@@ -86,7 +86,7 @@ async fn import_reports_bad_lines_with_file_and_line() {
     let data = folder.path().join("data");
     let text = succeed(diptych(&data).arg("import").arg(folder.path().join("data.jsonl")));
     for line in [2, 3, 4, 5] {
-        assert!(text.contains(&format!("data.jsonl:{line}: ")), "line {line} is not named in:\n{text}");
+        assert!(text.contains(&format!("data.jsonl:{line}: ")), "line {line} is not reported in:\n{text}");
     }
     assert!(text.contains("imported 2"), "{text}");
 

@@ -1,5 +1,5 @@
-//! Items one by one and many at once: what is acknowledged is found, what has changed is not overwritten, and a bad one
-//! keeps none of the others out.
+//! Creating, changing and deleting single items and batches: acknowledged items are found, concurrent changes are not
+//! overwritten, and an invalid line does not reject the others.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use reqwest::{Client, Method, Response};
@@ -13,14 +13,14 @@ use crate::{
 struct Service<'a>(&'a str);
 
 impl Service<'_> {
-    async fn send(&self, method: Method, path: &str, body: Option<Value>, tag: Option<&str>) -> Response {
+    async fn send(&self, method: Method, path: &str, body: Option<Value>, etag: Option<&str>) -> Response {
         let request = Client::new().request(method, format!("{}{path}", self.0));
         let request = match body {
             Some(body) => request.json(&body),
             None => request,
         };
-        let request = match tag {
-            Some(tag) => request.header("if-match", tag),
+        let request = match etag {
+            Some(etag) => request.header("if-match", etag),
             None => request,
         };
         request.send().await.expect("a response")
@@ -38,15 +38,15 @@ impl Service<'_> {
         (response.status().as_u16(), response.json().await.expect("JSON"))
     }
 
-    /// The caption that words find first among an item's.
-    async fn says(&self, words: &str, id: &str) -> Value {
+    /// The best caption of an item for a query.
+    async fn first_caption(&self, query: &str, id: &str) -> Value {
         let filter = json!({"must": [{"key": "id", "match": {"value": id}}]});
-        let body = json!({"query": words, "target": "text", "limit": 1, "filter": filter});
+        let body = json!({"query": query, "target": "text", "limit": 1, "filter": filter});
         self.json(Method::POST, "/v1/search/text", Some(body)).await.1["results"][0]["text"].clone()
     }
 }
 
-fn tag(response: &Response) -> String {
+fn etag(response: &Response) -> String {
     response.headers()["etag"].to_str().expect("text").to_owned()
 }
 
@@ -60,39 +60,40 @@ async fn item_is_patched_only_if_its_etag_matches() {
     let meta = json!({"year": 1990, "by": "me", "place": {"town": "Jena", "country": "DE"}});
     let item = json!({"id": "disc", "captions": ["a red disc"], "labels": ["discs"], "meta": meta});
     let form = reqwest::multipart::Form::new().part("image", image).text("item", item.to_string());
-    let made =
+    let created =
         Client::new().post(format!("{}/v1/items", server.base)).multipart(form).send().await.expect("a response");
-    assert_eq!(made.status(), 201);
-    let first = tag(&made);
-    let seen = service.send(Method::GET, "/v1/items/disc", None, None).await;
-    assert_eq!(tag(&seen), first);
+    assert_eq!(created.status(), 201);
+    let first = etag(&created);
+    let fetched = service.send(Method::GET, "/v1/items/disc", None, None).await;
+    assert_eq!(etag(&fetched), first);
     let again = Client::new().get(format!("{}/v1/items/disc", server.base)).header("if-none-match", &first);
     assert_eq!(again.send().await.expect("a response").status(), 304);
 
     let change = json!({"captions": ["a crimson circle"], "meta": {"year": null, "place": {"town": "Weimar"}}});
     let changed = service.send(Method::PATCH, "/v1/items/disc", Some(change), Some(&first)).await;
     assert_eq!(changed.status(), 200);
-    let second = tag(&changed);
-    let now: Value = changed.json().await.expect("JSON");
+    let second = etag(&changed);
+    let current: Value = changed.json().await.expect("JSON");
     assert_eq!(
-        (&now["labels"], &now["meta"]),
+        (&current["labels"], &current["meta"]),
         (&json!(["discs"]), &json!({"by": "me", "place": {"town": "Weimar", "country": "DE"}}))
     );
-    assert!(now["image_url"].is_string() && second != first, "{now}");
-    assert_eq!(service.says("a crimson circle", "disc").await, "a crimson circle");
+    assert!(current["image_url"].is_string() && second != first, "{current}");
+    assert_eq!(service.first_caption("a crimson circle", "disc").await, "a crimson circle");
     let picture = json!({"image_base64": STANDARD.encode(drawn_picture()), "target": "image", "limit": 1});
     let found = service.json(Method::POST, "/v1/search/image", Some(picture)).await.1;
-    assert_eq!(found["results"][0]["id"], "disc", "the picture stayed");
+    assert_eq!(found["results"][0]["id"], "disc", "the picture is unchanged");
 
-    // Whoever saw it before the change does not overwrite it.
-    let late = |method| service.send(method, "/v1/items/disc", Some(json!({"captions": ["late"]})), Some(&first));
+    // A client with the old ETag cannot overwrite the change.
+    let change_with_old_tag =
+        |method| service.send(method, "/v1/items/disc", Some(json!({"captions": ["late"]})), Some(&first));
     for method in [Method::PATCH, Method::PUT, Method::DELETE] {
-        let refused = late(method.clone()).await;
+        let refused = change_with_old_tag(method.clone()).await;
         assert_eq!(refused.status(), 412, "{method}");
         assert_eq!(refused.json::<Value>().await.expect("JSON")["code"], "precondition_failed");
     }
-    let absent = service.send(Method::PUT, "/v1/items/nobody", Some(json!({"captions": ["x"]})), Some("*")).await;
-    assert_eq!(absent.status(), 412, "there is none to match");
+    let missing = service.send(Method::PUT, "/v1/items/nobody", Some(json!({"captions": ["x"]})), Some("*")).await;
+    assert_eq!(missing.status(), 412, "If-Match: * requires an existing item");
     assert_eq!(service.json(Method::PATCH, "/v1/items/nobody", Some(json!({}))).await.0, 404);
     assert_eq!(service.json(Method::PATCH, "/v1/items/disc", Some(json!({"colour": 1}))).await.0, 400);
     assert_eq!(service.send(Method::DELETE, "/v1/items/disc", None, Some(&second)).await.status(), 204);
@@ -114,27 +115,27 @@ async fn items_are_created_deleted_and_listed_in_bulk() {
     lines.push(json!({"id": "empty"}).to_string());
     lines.push(json!({"id": "torn", "image_base64": "AAAA"}).to_string());
     lines.push(json!({"id": "disc", "image_base64": STANDARD.encode(drawn_picture())}).to_string());
-    let (status, said) = service.batch(&lines.join("\n")).await;
-    assert_eq!((status, &said["taken"], &said["refused"]), (200, &json!(31), &json!(3)), "{said}");
+    let (status, result) = service.batch(&lines.join("\n")).await;
+    assert_eq!((status, &result["taken"], &result["refused"]), (200, &json!(31), &json!(3)), "{result}");
     let codes: Vec<&str> =
-        said["items"].as_array().expect("items").iter().filter_map(|i| i["error"]["code"].as_str()).collect();
+        result["items"].as_array().expect("items").iter().filter_map(|i| i["error"]["code"].as_str()).collect();
     assert_eq!(codes, ["malformed_request", "invalid_item", "image_decode_failed"]);
-    assert_eq!(said["items"][30]["line"], 31);
-    assert_eq!(service.says("note number 7", "note-7").await, "note number 7");
-    let (_, twice) = service.batch(&lines[0]).await;
-    assert_eq!(twice["items"][0]["status"], 200, "replaced");
+    assert_eq!(result["items"][30]["line"], 31);
+    assert_eq!(service.first_caption("note number 7", "note-7").await, "note number 7");
+    let (_, replaced) = service.batch(&lines[0]).await;
+    assert_eq!(replaced["items"][0]["status"], 200, "replaced");
     assert_eq!(service.batch("").await.0, 422);
 
-    // More than a client should wait for is a task.
+    // A large batch becomes a task.
     lines.extend(
         (30..220).map(|n| json!({"id": format!("more-{n}"), "captions": [format!("one more {n}")]}).to_string()),
     );
     let (status, task) = service.batch(&lines.join("\n")).await;
     assert_eq!((status, &task["type"]), (202, &json!("batch")), "{task}");
-    let (_, ended) = service.json(Method::GET, &format!("/v1/tasks/{}?wait=25", task["id"]), None).await;
-    assert_eq!((&ended["status"], &ended["result"]["taken"]), (&json!("succeeded"), &json!(221)), "{ended}");
-    assert_eq!(ended["result"]["items"][0], json!({"line": 31, "error": said["items"][30]["error"]}));
-    assert_eq!(service.says("one more 77", "more-77").await, "one more 77");
+    let (_, finished) = service.json(Method::GET, &format!("/v1/tasks/{}?wait=25", task["id"]), None).await;
+    assert_eq!((&finished["status"], &finished["result"]["taken"]), (&json!("succeeded"), &json!(221)), "{finished}");
+    assert_eq!(finished["result"]["items"][0], json!({"line": 31, "error": result["items"][30]["error"]}));
+    assert_eq!(service.first_caption("one more 77", "more-77").await, "one more 77");
 
     let notes = json!({"must": [{"key": "meta.n", "range": {"gte": 10}}]});
     let filter = reqwest::Url::parse_with_params("http://x/", [("filter", notes.to_string())]).expect("an address");
@@ -153,11 +154,12 @@ async fn items_are_created_deleted_and_listed_in_bulk() {
     let (_, dry) =
         service.json(Method::POST, "/v1/items/delete", Some(json!({"filter": notes, "dry_run": true}))).await;
     assert_eq!((&dry["matched"], &dry["deleted"]), (&json!(20), &json!(0)));
-    let (_, gone) = service.json(Method::POST, "/v1/items/delete", Some(json!({"filter": notes}))).await;
-    assert_eq!(gone["deleted"], 20);
-    let (_, named) = service.json(Method::POST, "/v1/items/delete", Some(json!({"ids": ["note-1", "no such"]}))).await;
-    assert_eq!(named["deleted"], 1);
-    assert_eq!(service.says("note number 12", "note-12").await, Value::Null);
+    let (_, deleted) = service.json(Method::POST, "/v1/items/delete", Some(json!({"filter": notes}))).await;
+    assert_eq!(deleted["deleted"], 20);
+    let (_, deleted) =
+        service.json(Method::POST, "/v1/items/delete", Some(json!({"ids": ["note-1", "no such"]}))).await;
+    assert_eq!(deleted["deleted"], 1);
+    assert_eq!(service.first_caption("note number 12", "note-12").await, Value::Null);
     assert_eq!(service.json(Method::POST, "/v1/items/delete", Some(json!({"filter": {}}))).await.0, 422);
     assert_eq!(service.json(Method::POST, "/v1/items/delete", Some(json!({}))).await.0, 422);
     assert_eq!(service.json(Method::GET, "/v1/items?cursor=-1", None).await.0, 422);
@@ -186,19 +188,24 @@ async fn idempotent_request_runs_once() {
     assert_eq!((again, &second), (201, &first));
     assert_eq!((&replayed["location"], &replayed["etag"]), (&headers["location"], &headers["etag"]));
     assert_eq!(replayed["idempotent-replayed"], "true");
-    let (status, _, other) = post(&server, "/v1/items", "one", item("a gate")).await;
-    assert_eq!((status, &other["code"]), (422, &json!("idempotency_key_reused")));
+    let (status, _, conflict) = post(&server, "/v1/items", "one", item("a gate")).await;
+    assert_eq!((status, &conflict["code"]), (422, &json!("idempotency_key_reused")));
     assert_eq!(post(&server, "/v1/items", "two", item("a door")).await.0, 201, "another key is another request");
-    let (status, _, bad) = post(&server, "/v1/items", "three", json!({"captions": []})).await;
-    assert_eq!(status, 422, "{bad}");
-    assert_eq!(post(&server, "/v1/items", "three", item("a window")).await.0, 201, "what was refused was not done");
-    assert_eq!(post(&server, "/v1/items", "spaces are none", item("a wall")).await.0, 400);
-    // Several at once: one does it, the others are told to wait or hear its answer.
-    let many = futures_util::future::join_all((0..8).map(|_| post(&server, "/v1/items", "many", item("a roof")))).await;
-    assert!(many.iter().all(|(status, _, _)| [201, 409].contains(status)));
+    let (status, _, rejected) = post(&server, "/v1/items", "three", json!({"captions": []})).await;
+    assert_eq!(status, 422, "{rejected}");
+    assert_eq!(
+        post(&server, "/v1/items", "three", item("a window")).await.0,
+        201,
+        "a rejected request does not use up its key"
+    );
+    assert_eq!(post(&server, "/v1/items", "with spaces", item("a wall")).await.0, 400);
+    // Of concurrent requests one creates the item; the others get a conflict or its response.
+    let concurrent =
+        futures_util::future::join_all((0..8).map(|_| post(&server, "/v1/items", "many", item("a roof")))).await;
+    assert!(concurrent.iter().all(|(status, _, _)| [201, 409].contains(status)));
     assert_eq!(count(&server).await, before + 4);
 
-    // A service that is killed before it answers leaves the request to be done again, and the item is there once.
+    // If the service is killed before it responds, the retried request creates the item only once.
     for round in 0..4 {
         let server = Server::start(data.path()).await;
         let base = server.base.clone();
@@ -211,8 +218,8 @@ async fn idempotent_request_runs_once() {
     }
     let server = Server::start(data.path()).await;
     for round in 0..4 {
-        let (status, _, said) = post(&server, "/v1/items", &format!("killed-{round}"), item("a chimney")).await;
-        assert!([200, 201].contains(&status), "{said}");
+        let (status, _, result) = post(&server, "/v1/items", &format!("killed-{round}"), item("a chimney")).await;
+        assert!([200, 201].contains(&status), "{result}");
     }
     assert_eq!(count(&server).await, before + 8);
 }

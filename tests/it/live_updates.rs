@@ -1,4 +1,5 @@
-//! Items come and go while the service answers: what was acknowledged is found by the next query, and after `kill -9`.
+//! Items are inserted and deleted while the service runs: acknowledged changes are visible to the next query, and
+//! survive a kill.
 
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::common::{Server, copy_collection, set_property, trained_collection, wait_for};
 
-/// A picture that no other seed paints.
+/// A picture that is unique to its seed.
 fn picture(seed: u32) -> Vec<u8> {
     let colour = |shift: u32| (seed.wrapping_mul(2_654_435_761) >> shift) as u8;
     let picture = RgbImage::from_fn(64, 64, |x, y| {
@@ -38,8 +39,8 @@ impl Client<'_> {
         self.http.put(self.url(&format!("/v1/items/{id}"))).multipart(form).send().await
     }
 
-    /// Ids of the pictures that are like a picture, the best first.
-    async fn like(&self, seed: u32, limit: usize) -> Vec<String> {
+    /// Ids of the pictures that are most similar to the picture of a seed, best first.
+    async fn similar_to(&self, seed: u32, limit: usize) -> Vec<String> {
         let post = self.http.post(self.url(&format!("/v1/search/image?target=image&limit={limit}")));
         let response = post.header("content-type", "image/png").body(picture(seed)).send().await.expect("a response");
         let response: Value = response.json().await.expect("JSON");
@@ -47,8 +48,8 @@ impl Client<'_> {
         results.iter().map(|r| r["id"].as_str().expect("an id").to_owned()).collect()
     }
 
-    /// Whether the item with this id, and nothing else under its own label, is what its picture finds.
-    async fn finds(&self, id: &str, seed: u32) -> bool {
+    /// Whether searching with its picture finds the item with this id, and nothing else with its label.
+    async fn is_found(&self, id: &str, seed: u32) -> bool {
         let params = json!({"target": "image", "filter": {"must": [{"key": "label", "match": {"any": [id]}}]}});
         let form = Form::new().part("image", Part::bytes(picture(seed))).text("params", params.to_string());
         let post = self.http.post(self.url("/v1/search/image")).multipart(form).send().await.expect("a response");
@@ -57,7 +58,7 @@ impl Client<'_> {
         results.len() == 1 && results[0]["id"] == id && results[0]["score"].as_f64().is_some_and(|s| s > 0.999)
     }
 
-    async fn words(&self, body: Value) -> Value {
+    async fn search_text(&self, body: Value) -> Value {
         let response = self.http.post(self.url("/v1/search/text")).json(&body).send().await.expect("a response");
         response.json().await.expect("JSON")
     }
@@ -74,45 +75,45 @@ async fn next_query_finds_new_items_and_no_deleted_ones() {
         "item",
         json!({"id": "a/tile", "captions": ["a tile"], "labels": ["tiles"], "meta": {"n": 1}}).to_string(),
     );
-    let made = client.http.post(client.url("/v1/items")).multipart(form).send().await.expect("a response");
+    let created = client.http.post(client.url("/v1/items")).multipart(form).send().await.expect("a response");
     assert_eq!(
-        (made.status().as_u16(), &made.headers()["location"]),
+        (created.status().as_u16(), &created.headers()["location"]),
         (201, &"/v1/items/a%2Ftile".parse().expect("a header"))
     );
-    let made: Value = made.json().await.expect("JSON");
+    let created: Value = created.json().await.expect("JSON");
     assert_eq!(
-        (&made["searchable"], &made["meta"]["n"], &made["width"]),
+        (&created["searchable"], &created["meta"]["n"], &created["width"]),
         (&json!(true), &json!(1), &json!(64)),
-        "{made}"
+        "{created}"
     );
-    assert_eq!(client.like(1, 1).await, ["a/tile"]);
+    assert_eq!(client.similar_to(1, 1).await, ["a/tile"]);
     let thumbnail = client.http.get(client.url("/v1/items/a%2Ftile/thumbnail")).send().await.expect("a response");
     assert_eq!(thumbnail.status(), 200);
 
-    let again =
+    let conflict =
         client.http.post(client.url("/v1/items")).json(&json!({"id": "a/tile", "captions": ["x"]})).send().await;
-    let again: Value = again.expect("a response").json().await.expect("JSON");
-    assert_eq!((&again["status"], &again["code"]), (&json!(409), &json!("item_exists")));
+    let conflict: Value = conflict.expect("a response").json().await.expect("JSON");
+    assert_eq!((&conflict["status"], &conflict["code"]), (&json!(409), &json!("item_exists")));
 
-    // Another picture under the same id takes the place of the first.
+    // Another picture under the same id replaces the first.
     let replaced = client.put("a%2Ftile", 2).await.expect("a response");
     assert_eq!(replaced.status(), 200);
-    assert_eq!(client.like(2, 1).await, ["a/tile"]);
-    let words = client.words(json!({"query": "tile number 2", "target": "text", "limit": 1})).await;
-    assert_eq!(words["results"][0]["text"], "tile number 2", "{words}");
+    assert_eq!(client.similar_to(2, 1).await, ["a/tile"]);
+    let found = client.search_text(json!({"query": "tile number 2", "target": "text", "limit": 1})).await;
+    assert_eq!(found["results"][0]["text"], "tile number 2", "{found}");
 
-    // A filter lets its own class through and nothing else, however far it is.
+    // A filtered search only returns matching items, however dissimilar they are.
     let filter = json!({"must": [{"key": "label", "match": {"any": ["tiles"]}}]});
-    let only = client.words(json!({"query": "a bird", "limit": 50, "filter": filter})).await;
+    let only = client.search_text(json!({"query": "a bird", "limit": 50, "filter": filter})).await;
     assert_eq!(only["results"].as_array().map(Vec::len), Some(1), "{only}");
     let wrong = json!({"must": [{"key": "colour", "match": {"any": ["red"]}}]});
-    assert_eq!(client.words(json!({"query": "a bird", "filter": wrong})).await["code"], "invalid_filter");
+    assert_eq!(client.search_text(json!({"query": "a bird", "filter": wrong})).await["code"], "invalid_filter");
 
-    let gone = client.http.delete(client.url("/v1/items/a%2Ftile")).send().await.expect("a response");
-    assert_eq!(gone.status(), 204);
-    assert!(!client.like(2, 100).await.contains(&"a/tile".to_owned()));
-    let gone = client.http.delete(client.url("/v1/items/a%2Ftile")).send().await.expect("a response");
-    assert_eq!(gone.status(), 404);
+    let deleted = client.http.delete(client.url("/v1/items/a%2Ftile")).send().await.expect("a response");
+    assert_eq!(deleted.status(), 204);
+    assert!(!client.similar_to(2, 100).await.contains(&"a/tile".to_owned()));
+    let deleted = client.http.delete(client.url("/v1/items/a%2Ftile")).send().await.expect("a response");
+    assert_eq!(deleted.status(), 404);
 
     for (item, pointer) in [
         (json!({"labels": ["x"]}), "captions"),
@@ -127,8 +128,8 @@ async fn next_query_finds_new_items_and_no_deleted_ones() {
     }
 }
 
-/// Every item that was acknowledged is there after a kill, every delete too, whether the kill came during a write, a
-/// fold or a swap; for the small graph of these tests folds all the time.
+/// Acknowledged writes and deletes survive a kill during a write, a merge or a swap. The small graph of this test is
+/// merged all the time.
 #[tokio::test(flavor = "multi_thread")]
 async fn acknowledged_items_survive_thirty_kills() {
     let Some(collection) = trained_collection() else { return };
@@ -136,7 +137,7 @@ async fn acknowledged_items_survive_thirty_kills() {
     let graph = json!({"links": 8, "ef_construction": 40, "ef_search": 200, "traversal": "byte", "threads": 2});
     set_property(data.path(), "index_parameters", &json!({"exact_up_to": 50, "graph": graph}).to_string()).await;
     let mut rng = ChaCha8Rng::seed_from_u64(11);
-    // Seed of the picture that each id was last acknowledged with; `None` once its delete was.
+    // The last acknowledged state of each id: the seed of its picture, or `None` if deleted.
     let mut acknowledged = std::collections::BTreeMap::<u32, Option<u32>>::new();
     for round in 0..30u32 {
         let server = Server::start(data.path()).await;
@@ -144,7 +145,7 @@ async fn acknowledged_items_survive_thirty_kills() {
         for (id, seed) in acknowledged.iter().rev().take(12) {
             match seed {
                 Some(seed) => {
-                    assert!(client.finds(&format!("tile-{id}"), *seed).await, "round {round}: tile-{id} is lost");
+                    assert!(client.is_found(&format!("tile-{id}"), *seed).await, "round {round}: tile-{id} is lost");
                 }
                 None => {
                     let found = client.http.get(client.url(&format!("/v1/items/tile-{id}"))).send().await;
@@ -161,22 +162,22 @@ async fn acknowledged_items_survive_thirty_kills() {
                 acknowledged.insert(id, Some(seed));
             }
             if n % 3 == 2 {
-                // Until it is acknowledged, whether it went is not known.
+                // Until the delete is acknowledged, the state is unknown.
                 acknowledged.remove(&id);
-                let gone = client.http.delete(client.url(&format!("/v1/items/tile-{id}"))).send().await;
-                if gone.is_ok_and(|a| a.status() == 204) {
+                let deleted = client.http.delete(client.url(&format!("/v1/items/tile-{id}"))).send().await;
+                if deleted.is_ok_and(|a| a.status() == 204) {
                     acknowledged.insert(id, None);
                 }
             }
         };
-        // Some writes end, however slow the machine is; the kill then comes at any moment of those that follow.
-        let ended = rng.random_range(0..8);
-        for n in 0..ended {
+        // Complete some writes even on a slow machine, then kill the service at a random moment of the following ones.
+        let completed = rng.random_range(0..8);
+        for n in 0..completed {
             write(n).await;
         }
-        let patience = Duration::from_millis(rng.random_range(0..300));
-        let _ = tokio::time::timeout(patience, async {
-            for n in ended..1_000 {
+        let timeout = Duration::from_millis(rng.random_range(0..300));
+        let _ = tokio::time::timeout(timeout, async {
+            for n in completed..1_000 {
                 write(n).await;
             }
         })
@@ -191,19 +192,19 @@ async fn acknowledged_items_survive_thirty_kills() {
         let found = client.http.get(client.url(&format!("/v1/items/tile-{id}"))).send().await.expect("a response");
         assert_eq!(found.status(), if seed.is_some() { 200 } else { 404 }, "tile-{id}");
         if let Some(seed) = seed {
-            assert!(client.finds(&format!("tile-{id}"), *seed).await, "tile-{id} is lost");
+            assert!(client.is_found(&format!("tile-{id}"), *seed).await, "tile-{id} is lost");
         }
     }
-    let test = client.http.post(client.url("/v1/admin/selftest")).send().await.expect("a response");
-    let location = test.headers()["location"].to_str().expect("text").to_owned();
-    let test = wait_for("the self-test", Duration::from_secs(60), async || {
+    let self_test = client.http.post(client.url("/v1/admin/selftest")).send().await.expect("a response");
+    let location = self_test.headers()["location"].to_str().expect("text").to_owned();
+    let self_test = wait_for("the self-test", Duration::from_secs(60), async || {
         let task: Value = client.http.get(client.url(&location)).send().await.ok()?.json().await.ok()?;
         (task["status"] == "succeeded").then_some(task)
     })
     .await;
-    let pictures = &test["result"]["indexes"]["pictures"];
-    assert!(pictures["strategy"].as_str().is_some_and(|strategy| strategy.starts_with("graph")), "{test}");
-    assert!(pictures["recall_at_10"].as_f64().is_some_and(|recall| recall >= 0.95), "{test}");
+    let pictures = &self_test["result"]["indexes"]["pictures"];
+    assert!(pictures["strategy"].as_str().is_some_and(|strategy| strategy.starts_with("graph")), "{self_test}");
+    assert!(pictures["recall_at_10"].as_f64().is_some_and(|recall| recall >= 0.95), "{self_test}");
 
     let metrics = client.http.get(client.url("/metrics")).send().await.expect("a response");
     let metrics = metrics.text().await.expect("text");
@@ -211,6 +212,6 @@ async fn acknowledged_items_survive_thirty_kills() {
         |name: &str| -> Option<f64> { metrics.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok()) };
     assert_eq!(gauge("diptych_index_recall_at_10{index=\"pictures\"}"), pictures["recall_at_10"].as_f64(), "{metrics}");
     assert_eq!(gauge("diptych_index_points{index=\"pictures\"}"), pictures["points"].as_f64(), "{metrics}");
-    let asked = "diptych_http_requests_total{method=\"GET\",route=\"/v1/items/{id}\",status=\"200\"}";
-    assert!(gauge(asked).is_some_and(|count| count > 0.0), "{metrics}");
+    let request_counter = "diptych_http_requests_total{method=\"GET\",route=\"/v1/items/{id}\",status=\"200\"}";
+    assert!(gauge(request_counter).is_some_and(|count| count > 0.0), "{metrics}");
 }

@@ -1,4 +1,4 @@
-//! The strings of the pages: the three languages have the same keys and placeholders, and the pages use all of them.
+//! The strings of the pages: all languages have the same keys and placeholders, and the pages use all of them.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 const LANGUAGES: [&str; 3] = ["en", "de", "zh"];
 
-/// First parts of keys: what both pages say, what the search page says, what the admin page says.
+/// Prefixes of keys: strings of both pages, of the search page and of the admin page.
 const SECTIONS: [&str; 3] = ["shared.", "search.", "admin."];
 
 fn messages(language: &str) -> Map<String, Value> {
@@ -27,7 +27,7 @@ fn sources() -> BTreeMap<String, String> {
     sources.map(|path| (path.display().to_string(), fs::read_to_string(&path).expect("text"))).collect()
 }
 
-/// Every quoted text of a source that begins like a key. In templates, `${…}` becomes `*`.
+/// Every string literal of a source that starts with a prefix of keys. In templates, `${…}` becomes `*`.
 fn used_keys(source: &str) -> BTreeSet<String> {
     let mut keys = BTreeSet::new();
     for (at, quote) in source.match_indices(['\'', '"', '`']) {
@@ -46,17 +46,21 @@ fn used_keys(source: &str) -> BTreeSet<String> {
     keys
 }
 
-/// Whether a key fits one that a page uses, in which a `*` stands for one character or more.
-fn fits(key: &str, used: &str) -> bool {
+/// Whether a key matches the pattern `used`, in which `*` stands for one character or more.
+fn matches_pattern(key: &str, used: &str) -> bool {
     match used.split_once('*') {
         None => key == used,
         Some((before, after)) => key.strip_prefix(before).is_some_and(|rest| {
-            rest.char_indices().skip(1).map(|(at, _)| at).chain([rest.len()]).any(|at| fits(&rest[at..], after))
+            rest.char_indices()
+                .skip(1)
+                .map(|(at, _)| at)
+                .chain([rest.len()])
+                .any(|at| matches_pattern(&rest[at..], after))
         }),
     }
 }
 
-/// Forms of a message by plural category; a message that counts nothing has one form for all.
+/// Forms of a message by plural category; a message without a count has the form `other` only.
 fn forms(message: &Value) -> BTreeMap<&str, &str> {
     match message {
         Value::String(text) => BTreeMap::from([("other", text.as_str())]),
@@ -79,12 +83,16 @@ fn languages_have_the_same_keys_and_placeholders() {
     for language in LANGUAGES {
         let translated = messages(language);
         let keys = |messages: &Map<String, Value>| messages.keys().cloned().collect::<BTreeSet<_>>();
-        let (ours, theirs) = (keys(&english), keys(&translated));
-        assert_eq!(ours.symmetric_difference(&theirs).collect::<Vec<_>>(), [""; 0], "en and {language}");
+        let (english_keys, translated_keys) = (keys(&english), keys(&translated));
+        assert_eq!(
+            english_keys.symmetric_difference(&translated_keys).collect::<Vec<_>>(),
+            [""; 0],
+            "en and {language}"
+        );
         for (key, message) in &translated {
             assert_eq!(placeholders(message), placeholders(&english[key]), "{language}: {key}");
             let forms = forms(message);
-            assert!(forms.contains_key("other"), "{language}: {key} lacks the form that fits any number");
+            assert!(forms.contains_key("other"), "{language}: {key} lacks the form `other`");
             assert!(forms.keys().all(|form| ["one", "other"].contains(form)), "{language}: {key}");
             assert!(forms.values().all(|text| !text.trim().is_empty()), "{language}: {key} is empty");
         }
@@ -97,15 +105,16 @@ fn pages_use_every_string_and_no_other() {
     let mut used = BTreeSet::new();
     for (path, source) in sources() {
         for key in used_keys(&source) {
-            assert!(english.keys().any(|known| fits(known, &key)), "{path} uses {key}, which has no string");
+            assert!(english.keys().any(|known| matches_pattern(known, &key)), "{path} uses {key}, which has no string");
             used.insert(key);
         }
     }
-    let unused: Vec<&String> = english.keys().filter(|key| !used.iter().any(|used| fits(key, used))).collect();
+    let unused: Vec<&String> =
+        english.keys().filter(|key| !used.iter().any(|used| matches_pattern(key, used))).collect();
     assert!(unused.is_empty(), "no page uses {unused:?}");
 }
 
-/// Readers of English see no text change when the strings arrive.
+/// With English, no text changes when the strings are loaded.
 #[test]
 fn documents_hold_the_english_strings() {
     let english = messages("en");

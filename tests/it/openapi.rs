@@ -1,4 +1,4 @@
-//! The document of the API: what changes in it is seen in review, and the service sends this very one.
+//! The OpenAPI document: a snapshot shows changes in review, and the service serves the same document.
 
 use std::collections::BTreeSet;
 
@@ -18,7 +18,7 @@ fn openapi_document_matches_its_snapshot() {
     });
 }
 
-/// Every `$ref` below a value.
+/// Collects every `$ref` in a value.
 fn references(value: &Value, found: &mut BTreeSet<String>) {
     match value {
         Value::Object(fields) => {
@@ -32,7 +32,7 @@ fn references(value: &Value, found: &mut BTreeSet<String>) {
     }
 }
 
-/// Whether a body, or the schema that it refers to, has an example.
+/// Whether a body, or the schema it references, has an example.
 fn has_example(document: &Value, content: &Value) -> bool {
     let schema = &content["schema"];
     let referenced = schema["oneOf"].as_array().and_then(|any| any.iter().find(|one| one["$ref"].is_string()));
@@ -48,14 +48,14 @@ fn openapi_references_resolve_and_have_descriptions() {
     let mut named = BTreeSet::new();
     references(&document, &mut named);
     for name in &named {
-        assert!(document.pointer(name.trim_start_matches('#')).is_some(), "{name} is nowhere");
+        assert!(document.pointer(name.trim_start_matches('#')).is_some(), "{name} does not exist");
     }
     let mut ids = BTreeSet::new();
     for (path, item) in document["paths"].as_object().expect("paths") {
         for (method, operation) in item.as_object().expect("operations") {
             let at = format!("{method} {path}");
             assert!(operation["summary"].as_str().is_some_and(|text| text.len() > 5), "{at} has no summary");
-            assert!(operation["responses"]["default"].is_object(), "{at} does not say what can go wrong");
+            assert!(operation["responses"]["default"].is_object(), "{at} has no default response");
             assert_eq!(operation["tags"].as_array().map(Vec::len), Some(1), "{at}");
             let id = operation["operationId"].as_str().expect("an operation id");
             assert!(ids.insert(id.to_owned()), "{at}: the operation id {id} is not unique");

@@ -1,5 +1,5 @@
-//! What a query can ask for: filters, keywords, pages, several terms, neighbours of an item; and what else is made of
-//! words and pictures.
+//! Query features: filters, hybrid search, paging, several terms and similar items; and the other endpoints that encode
+//! texts and pictures.
 
 use std::collections::HashSet;
 
@@ -12,8 +12,8 @@ use crate::{
     search::drawn_picture,
 };
 
-/// Sends JSON, or nothing, and insists on success.
-async fn ask(method: Method, address: String, body: Option<Value>) -> Value {
+/// Sends a request, with JSON or without a body, and panics unless it succeeds.
+async fn send(method: Method, address: String, body: Option<Value>) -> Value {
     let request = Client::new().request(method, &address);
     let request = match &body {
         Some(body) => request.json(body),
@@ -26,11 +26,11 @@ async fn ask(method: Method, address: String, body: Option<Value>) -> Value {
 }
 
 async fn post(address: String, body: Value) -> Value {
-    ask(Method::POST, address, Some(body)).await
+    send(Method::POST, address, Some(body)).await
 }
 
 async fn get(address: String) -> Value {
-    ask(Method::GET, address, None).await
+    send(Method::GET, address, None).await
 }
 
 fn results(response: &Value) -> &[Value] {
@@ -54,24 +54,24 @@ async fn filters_restrict_pictures_and_captions() {
     let (one, two) = (names[0], names[1]);
     let of = |names: &[&str]| json!({"key": "label", "match": {"any": names}});
     for target in ["image", "text", "any"] {
-        let asked = |filter: Value| {
+        let search = |filter: Value| {
             post(
                 format!("{base}/v1/search/text"),
                 json!({"query": "a bird", "target": target, "limit": 100, "filter": filter}),
             )
         };
-        let response = asked(json!({"must": [of(&[one])]})).await;
+        let response = search(json!({"must": [of(&[one])]})).await;
         assert!(!results(&response).is_empty() && results(&response).iter().all(|r| has_label(r, one)), "{response}");
-        let response = asked(json!({"must_not": [of(&[one, two])]})).await;
+        let response = search(json!({"must_not": [of(&[one, two])]})).await;
         assert!(results(&response).iter().all(|r| !has_label(r, one) && !has_label(r, two)));
         let response =
-            asked(json!({"should": [of(&[one]), of(&[two])], "must": [{"key": "has", "match": {"value": "image"}}]}))
+            search(json!({"should": [of(&[one]), of(&[two])], "must": [{"key": "has", "match": {"value": "image"}}]}))
                 .await;
         assert!(results(&response).iter().all(|r| has_label(r, one) || has_label(r, two)));
-        let some = ids(&response);
-        let response = asked(json!({"must": [{"key": "id", "match": {"any": [some[0], some[1]]}}]})).await;
-        assert!(ids(&response).iter().all(|id| *id == some[0] || *id == some[1]) && !ids(&response).is_empty());
-        assert_eq!(asked(json!({"must": [of(&["no such class"])]})).await["total"], 0);
+        let matching = ids(&response);
+        let response = search(json!({"must": [{"key": "id", "match": {"any": [matching[0], matching[1]]}}]})).await;
+        assert!(ids(&response).iter().all(|id| *id == matching[0] || *id == matching[1]) && !ids(&response).is_empty());
+        assert_eq!(search(json!({"must": [of(&["no such class"])]})).await["total"], 0);
     }
 
     let facets = get(format!("{base}/v1/facets")).await;
@@ -98,34 +98,34 @@ async fn any_target_sorts_by_relevance_and_facets_count_all_results() {
         "{response}"
     );
     if response["next_cursor"].is_null() {
-        let counted: u64 =
+        let facet_count: u64 =
             response["facets"]["label"].as_object().expect("facets").values().filter_map(Value::as_u64).sum();
-        let borne: usize = results(&response).iter().map(|r| r["labels"].as_array().map_or(0, Vec::len)).sum();
-        assert_eq!(counted, borne as u64);
+        let label_count: usize = results(&response).iter().map(|r| r["labels"].as_array().map_or(0, Vec::len)).sum();
+        assert_eq!(facet_count, label_count as u64);
     }
 }
 
 #[tokio::test]
 async fn hybrid_search_uses_and_explains_keywords() {
     let Some(base) = shared_server().await else { return };
-    let plain = json!({"query": "flower", "limit": 50, "explain": true});
-    let response = post(format!("{base}/v1/search/text"), plain.clone()).await;
+    let vector_only = json!({"query": "flower", "limit": 50, "explain": true});
+    let response = post(format!("{base}/v1/search/text"), vector_only.clone()).await;
     assert!(results(&response).iter().zip(1..).all(|(r, rank)| r["explain"]["vector"]["rank"] == rank
         && r["explain"]["keyword"].is_null()
         && r["explain"]["vector"]["cosine"] == r["score"]));
 
-    let mut hybrid = plain.clone();
+    let mut hybrid = vector_only.clone();
     hybrid["hybrid"] = json!({"keyword_weight": 1.0});
     let response = post(format!("{base}/v1/search/text"), hybrid).await;
     let first = &results(&response)[0];
     assert_eq!(first["explain"]["keyword"]["rank"], 1, "{first}");
-    let said = format!("{} {} {}", first["captions"], first["labels"], first["id"]).to_lowercase();
-    assert!(said.contains("flower"), "{said}");
+    let text = format!("{} {} {}", first["captions"], first["labels"], first["id"]).to_lowercase();
+    assert!(text.contains("flower"), "{text}");
 
-    let by_address = get(format!("{base}/v1/search?q=flower&limit=50&explain=true")).await;
-    assert!(results(&by_address).iter().any(|r| !r["explain"]["keyword"].is_null()), "on by default here");
+    let by_url = get(format!("{base}/v1/search?q=flower&limit=50&explain=true")).await;
+    assert!(results(&by_url).iter().any(|r| !r["explain"]["keyword"].is_null()), "hybrid by default");
     let without = get(format!("{base}/v1/search?q=flower&limit=50&hybrid=false")).await;
-    assert_eq!(ids(&without), ids(&post(format!("{base}/v1/search/text"), plain).await));
+    assert_eq!(ids(&without), ids(&post(format!("{base}/v1/search/text"), vector_only).await));
     for syntax in ["\"", "a AND", "NEAR(a, b)", "captions:x", "*", "-", "^a", "'; drop table items; --"] {
         let body = json!({"query": format!("flower {syntax}"), "hybrid": true});
         assert!(!results(&post(format!("{base}/v1/search/text"), body).await).is_empty(), "{syntax}");
@@ -148,20 +148,20 @@ async fn pages_never_repeat_or_skip_during_changes_and_reindex() {
     let copy = copy_collection(collection);
     let server = Server::start(copy.path()).await;
     let base = &server.base;
-    let asked = |limit: usize| post(format!("{base}/v1/search/text"), json!({"query": "a tree", "limit": limit}));
-    let all = asked(100).await;
-    let (whole, rest) = (ids(&all), other_pages(base, &all, 100).await);
-    let whole: Vec<String> = whole.into_iter().chain(rest.iter().flat_map(ids)).collect();
-    assert_eq!(whole.len() as u64, all["total"].as_u64().expect("a total"));
+    let search = |limit: usize| post(format!("{base}/v1/search/text"), json!({"query": "a tree", "limit": limit}));
+    let all = search(100).await;
+    let (full, rest) = (ids(&all), other_pages(base, &all, 100).await);
+    let full: Vec<String> = full.into_iter().chain(rest.iter().flat_map(ids)).collect();
+    assert_eq!(full.len() as u64, all["total"].as_u64().expect("a total"));
 
-    let first = asked(7).await;
-    assert_eq!(ids(&first), whole[..7]);
-    // One of a later page goes, one that would be first comes, and the index is built anew.
-    let gone = &whole[20];
-    ask(Method::DELETE, format!("{base}/v1/items/{}", gone.replace('/', "%2F")), None).await;
+    let first = search(7).await;
+    assert_eq!(ids(&first), full[..7]);
+    // Delete an item of a later page, insert one that would come first, and rebuild the index.
+    let deleted = &full[20];
+    send(Method::DELETE, format!("{base}/v1/items/{}", deleted.replace('/', "%2F")), None).await;
     let new = Form::new().text("item", json!({"id": "new", "captions": ["a tree"]}).to_string());
-    let kept = Client::new().post(format!("{base}/v1/items")).multipart(new).send().await.expect("a response");
-    assert_eq!(kept.status(), 201);
+    let created = Client::new().post(format!("{base}/v1/items")).multipart(new).send().await.expect("a response");
+    assert_eq!(created.status(), 201);
     let task = post(format!("{base}/v1/admin/reindex"), json!({})).await;
     let task = format!("{base}/v1/tasks/{}", task["id"]);
     wait_for("the reindex", std::time::Duration::from_secs(120), async || {
@@ -171,15 +171,15 @@ async fn pages_never_repeat_or_skip_during_changes_and_reindex() {
 
     let pages = other_pages(base, &first, 7).await;
     let paged: Vec<String> = ids(&first).into_iter().chain(pages.iter().flat_map(ids)).collect();
-    let expected: Vec<&String> = whole.iter().filter(|id| *id != gone).collect();
+    let expected: Vec<&String> = full.iter().filter(|id| *id != deleted).collect();
     assert_eq!(paged.iter().collect::<Vec<_>>(), expected);
     assert!(
         pages.iter().all(|page| page["index_generation"] == first["index_generation"]),
-        "the ranking that was begun"
+        "pages of the same ranking"
     );
-    assert!(pages[..pages.len() - 1].iter().all(|page| results(page).len() == 7), "whole pages");
+    assert!(pages[..pages.len() - 1].iter().all(|page| results(page).len() == 7), "full pages");
 
-    // A service that was started since knows no cursors of the one before.
+    // Cursors do not survive a restart.
     drop(server);
     let server = Server::start(copy.path()).await;
     let cursor = first["next_cursor"].as_str().expect("a cursor");
@@ -191,19 +191,19 @@ async fn pages_never_repeat_or_skip_during_changes_and_reindex() {
 #[tokio::test]
 async fn terms_are_combined_and_negative_ones_subtracted() {
     let Some(base) = shared_server().await else { return };
-    let composed = |terms: Value| post(format!("{base}/v1/search"), json!({"terms": terms, "limit": 30}));
+    let search_terms = |terms: Value| post(format!("{base}/v1/search"), json!({"terms": terms, "limit": 30}));
     let alone = post(format!("{base}/v1/search/text"), json!({"query": "a bird", "limit": 30})).await;
-    let same = composed(json!([{"text": "a bird"}])).await;
+    let same = search_terms(json!([{"text": "a bird"}])).await;
     assert_eq!(ids(&same), ids(&alone));
-    let scaled = composed(json!([{"text": "a bird", "weight": 2.5}, {"text": "a bird", "weight": 0.5}])).await;
+    let scaled = search_terms(json!([{"text": "a bird", "weight": 2.5}, {"text": "a bird", "weight": 0.5}])).await;
     assert_eq!(ids(&scaled)[..5], ids(&alone)[..5]);
 
     let first = &ids(&alone)[0];
     let score = |response: &Value| results(response).iter().find(|r| r["id"] == *first).map(|r| r["score"].as_f64());
-    let away = composed(json!([{"text": "a bird"}, {"item": first, "weight": -0.9}])).await;
-    assert!(score(&away).is_none_or(|s| s < score(&alone).expect("first")), "{away}");
+    let negated = search_terms(json!([{"text": "a bird"}, {"item": first, "weight": -0.9}])).await;
+    assert!(score(&negated).is_none_or(|s| s < score(&alone).expect("first")), "{negated}");
     let picture = STANDARD.encode(drawn_picture());
-    let mixed = composed(json!([{"text": "a red ball"}, {"image_base64": picture, "weight": 0.5}])).await;
+    let mixed = search_terms(json!([{"text": "a red ball"}, {"image_base64": picture, "weight": 0.5}])).await;
     assert!(!results(&mixed).is_empty());
 }
 
@@ -225,13 +225,14 @@ async fn classify_and_embed_accept_texts_and_images() {
     let Some(base) = shared_server().await else { return };
     let labels = |response: &Value| response["labels"].as_array().expect("labels").clone();
     let sum = |response: &Value| labels(response).iter().filter_map(|l| l["probability"].as_f64()).sum::<f64>();
-    let words = post(format!("{base}/v1/classify"), json!({"text": "a bird"})).await;
-    assert!((sum(&words) - 1.0).abs() < 1e-3, "{words}");
-    let encoded = post(format!("{base}/v1/classify"), json!({"image_base64": STANDARD.encode(drawn_picture())})).await;
-    let raw =
+    let from_text = post(format!("{base}/v1/classify"), json!({"text": "a bird"})).await;
+    assert!((sum(&from_text) - 1.0).abs() < 1e-3, "{from_text}");
+    let from_base64 =
+        post(format!("{base}/v1/classify"), json!({"image_base64": STANDARD.encode(drawn_picture())})).await;
+    let from_bytes =
         Client::new().post(format!("{base}/v1/classify")).header("content-type", "image/bmp").body(drawn_picture());
-    let raw: Value = raw.send().await.expect("a response").json().await.expect("JSON");
-    assert_eq!(encoded, raw);
+    let from_bytes: Value = from_bytes.send().await.expect("a response").json().await.expect("JSON");
+    assert_eq!(from_base64, from_bytes);
 
     let inputs =
         json!({"inputs": [{"text": "a bird"}, {"image_base64": STANDARD.encode(drawn_picture())}, {"text": "a bird"}]});
@@ -248,40 +249,42 @@ async fn classify_and_embed_accept_texts_and_images() {
 #[tokio::test]
 async fn base64_image_answers_like_its_bytes() {
     let Some(base) = shared_server().await else { return };
-    let raw = Client::new().post(format!("{base}/v1/search/image?limit=5&target=any"));
-    let raw = raw.header("content-type", "image/bmp").body(drawn_picture()).send().await.expect("a response");
-    let raw: Value = raw.json().await.expect("JSON");
+    let from_bytes = Client::new().post(format!("{base}/v1/search/image?limit=5&target=any"));
+    let from_bytes =
+        from_bytes.header("content-type", "image/bmp").body(drawn_picture()).send().await.expect("a response");
+    let from_bytes: Value = from_bytes.json().await.expect("JSON");
     let body = json!({"image_base64": STANDARD.encode(drawn_picture()), "limit": 5, "target": "any"});
-    let encoded = post(format!("{base}/v1/search/image"), body).await;
-    assert_eq!(ids(&raw), ids(&encoded));
+    let from_base64 = post(format!("{base}/v1/search/image"), body).await;
+    assert_eq!(ids(&from_bytes), ids(&from_base64));
 }
 
 #[tokio::test]
 async fn projection_and_data_quality_are_served() {
     let Some(base) = shared_server().await else { return };
-    let map = ask(Method::GET, format!("{base}/v1/map"), None).await;
+    let map = send(Method::GET, format!("{base}/v1/map"), None).await;
     let points = map["points"].as_array().expect("points");
     assert_eq!(points.len() as u64, map["total"].as_u64().expect("a number"));
-    let side = |point: &Value, axis: &str| point[axis].as_f64().expect("a number");
-    assert!(points.iter().all(|point| side(point, "x").abs() <= 1.0 && side(point, "y").abs() <= 1.0));
+    let coordinate = |point: &Value, axis: &str| point[axis].as_f64().expect("a number");
+    assert!(points.iter().all(|point| coordinate(point, "x").abs() <= 1.0 && coordinate(point, "y").abs() <= 1.0));
     let of = |kind: &str| points.iter().filter(|point| point["kind"] == kind).collect::<Vec<_>>();
     let (pictures, captions) = (of("image"), of("text"));
     assert!(pictures.len() > 100 && captions.len() > 100);
-    // Classes are what was learned, and the nearest on the sheet is mostly of the same one.
-    let apart = |a: &Value, b: &Value| (side(a, "x") - side(b, "x")).hypot(side(a, "y") - side(b, "y"));
-    let with_own = pictures.iter().filter(|a| {
+    // The model separates classes, so the nearest neighbour in the projection mostly has the same class.
+    let distance =
+        |a: &Value, b: &Value| (coordinate(a, "x") - coordinate(b, "x")).hypot(coordinate(a, "y") - coordinate(b, "y"));
+    let same_class = pictures.iter().filter(|a| {
         let others = pictures.iter().filter(|b| b["id"] != a["id"]);
-        others.min_by(|b, c| apart(a, b).total_cmp(&apart(a, c))).is_some_and(|b| b["label"] == a["label"])
+        others.min_by(|b, c| distance(a, b).total_cmp(&distance(a, c))).is_some_and(|b| b["label"] == a["label"])
     });
-    let with_own = with_own.count();
-    assert!(with_own * 2 > pictures.len(), "{with_own} of {} lie beside one of their class", pictures.len());
-    assert_eq!(ask(Method::GET, format!("{base}/v1/map"), None).await, map);
-    let small = ask(Method::GET, format!("{base}/v1/map?limit=50"), None).await;
+    let same_class = same_class.count();
+    assert!(same_class * 2 > pictures.len(), "{same_class} of {} are next to one of their class", pictures.len());
+    assert_eq!(send(Method::GET, format!("{base}/v1/map"), None).await, map);
+    let small = send(Method::GET, format!("{base}/v1/map?limit=50"), None).await;
     assert_eq!(small["points"].as_array().map(Vec::len), Some(50));
     let refused = reqwest::get(format!("{base}/v1/map?limit=0")).await.expect("a response");
     assert_eq!(refused.status(), 422);
 
-    let stats = ask(Method::GET, format!("{base}/v1/stats"), None).await;
+    let stats = send(Method::GET, format!("{base}/v1/stats"), None).await;
     assert!(stats["index"]["pictures"]["points"].as_u64().is_some_and(|n| n > 100), "{stats}");
     assert!(stats["memory_bytes"].as_u64().is_some_and(|n| n > 1 << 20), "{stats}");
     let metrics = reqwest::get(format!("{base}/metrics")).await.expect("a response").text().await.expect("text");

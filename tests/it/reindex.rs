@@ -1,4 +1,4 @@
-//! The next generation is built beside the live one: nobody who searches notices.
+//! The next generation is built while the live one serves queries.
 
 use std::time::Duration;
 
@@ -15,17 +15,17 @@ async fn reindex_under_load_fails_no_query() {
     let base = server.base.clone();
 
     let (stop, mut stopped) = tokio::sync::watch::channel(false);
-    let asking = tokio::spawn({
+    let queries = tokio::spawn({
         let (client, base) = (client.clone(), base.clone());
         async move {
-            let mut asked = Vec::new();
+            let mut tasks = Vec::new();
             let mut tick = tokio::time::interval(Duration::from_millis(50));
             loop {
                 tokio::select! {
                     _ = tick.tick() => {
-                        let body = json!({"query": format!("a bird number {}", asked.len()), "limit": 5});
+                        let body = json!({"query": format!("a bird number {}", tasks.len()), "limit": 5});
                         let post = client.post(format!("{base}/v1/search/text")).json(&body);
-                        asked.push(tokio::spawn(async move {
+                        tasks.push(tokio::spawn(async move {
                             let response = post.send().await.map_err(|e| e.to_string())?;
                             let status = response.status();
                             let body: Value = response.json().await.map_err(|e| e.to_string())?;
@@ -38,7 +38,7 @@ async fn reindex_under_load_fails_no_query() {
                     _ = stopped.changed() => break,
                 }
             }
-            asked
+            tasks
         }
     });
 
@@ -64,9 +64,9 @@ async fn reindex_under_load_fails_no_query() {
         assert!(generation > last);
         last = generation;
     }
-    stop.send(true).expect("the asker listens");
-    let responses = asking.await.expect("the asker ends");
-    assert!(responses.len() >= 5, "{} queries were asked", responses.len());
+    stop.send(true).expect("the queries are running");
+    let responses = queries.await.expect("the queries end");
+    assert!(responses.len() >= 5, "{} queries were sent", responses.len());
     for response in responses {
         let generation =
             response.await.expect("a query ends").unwrap_or_else(|error| panic!("a query failed: {error}"));
@@ -88,7 +88,7 @@ async fn answer_is_partial_while_the_index_lags_behind() {
     std::fs::write(&records, r#"{"id": "beside", "captions": ["a lighthouse"], "label": "buildings"}"#)
         .expect("a file");
     succeed(diptych(data.path()).arg("import").arg(&records));
-    // Another process's writes are seen in a moment.
+    // Writes of another process are noticed after a moment.
     wait_for("the import to show", Duration::from_secs(5), async || (partial().await == true).then_some(())).await;
     let task =
         reqwest::Client::new().post(format!("{}/v1/admin/reindex", server.base)).send().await.expect("a response");

@@ -1,28 +1,26 @@
-//! schemathesis makes requests of the document of the API, good ones and bad ones, and holds every answer to what the
-//! document promises.
+//! schemathesis generates valid and invalid requests from the OpenAPI document and checks the responses against it.
 
 use std::{path::PathBuf, process::Command};
 
 use crate::common::{Server, cache, combined_output, copy_collection, diptych, succeed, trained_collection};
 
-/// The version whose checks are known to hold.
+/// The version of schemathesis whose checks the service passes.
 const VERSION: &str = "4.32.5";
 
-/// Requests of each kind for each operation.
+/// Generated requests per operation and phase.
 const EXAMPLES: &str = "12";
 
-/// The program, installed if it is not there yet. `None` where Python is not at hand; on a build machine that is a
-/// failure.
+/// Path of the program, which is installed if necessary. `None` without Python, except on CI, where it panics.
 fn schemathesis() -> Option<PathBuf> {
     let folder = cache().join(format!("schemathesis-{VERSION}"));
     let program = folder.join("bin/schemathesis");
     if program.is_file() {
         return Some(program);
     }
-    let made = Command::new("python3").args(["-m", "venv"]).arg(&folder).output();
-    if !made.as_ref().is_ok_and(|made| made.status.success()) {
-        assert!(std::env::var_os("CI").is_none(), "python3 -m venv: {made:?}");
-        eprintln!("skipped: schemathesis needs python3 with venv, which is not here");
+    let created = Command::new("python3").args(["-m", "venv"]).arg(&folder).output();
+    if !created.as_ref().is_ok_and(|created| created.status.success()) {
+        assert!(std::env::var_os("CI").is_none(), "python3 -m venv: {created:?}");
+        eprintln!("skipped: schemathesis needs python3 with venv");
         return None;
     }
     let pip = folder.join("bin/pip");
@@ -45,13 +43,12 @@ async fn service_conforms_to_its_openapi_document() {
             .args(["--config-file", concat!(env!("CARGO_MANIFEST_DIR"), "/tests/schemathesis.toml"), "run", &address])
             .args(["--header", &format!("Authorization: Bearer {key}")])
             .args(["--max-examples", EXAMPLES, "--generation-deterministic", "--no-color", "--workers", "2"])
-            // The links that it infers between operations name parameters that those do not have, so it does not follow
-            // them.
+            // The stateful phase is off: the links that it infers use parameters that the operations do not have.
             .args(["--phases", "examples,coverage,fuzzing", "--suppress-health-check", "filter_too_much"])
             .output()
-            .expect("it starts")
+            .expect("schemathesis starts")
     });
-    let run = run.await.expect("it ends");
+    let run = run.await.expect("the thread ends");
     assert!(run.status.success(), "{}", combined_output(&run));
     let log = std::fs::read_to_string(data.path().join("serve.log")).expect("a log");
     assert!(!log.contains("panicked"), "{log}");

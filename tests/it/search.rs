@@ -1,11 +1,11 @@
-//! Words find pictures, pictures find captions, and the answers have the promised shape.
+//! Texts find pictures, pictures find captions, and responses have the documented shape.
 
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 
 use crate::common::shared_server;
 
-/// A small picture that nobody else has: a red disc on white, as an uncompressed BMP.
+/// A small picture that is not in the collection: a red disc on white, as an uncompressed BMP.
 pub(crate) fn drawn_picture() -> Vec<u8> {
     const SIDE: i32 = 96;
     let pixels = 3 * (SIDE * SIDE) as u32;
@@ -30,25 +30,25 @@ pub(crate) fn drawn_picture() -> Vec<u8> {
     bmp
 }
 
-async fn post_words(base: &str, body: Value) -> Value {
+async fn search_text(base: &str, body: Value) -> Value {
     let response =
         reqwest::Client::new().post(format!("{base}/v1/search/text")).json(&body).send().await.expect("a response");
     assert!(response.status().is_success(), "{body}: {}", response.text().await.unwrap_or_default());
     response.json().await.expect("JSON")
 }
 
-fn check_answer(response: &Value, kind: &str, direction: &str) {
+fn check_response(response: &Value, kind: &str, direction: &str) {
     assert_eq!(response["query"]["direction"], direction);
     let results = response["results"].as_array().expect("results");
     assert!(!results.is_empty());
-    let mut before = f64::INFINITY;
+    let mut previous = f64::INFINITY;
     for (result, rank) in results.iter().zip(1..) {
         assert_eq!((&result["rank"], &result["kind"]), (&json!(rank), &json!(kind)));
         let score = result["score"].as_f64().expect("a score");
         let relevance = result["relevance"].as_f64().expect("a relevance");
-        assert!((-1.0..=1.0).contains(&score) && score <= before, "score {score} after {before}");
+        assert!((-1.0..=1.0).contains(&score) && score <= previous, "score {score} after {previous}");
         assert!((0.0..=1.0).contains(&relevance));
-        before = score;
+        previous = score;
     }
     assert!(response["total"].as_u64().expect("a total") >= results.len() as u64);
     assert!(response["took_ms"]["total"].as_f64().expect("a time") > 0.0);
@@ -58,8 +58,8 @@ fn check_answer(response: &Value, kind: &str, direction: &str) {
 #[tokio::test]
 async fn text_search_finds_pictures_with_thumbnails() {
     let Some(base) = shared_server().await else { return };
-    let response = post_words(base, json!({"query": "a bird", "limit": 7})).await;
-    check_answer(&response, "image", "text_to_image");
+    let response = search_text(base, json!({"query": "a bird", "limit": 7})).await;
+    check_response(&response, "image", "text_to_image");
     assert_eq!(response["results"].as_array().map(Vec::len), Some(7));
 
     let first = &response["results"][0];
@@ -70,8 +70,7 @@ async fn text_search_finds_pictures_with_thumbnails() {
         let headers = picture.headers().clone();
         assert!(headers["content-type"].to_str().expect("text").starts_with(mime), "{headers:?}");
         assert_eq!(headers["x-content-type-options"], "nosniff");
-        // The address that an answer gives names the content, and may be kept for good; one that names the item may
-        // not.
+        // URLs in results contain the hash of the content and may be cached forever; those without it may not.
         let caching =
             |headers: &reqwest::header::HeaderMap| headers["cache-control"].to_str().expect("text").to_owned();
         assert!(caching(&headers).contains("immutable"), "{headers:?}");
@@ -105,10 +104,10 @@ async fn shorter_page_is_a_prefix_and_scan_agrees() {
     let ids = |response: &Value| -> Vec<String> {
         response["results"].as_array().expect("results").iter().map(|r| r["id"].to_string()).collect()
     };
-    let long = ids(&post_words(base, json!({"query": "something to eat", "limit": 60})).await);
-    let short = ids(&post_words(base, json!({"query": "something to eat", "limit": 5})).await);
+    let long = ids(&search_text(base, json!({"query": "something to eat", "limit": 60})).await);
+    let short = ids(&search_text(base, json!({"query": "something to eat", "limit": 5})).await);
     assert_eq!(short[..], long[..5]);
-    let exact = post_words(base, json!({"query": "something to eat", "limit": 60, "exact": true})).await;
+    let exact = search_text(base, json!({"query": "something to eat", "limit": 60, "exact": true})).await;
     assert_eq!(exact["strategy"], "exact");
     assert_eq!(ids(&exact), long);
 }
@@ -116,11 +115,11 @@ async fn shorter_page_is_a_prefix_and_scan_agrees() {
 #[tokio::test]
 async fn min_relevance_only_filters() {
     let Some(base) = shared_server().await else { return };
-    let all = post_words(base, json!({"query": "a red flower", "limit": 100})).await;
+    let all = search_text(base, json!({"query": "a red flower", "limit": 100})).await;
     let relevances: Vec<f64> =
         all["results"].as_array().expect("results").iter().filter_map(|r| r["relevance"].as_f64()).collect();
     let floor = relevances[relevances.len() / 2];
-    let some = post_words(base, json!({"query": "a red flower", "limit": 100, "min_relevance": floor})).await;
+    let some = search_text(base, json!({"query": "a red flower", "limit": 100, "min_relevance": floor})).await;
     let expected = relevances.iter().filter(|&&r| r >= floor).count();
     assert_eq!(some["results"].as_array().map(Vec::len), Some(expected));
     assert_eq!(some["total"], expected);
@@ -135,26 +134,26 @@ async fn image_search_accepts_raw_body_and_form() {
         .header("content-type", "image/bmp")
         .body(drawn_picture());
     let raw: Value = raw.send().await.expect("a response").json().await.expect("JSON");
-    check_answer(&raw, "text", "image_to_text");
+    check_response(&raw, "text", "image_to_text");
     let texts: Vec<&str> =
         raw["results"].as_array().expect("results").iter().filter_map(|r| r["text"].as_str()).collect();
     assert_eq!(texts.len(), 6);
-    assert_eq!(texts.iter().collect::<std::collections::HashSet<_>>().len(), 6, "no caption twice: {texts:?}");
+    assert_eq!(texts.iter().collect::<std::collections::HashSet<_>>().len(), 6, "captions are unique: {texts:?}");
 
-    let posted = async |params: &str| -> Value {
+    let post_form = async |params: &str| -> Value {
         let form = Form::new().part("image", Part::bytes(drawn_picture()).file_name("disc.bmp"));
         let form = form.text("params", params.to_owned());
         let sent = client.post(format!("{base}/v1/search/image")).multipart(form).send();
         sent.await.expect("a response").json().await.expect("JSON")
     };
-    assert_eq!(posted(r#"{"limit": 6}"#).await["results"], raw["results"]);
-    check_answer(&posted(r#"{"target": "image"}"#).await, "image", "image_to_image");
+    assert_eq!(post_form(r#"{"limit": 6}"#).await["results"], raw["results"]);
+    check_response(&post_form(r#"{"target": "image"}"#).await, "image", "image_to_image");
 }
 
 #[tokio::test]
 async fn picture_of_the_collection_finds_itself_first() {
     let Some(base) = shared_server().await else { return };
-    let response = post_words(base, json!({"query": "a house", "limit": 5})).await;
+    let response = search_text(base, json!({"query": "a house", "limit": 5})).await;
     for result in response["results"].as_array().expect("results") {
         let url = format!("{base}{}", result["image_url"].as_str().expect("an address"));
         let bytes = reqwest::get(url).await.expect("a response").bytes().await.expect("bytes");

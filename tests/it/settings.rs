@@ -1,10 +1,10 @@
-//! Settings by flag, environment and file, and the check of all of them.
+//! Settings from flags, environment and file, and `config check`.
 
 use std::{fs, path::Path, process::Command};
 
 use crate::common::{Server, combined_output, copy_collection, count, diptych, models, succeed, trained_collection};
 
-/// The binary in a folder, without settings of the tests' own.
+/// A command of the binary in a folder, without `DIPTYCH_*` variables.
 pub(crate) fn isolated_diptych(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_diptych"));
     for (name, _) in std::env::vars_os() {
@@ -22,15 +22,15 @@ fn check(folder: &Path) -> Command {
     command
 }
 
-fn files(folder: &Path) -> Vec<String> {
+fn file_names(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).expect("a folder");
     let mut names: Vec<_> = entries.map(|e| e.expect("an entry").file_name().to_string_lossy().into_owned()).collect();
     names.sort();
     names
 }
 
-/// The value of a setting and its source, as a check prints them.
-fn printed(text: &str, name: &str) -> (String, String) {
+/// Value and source of a setting, as `config check` prints them.
+fn printed_setting(text: &str, name: &str) -> (String, String) {
     let line = text.lines().find(|line| line.split_whitespace().next() == Some(name));
     let line = line.unwrap_or_else(|| panic!("no {name} in\n{text}"));
     let words: Vec<&str> = line.split_whitespace().collect();
@@ -46,19 +46,19 @@ fn config_check_prints_settings_with_their_sources_and_changes_nothing() {
     command.args(["--max-results", "60"]).env("DIPTYCH_MAX_TERMS", "3").env("DIPTYCH_MAX_RESULTS", "55");
     let text = succeed(&mut command);
     let pair = |value: &str, from: &str| (value.to_owned(), from.to_owned());
-    assert_eq!(printed(&text, "data"), pair("collection", "diptych.toml:1"));
-    assert_eq!(printed(&text, "queue"), pair("5", "diptych.toml:2"));
-    assert_eq!(printed(&text, "max_terms"), pair("3", "DIPTYCH_MAX_TERMS"));
-    assert_eq!(printed(&text, "max_results"), pair("60", "--max-results"));
-    assert_eq!(printed(&text, "max_body"), pair("1MiB", "default"));
-    assert_eq!(printed(&text, "image_encoder"), pair("-", "default"));
-    assert_eq!(files(folder.path()), ["diptych.toml"]);
+    assert_eq!(printed_setting(&text, "data"), pair("collection", "diptych.toml:1"));
+    assert_eq!(printed_setting(&text, "queue"), pair("5", "diptych.toml:2"));
+    assert_eq!(printed_setting(&text, "max_terms"), pair("3", "DIPTYCH_MAX_TERMS"));
+    assert_eq!(printed_setting(&text, "max_results"), pair("60", "--max-results"));
+    assert_eq!(printed_setting(&text, "max_body"), pair("1MiB", "default"));
+    assert_eq!(printed_setting(&text, "image_encoder"), pair("-", "default"));
+    assert_eq!(file_names(folder.path()), ["diptych.toml"]);
 
     // A file named by the environment replaces the default one.
     fs::write(folder.path().join("other.toml"), "queue = 6\n").expect("a file");
     let text = succeed(check(folder.path()).env("DIPTYCH_CONFIG", "other.toml"));
-    assert_eq!(printed(&text, "queue"), pair("6", "other.toml:1"));
-    assert_eq!(printed(&text, "max_terms"), pair("16", "default"));
+    assert_eq!(printed_setting(&text, "queue"), pair("6", "other.toml:1"));
+    assert_eq!(printed_setting(&text, "max_terms"), pair("16", "default"));
 }
 
 #[test]
@@ -68,8 +68,8 @@ fn config_check_names_the_new_spelling_of_old_names() {
     let output = check(folder.path()).env("DIPTYCH_KEPT_TEXTS", "8").output().expect("the binary starts");
     let text = combined_output(&output);
     assert!(output.status.success(), "{text}");
-    assert_eq!(printed(&text, "query_cache_entries"), ("8".to_owned(), "DIPTYCH_KEPT_TEXTS".to_owned()));
-    assert_eq!(printed(&text, "query_cache_size"), ("2MiB".to_owned(), "diptych.toml:2".to_owned()));
+    assert_eq!(printed_setting(&text, "query_cache_entries"), ("8".to_owned(), "DIPTYCH_KEPT_TEXTS".to_owned()));
+    assert_eq!(printed_setting(&text, "query_cache_size"), ("2MiB".to_owned(), "diptych.toml:2".to_owned()));
     for notice in [
         "DIPTYCH_KEPT_TEXTS is now called DIPTYCH_QUERY_CACHE_ENTRIES",
         "diptych.toml:2: kept_bytes is now called query_cache_size",
@@ -80,7 +80,10 @@ fn config_check_names_the_new_spelling_of_old_names() {
     // The new variable takes precedence, and an old one is checked like a new one.
     let mut both = check(folder.path());
     let text = succeed(both.env("DIPTYCH_KEPT_TEXTS", "8").env("DIPTYCH_QUERY_CACHE_ENTRIES", "9"));
-    assert_eq!(printed(&text, "query_cache_entries"), ("9".to_owned(), "DIPTYCH_QUERY_CACHE_ENTRIES".to_owned()));
+    assert_eq!(
+        printed_setting(&text, "query_cache_entries"),
+        ("9".to_owned(), "DIPTYCH_QUERY_CACHE_ENTRIES".to_owned())
+    );
     let output = check(folder.path()).env("DIPTYCH_KEPT_TEXTS", "many").output().expect("the binary starts");
     assert!(
         !output.status.success() && combined_output(&output).contains("DIPTYCH_KEPT_TEXTS: cannot be"),
@@ -111,7 +114,7 @@ fn config_check_reports_every_fault_and_fails() {
     ] {
         assert!(text.contains(fault), "{fault} is not in\n{text}");
     }
-    assert_eq!(files(folder.path()), ["diptych.toml", "no-folder"]);
+    assert_eq!(file_names(folder.path()), ["diptych.toml", "no-folder"]);
 
     // An address of another machine.
     let output = check(folder.path()).args(["--listen", "192.0.2.1:80"]).output().expect("the binary starts");
@@ -139,7 +142,7 @@ fn config_check_reports_every_fault_and_fails() {
 }
 
 #[tokio::test]
-async fn a_service_uses_its_file_and_can_be_checked_and_probed_while_it_runs() {
+async fn running_service_uses_its_file_and_can_be_checked_and_probed() {
     let Some(collection) = trained_collection() else { return };
     let data = copy_collection(collection);
     let file = data.path().join("settings.toml");
@@ -170,8 +173,8 @@ async fn a_service_uses_its_file_and_can_be_checked_and_probed_while_it_runs() {
     assert!(!output.status.success() && combined_output(&output).contains("/readyz"), "{}", combined_output(&output));
 
     // Without a running service the check still finds the key, and leaves the folder unchanged.
-    let before = files(data.path());
+    let before = file_names(data.path());
     succeed(diptych(data.path()).args(open));
-    assert_eq!(files(data.path()), before);
+    assert_eq!(file_names(data.path()), before);
     assert!(models().exists());
 }
