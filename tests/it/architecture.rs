@@ -1,4 +1,4 @@
-//! The rules that keep the source tree navigable, each a test of its own. None has exceptions.
+//! Rules that keep the source tree navigable, one test each, without exceptions.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -7,7 +7,7 @@ use std::{
     sync::LazyLock,
 };
 
-use source::{Crate, circles};
+use source::{Crate, cycles};
 
 mod source;
 mod source_tests;
@@ -91,7 +91,7 @@ const MAX_LINES: usize = 400;
 /// The widest line, in characters.
 const MAX_COLUMNS: usize = 120;
 
-/// Names of files and folders that said nothing to a newcomer. They stay gone.
+/// Uninformative names of files and folders, which must not come back.
 const RETIRED_FILES: &[&str] = &[
     "asked.rs",
     "ask.rs",
@@ -127,7 +127,7 @@ const RETIRED_FILES: &[&str] = &[
     "words.js",
 ];
 
-/// Names of types that said nothing to a newcomer. They stay gone.
+/// Uninformative names of types, which must not come back.
 const RETIRED_TYPES: &[&str] = &[
     "Alone",
     "Asked",
@@ -160,7 +160,7 @@ const RETIRED_TYPES: &[&str] = &[
     "Workplace",
 ];
 
-/// Names of functions and fields that said nothing to a newcomer. They stay gone.
+/// Uninformative names of functions and fields, which must not come back.
 const RETIRED_NAMES: &[&str] = &["came_to", "take_over", "take_up"];
 
 static CRATE: LazyLock<Crate> = LazyLock::new(|| {
@@ -192,12 +192,12 @@ fn text(file: &Path) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).expect("a source file")
 }
 
-fn shown(file: &Path) -> String {
+fn display(file: &Path) -> String {
     file.to_string_lossy().into_owned()
 }
 
-/// Fails with everything that breaks a rule.
-fn hold(rule: &str, found: BTreeMap<String, String>) {
+/// Panics with all violations of a rule, if there are any.
+fn assert_rule(rule: &str, found: BTreeMap<String, String>) {
     let faults: Vec<String> = found.iter().map(|(key, detail)| format!("  {key}: {detail}")).collect();
     assert!(faults.is_empty(), "{rule}, but:\n{}", faults.join("\n"));
 }
@@ -212,8 +212,8 @@ fn layers_are_listed_in_order() {
             );
         }
     }
-    let there = &CRATE.modules[&Vec::new()].children;
-    let unknown: Vec<_> = there.iter().filter(|folder| !LAYERS.iter().any(|(known, _)| known == folder)).collect();
+    let folders = &CRATE.modules[&Vec::new()].children;
+    let unknown: Vec<_> = folders.iter().filter(|folder| !LAYERS.iter().any(|(known, _)| known == folder)).collect();
     assert!(unknown.is_empty(), "not in the table of layers: {unknown:?}");
 }
 
@@ -226,13 +226,13 @@ fn no_import_runs_up() {
         for import in CRATE.folders_named(path) {
             if import != folder && !allowed.contains(&import.as_str()) {
                 found.insert(
-                    format!("{} → {import}", shown(&module.file)),
+                    format!("{} → {import}", display(&module.file)),
                     "is not allowed by the table of layers".into(),
                 );
             }
         }
     }
-    hold("Folders import only folders of lower layers", found);
+    assert_rule("Folders import only folders of lower layers", found);
 }
 
 #[test]
@@ -242,22 +242,24 @@ fn crates_are_used_only_where_they_belong() {
         let used = CRATE.externals_named(path);
         for (owners, crates) in CONFINED.iter().filter(|(owners, _)| !owners.contains(&path[0].as_str())) {
             for name in crates.iter().filter(|name| used.contains(**name)) {
-                found
-                    .insert(format!("{} uses {name}", shown(&module.file)), format!("it is for {}", owners.join(", ")));
+                found.insert(
+                    format!("{} uses {name}", display(&module.file)),
+                    format!("it is for {}", owners.join(", ")),
+                );
             }
         }
     }
-    hold("Some crates are confined to folders", found);
+    assert_rule("Some crates are confined to folders", found);
 }
 
 #[test]
 fn files_do_not_depend_on_each_other_in_circles() {
     let mut found = BTreeMap::new();
-    for circle in circles(&CRATE.dependencies()) {
-        let way = circle.iter().map(|file| shown(file)).collect::<Vec<_>>().join(" → ");
-        found.extend(circle.iter().map(|file| (shown(file), way.clone())));
+    for cycle in cycles(&CRATE.dependencies()) {
+        let route = cycle.iter().map(|file| display(file)).collect::<Vec<_>>().join(" → ");
+        found.extend(cycle.iter().map(|file| (display(file), route.clone())));
     }
-    hold("No file depends on itself through others", found);
+    assert_rule("No file depends on itself through others", found);
 }
 
 #[test]
@@ -266,10 +268,10 @@ fn source_files_are_short() {
     for file in files("src", &["rs"]).into_iter().filter(|file| !file.ends_with("tests.rs")) {
         let lines = text(&file).lines().count();
         if lines > MAX_LINES {
-            found.insert(shown(&file), format!("has {lines} lines, the maximum is {MAX_LINES}"));
+            found.insert(display(&file), format!("has {lines} lines, the maximum is {MAX_LINES}"));
         }
     }
-    hold("Source files are short", found);
+    assert_rule("Source files are short", found);
 }
 
 #[test]
@@ -283,10 +285,10 @@ fn lines_are_narrow() {
             .map(|(n, _)| n.to_string())
             .collect();
         if !wide.is_empty() {
-            found.insert(shown(&file), format!("is wider than {MAX_COLUMNS} columns in lines {}", wide.join(", ")));
+            found.insert(display(&file), format!("is wider than {MAX_COLUMNS} columns in lines {}", wide.join(", ")));
         }
     }
-    hold("No line is too wide", found);
+    assert_rule("No line is too wide", found);
 }
 
 #[test]
@@ -332,19 +334,19 @@ fn every_folder_opens_with_its_question() {
     for folder in folders.keys() {
         let file = folder.join("mod.rs");
         if !Path::new(env!("CARGO_MANIFEST_DIR")).join(&file).exists() {
-            found.insert(shown(folder), "has no mod.rs".into());
+            found.insert(display(folder), "has no mod.rs".into());
             continue;
         }
         let name = folder.strip_prefix("src").expect("below src").display().to_string();
         match opening_question(&text(&file)) {
-            None => _ = found.insert(shown(folder), "its mod.rs does not open with a question".into()),
+            None => _ = found.insert(display(folder), "its mod.rs does not open with a question".into()),
             Some(question) if !name.contains('/') && !table.contains(&format!("| `{name}` | {question}")) => {
-                found.insert(shown(folder), format!("ARCHITECTURE.md has another question than {question:?}"));
+                found.insert(display(folder), format!("ARCHITECTURE.md has another question than {question:?}"));
             }
             Some(_) => {}
         }
     }
-    hold("Every folder opens with its question", found);
+    assert_rule("Every folder opens with its question", found);
 }
 
 #[test]
@@ -355,10 +357,10 @@ fn retired_file_names_are_gone() {
             true => file.starts_with(name),
             false => file.ends_with(name),
         }) {
-            found.insert(shown(&file), format!("{name} is a retired name"));
+            found.insert(display(&file), format!("{name} is a retired name"));
         }
     }
-    hold("Retired names of files are gone", found);
+    assert_rule("Retired names of files are gone", found);
 }
 
 #[test]
@@ -368,16 +370,16 @@ fn retired_type_and_function_names_are_gone() {
         let types = module.types.iter().filter(|name| RETIRED_TYPES.contains(&name.as_str()));
         let functions = module.identifiers.iter().filter(|name| RETIRED_NAMES.contains(&name.as_str()));
         for name in types.chain(functions) {
-            found.insert(format!("{} {name}", shown(&module.file)), "is a retired name".into());
+            found.insert(format!("{} {name}", display(&module.file)), "is a retired name".into());
         }
     }
-    hold("Retired names are gone", found);
+    assert_rule("Retired names are gone", found);
 }
 
 #[test]
 #[should_panic(expected = "rule, but:\n  a.rs: is wrong")]
 fn broken_rules_fail() {
-    hold("rule", BTreeMap::from([("a.rs".to_owned(), "is wrong".to_owned())]));
+    assert_rule("rule", BTreeMap::from([("a.rs".to_owned(), "is wrong".to_owned())]));
 }
 
 #[test]

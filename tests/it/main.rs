@@ -1,7 +1,7 @@
 //! One integration binary: linking the whole engine once is enough.
 //!
-//! The tests run the real binary on a small part of the real demo collection, with the real encoders. What they need is
-//! pulled once into `models/` and cargo's folder for test files.
+//! The tests run the real binary on a small part of the demo collection, with the real encoders. Weights and packages
+//! are downloaded once, into `models/` and the temporary folder of cargo.
 
 mod abuse;
 mod access;

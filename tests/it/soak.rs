@@ -1,5 +1,5 @@
-//! What an owner does to a service that others use: a minute of queries, inserts and deletes while models come and go,
-//! and ten thousand items through kills.
+//! Long-running tests: a minute of queries, inserts and deletes while models are trained and activated, and ten
+//! thousand inserts while the service is killed repeatedly.
 
 use std::{
     collections::HashSet,
@@ -15,30 +15,30 @@ use serde_json::{Value, json};
 
 use crate::common::{Server, copy_collection, count, trained_collection};
 
-/// How long queries, inserts and deletes go on, at least.
-const MINUTE: Duration = Duration::from_secs(60);
+/// Minimum duration of the load.
+const DURATION: Duration = Duration::from_secs(60);
 
-/// Words that nobody has asked yet.
-fn words(n: usize) -> String {
+/// A query text that is unique to its number.
+fn query_text(n: usize) -> String {
     const THINGS: [&str; 8] = ["a bird", "a red car", "some food", "a flag", "a tree", "a house", "music", "a tool"];
     format!("{} {n}", THINGS[n % THINGS.len()])
 }
 
-/// Everything that goes on until it is told to stop; what went wrong, in words.
+/// Background load that runs until it is stopped, and its failures.
 struct Load {
     base: String,
     client: Client,
     stop: AtomicBool,
     answered: AtomicUsize,
-    failed: std::sync::Mutex<Vec<String>>,
+    failures: std::sync::Mutex<Vec<String>>,
 }
 
 impl Load {
-    fn goes_on(&self) -> bool {
+    fn is_running(&self) -> bool {
         !self.stop.load(Ordering::Relaxed)
     }
 
-    async fn ask(&self, method: Method, path: &str, body: Option<Value>, allowed: &[u16]) -> Option<Value> {
+    async fn send(&self, method: Method, path: &str, body: Option<Value>, allowed: &[u16]) -> Option<Value> {
         let request = self.client.request(method, format!("{}{path}", self.base));
         let request = match &body {
             Some(body) => request.json(body),
@@ -50,78 +50,78 @@ impl Load {
         };
         self.answered.fetch_add(1, Ordering::Relaxed);
         if !allowed.contains(&status) {
-            self.failed.lock().expect("no panic").push(format!("{path} {body:?}: {status} {text}"));
+            self.failures.lock().expect("no panic").push(format!("{path} {body:?}: {status} {text}"));
             return None;
         }
         (status < 300).then(|| serde_json::from_str(&text).unwrap_or(Value::Null))
     }
 
-    async fn queries(self: Arc<Self>, of: usize) {
+    async fn query_repeatedly(self: Arc<Self>, offset: usize) {
         for n in 0.. {
-            if !self.goes_on() {
+            if !self.is_running() {
                 return;
             }
             let target = ["image", "text", "any"][n % 3];
-            let body = json!({"query": words(of + 10 * n), "hybrid": n % 2 == 0, "target": target});
-            self.ask(Method::POST, "/v1/search/text", Some(body), &[200]).await;
+            let body = json!({"query": query_text(offset + 10 * n), "hybrid": n % 2 == 0, "target": target});
+            self.send(Method::POST, "/v1/search/text", Some(body), &[200]).await;
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
 
-    /// Follows cursors from page to page: no result comes twice, and a cursor that was given is good or says that it is
-    /// over.
-    async fn pages(self: Arc<Self>) {
+    /// Follows cursors from page to page: results do not repeat, and a cursor is valid or expired.
+    async fn page_through(self: Arc<Self>) {
         for n in 0.. {
-            let body = json!({"query": words(1000 + n), "target": "any", "limit": 25});
-            let mut page = self.ask(Method::POST, "/v1/search/text", Some(body), &[200]).await;
+            let body = json!({"query": query_text(1000 + n), "target": "any", "limit": 25});
+            let mut page = self.send(Method::POST, "/v1/search/text", Some(body), &[200]).await;
             let mut seen = HashSet::new();
             while let Some(found) = page.take() {
                 for result in found["results"].as_array().into_iter().flatten() {
                     let key = (result["id"].to_string(), result["caption"].to_string());
                     if !seen.insert(key.clone()) {
-                        self.failed.lock().expect("no panic").push(format!("{key:?} came twice"));
+                        self.failures.lock().expect("no panic").push(format!("{key:?} was returned twice"));
                     }
                 }
-                if !self.goes_on() {
+                if !self.is_running() {
                     return;
                 }
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 if let Some(cursor) = found["next_cursor"].as_str() {
-                    page =
-                        self.ask(Method::GET, &format!("/v1/search?limit=25&cursor={cursor}"), None, &[200, 410]).await;
+                    page = self
+                        .send(Method::GET, &format!("/v1/search?limit=25&cursor={cursor}"), None, &[200, 410])
+                        .await;
                 }
             }
         }
     }
 
-    /// Puts items in and takes half of them out again; each is found as long as it is there.
-    async fn changes(self: Arc<Self>) {
+    /// Inserts items, checks that each is found, and deletes half of them.
+    async fn insert_and_delete(self: Arc<Self>) {
         for n in 0.. {
-            if !self.goes_on() {
+            if !self.is_running() {
                 return;
             }
             let id = format!("soak-{n}");
             let item = json!({"id": id, "captions": [format!("a soaked thing of number {n}")], "labels": ["soaked"]});
-            self.ask(Method::POST, "/v1/items", Some(item), &[201]).await;
+            self.send(Method::POST, "/v1/items", Some(item), &[201]).await;
             let filter = json!({"must": [{"key": "id", "match": {"value": id}}]});
             let own = json!({"query": format!("a soaked thing of number {n}"), "target": "text", "filter": filter});
-            let found = self.ask(Method::POST, "/v1/search/text", Some(own), &[200]).await;
+            let found = self.send(Method::POST, "/v1/search/text", Some(own), &[200]).await;
             if found.is_some_and(|found| found["total"] != 1) {
-                self.failed.lock().expect("no panic").push(format!("{id} was acknowledged and is not found"));
+                self.failures.lock().expect("no panic").push(format!("{id} was acknowledged but is not found"));
             }
             if n % 2 == 0 {
-                self.ask(Method::DELETE, &format!("/v1/items/{id}"), None, &[204]).await;
+                self.send(Method::DELETE, &format!("/v1/items/{id}"), None, &[204]).await;
             }
             tokio::time::sleep(Duration::from_millis(30)).await;
         }
     }
 
-    /// Starts a task and waits for its end.
+    /// Runs a task to completion.
     async fn task(&self, path: &str, body: Option<Value>) -> Value {
-        let task = self.ask(Method::POST, path, body, &[202]).await.expect("a task");
+        let task = self.send(Method::POST, path, body, &[202]).await.expect("a task");
         loop {
             let path = format!("/v1/tasks/{}?wait=20", task["id"]);
-            let now = self.ask(Method::GET, &path, None, &[200]).await.expect("a task");
+            let now = self.send(Method::GET, &path, None, &[200]).await.expect("a task");
             if !["enqueued", "running"].contains(&now["status"].as_str().expect("a status")) {
                 assert_eq!(now["status"], "succeeded", "{now}");
                 return now;
@@ -140,21 +140,21 @@ async fn no_request_fails_while_models_and_items_change_for_a_minute() {
         client: Client::new(),
         stop: AtomicBool::new(false),
         answered: AtomicUsize::new(0),
-        failed: std::sync::Mutex::default(),
+        failures: std::sync::Mutex::default(),
     });
     let began = Instant::now();
-    let mut going: Vec<_> = (0..2).map(|of| tokio::spawn(Arc::clone(&load).queries(of))).collect();
-    going.push(tokio::spawn(Arc::clone(&load).pages()));
-    going.push(tokio::spawn(Arc::clone(&load).changes()));
+    let mut workers: Vec<_> = (0..2).map(|offset| tokio::spawn(Arc::clone(&load).query_repeatedly(offset))).collect();
+    workers.push(tokio::spawn(Arc::clone(&load).page_through()));
+    workers.push(tokio::spawn(Arc::clone(&load).insert_and_delete()));
 
     let mut rounds = 0;
-    while rounds == 0 || began.elapsed() < MINUTE {
-        let short = |epochs: usize| json!({"course": {"max_epochs": epochs, "patience": epochs, "hidden": 64}});
-        let settings = |epochs: usize| json!({"class": short(epochs), "pair": short(epochs)});
-        let poor = json!({"settings": settings(1), "margin": 0.0});
-        let refused = load.task("/v1/admin/train", Some(poor)).await;
-        let forced = json!({"settings": settings(2), "force": true});
-        let trained = load.task("/v1/admin/train", Some(forced)).await;
+    while rounds == 0 || began.elapsed() < DURATION {
+        let head_settings = |epochs: usize| json!({"course": {"max_epochs": epochs, "patience": epochs, "hidden": 64}});
+        let settings = |epochs: usize| json!({"class": head_settings(epochs), "pair": head_settings(epochs)});
+        let rejected_training = json!({"settings": settings(1), "margin": 0.0});
+        let refused = load.task("/v1/admin/train", Some(rejected_training)).await;
+        let forced_training = json!({"settings": settings(2), "force": true});
+        let trained = load.task("/v1/admin/train", Some(forced_training)).await;
         assert_eq!(trained["result"]["verdict"]["promoted"], true, "{trained}");
         load.task("/v1/admin/reindex", None).await;
         load.task("/v1/models/rollback", None).await;
@@ -162,17 +162,17 @@ async fn no_request_fails_while_models_and_items_change_for_a_minute() {
         rounds += 1;
     }
     load.stop.store(true, Ordering::Relaxed);
-    for one in going {
-        one.await.expect("it ends");
+    for worker in workers {
+        worker.await.expect("the worker ends");
     }
-    let failed = load.failed.lock().expect("no panic").clone();
+    let failures = load.failures.lock().expect("no panic").clone();
     let answered = load.answered.load(Ordering::Relaxed);
-    assert!(failed.is_empty(), "{} of {answered}:\n{}", failed.len(), failed.join("\n"));
+    assert!(failures.is_empty(), "{} of {answered}:\n{}", failures.len(), failures.join("\n"));
     eprintln!("{answered} requests in {:.0?} and {rounds} rounds, none failed", began.elapsed());
     assert!(answered > 500, "{answered}");
 }
 
-/// Items of the test below, those of a batch, and kills.
+/// Number of items, items per batch, and kills in the test below.
 const ITEMS: usize = 10_000;
 const BATCH: usize = 100;
 const KILLS: usize = 12;
@@ -191,16 +191,16 @@ async fn ten_thousand_items_are_stored_once_each_despite_kills() {
     let (mut next, mut kills, mut acknowledged) = (0, 0, Vec::new());
     while next < ITEMS {
         let server = Server::start(data.path()).await;
-        // Some time into the batches of this life; the last life has no end.
-        let killer = (kills < KILLS).then(|| Duration::from_millis(rand::random_range(50..900)));
-        let died = Arc::new(AtomicBool::new(false));
+        // Kill each service while it ingests batches, except for the last one.
+        let kill_after = (kills < KILLS).then(|| Duration::from_millis(rand::random_range(50..900)));
+        let was_killed = Arc::new(AtomicBool::new(false));
         let base = server.base.clone();
         let watch = {
-            let died = Arc::clone(&died);
+            let was_killed = Arc::clone(&was_killed);
             tokio::spawn(async move {
-                if let Some(after) = killer {
+                if let Some(after) = kill_after {
                     tokio::time::sleep(after).await;
-                    died.store(true, Ordering::Relaxed);
+                    was_killed.store(true, Ordering::Relaxed);
                     server.kill();
                     None
                 } else {
@@ -211,17 +211,17 @@ async fn ten_thousand_items_are_stored_once_each_despite_kills() {
         while next < ITEMS {
             let sent = client.post(format!("{base}/v1/items/batch")).body(batch(next)).send().await;
             let Ok(response) = sent else { break };
-            let Ok(said) = response.json::<Value>().await else { break };
-            assert_eq!(said["taken"], BATCH, "{said}");
+            let Ok(result) = response.json::<Value>().await else { break };
+            assert_eq!(result["taken"], BATCH, "{result}");
             acknowledged.push(next);
             next += BATCH;
         }
-        if killer.is_some() {
+        if kill_after.is_some() {
             kills += 1;
         }
-        let alive = watch.await.expect("it ends");
-        assert_eq!(alive.is_some(), killer.is_none());
-        assert_eq!(died.load(Ordering::Relaxed), killer.is_some());
+        let survivor = watch.await.expect("the killer ends");
+        assert_eq!(survivor.is_some(), kill_after.is_none());
+        assert_eq!(was_killed.load(Ordering::Relaxed), kill_after.is_some());
     }
     assert!(kills >= 10, "{kills} kills");
     assert_eq!(acknowledged.len() * BATCH, ITEMS);
@@ -230,14 +230,14 @@ async fn ten_thousand_items_are_stored_once_each_despite_kills() {
     assert_eq!(
         count(data.path(), "select count(*) from items").await,
         before + ITEMS as i64,
-        "each is there, none twice"
+        "every item is stored once"
     );
-    let once = "select count(distinct id) from items where id like 'kept-%'";
-    assert_eq!(count(data.path(), once).await, ITEMS as i64);
+    let distinct_ids = "select count(distinct id) from items where id like 'kept-%'";
+    assert_eq!(count(data.path(), distinct_ids).await, ITEMS as i64);
     let stats: Value =
         client.get(format!("{}/v1/stats", server.base)).send().await.expect("a response").json().await.expect("JSON");
     let points = stats["index"]["captions"]["points"].as_i64().expect("a number");
-    assert_eq!(points, count(data.path(), "select count(*) from captions").await, "each has its point");
+    assert_eq!(points, count(data.path(), "select count(*) from captions").await, "every caption is in the index");
     for n in (0..ITEMS).step_by(977) {
         let filter = json!({"must": [{"key": "meta.n", "match": {"value": n}}]});
         let body = json!({"query": format!("a kept thing {}", n % 700), "target": "text", "filter": filter});

@@ -1,4 +1,4 @@
-//! The files of the pages as a browser sees them.
+//! The static files of the pages, as the service sends them.
 
 use std::{
     collections::BTreeSet,
@@ -12,7 +12,7 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("static")
 }
 
-/// Adds a script and all that it imports, by their paths in `static/`.
+/// Adds a script and everything that it imports, as paths in `static/`.
 fn imports(script: &Path, found: &mut BTreeSet<PathBuf>) {
     if !found.insert(script.to_owned()) {
         return;
