@@ -1,23 +1,21 @@
-//! How is a collection one file? As a tar of plain files, closed by a list of them with their SHA-256.
+//! How is a collection stored in one file? As a tar archive of regular files that ends with a manifest of their SHA-256.
 //!
 //! ```text
 //! models/m-20261124-1/model.safetensors …
 //! index/CURRENT, index/8/pictures.vectors …
-//! images/ab/abcd….png …                     each picture once, by its content
+//! images/ab/abcd….png …                     each picture once, named after the hash of its content
 //! catalog.sqlite3
-//! manifest.json                             Manifest: what all this is, and length and SHA-256 of each file above
-//! manifest.json.sha256                      as sha256sum writes it
+//! manifest.json                             Manifest: description, and length and SHA-256 of each file above
+//! manifest.json.sha256                      in the format of sha256sum
 //! ```
 //!
-//! Tar, because it is written in one pass without holding anything, whatever its size, and because every system can
-//! list and unpack it (`tar xf`, then `sha256sum -c manifest.json.sha256`). Nothing is compressed: pictures and weights
-//! are already as small as they get.
+//! Tar is written in one pass with constant memory, and every system can list and unpack it (`tar xf`, then
+//! `sha256sum -c manifest.json.sha256`). Nothing is compressed, because pictures and weights hardly shrink.
 //!
-//! The list comes last, so that a file that ends too early has none. Whoever reads trusts nothing: names are of one
-//! plain form, each header is byte for byte the one that [`Writer`] makes, each file is in the list and the other way
-//! round, and behind the last one there are the zeros that close a tar and nothing else. So there is no byte that could
-//! be another unnoticed. The sums tell damage, not malice: whoever can write the archive can write the sums. The
-//! SHA-256 of the whole file, kept elsewhere, tells both.
+//! The manifest comes last, so that a truncated archive has none. The reader rejects anything that [`Writer`] would not
+//! produce: unusual names, other header bytes, files missing from the manifest or the archive, and trailing data. Every
+//! changed byte is therefore detected. The hashes protect against corruption, not against tampering, since an attacker
+//! can recompute them; for that, compare the SHA-256 of the archive with a copy stored elsewhere.
 
 mod name;
 mod read;
@@ -29,30 +27,30 @@ use serde::{Deserialize, Serialize};
 
 pub use name::is_segment;
 pub use read::Archive;
-pub use write::{Writer, Written};
+pub use write::{ArchiveDigest, Writer};
 
-/// The version of the archive's form. Another one is not read.
+/// The supported version of the archive format.
 pub const FORMAT: u32 = 1;
 
-/// The file that says what the archive holds.
+/// The file that describes the content of the archive.
 pub const MANIFEST: &str = "manifest.json";
 
-/// The file that keeps the manifest's SHA-256; the last one.
+/// The file with the SHA-256 of the manifest, which is the last one.
 pub const MANIFEST_SUM: &str = "manifest.json.sha256";
 
-/// Bytes of a header, and what every file is filled up to a multiple of.
-const BLOCK: u64 = 512;
+/// Size of a header; files are padded to a multiple of it.
+const BLOCK_BYTES: u64 = 512;
 
-/// The zeros that close a tar.
-const END: u64 = 2 * BLOCK;
+/// Length of the zeros at the end of a tar archive.
+const END_BYTES: u64 = 2 * BLOCK_BYTES;
 
 /// Why an archive could not be written or read.
 #[derive(Debug, thiserror::Error)]
 pub enum ArchiveError {
-    /// It ends too early, or goes on where it should end.
-    #[error("the archive is torn: {0}")]
-    Torn(String),
-    /// What is in it is not what was written.
+    /// It is truncated, or data follows its end.
+    #[error("the archive is truncated or malformed: {0}")]
+    Malformed(String),
+    /// Its content differs from what was written.
     #[error("{file} in the archive is damaged: {reason}")]
     Damaged {
         /// The file in the archive.
@@ -60,42 +58,42 @@ pub enum ArchiveError {
         /// What is wrong with it.
         reason: String,
     },
-    /// A file that no backup holds.
-    #[error("{file} does not belong into the archive: {reason}")]
-    Stray {
+    /// It has a file that is not part of a backup.
+    #[error("unexpected file {file} in the archive: {reason}")]
+    Unexpected {
         /// Its name.
         file: String,
-        /// Why it does not.
+        /// Why it is unexpected.
         reason: String,
     },
-    /// A file that is in the list alone.
-    #[error("{0} is missing from the archive, though its manifest lists it")]
+    /// A file of the manifest is missing.
+    #[error("{0} is listed in the manifest but missing from the archive")]
     Missing(String),
-    /// It was written by another version of the program.
+    /// It has the format of another version of the program.
     #[error(
         "the archive has format {found}, but this program reads {FORMAT}; use the diptych that wrote it, or a newer one"
     )]
     OtherFormat {
-        /// What the manifest says.
+        /// The format in the manifest.
         found: u64,
     },
-    /// A file cannot be put into the archive.
-    #[error("{file} cannot be put into the archive: {reason}")]
-    Refused {
-        /// Its name there.
+    /// A file cannot be added to the archive.
+    #[error("{file} cannot be added to the archive: {reason}")]
+    Rejected {
+        /// Its name in the archive.
         file: String,
         /// Why not.
         reason: String,
     },
-    /// Somebody asked the work to stop.
-    #[error("the work was stopped")]
-    Stopped,
-    /// The file system refused.
+    /// The operation was cancelled.
+    #[error("the operation was cancelled")]
+    Cancelled,
+    /// An I/O operation failed.
     #[error("{what}: {source}")]
     Io {
-        /// What was being done, with the path.
+        /// The operation, with the path.
         what: String,
-        /// What the system said.
+        /// The error of the operating system.
         source: std::io::Error,
     },
 }
@@ -111,66 +109,66 @@ impl ArchiveError {
     }
 }
 
-/// What a backup holds, as it says itself.
+/// Description of a backup, stored in its manifest.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct About {
     /// The program that wrote it, with its version.
     pub program: String,
     /// When it was written, in RFC 3339.
     pub created_at: String,
-    /// The collection's own name, which no other one has.
+    /// Unique id of the collection.
     pub collection: String,
-    /// The model that answers.
+    /// The active model.
     pub model: Option<String>,
-    /// The generation of the index that is with it.
+    /// The generation of the included index.
     pub index_generation: Option<u64>,
-    /// How much there is of everything.
+    /// Numbers of items, pictures and so on.
     pub counts: Counts,
-    /// Files that should be with it and could not be read, the first of them.
-    pub missing: Vec<Absent>,
+    /// The first of the files that could not be read.
+    pub missing: Vec<MissingFile>,
 }
 
-/// How much a backup holds of everything.
+/// Numbers of what a backup contains.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Counts {
     /// Items.
     pub items: u64,
-    /// Different pictures.
+    /// Distinct pictures.
     pub pictures: u64,
     /// Captions.
     pub captions: u64,
     /// Trained models.
     pub models: u64,
-    /// API keys; of each its SHA-256, not its secret.
+    /// API keys, stored as SHA-256 hashes.
     pub keys: u64,
-    /// Files that should be here and could not be read.
+    /// Files that could not be read.
     pub missing: u64,
 }
 
-/// A file that should be in the archive and could not be read.
+/// A file that could not be read and is missing from the archive.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Absent {
+pub struct MissingFile {
     /// Its name in the archive.
     pub path: String,
     /// Why it could not be read.
     pub reason: String,
 }
 
-/// The archive's last file but one.
+/// The manifest, which is the second to last file of an archive.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
-    /// The version of the archive's form.
+    /// The version of the archive format.
     pub format: u32,
-    /// What it holds.
+    /// Description of the backup.
     #[serde(flatten)]
     pub about: About,
-    /// Its files in their order, but for the last two.
+    /// Its files in their order, without the last two.
     pub files: Vec<FileEntry>,
 }
 
-/// The length and the content of a file.
+/// Name, length and hash of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FileEntry {
@@ -182,7 +180,7 @@ pub struct FileEntry {
     pub sha256: String,
 }
 
-/// The header of a file, in which nothing is left to choose but its name, its length and the time of all of them.
+/// The header of a file, which is fully determined by its name, its length and the time of the archive.
 fn header(path: &str, bytes: u64, at: u64) -> std::io::Result<tar::Header> {
     let mut header = tar::Header::new_ustar();
     header.set_path(path)?;
@@ -196,12 +194,12 @@ fn header(path: &str, bytes: u64, at: u64) -> std::io::Result<tar::Header> {
     Ok(header)
 }
 
-/// The zeros that fill a file up to whole blocks.
+/// Length of the zeros that pad a file to whole blocks.
 fn padding(bytes: u64) -> u64 {
-    bytes.next_multiple_of(BLOCK) - bytes
+    bytes.next_multiple_of(BLOCK_BYTES) - bytes
 }
 
-/// What `sha256sum manifest.json` prints.
+/// The output of `sha256sum manifest.json`.
 fn sum_line(sha256: &str) -> String {
     format!("{sha256}  {MANIFEST}\n")
 }

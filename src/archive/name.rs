@@ -1,22 +1,22 @@
-//! Which names files have in an archive.
+//! Valid names of files in an archive.
 
-/// Names of files have fewer bytes, so that each fits into the one field that every tar reader knows.
+/// Names are shorter than this, so that they fit into the name field that every tar reader supports.
 const MAX_BYTES: usize = 100;
 
-/// Folders of an archive, and how many segments the names in each have.
+/// Folders of an archive, and the allowed numbers of path segments in each.
 const FOLDERS: [(&str, &[usize]); 3] = [("models", &[3]), ("index", &[2, 3]), ("images", &[3])];
 
-/// Files beside them.
+/// Files at the top level.
 const FILES: [&str; 3] = ["catalog.sqlite3", super::MANIFEST, super::MANIFEST_SUM];
 
-/// Whether this is one plain part of a path: letters, digits, `.`, `-` and `_` of ASCII, not beginning with a dot.
+/// Whether a text is a plain path segment: ASCII letters, digits, `.`, `-` and `_`, not starting with a dot.
 pub fn is_segment(text: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
     !text.is_empty() && !text.starts_with('.') && text.bytes().all(plain)
 }
 
-/// Why no file of an archive has this name, if so.
-pub(super) fn fault(path: &str) -> Option<&'static str> {
+/// Reason why a name is invalid, if it is.
+pub(super) fn name_error(path: &str) -> Option<&'static str> {
     if path.len() >= MAX_BYTES {
         return Some("its name is too long");
     }
@@ -25,20 +25,20 @@ pub(super) fn fault(path: &str) -> Option<&'static str> {
     }
     let segments: Vec<&str> = path.split('/').collect();
     if !segments.iter().all(|segment| is_segment(segment)) {
-        return Some("its name is not of plain parts, or leads out of the data folder");
+        return Some("its name has special characters or leads out of the data folder");
     }
     let fits = FOLDERS.iter().any(|(folder, depths)| segments[0] == *folder && depths.contains(&segments.len()));
-    (!fits).then_some("a backup holds a catalog, and files in models, index and images")
+    (!fits).then_some("a backup only contains a catalog, and files in models, index and images")
 }
 
 #[cfg(test)]
 mod tests {
-    use super::fault;
+    use super::name_error;
 
     #[test]
-    fn only_plain_names_below_the_data_folder_are_taken() {
+    fn only_plain_names_below_the_data_folder_are_valid() {
         for good in ["catalog.sqlite3", "models/m-20261124-1/model.json", "index/CURRENT", "index/8/pictures.keys"] {
-            assert_eq!(fault(good), None, "{good}");
+            assert_eq!(name_error(good), None, "{good}");
         }
         let long = format!("models/m/{}", "x".repeat(100));
         for bad in [
@@ -63,7 +63,7 @@ mod tests {
             "C:/x/y",
             &long,
         ] {
-            assert!(fault(bad).is_some(), "{bad}");
+            assert!(name_error(bad).is_some(), "{bad}");
         }
     }
 }

@@ -15,21 +15,21 @@ use crate::{
     util::hex,
 };
 
-/// Writes an archive, file by file. One that is not finished is torn.
+/// Writes an archive, file by file. It is invalid until [`Self::finish`] returns.
 pub struct Writer<W: Write> {
-    tar: tar::Builder<Summed<W>>,
+    tar: tar::Builder<HashingWriter<W>>,
     files: Vec<FileEntry>,
-    /// The time of all files, in Unix seconds.
+    /// Modification time of all files, in Unix seconds.
     at: u64,
     stop: Arc<AtomicBool>,
 }
 
-/// A finished archive.
+/// Length and hash of a finished archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Written {
+pub struct ArchiveDigest {
     /// Its length.
     pub bytes: u64,
-    /// SHA-256 of all of it, in hex.
+    /// Its SHA-256, in hex.
     pub sha256: String,
 }
 
@@ -40,80 +40,78 @@ impl<W: Write> std::fmt::Debug for Writer<W> {
 }
 
 impl<W: Write> Writer<W> {
-    /// An archive with no file yet, of the moment `at` in Unix seconds. It ends with [`ArchiveError::Stopped`] soon
-    /// after `stop` is set.
+    /// Starts an archive with the time `at` in Unix seconds. Soon after `stop` is set, methods fail with
+    /// [`ArchiveError::Cancelled`].
     pub fn new(out: W, at: u64, stop: Arc<AtomicBool>) -> Self {
-        Self { tar: tar::Builder::new(Summed::new(out)), files: Vec::new(), at, stop }
+        Self { tar: tar::Builder::new(HashingWriter::new(out)), files: Vec::new(), at, stop }
     }
 
     /// Adds a file of exactly `bytes` bytes.
     ///
     /// # Errors
-    /// [`ArchiveError::Refused`] for a name that no backup holds, or if `from` has more or fewer bytes;
-    /// [`ArchiveError::Stopped`]; [`ArchiveError::Io`]. Then the archive is worth nothing.
+    /// [`ArchiveError::Rejected`] for an invalid name, or if `from` has more or fewer bytes;
+    /// [`ArchiveError::Cancelled`]; [`ArchiveError::Io`]. The archive is then unusable.
     pub fn append(&mut self, path: &str, bytes: u64, from: impl Read) -> Result<(), ArchiveError> {
-        let sha256 = self.put(path, bytes, from)?;
+        let sha256 = self.append_hashed(path, bytes, from)?;
         self.files.push(FileEntry { path: path.to_owned(), bytes, sha256 });
         Ok(())
     }
 
-    /// Closes the archive with its manifest. Gives back what it was written to, with what there is of it.
+    /// Writes the manifest and closes the archive. Returns its sink, length and hash.
     ///
     /// # Errors
     /// As [`Self::append`].
-    pub fn finish(mut self, about: About) -> Result<(W, Written), ArchiveError> {
+    pub fn finish(mut self, about: About) -> Result<(W, ArchiveDigest), ArchiveError> {
         let manifest = Manifest { format: FORMAT, about, files: std::mem::take(&mut self.files) };
-        let text = serde_json::to_vec_pretty(&manifest).expect("a manifest has nothing that JSON has not");
-        let sum = sum_line(&self.put(MANIFEST, text.len() as u64, text.as_slice())?);
-        self.put(MANIFEST_SUM, sum.len() as u64, sum.as_bytes())?;
+        let text = serde_json::to_vec_pretty(&manifest).expect("a manifest serializes to JSON");
+        let sum = sum_line(&self.append_hashed(MANIFEST, text.len() as u64, text.as_slice())?);
+        self.append_hashed(MANIFEST_SUM, sum.len() as u64, sum.as_bytes())?;
         let finish = || {
             let mut out = self.tar.into_inner()?;
             out.flush()?;
             Ok(out)
         };
-        let Summed { out, sum, bytes } = finish().map_err(|source| unwritten(MANIFEST_SUM, source))?;
-        Ok((out, Written { bytes, sha256: hex::encode(sum.finalize()) }))
+        let HashingWriter { out, sum, bytes } = finish().map_err(|source| write_error(MANIFEST_SUM, source))?;
+        Ok((out, ArchiveDigest { bytes, sha256: hex::encode(sum.finalize()) }))
     }
 
-    fn put(&mut self, path: &str, bytes: u64, from: impl Read) -> Result<String, ArchiveError> {
-        let refused = |reason: String| ArchiveError::Refused { file: path.to_owned(), reason };
-        if let Some(reason) = name::fault(path) {
+    fn append_hashed(&mut self, path: &str, bytes: u64, from: impl Read) -> Result<String, ArchiveError> {
+        let refused = |reason: String| ArchiveError::Rejected { file: path.to_owned(), reason };
+        if let Some(reason) = name::name_error(path) {
             return Err(refused(reason.to_owned()));
         }
         let header = header(path, bytes, self.at).map_err(|e| refused(e.to_string()))?;
-        // One byte more than there should be: a file that grows is noticed as well.
+        // Read one byte more than expected, to notice a file that has grown.
         let mut source =
-            Source { from: from.take(bytes.saturating_add(1)), sum: Sha256::new(), bytes: 0, stop: &self.stop };
-        let put = self.tar.append(&header, &mut source);
+            HashingReader { from: from.take(bytes.saturating_add(1)), sum: Sha256::new(), bytes: 0, stop: &self.stop };
+        let appended = self.tar.append(&header, &mut source);
         if self.stop.load(Ordering::Relaxed) {
-            return Err(ArchiveError::Stopped);
+            return Err(ArchiveError::Cancelled);
         }
-        put.map_err(|source| unwritten(path, source))?;
+        appended.map_err(|source| write_error(path, source))?;
         if source.bytes != bytes {
-            return Err(refused(format!(
-                "it had {bytes} bytes when it was begun, and another length when it was read"
-            )));
+            return Err(refused(format!("its length changed from {bytes} bytes while it was read")));
         }
         Ok(hex::encode(source.sum.finalize()))
     }
 }
 
-fn unwritten(path: &str, source: io::Error) -> ArchiveError {
-    ArchiveError::Io { what: format!("{path} could not be put into the archive"), source }
+fn write_error(path: &str, source: io::Error) -> ArchiveError {
+    ArchiveError::Io { what: format!("{path} could not be written to the archive"), source }
 }
 
-/// What is put into a file, summed up on the way.
-struct Source<'a, R> {
+/// Reads a file while computing its hash and length.
+struct HashingReader<'a, R> {
     from: R,
     sum: Sha256,
     bytes: u64,
     stop: &'a AtomicBool,
 }
 
-impl<R: Read> Read for Source<'_, R> {
+impl<R: Read> Read for HashingReader<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.stop.load(Ordering::Relaxed) {
-            return Err(io::Error::other("the work was stopped"));
+            return Err(io::Error::other("the operation was cancelled"));
         }
         let read = self.from.read(buffer)?;
         self.sum.update(&buffer[..read]);
@@ -122,20 +120,20 @@ impl<R: Read> Read for Source<'_, R> {
     }
 }
 
-/// What the archive is written to, summed up on the way.
-struct Summed<W> {
+/// Writes the archive while computing its hash and length.
+struct HashingWriter<W> {
     out: W,
     sum: Sha256,
     bytes: u64,
 }
 
-impl<W> Summed<W> {
+impl<W> HashingWriter<W> {
     fn new(out: W) -> Self {
         Self { out, sum: Sha256::new(), bytes: 0 }
     }
 }
 
-impl<W: Write> Write for Summed<W> {
+impl<W: Write> Write for HashingWriter<W> {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
         let written = self.out.write(buffer)?;
         self.sum.update(&buffer[..written]);

@@ -116,7 +116,7 @@ impl From<ModelError> for CollectionError {
 
 impl From<ArchiveError> for CollectionError {
     fn from(error: ArchiveError) -> Self {
-        if matches!(error, ArchiveError::Stopped) { Self::Cancelled } else { Self::Archive(error) }
+        if matches!(error, ArchiveError::Cancelled) { Self::Cancelled } else { Self::Archive(error) }
     }
 }
 

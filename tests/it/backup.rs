@@ -444,7 +444,7 @@ async fn restore_refuses_altered_archives_and_leaves_nothing() {
         end - 512,
         end - 1,
     ] {
-        expect_refusal(&bytes[..cut], &format!("cut to {cut} of {end}"), "torn");
+        expect_refusal(&bytes[..cut], &format!("cut to {cut} of {end}"), "truncated");
     }
     let mut sampled = [
         0,

@@ -31,7 +31,7 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 pub(crate) use self::writer::ending;
 use self::writer::{BackupWriter, Writer};
 use crate::{
-    archive::{About, Absent, Counts, Written},
+    archive::{About, ArchiveDigest, Counts, MissingFile},
     catalog::{self, Catalog},
     collection::{Collection, CollectionError, Progress, base_watermark, blocking},
     index::PinnedGeneration,
@@ -72,7 +72,7 @@ pub struct BackupSummary {
     /// Files that belong to it but could not be read.
     pub missing: u64,
     /// The first of them.
-    pub missing_files: Vec<Absent>,
+    pub missing_files: Vec<MissingFile>,
     /// The active model.
     pub model: Option<String>,
     /// The index generation in it.
@@ -122,7 +122,7 @@ pub async fn backup(
     refuse_taken(&file, to)?;
     staging.publish(&unnamed, &file)?;
 
-    let Written { bytes, sha256 } = written;
+    let ArchiveDigest { bytes, sha256 } = written;
     let About { model, index_generation, counts, missing, .. } = about;
     Ok(BackupSummary {
         file: file.strip_prefix(collection.data_dir.root()).unwrap_or(&file).to_owned(),
@@ -249,7 +249,7 @@ async fn pack(
     index: Option<PinnedGeneration>,
     file: &Path,
     now: OffsetDateTime,
-) -> Result<(Written, About), CollectionError> {
+) -> Result<(ArchiveDigest, About), CollectionError> {
     let active = copy.active_model().await?.map(|model| model.version);
     let versions: Vec<String> = copy.models().await?.into_iter().map(|model| model.version).collect();
     let (counts, pictures) = (copy.counts().await?, copy.count_images().await?);

@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::{
-    archive::{self, About, Absent, Written, is_segment},
+    archive::{self, About, ArchiveDigest, MissingFile, is_segment},
     catalog::{self, StoredImage},
     collection::{Collection, CollectionError, DataDir, Progress},
     dataset::{self, PictureFormat, PictureLimits},
@@ -32,7 +32,7 @@ pub(crate) struct BackupWriter {
     missing: u64,
     /// Of these, pictures.
     missing_pictures: u64,
-    named: Vec<Absent>,
+    named: Vec<MissingFile>,
 }
 
 impl BackupWriter {
@@ -130,12 +130,12 @@ impl BackupWriter {
     }
 
     /// The numbers of pictures written and of files missing, and the first missing ones.
-    pub(crate) fn totals(&mut self) -> (u64, u64, Vec<Absent>) {
+    pub(crate) fn totals(&mut self) -> (u64, u64, Vec<MissingFile>) {
         (self.pictures - self.missing_pictures, self.missing, std::mem::take(&mut self.named))
     }
 
     /// Finishes the archive and syncs it.
-    pub(crate) fn finish(self, about: About) -> Result<Written, CollectionError> {
+    pub(crate) fn finish(self, about: About) -> Result<ArchiveDigest, CollectionError> {
         let (out, written) = self.writer.finish(about)?;
         let synced = out.into_inner().map_err(std::io::IntoInnerError::into_error).and_then(|file| file.sync_all());
         synced.map_err(|source| CollectionError::Io { what: "the backup could not be synced".into(), source })?;
@@ -153,7 +153,7 @@ impl BackupWriter {
         tracing::warn!(path, reason, "a file is missing from the backup");
         self.missing += 1;
         if self.named.len() < NAMED {
-            self.named.push(Absent { path, reason });
+            self.named.push(MissingFile { path, reason });
         }
     }
 }
