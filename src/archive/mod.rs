@@ -1,4 +1,4 @@
-//! How is a collection stored in one file? As a tar archive of regular files that ends with a manifest of their SHA-256.
+//! How is a collection stored in one file? As a tar archive that ends with a manifest of its files and their SHA-256.
 //!
 //! ```text
 //! models/m-20261124-1/model.safetensors …

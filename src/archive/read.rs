@@ -41,8 +41,8 @@ struct Member {
 }
 
 impl Archive {
-    /// Opens an archive: reads every header, verifies the manifest, and compares both. Memory use is proportional to the
-    /// number of files that the archive actually has.
+    /// Opens an archive: reads every header, verifies the manifest, and compares both. Memory use is proportional to
+    /// the number of files that the archive actually has.
     ///
     /// # Errors
     /// [`ArchiveError::Malformed`], [`ArchiveError::Damaged`], [`ArchiveError::Unexpected`], [`ArchiveError::Missing`],

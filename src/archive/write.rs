@@ -60,7 +60,7 @@ impl<W: Write> Writer<W> {
     /// Writes the manifest and closes the archive. Returns its sink, length and hash.
     ///
     /// # Errors
-    /// As [`Self::append`].
+    /// Same as [`Self::append`].
     pub fn finish(mut self, about: About) -> Result<(W, ArchiveDigest), ArchiveError> {
         let manifest = Manifest { format: FORMAT, about, files: std::mem::take(&mut self.files) };
         let text = serde_json::to_vec_pretty(&manifest).expect("a manifest serializes to JSON");

@@ -60,7 +60,7 @@ impl Context {
         self.encoders_of(active).await
     }
 
-    /// As [`Self::encoders`], with the given model in place of the active one.
+    /// Like [`Self::encoders`], with the given model instead of the active one.
     pub(super) async fn encoders_of(&self, model: Option<ModelRecord>) -> anyhow::Result<Encoders> {
         let (common, progress) = (self.common.clone(), Arc::clone(&self.progress));
         tokio::task::spawn_blocking(move || encoder_loading::open(&common, model.as_ref(), &progress)).await?

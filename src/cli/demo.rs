@@ -1,4 +1,4 @@
-//! `diptych demo`: from nothing to a searchable collection.
+//! `diptych demo`: creates a searchable collection from scratch.
 //!
 //! Each stage does only what is missing, so a second run goes straight to serving.
 

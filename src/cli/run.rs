@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Runs the command. `settings` are its settings with their sources. The exit code is a failure if the command
-/// completed but found a fault (such as a failed check), and 130 if it was stopped.
+/// completed but found a problem (such as a failed check), and 130 if it was stopped.
 ///
 /// # Errors
 /// If the command fails, with context.

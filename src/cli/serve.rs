@@ -31,8 +31,7 @@ async fn check_settings(args: &ServeArgs, collection: &Collection) -> anyhow::Re
     Ok(())
 }
 
-/// Describes the fault that a service without keys listens on an address that other machines can reach: without keys,
-/// everybody who reaches the service may do everything.
+/// Error text if a service without an admin key would listen on an address that other machines can reach.
 pub(super) fn unprotected(listen: SocketAddr, has_admin_key: bool) -> Option<String> {
     (!listen.ip().is_loopback() && !has_admin_key).then(|| {
         format!(
@@ -56,7 +55,7 @@ pub(super) async fn serve(
     let address = listener.local_addr()?;
     let interrupted = collection.catalog.interrupt_orphaned_tasks().await?;
     if interrupted > 0 {
-        tracing::warn!("{interrupted} tasks were interrupted when the previous service ended");
+        tracing::warn!("{interrupted} tasks were interrupted when the previous service stopped");
     }
     remove_stale_backups(&collection);
     let catalog = collection.catalog.clone();

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use super::{context::Context, output::seconds};
 use crate::catalog::Filter;
 
-/// Maximum number of rejected records listed.
+/// Maximum number of rejected records that are listed.
 const MAX_REJECTIONS: u32 = 50;
 
 pub(super) async fn run(context: &Context) -> anyhow::Result<ExitCode> {

@@ -1,4 +1,4 @@
-//! Where things lie in a data folder.
+//! Paths in a data folder.
 
 use std::{
     io,
@@ -7,18 +7,17 @@ use std::{
 
 use crate::util::hex;
 
-/// A data folder. Everything in it but the catalog, `images/`, `models/` and `backups/` can be deleted and is made
-/// again.
+/// A data folder. Everything but the catalog, `images/`, `models/` and `backups/` is a cache that can be deleted.
 #[derive(Debug, Clone)]
 pub struct DataDir {
     root: PathBuf,
 }
 
 impl DataDir {
-    /// Takes `root` as the data folder and makes what is missing of it.
+    /// Opens `root` as a data folder and creates missing folders.
     ///
     /// # Errors
-    /// If a folder cannot be made.
+    /// If a folder cannot be created.
     pub fn create(root: &Path) -> io::Result<Self> {
         let folder = Self { root: std::path::absolute(root)? };
         for part in [folder.root.clone(), folder.thumbnails(), folder.models()] {
@@ -32,74 +31,74 @@ impl DataDir {
         &self.root
     }
 
-    /// Where a model of this version lies.
+    /// Folder of a model.
     pub fn model(&self, version: &str) -> PathBuf {
         self.models().join(version)
     }
 
-    /// Where the page for people on a model lies.
+    /// HTML report of a model.
     pub fn report_page(&self, version: &str) -> PathBuf {
         self.model(version).join("report.html")
     }
 
-    /// Where the curves behind a model's report lie.
+    /// Curves of a model's report.
     pub fn report_curves(&self, version: &str) -> PathBuf {
         self.model(version).join("report.json")
     }
 
-    /// All models.
+    /// Folder of all models.
     pub fn models(&self) -> PathBuf {
         self.root.join("models")
     }
 
-    /// Where an unfinished training keeps its checkpoint.
+    /// Folder for the checkpoint of an unfinished training.
     pub fn training(&self) -> PathBuf {
         self.models().join("training")
     }
 
-    /// Where a model lies that is about to get its name.
+    /// Folder of a complete model that has not been renamed to its version yet.
     pub fn finishing(&self) -> PathBuf {
         self.models().join("finishing")
     }
 
-    /// Where generations of the index lie.
+    /// Folder of the index generations.
     pub fn index(&self) -> PathBuf {
         self.root.join("index")
     }
 
-    /// Where the picture with this content lies, if the service was given it.
+    /// File of an uploaded picture.
     pub fn upload(&self, content_hash: &[u8], ending: &str) -> PathBuf {
         self.root.join(Self::upload_name(content_hash, ending))
     }
 
-    /// The same, below the folder.
+    /// The same, relative to the data folder.
     pub fn upload_name(content_hash: &[u8], ending: &str) -> String {
         let name = hex::encode(content_hash);
         format!("images/{}/{name}.{ending}", &name[..name.len().min(2)])
     }
 
-    /// Where pictures lie that the service was given.
+    /// Folder of uploaded pictures.
     pub fn images(&self) -> PathBuf {
         self.root.join("images")
     }
 
-    /// Where backups lie, unless their owner says otherwise.
+    /// Default folder for backups.
     pub fn backups(&self) -> PathBuf {
         self.root.join("backups")
     }
 
-    /// Where the demo collection is unpacked.
+    /// Folder into which the demo collection is unpacked.
     pub fn demo(&self) -> PathBuf {
         self.root.join("demo")
     }
 
-    /// Where the thumbnail of a picture lies, by the picture's content.
+    /// File of the thumbnail of a picture, by the hash of its content.
     pub fn thumbnail(&self, content_hash: &[u8], side: u32) -> PathBuf {
         let name = hex::encode(content_hash);
         self.thumbnails().join(&name[..name.len().min(2)]).join(format!("{name}-{side}.jpg"))
     }
 
-    /// All thumbnails.
+    /// Folder of all thumbnails.
     pub fn thumbnails(&self) -> PathBuf {
         self.root.join("thumbnails")
     }

@@ -1,4 +1,4 @@
-//! The encoders that a collection is used with.
+//! The encoders of a collection.
 
 use std::sync::Arc;
 
@@ -12,9 +12,9 @@ use crate::{
 /// The two encoders of a collection. Cheap to clone.
 #[derive(Clone)]
 pub struct Encoders {
-    /// For pictures.
+    /// Encoder of pictures.
     pub image: Arc<dyn ImageEncoder>,
-    /// For sentences.
+    /// Encoder of texts.
     pub text: Arc<dyn TextEncoder>,
 }
 
@@ -36,7 +36,7 @@ pub(crate) fn encode_one(encoder: &dyn ImageEncoder, picture: Picture) -> Result
     one(encoder.encode(std::slice::from_ref(&picture))?)
 }
 
-/// The only row of an encoder's answer to one input.
+/// The single row that an encoder returns for one input.
 fn one(mut rows: Vec<Vec<f32>>) -> Result<Vec<f32>, CollectionError> {
-    rows.pop().ok_or_else(|| CollectionError::Internal("an encoder gave no features for its input".into()))
+    rows.pop().ok_or_else(|| CollectionError::Internal("an encoder returned no features".into()))
 }

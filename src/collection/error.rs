@@ -1,4 +1,4 @@
-//! Errors of everything that is done with a collection on disk.
+//! Errors of operations on a collection.
 
 use std::path::Path;
 
@@ -15,7 +15,7 @@ use crate::{
 #[derive(Debug, thiserror::Error)]
 pub enum CollectionError {
     /// No model was trained on this collection.
-    #[error("nothing is trained yet; run `diptych train` first")]
+    #[error("there is no trained model yet; run `diptych train` first")]
     NoModel,
     /// The active model was trained on features of other encoders.
     #[error(
@@ -29,30 +29,30 @@ pub enum CollectionError {
         kind: &'static str,
         /// The encoder it was trained with.
         trained: String,
-        /// The encoder that is set.
+        /// The encoder in the settings.
         given: String,
     },
-    /// There is no model of this name.
+    /// There is no model with this name.
     #[error("there is no model {0:?}; `diptych models list` shows the models that exist")]
     NoSuchModel(String),
     /// There is no model to roll back to.
     #[error("no other model was active before {0}; `diptych models activate` activates any model")]
     NoPreviousModel(String),
-    /// A field of a request to the library that is not valid.
+    /// A field of a request is invalid.
     #[error("{field}: {reason}")]
     BadField {
         /// The field.
         field: String,
-        /// What is wrong, what was found, what is allowed.
+        /// The problem, the value found and the allowed values.
         reason: String,
     },
-    /// Settings that no training can use.
+    /// Invalid training settings.
     #[error("{0}")]
     Settings(String),
-    /// There is not enough data to train or evaluate on.
+    /// Not enough data for training or evaluation.
     #[error("{0}")]
     NotEnoughData(String),
-    /// A model, a backup or a collection cannot be written to the given place.
+    /// A model, a backup or a collection cannot be written to the given path.
     #[error("{0}")]
     BadOutput(String),
     /// A backup cannot be written or read.
@@ -61,8 +61,8 @@ pub enum CollectionError {
     /// Feature files cannot be read.
     #[error(transparent)]
     Dataset(#[from] DatasetError),
-    /// The work was cancelled.
-    #[error("the work was stopped")]
+    /// The operation was cancelled.
+    #[error("the operation was cancelled")]
     Cancelled,
     /// Another process is training on this data folder.
     #[error("another training is running on this data folder")]
@@ -85,15 +85,15 @@ pub enum CollectionError {
     /// The catalog failed.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
-    /// The file system failed.
+    /// An I/O operation failed.
     #[error("{what}: {source}")]
     Io {
-        /// What was being done, with the path.
+        /// The operation, with the path.
         what: String,
-        /// The system's error.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// Something that cannot happen unless there is a bug, or a background task panicked.
+    /// A bug, or a panic of a background task.
     #[error("internal error: {0}")]
     Internal(String),
 }
@@ -127,7 +127,7 @@ impl From<IndexError> for CollectionError {
 }
 
 impl CollectionError {
-    /// For `map_err`: an error of the file system with what was being done to `path`.
+    /// For `map_err`: an I/O error of the operation `what` on `path`.
     pub(crate) fn io(what: &str, path: &Path) -> impl FnOnce(std::io::Error) -> Self + use<> {
         let what = format!("{what} {}", path.display());
         move |source| Self::Io { what, source }

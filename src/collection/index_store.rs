@@ -6,7 +6,7 @@ use crate::{
     index::{GenerationStore, IndexParameters},
 };
 
-/// Name of the catalog's entry for the index parameters of a collection, where they are not the defaults.
+/// Property of the catalog with the index parameters of the collection, if they are not the defaults.
 const PARAMETERS: &str = "index_parameters";
 
 impl Collection {

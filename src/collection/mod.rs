@@ -22,47 +22,47 @@ pub(crate) use index_store::base_watermark;
 pub use progress::{NoProgress, Progress};
 pub(crate) use {blocking::blocking, encoders::encode_one};
 
-/// Longer side of the thumbnails that an import makes, in pixels.
+/// Longer side of the thumbnails that an import creates, in pixels.
 pub const THUMBNAIL_SIDE: u32 = 320;
 
 /// An opened collection: its folder and its catalog. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Collection {
-    /// Where things lie.
+    /// Its folder.
     pub data_dir: DataDir,
-    /// What is known.
+    /// Its catalog.
     pub catalog: Catalog,
-    /// How large pictures may be.
+    /// Limits of its pictures.
     pub limits: PictureLimits,
 }
 
 impl Collection {
-    /// Opens the collection in `root`, an empty one if nothing is there.
+    /// Opens the collection in `root`, or creates an empty one.
     ///
     /// # Errors
-    /// If a folder cannot be made or the catalog cannot be opened.
+    /// If a folder cannot be created or the catalog cannot be opened.
     pub async fn open(root: &Path, limits: PictureLimits) -> Result<Self, CollectionError> {
         let data_dir =
-            DataDir::create(root).map_err(CollectionError::io("the data folder could not be made:", root))?;
+            DataDir::create(root).map_err(CollectionError::io("the data folder could not be created:", root))?;
         let catalog = Catalog::open(data_dir.root()).await?;
         Ok(Self { data_dir, catalog, limits })
     }
 
-    /// The thumbnail of an item's picture as JPEG bytes, made now if it is not there. `None` without a picture.
+    /// The thumbnail of an item's picture as JPEG, created if it is missing. `None` without a picture.
     ///
     /// # Errors
-    /// If the picture can no longer be read.
+    /// If the picture cannot be read any more.
     pub(crate) fn thumbnail(&self, item: &Item) -> Result<Option<Vec<u8>>, CollectionError> {
         let (Some(hash), Some(path)) = (&item.content_hash, &item.image_path) else { return Ok(None) };
-        let kept = self.data_dir.thumbnail(hash, THUMBNAIL_SIDE);
-        if let Ok(bytes) = std::fs::read(&kept) {
+        let file = self.data_dir.thumbnail(hash, THUMBNAIL_SIDE);
+        if let Ok(bytes) = std::fs::read(&file) {
             return Ok(Some(bytes));
         }
         let bytes = dataset::read_file(Path::new(path), &self.limits)?;
         let jpeg = dataset::thumbnail(&dataset::decode(&bytes, &self.limits)?.picture, THUMBNAIL_SIDE);
-        // A thumbnail that cannot be kept is made again next time.
-        if let Err(error) = write_atomic_unsynced(&kept, &jpeg) {
-            tracing::warn!(%error, path = %kept.display(), "a thumbnail could not be kept");
+        // Without the stored file, the thumbnail is created again next time.
+        if let Err(error) = write_atomic_unsynced(&file, &jpeg) {
+            tracing::warn!(%error, path = %file.display(), "a thumbnail could not be stored");
         }
         Ok(Some(jpeg))
     }

@@ -1,18 +1,18 @@
-//! How long work tells whoever waits for it how far it is. The terminal draws bars from it, a task keeps steps.
+//! Progress of long-running operations, shown as bars in the terminal and as steps of a task.
 
-/// Hears how far long work is. Steps follow one another; each begins before it advances.
+/// Receiver of progress. Steps run one after the other, and each begins before it advances.
 pub trait Progress: Send + Sync {
-    /// A step begins: what is done, what is counted, and how much there is of it, if that is known.
+    /// Begins a step, which processes `total` units, if the number is known.
     fn begin(&self, step: &str, unit: &str, total: Option<u64>);
-    /// So much of the current step is done.
+    /// Adds processed units to the current step.
     fn advance(&self, done: u64);
-    /// Something about the current step that is worth a line.
+    /// Prints a note on the current step.
     fn note(&self, text: &str);
-    /// Something was measured that is worth keeping.
+    /// Records a metric.
     fn measured(&self, _metric: serde_json::Value) {}
 }
 
-/// Nobody listens.
+/// Discards all progress.
 #[derive(Debug, Clone, Copy)]
 pub struct NoProgress;
 

@@ -13,15 +13,15 @@ use std::{
 /// synced. Missing parent folders are created.
 ///
 /// # Errors
-/// If the file system refuses; then the old file, if any, is untouched.
+/// If an I/O operation fails; then the old file, if any, is untouched.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
     replace(path, bytes, true)
 }
 
-/// As [`write_atomic`], but does not wait for the disk: after a power failure the file may be missing. For caches.
+/// Like [`write_atomic`], but does not wait for the disk: after a power failure the file may be missing. For caches.
 ///
 /// # Errors
-/// If the file system refuses; then the old file, if any, is untouched.
+/// If an I/O operation fails; then the old file, if any, is untouched.
 pub fn write_atomic_unsynced(path: &Path, bytes: &[u8]) -> io::Result<()> {
     replace(path, bytes, false)
 }
@@ -46,7 +46,7 @@ fn replace(path: &Path, bytes: &[u8], sync: bool) -> io::Result<()> {
     written
 }
 
-/// A name for each writer: two threads may write the same file at the same time.
+/// A temporary name that is unique to the writer: two threads may write the same file at the same time.
 fn temporary_in(parent: &Path) -> PathBuf {
     static WRITERS: AtomicU64 = AtomicU64::new(0);
     let number = WRITERS.fetch_add(1, Ordering::Relaxed);
@@ -60,7 +60,7 @@ fn parent_of(path: &Path) -> &Path {
 /// Creates or truncates the file at `path`, writes `bytes` and syncs the file, but not its folder.
 ///
 /// # Errors
-/// If the file system refuses.
+/// If an I/O operation fails.
 pub fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = File::create(path)?;
     file.write_all(bytes)?;
@@ -70,7 +70,7 @@ pub fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// Moves `from` to `to`, on the same file system, and syncs the folder of `to`.
 ///
 /// # Errors
-/// If the file system refuses.
+/// If an I/O operation fails.
 pub fn rename_synced(from: &Path, to: &Path) -> io::Result<()> {
     fs::rename(from, to)?;
     sync_dir(parent_of(to))
@@ -79,7 +79,7 @@ pub fn rename_synced(from: &Path, to: &Path) -> io::Result<()> {
 /// Syncs a folder, which makes renames and new names in it durable.
 ///
 /// # Errors
-/// If the file system refuses.
+/// If an I/O operation fails.
 pub fn sync_dir(path: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(path)?.sync_all() } else { Ok(()) }
 }
@@ -87,7 +87,7 @@ pub fn sync_dir(path: &Path) -> io::Result<()> {
 /// Removes a folder and everything in it. It may be absent.
 ///
 /// # Errors
-/// If the file system refuses.
+/// If an I/O operation fails.
 pub fn remove_dir_if_exists(path: &Path) -> io::Result<()> {
     match fs::remove_dir_all(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -101,11 +101,11 @@ pub fn dir_size(path: &Path) -> u64 {
     files.filter_map(|entry| entry.metadata().ok()).map(|metadata| metadata.len()).sum()
 }
 
-/// Takes the lock of the file at `path`, which is created if it is missing. `None` if another process, or another
-/// handle of this one, holds it. The lock is released when the returned file is dropped or the process ends.
+/// Locks the file at `path`, which is created if it is missing. `None` if another process, or another handle of this
+/// one, holds the lock. The lock is released when the returned file is dropped or the process ends.
 ///
 /// # Errors
-/// If the file cannot be opened, or the file system does not know locks.
+/// If the file cannot be opened, or the file system does not support locks.
 pub fn try_lock_file(path: &Path) -> io::Result<Option<File>> {
     let file = File::options().create(true).append(true).open(path)?;
     match file.try_lock() {
@@ -115,11 +115,11 @@ pub fn try_lock_file(path: &Path) -> io::Result<Option<File>> {
     }
 }
 
-/// As [`try_lock_file`], but tries again after every `interval` for as long as `on_wait` says
-/// [`Continue`](ControlFlow::Continue). Blocks the thread. `None` if `on_wait` said [`Break`](ControlFlow::Break).
+/// Like [`try_lock_file`], but tries again after every `interval` while `on_wait` returns
+/// [`Continue`](ControlFlow::Continue). Blocks the thread. `None` if `on_wait` returned [`Break`](ControlFlow::Break).
 ///
 /// # Errors
-/// If the file cannot be opened, or the file system does not know locks.
+/// If the file cannot be opened, or the file system does not support locks.
 pub fn lock_file(
     path: &Path,
     interval: Duration,

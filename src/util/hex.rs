@@ -1,4 +1,4 @@
-//! Bytes as text.
+//! Hexadecimal encoding.
 
 /// Lower-case hexadecimal digits of `bytes`, two for each.
 pub fn encode(bytes: impl AsRef<[u8]>) -> String {

@@ -1,4 +1,4 @@
-//! Words for JSON values in error messages.
+//! Names of JSON types in error messages.
 
 use serde_json::Value;
 

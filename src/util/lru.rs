@@ -1,4 +1,4 @@
-//! A map that forgets: bounded by number and by bytes, and what was not asked for longest goes first.
+//! LRU cache that is bounded by the number of entries and by their size in bytes.
 
 use std::{borrow::Borrow, hash::Hash};
 
@@ -6,17 +6,17 @@ use hashlink::LruCache;
 
 #[derive(Debug)]
 pub(crate) struct WeightedLru<K: Hash + Eq, V> {
-    most: usize,
-    most_bytes: usize,
-    /// With the bytes that each entry takes.
+    max_entries: usize,
+    max_bytes: usize,
+    /// Values with their sizes in bytes.
     entries: LruCache<K, (V, usize)>,
     bytes: usize,
 }
 
 impl<K: Hash + Eq, V> WeightedLru<K, V> {
-    /// Holds nothing if either is 0.
-    pub(crate) fn new(most: usize, most_bytes: usize) -> Self {
-        Self { most, most_bytes, entries: LruCache::new_unbounded(), bytes: 0 }
+    /// Stores nothing if either limit is 0.
+    pub(crate) fn new(max_entries: usize, max_bytes: usize) -> Self {
+        Self { max_entries, max_bytes, entries: LruCache::new_unbounded(), bytes: 0 }
     }
 
     pub(crate) fn get<Q: Hash + Eq + ?Sized>(&mut self, key: &Q) -> Option<&V>
@@ -26,13 +26,13 @@ impl<K: Hash + Eq, V> WeightedLru<K, V> {
         self.entries.get(key).map(|(value, _)| value)
     }
 
-    /// Takes an entry of so many bytes.
+    /// Inserts an entry of `bytes` bytes, and evicts the least recently used ones beyond the limits.
     pub(crate) fn insert(&mut self, key: K, value: V, bytes: usize) {
         if let Some((_, before)) = self.entries.insert(key, (value, bytes)) {
             self.bytes -= before;
         }
         self.bytes += bytes;
-        while self.entries.len() > self.most || self.bytes > self.most_bytes {
+        while self.entries.len() > self.max_entries || self.bytes > self.max_bytes {
             let Some((_, (_, bytes))) = self.entries.remove_lru() else { break };
             self.bytes -= bytes;
         }
@@ -75,7 +75,7 @@ mod tests {
             assert!(kept <= 100 && map.len() >= 8.min(round + 1));
         }
         map.insert(7, 7, 101);
-        assert_eq!((map.len(), map.bytes()), (0, 0), "what is larger than all is not kept, and drives out what was");
+        assert_eq!((map.len(), map.bytes()), (0, 0), "an entry above the limit is not stored, but evicts all others");
         map.insert(7, 7, 100);
         map.clear();
         assert_eq!((map.len(), map.bytes(), map.get(&7)), (0, 0, None));

@@ -1,4 +1,4 @@
-//! Which small tools does every folder need?
+//! Which helpers do several folders share?
 
 pub mod fs;
 pub mod hex;

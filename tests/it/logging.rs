@@ -63,7 +63,7 @@ async fn log_lines_carry_request_and_key_ids() {
     fs::write(data.path().join("thumbnails"), "").expect("a file");
     let thumbnail = items["items"][0]["thumbnail_url"].as_str().expect("an address");
     assert_eq!(send(Method::GET, thumbnail, "thumb-1").await.status(), 200);
-    line(data.path(), "a thumbnail could not be kept", "thumb-1").await;
+    line(data.path(), "a thumbnail could not be stored", "thumb-1").await;
 
     let response = send(Method::GET, "/v1/tasks", "list-2").await;
     assert_eq!(response.headers()["x-request-id"], "list-2");
