@@ -31,7 +31,7 @@ pub fn read(path: &Path) -> Result<Reader, DatasetError> {
     read_with(path, Limits::default())
 }
 
-/// As [`read`], with the given limits.
+/// Like [`read`], with the given limits.
 pub fn read_with(path: &Path, limits: Limits) -> Result<Reader, DatasetError> {
     let unreadable = |error| DatasetError::unreadable(path, &error);
     // Made absolute once, so that images stay valid if the process changes its working directory.

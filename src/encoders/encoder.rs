@@ -44,7 +44,7 @@ pub trait TextEncoder: Send + Sync {
     /// One feature vector of [`Self::dims`] finite numbers for each text, in order.
     ///
     /// # Errors
-    /// As [`Self::tokenize`].
+    /// Same as [`Self::tokenize`].
     fn encode(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, EncoderError> {
         let tokenized: Vec<Tokenized> = texts.par_iter().map(|text| self.tokenize(text)).collect::<Result<_, _>>()?;
         Ok(self.encode_tokens(&tokenized.iter().map(|text| &*text.ids).collect::<Vec<_>>()))

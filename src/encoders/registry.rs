@@ -88,10 +88,10 @@ impl Registry {
         self.load_image(self.manifest(id)?)
     }
 
-    /// As [`Self::open_image`], but with these views in place of the manifest's.
+    /// Like [`Self::open_image`], but with these views in place of the manifest's.
     ///
     /// # Errors
-    /// As [`Self::open_image`].
+    /// Same as [`Self::open_image`].
     pub fn open_image_views(&self, id: &str, views: Views) -> Result<Arc<dyn ImageEncoder>, EncoderError> {
         let mut manifest = self.manifest(id)?.clone();
         if let Some(input) = &mut manifest.input {
@@ -116,7 +116,7 @@ impl Registry {
     /// Loads a text encoder.
     ///
     /// # Errors
-    /// As [`Self::open_image`].
+    /// Same as [`Self::open_image`].
     pub fn open_text(&self, id: &str) -> Result<Arc<dyn TextEncoder>, EncoderError> {
         let manifest = self.manifest(id)?;
         match manifest.architecture {

@@ -22,7 +22,7 @@ impl<'a> TensorFile<'a> {
         Ok(Self { path: path.to_owned(), tensors })
     }
 
-    /// As [`Self::take`] for a matrix of `rows` rows of any length; returns the numbers and that length.
+    /// Like [`Self::take`] for a matrix of `rows` rows of any length; returns the numbers and that length.
     pub(super) fn take_rows(&self, name: &str, rows: usize) -> Result<(Vec<f32>, usize), EncoderError> {
         let length = self.tensors.tensor(name).ok().and_then(|tensor| tensor.shape().get(1).copied()).unwrap_or(1);
         Ok((self.take(name, &[rows, length])?, length))

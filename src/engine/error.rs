@@ -12,7 +12,7 @@ use crate::{
     model::ModelError,
 };
 
-/// Why a query could not be answered, or an item not be written.
+/// Why a query could not be answered or an item could not be written.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     /// The index is still being built or warmed up.
@@ -21,38 +21,38 @@ pub enum EngineError {
     /// The service is shutting down.
     #[error("the service is shutting down")]
     ShuttingDown,
-    /// More queries than the machine can encode.
+    /// The queue for the encoder is full.
     #[error("more queries are waiting than this machine can encode")]
     Overloaded,
     /// The deadline of the query has passed, or will have passed before its turn comes.
-    #[error("the query could not be answered within its time")]
+    #[error("the query could not be answered before its deadline")]
     TimedOut,
-    /// A query that is not valid.
+    /// A query is invalid.
     #[error("{field}: {reason}")]
     BadQuery {
         /// The field of the query.
         field: String,
-        /// What is wrong, what was found, what is allowed.
+        /// The problem, the value found and the allowed values.
         reason: String,
     },
-    /// A filter that is not valid.
+    /// A filter is invalid.
     #[error("filter: {0}")]
     BadFilter(String),
-    /// The ranking that a cursor points into is no longer stored.
+    /// The ranking of a cursor has expired.
     #[error("the cursor is older than ten minutes, or from before a restart; send the query again without it")]
     CursorExpired,
-    /// There is no item of this id.
+    /// There is no item with this id.
     #[error("there is no item with the id {0:?}")]
     NoSuchItem(String),
-    /// An item that is not valid.
+    /// An item is invalid.
     #[error("{field}: {reason}")]
     BadItem {
-        /// Where in the item.
+        /// The field of the item.
         field: String,
-        /// What is wrong, what was found, what is allowed.
+        /// The problem, the value found and the allowed values.
         reason: String,
     },
-    /// There is an item of this id.
+    /// An item with this id exists.
     #[error("there is an item {0:?} already; PUT replaces it")]
     ItemExists(String),
     /// The item does not match the tags of If-Match.
@@ -66,7 +66,7 @@ pub enum EngineError {
         /// Its number.
         id: i64,
     },
-    /// Encoded items could not be written, or not be made searchable.
+    /// Encoded items could not be written, or could not be made searchable.
     #[error("items could not be written: {0}")]
     NotWritten(String),
     /// The collection cannot be read or changed.
@@ -75,7 +75,7 @@ pub enum EngineError {
 }
 
 impl EngineError {
-    /// For `map_err`: an error of the file system with what was being done to `path`.
+    /// For `map_err`: an I/O error of the operation `what` on `path`.
     pub(crate) fn io(what: &str, path: &Path) -> impl FnOnce(std::io::Error) -> Self + use<> {
         let of = CollectionError::io(what, path);
         move |source| of(source).into()
@@ -86,7 +86,7 @@ impl EngineError {
         CollectionError::Internal(reason.into()).into()
     }
 
-    /// Whether the work was cancelled.
+    /// Whether the operation was cancelled.
     pub(crate) fn is_cancelled(&self) -> bool {
         matches!(self, Self::Collection(CollectionError::Cancelled))
     }

@@ -38,7 +38,7 @@ pub(super) fn export_indexes(snapshot: &ServingSnapshot) {
     }
 }
 
-/// Records how long the stages of a query took.
+/// Records the durations of the stages of a query.
 pub(super) fn record_stages(took: &Timings) {
     let stages = [("queue", took.queue), ("encode", took.encode), ("search", took.search), ("hydrate", took.hydrate)];
     for (stage, ms) in stages {

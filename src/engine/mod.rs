@@ -1,9 +1,9 @@
-//! Who answers a query, and who changes the collection?
+//! What serves queries and changes the collection?
 //!
 //! [`Engine`] is the running service of one collection. It is composed of services that own their state: [`Serving`]
 //! holds the live [`ServingSnapshot`] (a model with the two indexes of everything in the collection) and replaces it,
-//! [`QueryService`] answers queries from it, [`IngestService`] writes items, [`AdminTasks`] runs long work, and
-//! [`ProjectionService`] draws the common space.
+//! [`QueryService`] answers queries from it, [`IngestService`] writes items, [`AdminTasks`] runs background tasks, and
+//! [`ProjectionService`] projects the common space to two dimensions.
 
 mod error;
 mod ingest;
@@ -60,10 +60,10 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// An engine without a live snapshot; [`Self::start`] gets one.
+    /// Creates an engine without a live snapshot; [`Self::start`] loads one.
     ///
     /// # Errors
-    /// If the system refuses threads.
+    /// If threads cannot be started.
     pub fn new(collection: Collection, encoders: Encoders, limits: Limits) -> Result<Self, EngineError> {
         let threads = |source| CollectionError::Io { what: "encoder threads could not be started".into(), source };
         let closing = Arc::new(AtomicBool::new(false));
@@ -112,16 +112,16 @@ impl Engine {
         })
     }
 
-    /// Publishes the snapshot on disk or a scan, warms up, and starts the rebuild that is due.
+    /// Publishes the snapshot on disk or a scan, warms up, and starts a rebuild if one is due.
     ///
     /// # Errors
-    /// As [`Serving::open`]; or if a query of the warm-up fails.
+    /// Same as [`Serving::open`]; or if a query of the warm-up fails.
     pub async fn start(&self) -> Result<Arc<ServingSnapshot>, EngineError> {
         let opened = self.serving.open().await;
         if opened.is_ok() {
             serving::warm_up(&self.queries).await?;
         }
-        // Without a model, the training of the first one warms everything up.
+        // Without a model there is nothing to warm up; training the first one does it.
         self.serving.set_warm();
         let (snapshot, rebuild) = opened?;
         if rebuild {
@@ -135,7 +135,7 @@ impl Engine {
         &self.collection
     }
 
-    /// The bounds that it was started with.
+    /// Its limits.
     pub fn limits(&self) -> Limits {
         self.limits
     }
@@ -155,7 +155,7 @@ impl Engine {
         &self.items
     }
 
-    /// Long work.
+    /// Background tasks.
     pub fn tasks(&self) -> &AdminTasks {
         &self.tasks
     }
@@ -165,7 +165,7 @@ impl Engine {
         &self.projections
     }
 
-    /// Begins the shutdown: asks all tasks to stop.
+    /// Begins the shutdown: cancels all tasks.
     pub fn close(&self) {
         self.closing.store(true, Ordering::Relaxed);
         self.runner.stop_all();
@@ -182,7 +182,7 @@ impl Engine {
         }
     }
 
-    /// The thumbnail of an item's picture as JPEG, made now if it is missing. `None` without a picture.
+    /// The thumbnail of an item's picture as JPEG, created if it is missing. `None` without a picture.
     ///
     /// # Errors
     /// If the picture can no longer be read.

@@ -1,7 +1,7 @@
-//! The common space in two dimensions, pictures and captions mixed.
+//! Projection of the common space to two dimensions, with pictures and captions.
 //!
-//! Laying out every vector of a large collection would take hours. Some vectors, the landmarks, are laid out by t-SNE;
-//! every other one is interpolated between the landmarks nearest to it.
+//! t-SNE of every vector of a large collection would take hours. It is applied to a sample, the landmarks; every other
+//! vector is interpolated between its nearest landmarks.
 
 use std::sync::{Arc, Weak};
 
@@ -19,7 +19,7 @@ use crate::{
     evaluation::tsne,
 };
 
-/// The number of vectors that t-SNE lays out: a few seconds.
+/// The number of landmarks, for which t-SNE takes a few seconds.
 const LANDMARKS: usize = 1500;
 
 /// The number of landmarks between which a vector is interpolated.
@@ -62,7 +62,7 @@ pub struct ProjectionService {
     last: Arc<tokio::sync::Mutex<Option<CachedProjection>>>,
 }
 
-/// A projection, the snapshot that it shows, and the number of points that were asked for.
+/// A projection, its snapshot, and the number of points that were requested.
 type CachedProjection = (Weak<ServingSnapshot>, u32, Arc<Projection>);
 
 impl ProjectionService {
@@ -70,15 +70,15 @@ impl ProjectionService {
         Self { catalog, serving, last: Arc::default() }
     }
 
-    /// A projection of the live snapshot with at most `limit` points. Made when it is first asked for; callers that ask
-    /// meanwhile wait for the same one. Items that are newer than the snapshot's index may be missing.
+    /// A projection of the live snapshot with at most `limit` points. Computed on the first request; concurrent callers
+    /// wait for the same computation. Items that are newer than the snapshot's index may be missing.
     ///
     /// # Errors
-    /// [`EngineError::Starting`]; or if nothing is trained or the catalog fails.
+    /// [`EngineError::Starting`]; or if there is no model or the catalog fails.
     pub async fn project(&self, limit: u32) -> Result<Arc<Projection>, EngineError> {
         let snapshot = self.serving.ready().await?;
         let service = self.clone();
-        // Spawned: a client that goes away must not make the next one start over.
+        // Spawned, so that the computation continues if the client disconnects.
         let made = tokio::spawn(async move {
             let mut last = service.last.lock().await;
             if let Some((of, asked, projection)) = last.as_ref()
@@ -125,7 +125,7 @@ impl ProjectionService {
 
 /// A position in [-1, 1]² for each vector.
 fn places(points: &[&UnitVector]) -> Vec<[f32; 2]> {
-    // The sample is in random order, so every nth of it is a sample as well.
+    // The sample is in random order, so every nth element of it is a sample too.
     let every = points.len().div_ceil(LANDMARKS).max(1);
     let landmarks: Vec<UnitVector> = points.iter().step_by(every).map(|point| (*point).clone()).collect();
     let laid = tsne(&landmarks);

@@ -41,7 +41,7 @@ impl RetrievalMetrics {
         mean([1, 5, 10].map(|k| self.recall(k)).into_iter())
     }
 
-    /// As [`Self::recall`], where an entry with the same text as a counterpart counts as one.
+    /// Like [`Self::recall`], where an entry with the same text as a counterpart counts as one.
     pub fn duplicate_aware_recall(&self, k: usize) -> f64 {
         recall(&self.duplicate_aware_rank, k)
     }

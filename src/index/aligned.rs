@@ -49,7 +49,7 @@ impl<T: Pod> AlignedVec<T> {
     /// A copy of `values`.
     ///
     /// # Errors
-    /// As [`Self::zeros`].
+    /// Same as [`Self::zeros`].
     pub(super) fn from_slice(values: &[T]) -> Result<Self, IndexError> {
         let mut copy = Self::zeros(values.len())?;
         copy.copy_from_slice(values);

@@ -42,7 +42,7 @@ impl Snapshot {
     /// Compares searches of `queries` with scans.
     ///
     /// # Errors
-    /// As [`VectorIndex::search`].
+    /// Same as [`VectorIndex::search`].
     pub fn self_test(&self, queries: &[UnitVector]) -> Result<SelfTest, IndexError> {
         let (mut found, mut wanted) = (0usize, 0usize);
         for batch in queries.chunks(BATCH) {

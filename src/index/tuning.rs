@@ -64,7 +64,7 @@ impl Tuning {
     /// no queries.
     ///
     /// # Errors
-    /// As [`GraphIndex::build`] and [`VectorIndex::search`].
+    /// Same as [`GraphIndex::build`] and [`VectorIndex::search`].
     pub fn measure(
         dims: usize,
         points: Vec<(u64, UnitVector)>,

@@ -171,7 +171,7 @@ impl Model {
     /// that was fitted on the validation split turns its outputs into probabilities.
     ///
     /// # Errors
-    /// As [`Self::embed_images`].
+    /// Same as [`Self::embed_images`].
     pub fn embed_image_queries(&self, features: &FeatureMatrix) -> Result<Vec<QueryEmbedding>, ModelError> {
         let outputs = self.head_outputs(Modality::Image, features)?;
         let class = &self.weights[0];

@@ -92,7 +92,7 @@ pub async fn train(
 /// and evaluated on the test split. No model is stored.
 ///
 /// # Errors
-/// As [`train`].
+/// Same as [`train`].
 pub async fn ablate(
     collection: &Collection,
     encoders: &Encoders,

@@ -108,7 +108,7 @@ impl Depthwise {
 }
 
 /// # Safety
-/// As [`all`], on a processor with AVX-512F.
+/// Like [`all`], on a processor with AVX-512F.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f")]
 unsafe fn avx512(d: &Depthwise, from: Rows<'_>, wanted: Range<usize>, to: &mut [f32]) {
@@ -117,7 +117,7 @@ unsafe fn avx512(d: &Depthwise, from: Rows<'_>, wanted: Range<usize>, to: &mut [
 }
 
 /// # Safety
-/// As [`all`], on a processor with AVX2 and FMA.
+/// Like [`all`], on a processor with AVX2 and FMA.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
 unsafe fn avx2(d: &Depthwise, from: Rows<'_>, wanted: Range<usize>, to: &mut [f32]) {
@@ -140,7 +140,7 @@ unsafe fn all<S: Simd>(d: &Depthwise, from: Rows<'_>, wanted: Range<usize>, to: 
 }
 
 /// # Safety
-/// As [`all`]; `KERNEL` is the size of the kernel, or 0 if it is not a constant.
+/// Same as [`all`]; `KERNEL` is the size of the kernel, or 0 if it is not a constant.
 #[inline(always)]
 unsafe fn sized<S: Simd, const KERNEL: usize>(d: &Depthwise, from: Rows<'_>, wanted: Range<usize>, to: &mut [f32]) {
     let kernel = if KERNEL == 0 { d.kernel } else { KERNEL };
@@ -174,7 +174,7 @@ unsafe fn sized<S: Simd, const KERNEL: usize>(d: &Depthwise, from: Rows<'_>, wan
 /// `COUNT` adjacent results, all channels.
 ///
 /// # Safety
-/// As [`all`]; for each of the results all taps of `taps_y` × `taps_x` exist.
+/// Same as [`all`]; for each of the results all taps of `taps_y` × `taps_x` exist.
 #[inline(always)]
 unsafe fn pixels<S: Simd, const COUNT: usize, const KERNEL: usize>(
     d: &Depthwise,
@@ -200,7 +200,7 @@ unsafe fn pixels<S: Simd, const COUNT: usize, const KERNEL: usize>(
 /// `COUNT` adjacent results, one register of channels from `channel` on.
 ///
 /// # Safety
-/// As [`pixels`]; if `WHOLE`, all channels of the register exist.
+/// Same as [`pixels`]; if `WHOLE`, all channels of the register exist.
 #[inline(always)]
 #[expect(clippy::too_many_arguments, reason = "always inlined: the arguments are loop variables of the only caller")]
 unsafe fn lanes<S: Simd, const COUNT: usize, const KERNEL: usize, const WHOLE: bool>(

@@ -110,7 +110,7 @@ impl Pointwise {
 }
 
 /// # Safety
-/// As [`all`], on a processor with AVX-512F.
+/// Like [`all`], on a processor with AVX-512F.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f")]
 unsafe fn avx512(p: &Pointwise, pixels: usize, from: &[f32], to: &mut [f32], epilogue: Epilogue<'_>) {
@@ -119,7 +119,7 @@ unsafe fn avx512(p: &Pointwise, pixels: usize, from: &[f32], to: &mut [f32], epi
 }
 
 /// # Safety
-/// As [`all`], on a processor with AVX2 and FMA.
+/// Like [`all`], on a processor with AVX2 and FMA.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
 unsafe fn avx2(p: &Pointwise, pixels: usize, from: &[f32], to: &mut [f32], epilogue: Epilogue<'_>) {
@@ -165,7 +165,7 @@ unsafe fn all<S: Simd, const TILE: usize>(
 }
 
 /// # Safety
-/// As [`all`]; pixels `pixel..pixel + TILE` exist.
+/// Same as [`all`]; pixels `pixel..pixel + TILE` exist.
 #[inline(always)]
 unsafe fn tile_of<S: Simd, const TILE: usize>(
     p: &Pointwise,
@@ -186,7 +186,7 @@ unsafe fn tile_of<S: Simd, const TILE: usize>(
 }
 
 /// # Safety
-/// As [`tile_of`]; the panel has `WIDTH` registers.
+/// Same as [`tile_of`]; the panel has `WIDTH` registers.
 #[inline(always)]
 #[expect(
     clippy::needless_range_loop,

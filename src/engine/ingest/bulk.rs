@@ -1,4 +1,4 @@
-//! Many items in one request: encoded side by side, written together, each accepted or rejected by itself.
+//! Bulk ingestion: many items are encoded in parallel and written together; each is accepted or rejected separately.
 
 use futures_util::{StreamExt, stream};
 
@@ -14,7 +14,7 @@ pub(in crate::engine) const WRITTEN_TOGETHER: usize = 16;
 pub struct BulkLine<E> {
     /// Its number, from 1.
     pub number: usize,
-    /// Its item, or why it has none.
+    /// Its item, or the error of parsing it.
     pub draft: Result<ItemDraft, E>,
 }
 
@@ -22,8 +22,8 @@ pub struct BulkLine<E> {
 pub type LineResult<E> = (usize, Result<(String, bool), E>);
 
 impl IngestService {
-    /// Writes items in order, replacing those whose id exists. Each is on disk and searchable when this returns, or
-    /// rejected by itself; `rejection` turns an error into the caller's form.
+    /// Writes items in order, replacing those whose id exists. When this returns, each is either on disk and
+    /// searchable, or rejected; `rejection` converts an error into the type of the caller.
     pub async fn ingest_lines<E>(
         &self,
         lines: impl Iterator<Item = BulkLine<E>>,
@@ -39,7 +39,7 @@ impl IngestService {
                 };
                 (number, encoded)
             });
-            // In order, and not more at a time than there are threads: queries wait in the same queue.
+            // No more at a time than there are threads, because queries wait in the same queue.
             let concurrent = compute::cores().min(self.queue_limit()).max(1);
             let encoded: Vec<_> = stream::iter(encoding).buffered(concurrent).collect().await;
             let mut ready = Vec::with_capacity(encoded.len());

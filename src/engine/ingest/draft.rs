@@ -8,40 +8,40 @@ use crate::{
     engine::error::EngineError,
 };
 
-/// Maximum numbers of what an item may have.
+/// Limits of an item.
 const MAX_CAPTIONS: usize = 100;
 const MAX_LABELS: usize = 100;
 const MAX_LABEL_CHARS: usize = 200;
 const MAX_ID_CHARS: usize = 1024;
 
-/// Ids that are parts of the service's own addresses.
+/// Ids that are path segments of other routes.
 const RESERVED: [&str; 4] = ["batch", "delete", ".", ".."];
 
-/// An item that is posted. It has a picture, a caption, or both.
+/// An item to be created. It has a picture, a caption, or both.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ItemDraft {
-    /// The owner's name for it; generated if absent.
+    /// Its id; generated if absent.
     pub id: Option<String>,
     /// The bytes of its picture's file.
     pub image: Option<Vec<u8>>,
-    /// Sentences that describe it.
+    /// Its captions.
     pub captions: Vec<String>,
     /// Its classes.
     pub labels: Vec<String>,
-    /// Anything else.
+    /// Arbitrary metadata.
     pub meta: Map<String, Value>,
 }
 
-/// A change of an item. Fields that are `None` stay as they are.
+/// A change of an item. Fields that are `None` are left unchanged.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ItemChange {
-    /// The bytes of another picture's file.
+    /// The bytes of the new picture's file.
     pub image: Option<Vec<u8>>,
-    /// All captions from now on.
+    /// The new captions, which replace all present ones.
     pub captions: Option<Vec<String>>,
-    /// All labels from now on.
+    /// The new labels, which replace all present ones.
     pub labels: Option<Vec<String>>,
-    /// A merge patch (RFC 7396): null removes a field of `meta`, absent fields stay.
+    /// A merge patch (RFC 7396): null removes a field of `meta`, absent fields are left unchanged.
     pub meta: Map<String, Value>,
 }
 
@@ -62,7 +62,7 @@ impl ItemChange {
 }
 
 impl ItemDraft {
-    /// Trims texts and refuses what is beyond the limits. `before` is the item that is changed, if there is one.
+    /// Trims texts and checks the limits. `before` is the item that is changed, if there is one.
     pub(super) fn check(
         self,
         before: Option<&Item>,
@@ -105,7 +105,7 @@ impl ItemDraft {
             );
         }
         if let Some(image) = &image {
-            // The header alone decides most refusals, without a place in the encoder's queue.
+            // Most invalid pictures are detected by their header, without using a slot in the encoder's queue.
             dataset::inspect(image, limits)?;
         }
         Ok(Self { id, image, captions, labels, meta })

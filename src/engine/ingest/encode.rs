@@ -1,4 +1,4 @@
-//! From a draft to a row of the catalog with its features.
+//! Encodes a draft into a row of the catalog with its features.
 
 use std::path::Path;
 
@@ -16,17 +16,17 @@ use crate::{
     util::fs::write_atomic,
 };
 
-/// An encoded item that only has to be written.
+/// An encoded item that is ready to be written.
 pub(super) struct PendingItem {
     pub(super) item: NewItem,
     pub(super) features: NewFeatures,
-    /// The bytes of its picture's file, if it was posted with one.
+    /// The bytes of its picture's file, if the request has one.
     pub(super) image: Option<Vec<u8>>,
     /// What happens if its id exists.
     pub(super) put: WriteCondition,
 }
 
-/// What drafts are encoded with.
+/// Dependencies of encoding.
 #[derive(Clone, Copy)]
 pub(super) struct Encoding<'a> {
     pub(super) image_encoder: &'a dyn ImageEncoder,
@@ -58,7 +58,7 @@ pub(super) fn encode_draft(
             write_atomic(&path, bytes).map_err(save_failed(&path))?;
         }
         let stored = new_picture(data_dir, &path, &hash, &decoded);
-        picture = Some(stored.map_err(EngineError::io("no thumbnail could be stored of", &path))?);
+        picture = Some(stored.map_err(EngineError::io("cannot store a thumbnail of", &path))?);
         features.image = Some((*hash.as_bytes(), encode_one(image_encoder, decoded.picture)?));
     }
     let captions: Vec<&str> = draft.captions.iter().map(String::as_str).collect();
@@ -88,7 +88,7 @@ fn build_item(draft: ItemDraft, before: Option<&Item>, picture: Option<NewImage>
     (item, image)
 }
 
-/// The picture that an item has, for a row that keeps it.
+/// The present picture of an item, for a row that does not change it.
 fn stored_picture(item: &Item) -> Option<NewImage> {
     let side = |length: Option<i64>| length.and_then(|length| u32::try_from(length).ok());
     Some(NewImage {

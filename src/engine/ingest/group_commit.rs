@@ -1,5 +1,5 @@
-//! Group commit: items that arrive at the same time are written in one transaction, which reaches the disk once, and go
-//! through the model together. Items that arrive while a group is being written form the next group.
+//! Group commit: items that arrive at the same time are written in one transaction, with a single fsync, and embedded
+//! as one batch. Items that arrive while a group is being written form the next group.
 
 use std::{
     collections::{HashSet, VecDeque},
@@ -23,13 +23,13 @@ use crate::{
     util::fs::write_atomic,
 };
 
-/// The maximum number of items of a transaction; other writers wait for the catalog meanwhile.
+/// The maximum number of items in a transaction, which blocks other writers of the catalog.
 const MAX_GROUP: usize = 64;
 
 /// The item as it was written and whether its id is new, or why it was not written.
 pub(super) type WriteResult = Result<(Item, bool), EngineError>;
 
-/// An item, and where its result is awaited.
+/// An item, and the channel for its result.
 type QueuedWrite = (PendingItem, oneshot::Sender<WriteResult>);
 
 /// The queue of items to be written. Cheap to clone.
@@ -53,7 +53,7 @@ impl GroupCommit {
     }
 
     /// Writes items, in their order. They are on disk and searchable when this returns. They are also written if the
-    /// caller goes away.
+    /// caller is dropped.
     pub(super) async fn write(&self, items: Vec<PendingItem>) -> Vec<WriteResult> {
         let mut replies = Vec::with_capacity(items.len());
         self.queue.lock().extend(items.into_iter().map(|item| {
@@ -81,7 +81,7 @@ impl GroupCommit {
 
     /// Writes the first items of the queue and replies to each.
     async fn write_group(&self, queue: &mut VecDeque<QueuedWrite>) {
-        // One item of an id at a time, so that each reply has the item as it was written.
+        // A group has at most one item per id, so that each reply has the item as it was written.
         let mut ids = HashSet::new();
         let count = queue.iter().take(MAX_GROUP).take_while(|(one, _)| ids.insert(one.item.id.as_str())).count();
         let puts: Vec<_> = queue.iter().take(count).map(|(one, _)| (&one.item, &one.features, &one.put)).collect();
@@ -125,7 +125,7 @@ impl GroupCommit {
     }
 }
 
-/// The caller may have gone away; then nothing is done.
+/// Sends a result. Does nothing if the caller was dropped.
 fn reply(sender: oneshot::Sender<WriteResult>, result: WriteResult) {
     let _ = sender.send(result);
 }
@@ -135,7 +135,7 @@ fn not_written(group: impl ExactSizeIterator<Item = QueuedWrite>, error: &Catalo
     group.for_each(|(_, sender)| reply(sender, Err(EngineError::NotWritten(error.to_string()))));
 }
 
-/// Writes a posted picture again to the path of its item.
+/// Writes an uploaded picture again to the path of its item.
 async fn rewrite_image(one: &PendingItem) -> Result<(), EngineError> {
     let Some(path) = one.item.image.as_ref().map(|image| PathBuf::from(&image.path)) else { return Ok(()) };
     let bytes = one.image.clone().unwrap_or_default();

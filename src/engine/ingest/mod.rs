@@ -1,9 +1,9 @@
-//! How do items come and go while the service answers?
+//! How are items inserted, changed and deleted while the service runs?
 //!
-//! Contract: when a change is acknowledged, it is on disk (fsync) and the next query sees it; whenever the process is
-//! killed, the next start reads from the catalog what the index missed. An item is encoded first, outside all locks,
-//! and its picture is written. Then items that arrive at the same time are written together: rows are inserted, the
-//! catalog commits, and the live snapshot applies the changes before anyone is answered.
+//! Contract: an acknowledged change is on disk (fsync) and visible to the next query. If the process is killed, the
+//! next start applies the changes that the index lacks from the catalog. An item is first encoded, outside of all
+//! locks, and its picture is written. Then items that arrive at the same time are written together: rows are inserted,
+//! the catalog commits, and the live snapshot applies the changes before any request is acknowledged.
 
 mod bulk;
 mod draft;

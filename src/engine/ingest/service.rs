@@ -20,10 +20,10 @@ use crate::{
     },
 };
 
-/// How often a change is tried whose item changes at the same time.
+/// Maximum number of attempts of a change whose item is changed concurrently.
 const TRIES: usize = 10;
 
-/// Writes items of a running collection.
+/// Writes the items of a running collection.
 #[derive(Debug)]
 pub struct IngestService {
     collection: Collection,
@@ -48,13 +48,13 @@ impl IngestService {
         Self { collection, encoders, limits, serving, workers, tasks, group_commit }
     }
 
-    /// Writes an item: it is on disk and searchable when this returns. `put` says what happens if its id exists.
+    /// Writes an item: it is on disk and searchable when this returns. `put` decides what happens if its id exists.
     /// Returns the item and whether its id is new.
     ///
     /// # Errors
     /// [`EngineError::BadItem`] for a draft beyond the limits, [`EngineError::ItemExists`],
     /// [`EngineError::ItemChanged`], [`EngineError::Overloaded`]; or if the picture cannot be decoded or a part fails.
-    /// Then nothing was changed.
+    /// In these cases nothing is changed.
     pub async fn put(&self, draft: ItemDraft, put: WriteCondition) -> Result<(Item, bool), EngineError> {
         self.put_over(draft, None, put).await
     }
@@ -109,7 +109,7 @@ impl IngestService {
     pub async fn patch(&self, id: &str, change: ItemChange, tags: Option<Vec<String>>) -> Result<Item, EngineError> {
         for _ in 0..TRIES {
             match self.patch_once(id, change.clone(), tags.as_deref()).await {
-                // Changed by another request at the same time. Without tags, the change applies to the item as it is
+                // Changed concurrently by another request. Without tags, the change applies to the item as it is
                 // now.
                 Err(EngineError::ItemChanged(_)) if tags.is_none() => {}
                 ended => return ended,
@@ -124,14 +124,14 @@ impl IngestService {
         if tags.is_some_and(|tags| !etag_matches(tags, Some(&item.record_hash))) {
             return Err(EngineError::ItemChanged(id.to_owned()));
         }
-        // Between reading and writing nobody else may change it.
+        // The write fails if the item has changed since it was read.
         let put = WriteCondition::IfMatch(vec![etag(&item.record_hash)]);
         let draft = change.apply_to(&item);
         Ok(self.put_over(draft, Some(item), put).await?.0)
     }
 
-    /// Deletes an item: no later query finds it. `false` if there is none of this id. With tags, only if it matches one
-    /// of them.
+    /// Deletes an item: no later query finds it. `false` if there is no item with this id. With tags, only if it
+    /// matches one of them.
     ///
     /// # Errors
     /// [`EngineError::ItemChanged`]; or if the catalog or the index fails.

@@ -1,7 +1,7 @@
 //! Cursors: positions in stored rankings.
 //!
-//! A whole ranking is stored for ten minutes, so that no page repeats or skips a result, whatever is added, deleted or
-//! reindexed in between.
+//! The complete ranking is stored for ten minutes, so that no page repeats or skips a result if items are added or
+//! deleted or the index is rebuilt in between.
 
 use std::{
     sync::Arc,
@@ -17,7 +17,7 @@ use crate::engine::error::EngineError;
 /// How long a ranking is stored.
 const STORED_FOR: Duration = Duration::from_secs(600);
 
-/// The maximum number of stored rankings; the oldest makes room. A ranking has some kilobytes.
+/// The maximum number of stored rankings, of some kilobytes each; the oldest is evicted.
 const MAX_RANKINGS: usize = 2000;
 
 /// Rankings by name, oldest first.
@@ -37,7 +37,7 @@ impl CursorStore {
         let mut stored = self.0.lock();
         let now = Instant::now();
         let is_old = |ranking: &StoredRanking| now.duration_since(ranking.since) >= STORED_FOR;
-        // Every query comes here, so only what is removed is looked at.
+        // This runs for every query, so it only visits the rankings that it removes.
         while stored.len() >= MAX_RANKINGS || stored.front().is_some_and(|(_, oldest)| is_old(oldest)) {
             stored.pop_front();
         }

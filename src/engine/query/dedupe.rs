@@ -1,15 +1,15 @@
-//! Candidates that are no results: duplicates of a better one, deleted ones, and the query itself.
+//! Removes candidates that are not results: duplicates of a better one, deleted ones, and the query itself.
 
 use std::collections::HashSet;
 
 use super::{item_cache::ItemCache, request::Kind, retrieve::Candidate};
 use crate::{catalog::Watermark, engine::error::EngineError};
 
-/// Keeps the first of captions with the same text, and drops what is deleted or is the query's own item. Sets the item
-/// of each caption. Returns how many were deleted.
+/// Removes captions whose text occurs earlier, deleted entries, and the item that is the query. Sets the item of each
+/// caption. Returns the number of deleted entries.
 ///
-/// It reads no more than that needs: most candidates are on pages that nobody looks at. `applied` is the watermark up
-/// to which the index had applied the catalog's changes before it was searched.
+/// It does not load the items themselves, since most candidates are on pages that are never requested. `applied` is the
+/// watermark up to which the index had applied the catalog's changes before it was searched.
 pub(super) async fn dedupe(
     items: &ItemCache,
     candidates: &mut Vec<Candidate>,
@@ -18,7 +18,7 @@ pub(super) async fn dedupe(
 ) -> Result<usize, EngineError> {
     let keys = |kind| -> Vec<i64> { candidates.iter().filter(|c| c.kind == kind).map(|c| c.key).collect() };
     let pictures = keys(Kind::Image);
-    // An index that is up to date holds no deleted picture.
+    // An index that is up to date has no deleted pictures.
     let gone = if pictures.is_empty() || items.latest_watermark().await? <= applied {
         HashSet::new()
     } else {

@@ -1,4 +1,4 @@
-//! From the terms of a query to one vector of the common space.
+//! Combines the terms of a query into one vector of the common space.
 
 use super::{request::Kind, response::PredictedLabel, validate::bad_query};
 use crate::{
@@ -8,12 +8,12 @@ use crate::{
     model::QueryEmbedding,
 };
 
-/// Where an embedded query comes from.
+/// Origin of an embedded query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Origin {
     /// Its modality; of several terms, that of the one with the largest weight.
     pub(super) source: Kind,
-    /// The key of the item that is the query, which is never a result of its own.
+    /// The key of the item that is the query, which is excluded from the results.
     pub(super) own_item: Option<i64>,
 }
 
@@ -36,7 +36,7 @@ pub(super) fn embed_item(snapshot: &ServingSnapshot, item: &Item) -> Result<(Que
 }
 
 /// One embedding for several terms: the normalised sum of `weight × vector`. Classes and origin are those of the term
-/// with the largest weight, which has to be positive.
+/// with the largest weight, which must be positive.
 pub(super) fn weighted_sum(
     terms: Vec<((QueryEmbedding, Origin), f32)>,
 ) -> Result<(QueryEmbedding, Origin), EngineError> {

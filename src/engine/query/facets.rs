@@ -1,4 +1,4 @@
-//! Labels of results, counted.
+//! Counts the labels of results.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! One order for the candidates of vectors and keywords.
+//! Fuses the rankings by vectors and by keywords into one.
 
 use super::{request::Target, retrieve::Candidate};
 
@@ -9,7 +9,7 @@ const RRF_K: f32 = 60.0;
 /// Sorts candidates, best first, and sets their ranks in the vector ranking. With a keyword weight, by reciprocal rank
 /// fusion of both rankings; without one, by the vector ranking alone.
 pub(super) fn fuse(candidates: &mut [Candidate], target: Target, keyword_weight: Option<f32>) {
-    // Two modalities have calibrations of their own, so their relevances are what compares.
+    // Cosines of the two modalities are calibrated differently, so only relevances are comparable.
     let by_vector = |a: &Candidate, b: &Candidate| match target {
         Target::Any => b.relevance.total_cmp(&a.relevance).then(b.score.total_cmp(&a.score)),
         Target::Image | Target::Text => b.score.total_cmp(&a.score),

@@ -1,4 +1,4 @@
-//! Items as answers show them, cached until the catalog changes: see [`Catalog::version`].
+//! Cache of items with all fields of a result, valid until the catalog changes: see [`Catalog::version`].
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -13,10 +13,10 @@ use crate::{
 /// The maximum number of cached items.
 const ITEMS: usize = 20_000;
 
-/// The maximum of their bytes, roughly.
+/// Their approximate maximum size in bytes.
 const BYTES: usize = 32 << 20;
 
-/// Bytes of an item in addition to its texts, roughly.
+/// Approximate size of an item in addition to its texts.
 const ITEM: usize = 600;
 
 /// The most recently used items of one catalog.
@@ -28,7 +28,7 @@ pub(super) struct ItemCache {
 
 #[derive(Debug)]
 struct State {
-    /// The version of the catalog that all of it was read at, or a later one.
+    /// Version of the catalog at or after which every entry was read.
     version: u64,
     latest: Option<Watermark>,
     items: WeightedLru<i64, Arc<Item>>,
@@ -84,7 +84,7 @@ impl ItemCache {
         Ok(latest)
     }
 
-    /// The cache, emptied if it is of an older version than this.
+    /// The cache, which is cleared if its version is older than `version`.
     fn at(&self, version: u64) -> MutexGuard<'_, State> {
         let mut state = self.state.lock();
         if state.version < version {
@@ -96,7 +96,7 @@ impl ItemCache {
     }
 }
 
-/// Bytes of an item, roughly.
+/// Approximate size of an item in bytes.
 fn bytes(item: &Item) -> usize {
     let texts = item.captions.iter().map(|caption| caption.text.len() + 64);
     let labels = item.labels.iter().map(|label| label.len() + 24);
@@ -115,7 +115,7 @@ mod tests {
         NewItem::captioned(id, "a barn", label)
     }
 
-    /// What a writer was told is done is what the next reader sees, while many others read and keep what they read.
+    /// A reader sees every acknowledged write, while other readers fill the cache.
     #[tokio::test(flavor = "multi_thread")]
     async fn item_cache_never_serves_stale_items() {
         let folder = tempfile::tempdir().expect("a folder");
@@ -146,7 +146,7 @@ mod tests {
             other.await.expect("it ends");
         }
         let (once, again) = (shown.items(&[1, 2]).await.expect("read"), shown.items(&[1, 2]).await.expect("read"));
-        assert!(Arc::ptr_eq(&once[&2], &again[&2]), "it is kept while nobody writes");
+        assert!(Arc::ptr_eq(&once[&2], &again[&2]), "it stays cached between writes");
         catalog.delete_items(&[2]).await.expect("gone");
         assert_eq!(shown.items(&[1, 2]).await.expect("read").len(), 1);
         catalog.close().await;

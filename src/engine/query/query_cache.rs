@@ -1,4 +1,4 @@
-//! Embeddings of texts that were asked before, by their token ids.
+//! Cache of the embeddings of query texts, by their token ids.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 
 use crate::{model::QueryEmbedding, util::lru::WeightedLru};
 
-/// Bytes of an entry in addition to its numbers: links, hash, reference counts, roughly.
+/// Approximate size of an entry in addition to its numbers: links, hash, reference counts.
 const ENTRY_OVERHEAD: usize = 200;
 
 /// The most recently used embeddings of one model.
@@ -58,14 +58,14 @@ impl QueryCache {
         state.entries.insert(ids, Arc::clone(embedding), bytes);
     }
 
-    /// The number of entries, and their bytes.
+    /// The number of entries, and their size in bytes.
     pub(in crate::engine) fn size(&self) -> (usize, usize) {
         let state = self.0.lock();
         (state.entries.len(), state.entries.bytes())
     }
 }
 
-/// Bytes of an entry.
+/// Size of an entry in bytes.
 fn bytes(ids: &[u32], embedding: &QueryEmbedding) -> usize {
     4 * (ids.len() + embedding.point.dims() + embedding.probabilities.len()) + ENTRY_OVERHEAD
 }

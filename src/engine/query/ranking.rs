@@ -1,4 +1,4 @@
-//! All results of a query in order, and its pages.
+//! The complete ranking of a query, and its pages.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -20,10 +20,10 @@ use crate::{
 /// The ranking of a query. Cursors point into it.
 #[derive(Debug)]
 pub(super) struct Ranking {
-    /// What all pages have in common.
+    /// The fields that all pages share.
     head: Answer,
     candidates: Vec<Candidate>,
-    /// The words of the query, if keywords were asked for.
+    /// The words of the query in a hybrid search.
     keywords: Vec<String>,
 }
 
@@ -36,7 +36,7 @@ impl Ranking {
         self.candidates.len()
     }
 
-    /// The page that begins at a position, and the position after it. Results that were deleted since are skipped.
+    /// The page that begins at a position, and the position after it. Results that have been deleted since are skipped.
     pub(super) async fn page(
         &self,
         items: &ItemCache,
@@ -85,7 +85,7 @@ impl Ranking {
     }
 }
 
-/// Milliseconds since a moment.
+/// Milliseconds since an instant.
 pub(super) fn ms(since: Instant) -> f64 {
     since.elapsed().as_secs_f64() * 1000.0
 }

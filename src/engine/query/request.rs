@@ -1,4 +1,4 @@
-//! What a caller asks.
+//! A query.
 
 use std::time::Instant;
 
@@ -13,7 +13,7 @@ pub enum Kind {
     Text,
 }
 
-/// The modality of the results that are wanted.
+/// The requested modality of the results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Target {
     /// Pictures.
@@ -34,7 +34,7 @@ impl Target {
     }
 }
 
-/// A part of a query.
+/// A term of a query.
 #[derive(Debug, Clone)]
 pub enum Term {
     /// A text.
@@ -45,10 +45,10 @@ pub enum Term {
     Item(String),
 }
 
-/// What is asked, and how the answer should be made.
+/// A query and its options.
 #[derive(Debug, Clone)]
 pub struct Query {
-    /// The terms with their weights in [-10, 10]; a negative weight leads away from its term.
+    /// The terms with their weights in [-10, 10]; a negative weight subtracts its term.
     pub terms: Vec<(Term, f32)>,
     /// The modality of the results.
     pub target: Target,
@@ -56,22 +56,22 @@ pub struct Query {
     pub limit: usize,
     /// Results below this probability are left out.
     pub min_relevance: Option<f32>,
-    /// Compare with every vector, whatever the index.
+    /// Scan all vectors instead of using the graph.
     pub exact: bool,
-    /// Candidates that a walk through the graph keeps.
+    /// Number of candidates of the graph search (ef).
     pub ef: Option<usize>,
-    /// Which items may be in the answer.
+    /// Filter for items.
     pub filter: Filter,
-    /// The weight of the keyword ranking beside the vector ranking, in [0, 1].
+    /// The weight of the keyword ranking relative to the vector ranking, in [0, 1].
     pub keyword_weight: f32,
     /// Whether to count the labels of all results.
     pub facets: bool,
-    /// Work that has not begun by then is not begun.
+    /// Deadline after which no further stage is started.
     pub deadline: Option<Instant>,
 }
 
 impl Query {
-    /// The default weight of the keyword ranking where a caller asks for a hybrid search without naming one.
+    /// The default weight of the keyword ranking in a hybrid search.
     pub const KEYWORD_WEIGHT: f32 = 0.3;
 
     /// The best `limit` results for some terms, everything else at its default.
@@ -90,17 +90,17 @@ impl Query {
         }
     }
 
-    /// As [`Self::new`], for a text.
+    /// Like [`Self::new`], for a text.
     pub fn text(text: impl Into<String>, target: Target, limit: usize) -> Self {
         Self::new(vec![(Term::Text(text.into()), 1.0)], target, limit)
     }
 
-    /// As [`Self::new`], for a picture, given as the bytes of its file.
+    /// Like [`Self::new`], for a picture, given as the bytes of its file.
     pub fn image(bytes: Vec<u8>, target: Target, limit: usize) -> Self {
         Self::new(vec![(Term::Picture(bytes), 1.0)], target, limit)
     }
 
-    /// The texts of the terms with a positive weight, which the keyword ranking looks for.
+    /// The texts of the terms with a positive weight, which the keyword ranking searches.
     pub(in crate::engine) fn keywords(&self) -> Option<String> {
         let texts = self.terms.iter().filter_map(|term| match term {
             (Term::Text(text), weight) if *weight > 0.0 => Some(text.as_str()),

@@ -1,4 +1,4 @@
-//! What a caller is answered.
+//! Responses to queries.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -7,7 +7,7 @@ use crate::{catalog::Item, index::Strategy};
 
 pub use crate::evaluation::Direction;
 
-/// A class that a query seems to belong to.
+/// A predicted class of a query.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PredictedLabel {
     /// The class.
@@ -23,13 +23,13 @@ pub struct Hit {
     pub score: f32,
     /// Calibrated probability of being relevant.
     pub relevance: f32,
-    /// Rank in the whole answer, from 1.
+    /// Rank among all results, from 1.
     pub rank: usize,
-    /// Rank in the vector ranking alone, from 1, if it is in there.
+    /// Rank in the vector ranking, from 1, if it is part of it.
     pub vector_rank: Option<usize>,
-    /// Rank in the keyword ranking alone, from 1, if it is in there.
+    /// Rank in the keyword ranking, from 1, if it is part of it.
     pub keyword_rank: Option<usize>,
-    /// Words of the query that the item has, if keywords were asked for.
+    /// Words of the query that the item has, in a hybrid search.
     pub matched: Vec<String>,
     /// The item.
     pub item: Arc<Item>,
@@ -37,7 +37,7 @@ pub struct Hit {
     pub caption: Option<usize>,
 }
 
-/// Milliseconds that the stages of an answer took.
+/// Durations of the stages of a query, in milliseconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Timings {
     /// All stages.
@@ -61,7 +61,7 @@ pub struct ExcludedCounts {
     pub deleted: usize,
 }
 
-/// A page of results, and what holds for all pages.
+/// A page of results, and the fields that all pages share.
 #[derive(Debug, Clone)]
 pub struct Answer {
     /// The version of the model.
@@ -70,11 +70,11 @@ pub struct Answer {
     pub generation: u64,
     /// The modality of the query.
     pub source: Kind,
-    /// The modality of the results that were asked for.
+    /// The requested modality of the results.
     pub target: Target,
-    /// The share of the query's tokens that are unknown, in [0, 1]; 0 for a picture.
+    /// The fraction of the query's tokens that are unknown, in [0, 1]; 0 for a picture.
     pub unknown_token_ratio: f32,
-    /// Classes that the query seems to belong to, most probable first.
+    /// Predicted classes of the query, most probable first.
     pub predicted_labels: Vec<PredictedLabel>,
     /// Results of this page, best first.
     pub results: Vec<Hit>,
@@ -82,16 +82,16 @@ pub struct Answer {
     pub total: usize,
     /// Numbers of candidates that are not results.
     pub excluded: ExcludedCounts,
-    /// Labels of all results with the number of results that have them, if that was asked for.
+    /// Labels of all results with the number of results that have them, if requested.
     pub facets: Option<BTreeMap<String, usize>>,
     /// Whether even the best result is probably not relevant.
     pub no_confident_match: bool,
     /// The cursor of the next page, if there is one.
     pub next_cursor: Option<String>,
-    /// How long the stages took.
+    /// Durations of the stages.
     pub took: Timings,
     /// How the index was searched.
     pub strategy: Strategy,
-    /// Whether the collection has changes that the index did not have yet.
+    /// Whether the collection has changes that the index had not applied yet.
     pub partial: bool,
 }

@@ -1,4 +1,4 @@
-//! Candidates for an answer: from the vector index of each modality that is asked for, and from the keywords.
+//! Retrieves candidates from the vector index of each requested modality, and from the keyword index.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -15,10 +15,10 @@ use crate::{
     model::QueryEmbedding,
 };
 
-/// The maximum number of candidates that keywords bring in.
+/// The maximum number of candidates of the keyword index.
 const KEYWORD_CANDIDATES: u32 = 100;
 
-/// A result of which nothing is known but how it was found.
+/// A candidate, whose item has not been loaded.
 #[derive(Debug, Clone)]
 pub(super) struct Candidate {
     pub(super) kind: Kind,
@@ -30,15 +30,16 @@ pub(super) struct Candidate {
     pub(super) score: f32,
     /// Calibrated probability of being relevant.
     pub(super) relevance: f32,
-    /// Rank in the vector ranking, from 1, if it is in there. Set by [`super::fuse`].
+    /// Rank in the vector ranking, from 1, if it is part of it. Set by [`super::fuse`].
     pub(super) vector_rank: Option<usize>,
-    /// Rank in the keyword ranking, from 1, if it is in there.
+    /// Rank in the keyword ranking, from 1, if it is part of it.
     pub(super) keyword_rank: Option<usize>,
 }
 
 /// Candidates in no particular order, and how the first index was searched.
 ///
-/// The number of candidates does not depend on how many results are asked for: a longer page begins like a shorter one.
+/// The number of candidates does not depend on the requested number of results, so that a shorter page is a prefix of a
+/// longer one.
 pub(super) async fn retrieve(
     search: &VectorSearch,
     catalog: &Catalog,

@@ -1,7 +1,7 @@
-//! Everything that can be asked of a running collection.
+//! Query API of a running collection.
 //!
-//! A query is embedded, its candidates are retrieved from vectors and keywords, fused into one order, and freed of
-//! duplicates; the whole ranking is stored for its cursor, and a page of it is hydrated.
+//! A query is embedded; its candidates are retrieved by vectors and keywords, fused into one ranking, and deduplicated.
+//! The complete ranking is stored for its cursor, and a page of it is hydrated.
 
 use std::{
     sync::Arc,
@@ -42,14 +42,14 @@ use crate::{
     model::{FeatureMatrix, QueryEmbedding},
 };
 
-/// Inputs of a batch that are encoded at the same time: some for the encoder to take together, and few enough that
-/// others find a place in the queue.
+/// Inputs of a request that are encoded at the same time: enough to fill a batch of the encoder, and few enough to
+/// leave room in the queue for others.
 const CONCURRENT_INPUTS: usize = 16;
 
-/// The number of labels that an answer predicts for its query.
+/// The number of labels that are predicted for a query.
 const PREDICTED_LABELS: usize = 3;
 
-/// Below this probability of the best result, an answer says that it is not confident.
+/// If the relevance of the best result is below this, there is no confident match.
 const CONFIDENCE_THRESHOLD: f32 = 0.5;
 
 /// Answers queries from the live snapshot.
@@ -95,18 +95,18 @@ impl QueryService {
         })
     }
 
-    /// The first page of the answer to a query.
+    /// Returns the first page of results of a query.
     ///
     /// # Errors
     /// [`EngineError::BadQuery`], [`EngineError::BadFilter`], [`EngineError::NoSuchItem`] for a query that is not
     /// valid; [`EngineError::Starting`], [`EngineError::Overloaded`], [`EngineError::TimedOut`]; or if a picture cannot
-    /// be decoded, nothing is trained, or a part fails.
+    /// be decoded, there is no model, or an operation fails.
     pub async fn search(&self, mut query: Query) -> Result<Answer, EngineError> {
         check_query(&self.catalog, &self.limits, &query).await?;
         let snapshot = self.serving.ready().await?;
         let began = Instant::now();
         let keywords = query.keywords().filter(|_| query.keyword_weight > 0.0);
-        // Before anything is searched: what the indexes contain is at least as new.
+        // Read before the search, so that the indexes are at least as new.
         let applied = snapshot.applied_watermark();
         let (embedding, origin, waited) =
             self.embed_terms(&snapshot, std::mem::take(&mut query.terms), query.deadline).await?;
@@ -137,7 +137,7 @@ impl QueryService {
     /// The probability of each class for a text or a picture, most probable first, and the version of the model.
     ///
     /// # Errors
-    /// As [`Self::search`]; [`EngineError::BadQuery`] for an item.
+    /// Same as [`Self::search`]; [`EngineError::BadQuery`] for an item.
     pub async fn classify(&self, term: Term) -> Result<(String, Vec<PredictedLabel>), EngineError> {
         if matches!(term, Term::Item(_)) {
             return Err(bad_query("item", "only a text or a picture can be classified".into()));
@@ -150,7 +150,7 @@ impl QueryService {
     /// The vectors of texts, pictures or items, and the version of the model whose space they are in.
     ///
     /// # Errors
-    /// As [`Self::search`].
+    /// Same as [`Self::search`].
     pub async fn embed(&self, terms: Vec<Term>) -> Result<(String, Vec<UnitVector>), EngineError> {
         if terms.len() > self.limits.max_results {
             let reason = format!("there are {}; the maximum is {}", terms.len(), self.limits.max_results);
@@ -180,7 +180,7 @@ impl QueryService {
         metrics::export_queues(self.text_encoder.waiting(), self.image_workers.waiting());
     }
 
-    /// One embedding for all terms, and the longest time that one waited for its encoder.
+    /// One embedding for all terms, and the longest time that a term waited for its encoder.
     async fn embed_terms(
         &self,
         snapshot: &Arc<ServingSnapshot>,
@@ -233,7 +233,7 @@ impl QueryService {
         deadline: Option<Instant>,
     ) -> Result<(QueryEmbedding, Duration), EngineError> {
         let limits = self.picture_limits;
-        // The header alone decides most refusals, without a place in the encoder's queue.
+        // Most invalid pictures are detected by their header, without using a slot in the encoder's queue.
         dataset::inspect(&bytes, &limits)?;
         let (encoder, snapshot) = (Arc::clone(&self.image_encoder), Arc::clone(snapshot));
         let embed = move || -> Result<QueryEmbedding, EngineError> {
@@ -242,14 +242,14 @@ impl QueryService {
             let row = FeatureMatrix::new(features.len(), features);
             let row = row.ok_or_else(|| EngineError::internal("a picture has no features"))?;
             let embedding = snapshot.model.embed_image_queries(&row)?.pop();
-            embedding.ok_or_else(|| EngineError::internal("the model gave no embedding for a picture"))
+            embedding.ok_or_else(|| EngineError::internal("the model returned no embedding for a picture"))
         };
         let done = self.image_workers.run(deadline, embed).await?;
         Ok((done.output?, done.waited))
     }
 
-    /// All results in order. `applied` is the watermark of the indexes before they are searched, `took` the time so
-    /// far.
+    /// All results in order. `applied` is the watermark of the indexes before they are searched, `took` the durations
+    /// so far.
     async fn rank(
         &self,
         snapshot: &Arc<ServingSnapshot>,

@@ -1,5 +1,5 @@
-//! From a text to its embedding: through the text encoder and the model's text network, in batches with other texts
-//! that are waiting at the same time, or from the query cache.
+//! Embeds query texts with the text encoder and the text network of the model, in batches of texts that wait at the
+//! same time, or from the query cache.
 //!
 //! The token ids are the cache key. Results are bit-identical whether a text is encoded alone, in a batch, or read from
 //! the cache.
@@ -21,15 +21,15 @@ use crate::{
 /// The maximum number of texts of a batch.
 const BATCH_TEXTS: usize = 32;
 
-/// The maximum number of tokens of a batch. The network needs no less time for a token with more of them, and the next
-/// text waits less.
+/// The maximum number of tokens in a batch. Larger batches do not reduce the time per token, but make the next text
+/// wait longer.
 const BATCH_TOKENS: usize = 256;
 
-/// How long a worker that finishes a batch lets the queue grow. 1 ms minimised CPU per query with 8 clients (0/1/2 ms:
+/// Time for which a worker lets the queue grow after a batch. 1 ms minimised CPU per query with 8 clients (0/1/2 ms:
 /// 3.1/2.9/2.9 ms). One worker per core: with a single one a second client waits while a core idles.
 const WINDOW: Duration = Duration::from_millis(1);
 
-/// Texts up to this many bytes are tokenized on the async thread: some tens of microseconds.
+/// Texts up to this many bytes are tokenized on the async thread, which takes tens of microseconds.
 const SHORT: usize = 1000;
 
 /// A tokenized text that waits for a batch.
@@ -46,7 +46,7 @@ pub(super) struct BatchedTextEncoder {
 }
 
 impl BatchedTextEncoder {
-    /// Starts the workers. At most `waiting` texts wait.
+    /// Starts the workers. At most `waiting` texts are queued.
     pub(super) fn start(
         encoder: Arc<dyn TextEncoder>,
         waiting: usize,
@@ -109,8 +109,8 @@ impl std::fmt::Debug for BatchedTextEncoder {
     }
 }
 
-/// Encodes texts together, then embeds them by the model of their snapshot: one model, unless another snapshot was
-/// published a moment ago.
+/// Encodes a batch of texts, then embeds them with the models of their snapshots, which differ only if a snapshot has
+/// just been published.
 fn run_batch(encoder: &dyn TextEncoder, entries: &[QueueEntry]) -> Vec<Result<QueryEmbedding, EngineError>> {
     ::metrics::histogram!("diptych_query_batch_texts").record(entries.len() as f64);
     let features = encoder.encode_tokens(&entries.iter().map(|entry| &*entry.ids).collect::<Vec<_>>());
@@ -137,6 +137,6 @@ fn embed_group(
     dims: usize,
 ) -> Result<Vec<Result<QueryEmbedding, EngineError>>, EngineError> {
     let rows = FeatureMatrix::new(dims, features);
-    let rows = rows.ok_or_else(|| EngineError::internal("an encoder gave features of length 0"))?;
+    let rows = rows.ok_or_else(|| EngineError::internal("an encoder returned features of length 0"))?;
     Ok(snapshot.text_network.encode(&rows)?.into_iter().map(|embedding| Ok(embedding?)).collect())
 }

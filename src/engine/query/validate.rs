@@ -1,4 +1,4 @@
-//! Checks of a query before anything is computed.
+//! Validates a query before anything is computed.
 
 use super::request::{Query, Term};
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
 /// The largest weight of a term; its negative is the smallest.
 const MAX_WEIGHT: f32 = 10.0;
 
-/// The largest number of candidates that a walk through the graph may keep.
+/// The maximum number of candidates of a graph search.
 const MAX_EF: usize = 1000;
 
 /// The maximum number of fields of `meta` that an error names.
@@ -61,7 +61,7 @@ pub(super) fn check_limit(limits: &Limits, limit: usize) -> Result<(), EngineErr
     Ok(())
 }
 
-/// Refuses a filter on a field of `meta` that no item has: it is most likely misspelt.
+/// Rejects a filter on a field of `meta` that no item has, which is most likely misspelt.
 pub(in crate::engine) async fn check_filter(catalog: &Catalog, filter: &Filter) -> Result<(), EngineError> {
     for path in filter.meta_fields() {
         if !catalog.has_meta_field(path).await? {

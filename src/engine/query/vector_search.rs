@@ -1,8 +1,8 @@
-//! The one place where the service searches its vector indexes, on threads of its own.
+//! Searches the vector indexes on dedicated threads.
 //!
-//! A search of a large index would stall every connection of an async thread. Searches queue for a worker instead;
-//! scans of one index that are waiting at the same time are made together, because a scan reads all vectors from memory
-//! and costs little more for many queries than for one. Results are bit-identical whether a query is searched alone or
+//! On an async thread, the search of a large index would stall other connections. Searches are therefore queued for a
+//! worker. Concurrent scans of an index are batched, because a scan reads all vectors from memory, which costs little
+//! more for many queries than for one. Results are bit-identical whether a query is searched alone or
 //! in a batch.
 
 use std::{
@@ -18,28 +18,28 @@ use crate::{
     index::{IndexError, KeySet, SearchParams, SearchResult, Strategy},
 };
 
-/// The number of neighbours that an index is asked for.
+/// The number of neighbours that are requested from an index.
 pub(super) const CANDIDATES: usize = 200;
 
-/// The maximum number of searches that a worker takes together.
+/// The maximum number of searches in a batch.
 const BATCH: usize = 32;
 
 /// One search of one index.
 pub(super) struct VectorQuery {
     pub(super) snapshot: Arc<ServingSnapshot>,
-    /// Which of the two indexes.
+    /// The index to search.
     pub(super) kind: Kind,
     pub(super) vector: UnitVector,
-    /// Compare with every vector.
+    /// Scan all vectors instead of using the graph.
     pub(super) exact: bool,
-    /// Candidates that a walk through the graph keeps.
+    /// Number of candidates of the graph search (ef).
     pub(super) ef: Option<usize>,
-    /// The keys that may be found; `None` for all.
+    /// The allowed keys; `None` for all.
     pub(super) filter: Option<KeySet>,
 }
 
 impl VectorQuery {
-    /// Whether it is a scan of a whole index with default parameters, which is cheaper together with others.
+    /// Whether it is an unfiltered scan with default parameters, which is cheaper in a batch.
     fn is_plain_scan(&self) -> bool {
         !self.exact
             && self.ef.is_none()
@@ -65,7 +65,7 @@ pub(super) struct VectorSearch(Batcher<VectorQuery, Result<SearchResult, IndexEr
 impl VectorSearch {
     pub(super) fn start() -> std::io::Result<Self> {
         let limits = BatchLimits {
-            // Admission control bounds the number of queries; none is refused here.
+            // Admission control limits the number of queries, so none is rejected here.
             max_waiting: usize::MAX,
             max_jobs: BATCH,
             max_weight: BATCH,
@@ -81,7 +81,7 @@ impl VectorSearch {
         query: VectorQuery,
         deadline: Option<Instant>,
     ) -> Result<SearchResult, EngineError> {
-        // A search that cannot share its work has a batch of its own, so that it holds up no other.
+        // A search that cannot share its work gets its own batch, so that it does not delay others.
         let weight = if query.is_plain_scan() { 1 } else { BATCH };
         Ok(self.0.run(query, weight, deadline).await?.output?)
     }

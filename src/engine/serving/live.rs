@@ -84,21 +84,21 @@ impl Serving {
         Ok((self.publish(scanned).await?, true))
     }
 
-    /// As [`Self::open`], after another model was activated: a snapshot that is being built may be of the model before
-    /// and must not be published after this one.
+    /// Like [`Self::open`], after another model was activated: a snapshot that is being built may be of the model
+    /// before and must not be published after this one.
     ///
     /// # Errors
-    /// As [`Self::open`].
+    /// Same as [`Self::open`].
     pub(in crate::engine) async fn reopen(&self) -> Result<(Arc<ServingSnapshot>, bool), EngineError> {
         let _building = self.building.lock().await;
         self.open().await
     }
 
-    /// Builds a snapshot beside the live one, writes its index to disk and publishes it. Running queries keep the one
-    /// that they began with.
+    /// Builds a snapshot alongside the live one, writes its index to disk and publishes it. Running queries keep the
+    /// one that they began with.
     ///
     /// # Errors
-    /// As [`ServingSnapshot::build`]; then the live snapshot stays.
+    /// Same as [`ServingSnapshot::build`]; then the live snapshot stays.
     pub(in crate::engine) async fn rebuild(
         &self,
         progress: Arc<dyn Progress>,
@@ -166,10 +166,10 @@ impl Serving {
         }
     }
 
-    /// As [`Self::ready`], for load balancers: only after the warm-up and until shutdown begins.
+    /// Like [`Self::ready`], for load balancers: only after the warm-up and until shutdown begins.
     ///
     /// # Errors
-    /// As [`Self::ready`]; [`EngineError::ShuttingDown`].
+    /// Same as [`Self::ready`]; [`EngineError::ShuttingDown`].
     pub async fn ready_for_traffic(&self) -> Result<Arc<ServingSnapshot>, EngineError> {
         if self.is_closing() {
             return Err(EngineError::ShuttingDown);

@@ -18,7 +18,7 @@ const SAMPLE: usize = 200;
 /// them with the measurements of each index that has enough vectors.
 ///
 /// # Errors
-/// As [`ServingSnapshot::build`].
+/// Same as [`ServingSnapshot::build`].
 pub async fn tune_index(
     collection: &Collection,
     encoders: &Encoders,

@@ -43,7 +43,7 @@ impl AdminTasks {
         Self { collection, encoders, serving, items, runner, closing }
     }
 
-    /// Encodes what has no features, trains a model and, if it is promoted, builds its index beside the live one and
+    /// Encodes what has no features, trains a model and, if it is promoted, builds its index alongside the live one and
     /// swaps it in.
     ///
     /// # Errors
@@ -103,7 +103,7 @@ impl AdminTasks {
         self.runner.start(kinds::activate::KIND, work).await
     }
 
-    /// Builds the next snapshot beside the live one and swaps it in. While a reindex is running, returns that one.
+    /// Builds the next snapshot alongside the live one and swaps it in. While a reindex is running, returns that one.
     ///
     /// # Errors
     /// If the catalog fails.

@@ -77,7 +77,7 @@ impl Links {
     /// Replaces the lowest layer.
     ///
     /// # Errors
-    /// As [`Self::new`].
+    /// Same as [`Self::new`].
     pub(super) fn with_lowest(self, lowest: AlignedVec<u32>) -> Result<Self, String> {
         Self::new(self.width, lowest, self.upper)
     }

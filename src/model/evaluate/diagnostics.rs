@@ -31,7 +31,7 @@ const BATCH: usize = 1024;
 /// projection; over all splits, items whose label may be wrong, and captions that may belong to another item.
 ///
 /// # Errors
-/// As [`crate::model::evaluate()`].
+/// Same as [`crate::model::evaluate()`].
 pub fn diagnose(model: &Model, data: &TrainingData, split: Split) -> Result<Diagnostics, ModelError> {
     let evaluation = SplitEvaluation::new(model, data, split)?;
     let mut issues = label_issues(data, model.settings().image_power);

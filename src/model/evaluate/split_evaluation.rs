@@ -26,7 +26,7 @@ pub struct Validation {
 /// Measures a model on the validation split of `data`, of which a large one is subsampled.
 ///
 /// # Errors
-/// As [`evaluate`].
+/// Same as [`evaluate`].
 pub fn validate(model: &Model, data: &TrainingData) -> Result<Validation, ModelError> {
     let embeddings = SplitEmbeddings::of_validation(model, data)?;
     Ok(Validation { quality: embeddings.quality(), spread: Spread::measure(&embeddings.image_points) })

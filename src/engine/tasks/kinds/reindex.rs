@@ -1,4 +1,4 @@
-//! Building the next snapshot beside the live one.
+//! Building the next snapshot alongside the live one.
 
 use std::{sync::Arc, time::Instant};
 
