@@ -1,4 +1,4 @@
-//! How does a query become an answer?
+//! How is a query answered?
 
 mod cursors;
 mod dedupe;

@@ -1,4 +1,4 @@
-//! Features of many items as vectors of the common space, and indexes of them.
+//! Embeds the features of many items into the common space, and builds indexes of the vectors.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -9,12 +9,12 @@ use crate::{
     model::{FeatureMatrix, Model},
 };
 
-/// Rows that go through a subnetwork together when an index is built.
+/// Rows of a batch when an index is built.
 const BUILD_BATCH: usize = 512;
 
-/// Rows that go through a subnetwork together when an index catches up; fewer are padded. The shape of a matrix product
-/// decides how its sums round. With one shape, a vector is the same to the last bit whether its item was written alone,
-/// or is read with a thousand others by the next start or a restored collection.
+/// Rows of a batch when an index catches up; smaller batches are padded. Rounding depends on the shape of a matrix
+/// product. With a fixed shape, a vector is bit-identical whether its item is embedded alone when it is written, or
+/// with a thousand others at the next start or after a restore.
 const FIXED_BATCH: usize = 16;
 
 /// Vectors with their keys.
@@ -27,7 +27,7 @@ pub(super) fn embed_new_images(model: &Model, rows: Vec<(i64, Vec<f32>)>) -> Res
 
 /// Vectors of the captions with these features.
 pub(super) fn embed_new_texts(model: &Model, rows: Vec<(i64, Vec<f32>)>) -> Result<Keyed, CollectionError> {
-    // The matrices of a network that reads tokens are as long as the longest sentence of a batch.
+    // The matrices of a token network are as long as the longest text of a batch.
     let batch = if model.reads_tokens() { 1 } else { FIXED_BATCH };
     embed_fixed_batches(rows, batch, model.text_feature_dims(), |features| Ok(model.embed_texts(features)?))
 }

@@ -1,4 +1,4 @@
-//! The snapshot that answers queries now, and how the next one takes its place without a query noticing.
+//! The live snapshot, and its replacement without interrupting queries.
 
 use std::{
     sync::{
@@ -17,7 +17,7 @@ use crate::{
     engine::{error::EngineError, query::QueryCache},
 };
 
-/// The minimum time between two rebuilds that start by themselves.
+/// The minimum time between two automatic rebuilds.
 const BETWEEN_REBUILDS: Duration = Duration::from_secs(60);
 
 /// The live snapshot of a collection and everything that changes it.
@@ -30,7 +30,7 @@ pub struct Serving {
     /// Held by callers that change the catalog or publish a snapshot, so that the live snapshot has applied every
     /// acknowledged change.
     writing: tokio::sync::Mutex<()>,
-    /// Held while a snapshot is built: one after the other, so that the last one is of the active model.
+    /// Held while a snapshot is built, so that builds are sequential and the last one has the active model.
     building: tokio::sync::Mutex<()>,
     last_rebuild: Mutex<Option<Instant>>,
     warm: AtomicBool,
@@ -38,7 +38,7 @@ pub struct Serving {
 }
 
 impl Serving {
-    /// Without a live snapshot; [`Self::open`] gets one.
+    /// Without a live snapshot; [`Self::open`] loads one.
     pub(in crate::engine) fn new(
         collection: Collection,
         encoders: Encoders,
@@ -58,8 +58,8 @@ impl Serving {
         }
     }
 
-    /// Publishes the snapshot on disk. If there is none, or one that cannot be used, scans in memory answer. Returns
-    /// whether a rebuild is due.
+    /// Publishes the snapshot on disk. If there is none, or it cannot be used, queries scan the vectors in memory.
+    /// Returns whether a rebuild is due.
     ///
     /// # Errors
     /// [`CollectionError::NoModel`], [`CollectionError::OtherEncoder`]; or if the catalog or the model's files fail.
@@ -72,7 +72,7 @@ impl Serving {
             }
             Ok(None) => None,
             Err(CollectionError::IndexOnDisk(reason)) => {
-                tracing::warn!(reason, "the index on disk cannot be used; scans answer until it is rebuilt");
+                tracing::warn!(reason, "the index on disk cannot be used; queries use scans until it is rebuilt");
                 Some(reason)
             }
             Err(error) => return Err(error.into()),
@@ -119,7 +119,7 @@ impl Serving {
     async fn publish(&self, snapshot: ServingSnapshot) -> Result<Arc<ServingSnapshot>, EngineError> {
         let _writing = self.writing.lock().await;
         if !snapshot.catch_up(&self.collection, &self.encoders).await? {
-            let reason = "the catalog does not remember all changes since the index build began; reindex again";
+            let reason = "the change log does not reach back to the start of the index build; reindex again";
             return Err(CollectionError::IndexOnDisk(reason.into()).into());
         }
         let snapshot = Arc::new(snapshot);
@@ -128,7 +128,7 @@ impl Serving {
         Ok(snapshot)
     }
 
-    /// Locks the catalog for a change. Callers bring the live snapshot up to date before they release it.
+    /// Locks the catalog for a change. Callers update the live snapshot before they release the lock.
     pub(in crate::engine) async fn lock_writes(&self) -> tokio::sync::MutexGuard<'_, ()> {
         self.writing.lock().await
     }
@@ -154,7 +154,7 @@ impl Serving {
         self.live.load_full()
     }
 
-    /// The live snapshot, or why there is none.
+    /// The live snapshot, or the reason why there is none.
     ///
     /// # Errors
     /// [`CollectionError::NoModel`], [`EngineError::Starting`].

@@ -1,4 +1,4 @@
-//! Which model and indexes answer now, and how do the next ones take their place?
+//! Which model and indexes serve queries, and how are they replaced?
 
 mod embed;
 mod live;

@@ -1,10 +1,11 @@
 //! One trained model and the two indexes of everything in the collection. Queries are answered from one snapshot while
 //! the next is built.
 //!
-//! The catalog is the truth and an index is a cache of it. A snapshot knows the watermark up to which it has applied
+//! The catalog is the source of truth, and an index is a cache of it. A snapshot knows the watermark up to which it has
+//! applied
 //! the catalog's changes ([`ServingSnapshot::catch_up`]), whether it was built a moment ago, opened from disk after a
 //! crash, or has been live all the while. An index on disk that belongs to another collection, is newer than the
-//! catalog, or is damaged is useless and is built again.
+//! catalog, or is damaged is discarded and rebuilt.
 
 use std::sync::{
     Arc,
@@ -24,26 +25,26 @@ use crate::{
     training::load_model,
 };
 
-/// Generations of the index that stay on disk in addition to the current one.
+/// Number of older index generations that are kept on disk.
 const PREVIOUS_GENERATIONS: usize = 1;
 
 /// Names of the two indexes on disk.
 pub(in crate::engine) const PICTURES: &str = "pictures";
 pub(in crate::engine) const CAPTIONS: &str = "captions";
 
-/// Which indexes a snapshot gets.
+/// How the indexes of a snapshot are built.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum IndexMode {
-    /// Scans or graphs, whichever suits the numbers of vectors, written to disk.
+    /// As scans or graphs, depending on the numbers of vectors, and written to disk.
     Persisted(IndexParameters),
-    /// Scans in memory, whatever the numbers: ready at once.
+    /// As scans in memory, which are available immediately.
     InMemoryScan,
 }
 
 /// A model and the indexes of its space.
 #[derive(Debug)]
 pub struct ServingSnapshot {
-    /// The number of the index generation on disk; 0 if it is in memory alone.
+    /// The number of the index generation on disk; 0 if it is in memory only.
     pub number: u64,
     /// The model's row in the catalog.
     pub record: ModelRecord,
@@ -57,16 +58,16 @@ pub struct ServingSnapshot {
     base_watermark: Watermark,
     /// The catalog's watermark up to which changes have been applied.
     applied_watermark: AtomicI64,
-    /// Why scans answer although there is an index on disk, if so.
+    /// Reason why queries use scans although there is an index on disk, if they do.
     pub degraded_reason: Option<String>,
 }
 
 impl ServingSnapshot {
-    /// Opens the index on disk and brings it up to date. `None` if there is none of the active model.
+    /// Opens the index on disk and brings it up to date. `None` if the active model has none.
     ///
     /// # Errors
     /// [`CollectionError::NoModel`]; [`CollectionError::OtherEncoder`]; [`CollectionError::IndexOnDisk`] if the index
-    /// cannot be used and has to be built again; or if the catalog or the model's files fail.
+    /// cannot be used and has to be rebuilt; or if the catalog or the model's files fail.
     pub async fn open(collection: &Collection, encoders: &Encoders) -> Result<Option<Self>, CollectionError> {
         let (record, model) = active_model(collection, encoders).await?;
         let collection_name = collection.catalog.collection_name().await?;
@@ -86,7 +87,7 @@ impl ServingSnapshot {
         let indexes = (take(PICTURES)?, take(CAPTIONS)?);
         let snapshot = Self::new(opened.number, record, model, indexes, base_watermark)?;
         if !snapshot.catch_up(collection, encoders).await? {
-            return Err(unusable("is older than the changes that the catalog remembers"));
+            return Err(unusable("is older than the change log of the catalog"));
         }
         Ok(Some(snapshot))
     }
@@ -150,12 +151,12 @@ impl ServingSnapshot {
         })
     }
 
-    /// Applies the changes of the catalog since the applied watermark. `false` if the catalog does not remember
-    /// all of them any more; then this snapshot can never catch up. Callers that change the catalog call this before
-    /// the next change. The matrix products run on a blocking thread.
+    /// Applies the changes of the catalog since the applied watermark. `false` if the change log does not have all of
+    /// them any more; then this snapshot can never catch up. Callers that change the catalog call this before the next
+    /// change. The matrix products run on a blocking thread.
     ///
     /// # Errors
-    /// If the catalog, the model or an index fails; then the next call tries again.
+    /// If the catalog, the model or an index fails. The next call retries.
     pub async fn catch_up(&self, collection: &Collection, encoders: &Encoders) -> Result<bool, CollectionError> {
         let since = self.applied_watermark.load(Ordering::Acquire);
         let Some(changes) = collection.catalog.changes_since(since, encoders.feature_kinds()).await? else {

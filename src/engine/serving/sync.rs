@@ -12,7 +12,7 @@ use crate::engine::{
 /// [`Serving::lock_writes`].
 pub(in crate::engine) async fn sync_live_index(serving: &Arc<Serving>, tasks: &TaskRunner) -> Result<(), EngineError> {
     if serving.catch_up().await? {
-        tracing::info!("enough has changed for a new index; it is built alongside the live one");
+        tracing::info!("rebuilding the index in the background, because enough items have changed");
         reindex::start(tasks, Arc::clone(serving)).await?;
     }
     Ok(())

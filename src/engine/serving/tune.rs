@@ -1,4 +1,4 @@
-//! Index parameters that suit this collection on this machine.
+//! Tunes the index parameters to the collection and the machine.
 
 use std::sync::{Arc, atomic::AtomicBool};
 
@@ -11,7 +11,7 @@ use crate::{
     index::{IndexParameters, Tuning, VectorIndex},
 };
 
-/// Vectors of the other modality that a tuning queries with.
+/// Number of query vectors, of the other modality, in a tuning.
 const SAMPLE: usize = 200;
 
 /// Measures index parameters on the active model's vectors and stores the best for the collection's next index. Returns

@@ -1,6 +1,5 @@
-//! The first queries of a service pay for everything that later ones find ready: pages of the index and of the weights
-//! that nothing has touched, threads that are not started, a database with an empty cache. So the service sends the
-//! first ones itself.
+//! The first queries after a start are slow: pages of the index and of the weights are not in memory, threads are not
+//! started, and the database cache is empty. The service therefore sends queries itself before it reports ready.
 
 use std::time::Instant;
 
@@ -9,13 +8,13 @@ use crate::engine::{
     query::{Query, QueryService, Target},
 };
 
-/// A text that suits every collection.
+/// A text for every collection.
 const TEXT: &str = "a picture of something";
 
 /// Side of the picture, in pixels.
 const SIDE: u32 = 64;
 
-/// Asks with a text and with a picture for pictures and captions, by the index as it is and by a scan.
+/// Sends text and image queries for pictures and captions, with the index and with a scan.
 ///
 /// # Errors
 /// If a query fails.
@@ -24,7 +23,7 @@ pub(in crate::engine) async fn warm_up(queries: &QueryService) -> Result<(), Eng
     for exact in [false, true] {
         for query in [Query::text(TEXT, Target::Any, 1), Query::image(picture(), Target::Any, 1)] {
             match queries.search(Query { exact, ..query }).await {
-                // A full queue is full of queries that warm up as well.
+                // If the queue is full, the queries in it warm the service up.
                 Ok(_) | Err(EngineError::Overloaded) => {}
                 Err(error) => return Err(error),
             }

@@ -1,5 +1,5 @@
-//! The long work that an owner can start in a running service. Queries are answered meanwhile, and what answers them
-//! changes in one moment.
+//! Background tasks that an administrator can start in a running service. Queries are served meanwhile, and the live
+//! snapshot is replaced atomically.
 
 use std::{
     path::PathBuf,
@@ -20,8 +20,8 @@ use crate::{
     training::PromotionPolicy,
 };
 
-/// Starts and cancels tasks. Every method that starts one returns it at once; [`EngineError::TaskRunning`] says that
-/// one of its kind is running and asks for something else.
+/// Starts and cancels tasks. Methods that start a task return it immediately; [`EngineError::TaskRunning`] means that a
+/// different task of the same kind is running.
 #[derive(Debug)]
 pub struct AdminTasks {
     collection: Collection,
@@ -43,8 +43,8 @@ impl AdminTasks {
         Self { collection, encoders, serving, items, runner, closing }
     }
 
-    /// Encodes what has no features, trains a model and, if it is promoted, builds its index alongside the live one and
-    /// swaps it in.
+    /// Encodes items without features, trains a model and, if it is promoted, builds its index alongside the live one
+    /// and swaps it in.
     ///
     /// # Errors
     /// [`EngineError::TaskRunning`]; or if the catalog fails.
@@ -66,7 +66,8 @@ impl AdminTasks {
         self.runner.start(kinds::evaluate::KIND, work).await
     }
 
-    /// Imports a folder, a data.jsonl or a CSV of this machine. Its items are encoded, and found when the task ends.
+    /// Imports a folder, a data.jsonl or a CSV on this machine. Its items are encoded, and searchable when the task
+    /// ends.
     ///
     /// # Errors
     /// [`EngineError::BadQuery`] if it cannot be read; [`EngineError::TaskRunning`]; or if the catalog fails.
@@ -103,7 +104,7 @@ impl AdminTasks {
         self.runner.start(kinds::activate::KIND, work).await
     }
 
-    /// Builds the next snapshot alongside the live one and swaps it in. While a reindex is running, returns that one.
+    /// Builds the next snapshot alongside the live one and swaps it in. If a reindex is running, returns that task.
     ///
     /// # Errors
     /// If the catalog fails.
@@ -111,7 +112,7 @@ impl AdminTasks {
         kinds::reindex::start(&self.runner, Arc::clone(&self.serving)).await
     }
 
-    /// Writes a backup into the collection's folder of backups. While one is running, returns that one.
+    /// Writes a backup into the default folder. If a backup is running, returns that task.
     ///
     /// # Errors
     /// If the catalog fails.
@@ -120,7 +121,7 @@ impl AdminTasks {
         self.runner.start(kinds::backup::KIND, async move |job| kinds::backup::run(&collection, job).await).await
     }
 
-    /// Reclaims disk space. While a compaction is running, returns that one.
+    /// Reclaims disk space. If a compaction is running, returns that task.
     ///
     /// # Errors
     /// If the catalog fails.
@@ -129,7 +130,7 @@ impl AdminTasks {
         self.runner.start(kinds::compact::KIND, async move |job| kinds::compact::run(&collection, job).await).await
     }
 
-    /// Compares the live indexes with scans. While a self-test is running, returns that one.
+    /// Compares the live indexes with scans. If a self-test is running, returns that task.
     ///
     /// # Errors
     /// [`CollectionError::NoModel`], [`EngineError::Starting`]; or if the catalog fails.
@@ -138,7 +139,7 @@ impl AdminTasks {
         self.runner.start(kinds::self_test::KIND, async move |job| kinds::self_test::run(snapshot, job).await).await
     }
 
-    /// Ingests many items as [`IngestService::ingest_lines`] does.
+    /// Ingests many items with [`IngestService::ingest_lines`].
     ///
     /// # Errors
     /// [`EngineError::TaskRunning`]; or if the catalog fails.
@@ -152,7 +153,7 @@ impl AdminTasks {
         self.runner.start(kinds::bulk_ingest::KIND, work).await
     }
 
-    /// Asks a task to stop. `false` if it is not running.
+    /// Cancels a task. `false` if it is not running.
     pub fn cancel(&self, id: i64) -> bool {
         self.runner.cancel(id)
     }

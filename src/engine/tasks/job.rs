@@ -1,4 +1,4 @@
-//! What the work of a task is given.
+//! The context of a task's work.
 
 use std::{
     sync::{
@@ -10,10 +10,10 @@ use std::{
 
 use crate::collection::{CollectionError, Progress};
 
-/// How often a cancelled job is noticed.
+/// Interval between checks for cancellation.
 const CHECK_EVERY: Duration = Duration::from_millis(250);
 
-/// A running task, as its work sees it.
+/// The context of a running task.
 #[derive(Clone)]
 pub(in crate::engine) struct Job {
     pub(in crate::engine) progress: Arc<dyn Progress>,
@@ -22,8 +22,8 @@ pub(in crate::engine) struct Job {
 }
 
 impl Job {
-    /// Awaits work that cannot be stopped itself, but only until the task is cancelled. The work goes on unnoticed
-    /// then, so it must not change anything.
+    /// Awaits work that cannot be cancelled itself, until the task is cancelled. The work then continues in the
+    /// background, so it must not change anything.
     pub(in crate::engine) async fn unless_cancelled<T, E: From<CollectionError>>(
         &self,
         work: impl Future<Output = Result<T, E>>,

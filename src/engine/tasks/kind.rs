@@ -1,21 +1,21 @@
-//! What is fixed for every task of a kind.
+//! Kinds of tasks.
 
-/// A kind of long work. One task of a kind runs at a time.
+/// A kind of task. One task of a kind runs at a time.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::engine) struct TaskKind {
     /// The name that clients see.
     pub(in crate::engine) name: &'static str,
-    /// The number of steps that a task reports, for the share of it that is done.
+    /// The number of steps that a task reports, for its progress in percent.
     pub(in crate::engine) steps: usize,
-    /// What a second request gets while one is running.
+    /// What happens to a second request while a task is running.
     pub(in crate::engine) on_duplicate: OnDuplicate,
 }
 
-/// What a request gets while a task of its kind is running.
+/// Result of a request while a task of its kind is running.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::engine) enum OnDuplicate {
-    /// The running task: both ask for the same.
+    /// Return the running task, because requests of the kind are equal.
     Reuse,
-    /// A refusal: the requests may differ.
+    /// Reject the request, because requests of the kind may differ.
     Reject,
 }

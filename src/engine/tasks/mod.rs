@@ -1,4 +1,4 @@
-//! How does long work run beside the service?
+//! How do long operations run in the background?
 
 mod admin;
 mod job;

@@ -1,4 +1,4 @@
-//! The progress of a task, on its way to the catalog.
+//! Buffers the progress of a task for the catalog.
 
 use parking_lot::Mutex;
 use serde_json::Value;
@@ -16,7 +16,7 @@ pub(super) struct ProgressRecorder {
 }
 
 impl ProgressRecorder {
-    /// Writes what was recorded. What cannot be written now is written next time.
+    /// Writes recorded progress to the catalog. If that fails, it is retried next time.
     pub(super) async fn flush(&self, catalog: &Catalog, task: i64) {
         let steps = self.steps();
         let metrics = std::mem::take(&mut *self.metrics.lock());

@@ -27,7 +27,7 @@ use crate::{
 /// How often the progress of a running task is written to the catalog.
 const FLUSH_EVERY: Duration = Duration::from_millis(250);
 
-/// How often the end of a task is tried to be stored, a second apart: a task must not seem to run for ever.
+/// Maximum number of attempts, one second apart, to store the end of a task, so that it does not seem to run forever.
 const TRIES: usize = 30;
 
 /// The running tasks of a service. Cheap to clone.
@@ -50,8 +50,8 @@ impl TaskRunner {
         Self { catalog, running: Arc::default(), closing }
     }
 
-    /// Starts work as a task and returns it, or does what the kind says while one of its kind is running. The value of
-    /// the work is the task's result; an error that is a cancellation ends it as cancelled.
+    /// Starts work as a task and returns the task; if one of its kind is running, the kind decides. The output of the
+    /// work is the result of the task; a cancellation error ends the task as cancelled.
     pub(in crate::engine) async fn start<W>(
         &self,
         kind: TaskKind,
@@ -61,7 +61,7 @@ impl TaskRunner {
         W: Future<Output = Result<Value, EngineError>> + Send + 'static,
     {
         let mut running = self.running_task(kind);
-        // One that has just ended releases its slot in a moment.
+        // A task that has just ended is about to release its slot.
         while let Some(id) = running
             && self.catalog.task(id).await?.is_none_or(|task| task.finished_at.is_some())
         {
@@ -72,13 +72,13 @@ impl TaskRunner {
             Some(id) if kind.on_duplicate == OnDuplicate::Reuse => id,
             Some(id) => return Err(EngineError::TaskRunning { kind: kind.name, id }),
             None => {
-                // Spawned: a task whose start was begun starts, even if the caller goes away.
+                // Spawned, so that the start completes even if the caller is dropped.
                 let runner = self.clone();
                 let started = compute::spawn(async move { runner.spawn(kind, work).await }).await;
                 started.map_err(|e| EngineError::internal(e.to_string()))??
             }
         };
-        self.catalog.task(id).await?.ok_or_else(|| EngineError::internal(format!("task {id} is gone")))
+        self.catalog.task(id).await?.ok_or_else(|| EngineError::internal(format!("task {id} does not exist any more")))
     }
 
     async fn spawn<W>(&self, kind: TaskKind, work: impl FnOnce(Job) -> W + Send + 'static) -> Result<i64, EngineError>
@@ -88,7 +88,7 @@ impl TaskRunner {
         let task = self.catalog.create_task(kind.name).await?;
         let stop = Arc::new(AtomicBool::new(false));
         if let Some(other) = self.acquire(kind, Running { task, stop: Arc::clone(&stop) }) {
-            // Two requests came at the same time and the other one was first.
+            // A concurrent request was first.
             let error = format!("task {other} is running already");
             self.catalog.finish_task(task, TaskStatus::Cancelled, &[], None, Some(&error)).await?;
             return match kind.on_duplicate {
@@ -130,7 +130,7 @@ impl TaskRunner {
         };
         let outcome = serde_json::json!(status).as_str().unwrap_or_default().to_owned();
         metrics::counter!("diptych_tasks_total", "type" => kind.name, "status" => outcome).increment(1);
-        // The slot is released only when the end is stored, else a client could see two running tasks of a kind.
+        // Release the slot only after the end is stored, or clients could see two running tasks of a kind.
         for _ in 0..TRIES {
             let stored = self.catalog.finish_task(task, status, steps, result.as_ref(), error.as_deref()).await;
             let Err(error) = stored else { break };
@@ -145,7 +145,7 @@ impl TaskRunner {
         self.running.lock().get(kind.name).map(|running| running.task)
     }
 
-    /// Takes the slot of a kind, or returns the task that has it.
+    /// Acquires the slot of a kind, or returns the task that occupies it.
     fn acquire(&self, kind: TaskKind, task: Running) -> Option<i64> {
         let mut running = self.running.lock();
         match running.get(kind.name) {
@@ -162,14 +162,14 @@ impl TaskRunner {
         self.running.lock().len()
     }
 
-    /// Asks a task to stop. `false` if it is not running.
+    /// Cancels a task. `false` if it is not running.
     pub(in crate::engine) fn cancel(&self, task: i64) -> bool {
         let running = self.running.lock();
         let found = running.values().find(|running| running.task == task);
         found.map(|found| found.stop.store(true, Ordering::Relaxed)).is_some()
     }
 
-    /// Asks all tasks to stop.
+    /// Cancels all tasks.
     pub(in crate::engine) fn stop_all(&self) {
         self.running.lock().values().for_each(|running| running.stop.store(true, Ordering::Relaxed));
     }

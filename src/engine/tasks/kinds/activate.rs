@@ -1,4 +1,4 @@
-//! Activating another model.
+//! Activates another model.
 
 use std::sync::{Arc, atomic::AtomicBool};
 
@@ -17,7 +17,8 @@ use crate::{
 
 pub(in crate::engine) const KIND: TaskKind = TaskKind { name: "activate", steps: 1, on_duplicate: OnDuplicate::Reject };
 
-/// Activates the model of this version, or rolls back to the previous one; then opens its index on disk or builds one.
+/// Activates the model of this version, or rolls back to the previous one; then loads its index from disk or builds
+/// one.
 pub(in crate::engine) async fn run(
     (collection, encoders): (&Collection, &Encoders),
     serving: &Serving,

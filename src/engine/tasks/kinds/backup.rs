@@ -1,4 +1,4 @@
-//! Backing up the collection into its own folder of backups.
+//! Backs up the collection into the default folder.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::{
     maintenance::{BackupTo, backup},
 };
 
-/// It copies the catalog and packs four things.
+/// Steps: copy the catalog; pack models, index, pictures and catalog.
 pub(in crate::engine) const KIND: TaskKind = TaskKind { name: "backup", steps: 5, on_duplicate: OnDuplicate::Reuse };
 
 pub(in crate::engine) async fn run(collection: &Collection, job: Job) -> Result<Value, EngineError> {

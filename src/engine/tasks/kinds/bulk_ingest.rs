@@ -1,4 +1,4 @@
-//! Ingesting many items that were posted together.
+//! Ingests the items of a bulk request.
 
 use std::sync::Arc;
 
@@ -12,17 +12,17 @@ use crate::engine::{
 
 pub(in crate::engine) const KIND: TaskKind = TaskKind { name: "batch", steps: 1, on_duplicate: OnDuplicate::Reject };
 
-/// The maximum number of rejected lines that a result names.
+/// The maximum number of rejected lines in a result.
 const NAMED: usize = 1000;
 
-/// Ingests lines as [`IngestService::ingest_lines`] does. Rejections are a code and a sentence.
+/// Ingests lines with [`IngestService::ingest_lines`]. A rejection has a code and a message.
 pub(in crate::engine) async fn run(
     items: Arc<IngestService>,
     lines: Vec<BulkLine<(String, String)>>,
     rejection: fn(EngineError) -> (String, String),
     job: Job,
 ) -> Result<Value, EngineError> {
-    job.progress.begin("take items", "item", Some(lines.len() as u64));
+    job.progress.begin("ingest items", "item", Some(lines.len() as u64));
     let (mut accepted, mut rejected, mut rejections) = (0, 0, Vec::new());
     let mut lines = lines.into_iter().peekable();
     while lines.peek().is_some() {

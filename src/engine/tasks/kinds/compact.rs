@@ -1,4 +1,4 @@
-//! Reclaiming disk space.
+//! Reclaims disk space.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::{
     maintenance::compact,
 };
 
-/// It looks at features, pictures, thumbnails, leftovers and the catalog.
+/// Steps: features, pictures, thumbnails, leftovers and the catalog.
 pub(in crate::engine) const KIND: TaskKind = TaskKind { name: "compact", steps: 5, on_duplicate: OnDuplicate::Reuse };
 
 pub(in crate::engine) async fn run(collection: &Collection, job: Job) -> Result<Value, EngineError> {

@@ -1,4 +1,4 @@
-//! Evaluating the active model.
+//! Evaluates the active model.
 
 use serde_json::{Value, json};
 

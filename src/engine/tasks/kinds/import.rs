@@ -1,4 +1,4 @@
-//! Importing a folder, a data.jsonl or a CSV of the service's machine.
+//! Imports a folder, a data.jsonl or a CSV on the machine of the service.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::{
     training::{Records, encode_missing, import},
 };
 
-/// It imports records and encodes two modalities, then reindexes.
+/// Steps: import records, encode two modalities, reindex.
 pub(in crate::engine) const KIND: TaskKind =
     TaskKind { name: "import", steps: 3 + reindex::KIND.steps, on_duplicate: OnDuplicate::Reject };
 

@@ -1,4 +1,4 @@
-//! What kinds of long work are there?
+//! Which kinds of tasks are there?
 
 pub(in crate::engine) mod activate;
 pub(in crate::engine) mod backup;
@@ -24,7 +24,7 @@ const ALL: [TaskKind; 9] = [
     train::KIND,
 ];
 
-/// The number of steps that a task of this kind reports, 1 for a kind of an older version.
+/// The number of steps that a task of this kind reports, or 1 if the kind is unknown.
 pub fn planned_steps(kind: &str) -> usize {
     ALL.iter().find(|one| one.name == kind).map_or(1, |kind| kind.steps)
 }

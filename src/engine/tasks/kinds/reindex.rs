@@ -1,4 +1,4 @@
-//! Building the next snapshot alongside the live one.
+//! Builds the next snapshot alongside the live one.
 
 use std::{sync::Arc, time::Instant};
 
@@ -14,7 +14,7 @@ use crate::{
     },
 };
 
-/// It embeds and indexes two modalities.
+/// Steps: embed and index two modalities.
 pub(in crate::engine) const KIND: TaskKind = TaskKind { name: "reindex", steps: 4, on_duplicate: OnDuplicate::Reuse };
 
 /// Starts a reindex, or returns the one that is running.
@@ -22,7 +22,7 @@ pub(in crate::engine) async fn start(tasks: &TaskRunner, serving: Arc<Serving>) 
     tasks.start(KIND, async move |job: Job| rebuild_index(&serving, &job).await).await
 }
 
-/// Rebuilds the index and summarises it.
+/// Rebuilds the index and returns a summary.
 pub(super) async fn rebuild_index(serving: &Serving, job: &Job) -> Result<Value, EngineError> {
     let began = Instant::now();
     let snapshot = serving.rebuild(Arc::clone(&job.progress), Arc::clone(&job.stop)).await?;
@@ -32,7 +32,7 @@ pub(super) async fn rebuild_index(serving: &Serving, job: &Job) -> Result<Value,
     Ok(summary)
 }
 
-/// A snapshot in the result of a task.
+/// Summary of a snapshot for the result of a task.
 pub(super) fn summary(snapshot: &ServingSnapshot) -> Value {
     json!({
         "index_generation": snapshot.number,

@@ -1,4 +1,4 @@
-//! Training a model, and the index of a promoted one.
+//! Trains a model and, if it is promoted, builds its index.
 
 use std::sync::{Arc, atomic::AtomicBool};
 
@@ -16,7 +16,7 @@ use crate::{
     training::{PromotionPolicy, Trained, train},
 };
 
-/// It encodes two modalities, trains two parts and evaluates, then reindexes.
+/// Steps: encode two modalities, train two heads, evaluate, reindex.
 pub(in crate::engine) const KIND: TaskKind =
     TaskKind { name: "train", steps: 5 + reindex::KIND.steps, on_duplicate: OnDuplicate::Reject };
 
