@@ -1,4 +1,4 @@
-//! Reclaiming disk space while the collection is searched and changed.
+//! Reclaims disk space while the collection is in use.
 //!
 //! Each step is short: rows are deleted a few thousand at a time, the keyword index is merged and free pages are
 //! returned in small transactions. We never run a full VACUUM, which would block writers, except once on small
@@ -33,7 +33,7 @@ use crate::{
     util::fs::dir_size,
 };
 
-/// The number of files that are looked up, and removed, together.
+/// The number of files per lookup and removal.
 const FILES: usize = 128;
 
 /// Result of a compaction.
@@ -43,11 +43,11 @@ pub struct CompactSummary {
     pub bytes_before: u64,
     /// Bytes after it.
     pub bytes_after: u64,
-    /// What was removed.
+    /// Numbers of removed entries.
     pub removed: Removed,
-    /// What could not be done, and why.
+    /// Steps that were skipped, with reasons.
     pub notes: Vec<String>,
-    /// How long it took.
+    /// Its duration in seconds.
     pub seconds: f64,
 }
 
@@ -66,11 +66,11 @@ pub struct Removed {
     pub temporaries: u64,
 }
 
-/// Removes what is not needed any more and returns free space to the file system.
+/// Removes unreferenced data and returns free space to the file system.
 ///
 /// # Errors
-/// [`CollectionError::Cancelled`] soon after `stop` is set; or if the catalog or the file system fails. What was
-/// removed until then stays removed.
+/// [`CollectionError::Cancelled`] soon after `stop` is set; or if the catalog or the file system fails. Removals
+/// until then are kept.
 pub async fn compact(
     collection: &Collection,
     progress: Arc<dyn Progress>,
@@ -139,7 +139,7 @@ impl Compaction<'_> {
             for some in self.unused(folder).await? {
                 self.check_cancelled()?;
                 let contents = some.iter().map(|named| named.content.clone()).collect();
-                // Looked up again under the write lock, when no item can be added.
+                // Look up again under the write lock, so that no item can be added.
                 let remove = move |unused: Vec<String>| {
                     some.iter()
                         .filter(|named| unused.contains(&named.content))
@@ -152,7 +152,7 @@ impl Compaction<'_> {
         Ok(gone)
     }
 
-    /// Thumbnails are made again on demand, so no lock is needed.
+    /// Thumbnails are created again on demand, so no lock is needed.
     async fn thumbnails(&self) -> Result<u64, CollectionError> {
         let mut gone = 0;
         for folder in self.folders("thumbnails", self.collection.data_dir.thumbnails()).await? {
@@ -164,7 +164,7 @@ impl Compaction<'_> {
         Ok(gone)
     }
 
-    /// Begins a step through the folders in `above`, each of which has files named by content hashes.
+    /// Begins a step through the folders in `above`, each of which has files named after content hashes.
     async fn folders(&self, step: &str, above: PathBuf) -> Result<impl Iterator<Item = PathBuf>, CollectionError> {
         let folders: Vec<PathBuf> = blocking(move || {
             let entries = fs::read_dir(above).into_iter().flatten().flatten();
@@ -204,7 +204,7 @@ impl Compaction<'_> {
         match garbage {
             Ok(garbage) => summary.removed.generations = garbage.generations,
             Err(error @ (GenerationError::Busy | GenerationError::Damaged { .. })) => {
-                summary.notes.push(format!("generations of the index were left as they are: {error}"));
+                summary.notes.push(format!("old generations of the index were not removed: {error}"));
             }
             Err(error) => return Err(CollectionError::IndexOnDisk(error.to_string())),
         }
@@ -246,7 +246,7 @@ impl Compaction<'_> {
     }
 }
 
-/// Files of a folder that are named by a content hash.
+/// Files of a folder that are named after a content hash.
 fn named_files(folder: &Path) -> Vec<ContentFile> {
     let content = |name: &str| {
         let (content, _) = name.split_at_checked(64)?;
@@ -270,7 +270,7 @@ fn remove(path: &Path) -> bool {
     }
 }
 
-/// Removes stale temporary files, staging folders of interrupted backups, and a model that never got its name.
+/// Removes stale temporary files, staging folders of interrupted backups, and an unfinished model.
 fn remove_stale_files(collection: &Collection) -> u64 {
     let folder = &collection.data_dir;
     let temporary = |name: &str| name.starts_with('.') && name.ends_with(".tmp");
@@ -281,7 +281,7 @@ fn remove_stale_files(collection: &Collection) -> u64 {
     let mut gone = old.filter(|file| remove(file.path())).count() as u64;
     gone += remove_stale(&folder.backups()).0;
     let unnamed = folder.finishing();
-    // Only while no training runs: it might get its name in a moment.
+    // Only while no training is running, which might be about to rename it.
     if unnamed.exists() && training::lock_training(collection).is_ok_and(|_lock| training::remove(&unnamed).is_ok()) {
         gone += 1;
     }

@@ -1,4 +1,4 @@
-//! One backup or compaction at a time.
+//! Lock that allows one backup or compaction at a time.
 
 use std::{
     fs::File,
@@ -11,18 +11,18 @@ use crate::{
     util::fs::try_lock_file,
 };
 
-/// How often a lock is tried that another process holds.
+/// Interval between attempts to acquire the lock.
 const TRY_EVERY: Duration = Duration::from_millis(100);
 
-/// Excludes other backups and compactions of the same collection, in any process, until it is dropped: one might remove
-/// what the other reads.
+/// Excludes other backups and compactions of the collection, in any process, until it is dropped: compaction might
+/// remove files that a backup reads.
 #[derive(Debug)]
 pub(crate) struct MaintenanceLock {
     _lock: File,
 }
 
 impl MaintenanceLock {
-    /// Waits until no other one holds it.
+    /// Waits for the lock.
     pub(crate) async fn acquire(
         collection: &Collection,
         progress: &dyn Progress,
@@ -31,7 +31,7 @@ impl MaintenanceLock {
         let path = collection.data_dir.root().join("upkeep.lock");
         let mut noted = false;
         loop {
-            let lock = try_lock_file(&path).map_err(CollectionError::io("the lock could not be taken:", &path))?;
+            let lock = try_lock_file(&path).map_err(CollectionError::io("the lock could not be acquired:", &path))?;
             if let Some(lock) = lock {
                 return Ok(Self { _lock: lock });
             }

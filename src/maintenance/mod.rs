@@ -1,4 +1,4 @@
-//! How is a collection kept small, and kept safe?
+//! How is a collection backed up, restored and compacted?
 
 mod backup;
 mod compact;

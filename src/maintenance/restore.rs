@@ -1,4 +1,4 @@
-//! A collection from a backup, on any machine.
+//! Restores a collection from a backup, on any machine.
 //!
 //! Nothing in the archive is trusted: its manifest is checked against its contents before the first file is written,
 //! and each file against its checksum while it is written. Everything is written into a staging folder next to the new
@@ -27,11 +27,11 @@ use crate::{
 pub struct RestoreSummary {
     /// The new data folder.
     pub data: PathBuf,
-    /// The backup's description of itself.
+    /// The description in the backup.
     pub about: About,
-    /// Bytes of its files.
+    /// Size of its files in bytes.
     pub bytes: u64,
-    /// How long it took.
+    /// Its duration in seconds.
     pub seconds: f64,
 }
 
@@ -39,8 +39,8 @@ pub struct RestoreSummary {
 ///
 /// # Errors
 /// [`CollectionError::BadOutput`] if `to` is not empty; [`CollectionError::Archive`] with the file that is damaged;
-/// [`CollectionError::Cancelled`] soon after `stop` is set; or if the catalog or the file system fails. Then nothing is
-/// left behind.
+/// [`CollectionError::Cancelled`] soon after `stop` is set; or if the catalog or the file system fails. In these cases
+/// nothing is left behind.
 pub async fn restore(
     archive: &Path,
     to: &Path,
@@ -54,21 +54,22 @@ pub async fn restore(
     let archive = blocking(move || Archive::open(&archive)).await??;
     let about = archive.manifest().about.clone();
 
-    let staging = StagingDir::create(&parent).map_err(CollectionError::io("nothing can be made in", &parent))?;
+    let staging =
+        StagingDir::create(&parent).map_err(CollectionError::io("cannot create a staging folder in", &parent))?;
     let data = staging.path().join("data");
     let unpacked = data.clone();
     let (bytes, reported) = (archive.manifest().files.iter().map(|file| file.bytes).sum(), Arc::clone(&progress));
     progress.begin("verify and unpack", "byte", Some(bytes));
     blocking(move || unpack(&archive, &unpacked, reported.as_ref(), &stop)).await??;
 
-    progress.begin("settle the catalog", "catalog", Some(1));
+    progress.begin("migrate the catalog", "catalog", Some(1));
     let catalog = Catalog::open(&data).await?;
     let relocated = relocate(&catalog, &root, &about).await;
     catalog.close().await;
     relocated?;
     progress.advance(1);
     blocking(move || {
-        // One call for all files; one by one, each would wait for the disk.
+        // One sync for all files, instead of waiting for the disk for each of them.
         let synced = File::open(&data).and_then(|folder| Ok(rustix::fs::syncfs(&folder)?));
         synced.map_err(CollectionError::io("the collection could not be synced:", &data))?;
         staging.publish(&data, &root)?;
@@ -92,7 +93,7 @@ fn prepare_target(to: &Path) -> Result<PathBuf, CollectionError> {
         }
         Err(error) => Err(unreadable()(error)),
         Ok(_) => {
-            // Follow a link to the folder that is meant.
+            // Resolve symbolic links.
             let root = fs::canonicalize(&root).map_err(unreadable())?;
             if root.join(catalog::FILE).exists() {
                 return refused("has a collection already");
@@ -113,9 +114,9 @@ fn unpack(archive: &Archive, data: &Path, progress: &dyn Progress, stop: &Atomic
         let path = data.join(&entry.path);
         let folder = path.parent().unwrap_or(data);
         if folders.insert(folder.to_owned()) {
-            fs::create_dir_all(folder).map_err(CollectionError::io("a folder could not be made:", folder))?;
+            fs::create_dir_all(folder).map_err(CollectionError::io("a folder could not be created:", folder))?;
         }
-        let mut file = File::create_new(&path).map_err(CollectionError::io("a file could not be made:", &path))?;
+        let mut file = File::create_new(&path).map_err(CollectionError::io("a file could not be created:", &path))?;
         archive.extract(entry, &mut file, stop, &mut |bytes| {
             done += bytes;
             progress.advance(done);

@@ -1,8 +1,8 @@
-//! Staging folders: files are written there and renamed to their final path when they are complete.
+//! Staging folders, in which files are written and then renamed to their final path.
 //!
-//! A staging folder is next to the final path, so that a rename suffices. Its owner holds a lock in it, which the
-//! system releases when the process ends, however it ends. So later processes can tell which staging folders are stale,
-//! and remove them.
+//! A staging folder is next to the final path, so that a rename suffices. Its owner locks a file in it. The operating
+//! system releases the lock when the process ends, so that other processes can recognise stale staging folders and
+//! remove them.
 
 use std::{
     fs::{self, File, TryLockError},
@@ -34,14 +34,14 @@ pub(crate) struct StagingDir {
 }
 
 impl StagingDir {
-    /// Creates one in `parent`, which is created as well, and removes stale ones there.
+    /// Creates a staging folder in `parent`, which is created if necessary, and removes stale ones there.
     pub(crate) fn create(parent: &Path) -> io::Result<Self> {
         fs::create_dir_all(parent)?;
         remove_stale(parent);
         let path = parent.join(format!("{UNFINISHED}{:016x}", rand::random::<u64>()));
         fs::create_dir(&path)?;
         let lock = File::create(path.join(LOCK))?;
-        // On a file system without locks nobody can tell that this is stale; it stays.
+        // Without locks in the file system, it can never be recognised as stale, and stays.
         if let Err(TryLockError::Error(error)) = lock.try_lock() {
             tracing::warn!(%error, path = %path.display(), "a staging folder could not be locked");
         }

@@ -1,4 +1,4 @@
-//! Which of the trained models is active.
+//! Activation of trained models.
 
 use crate::{
     catalog::ModelRecord,
@@ -6,7 +6,7 @@ use crate::{
     model::Model,
 };
 
-/// Activates a model. A running service uses it from its next index on.
+/// Activates a model. A running service uses it after its next rebuild of the index.
 ///
 /// # Errors
 /// [`CollectionError::NoSuchModel`]; [`CollectionError::OtherEncoder`] if it was trained with other

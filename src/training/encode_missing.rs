@@ -18,10 +18,10 @@ use crate::{
     dataset::{self, PictureLimits},
 };
 
-/// The number of pictures of a batch.
+/// The number of pictures in a batch.
 const PICTURES: u32 = 32;
-/// The number of captions of a batch: many, because they are sorted by length before they are split into the network's
-/// batches.
+/// The number of captions in a batch. It is large, because captions are sorted by length before they are split into
+/// batches of the network.
 const TEXTS: u32 = 512;
 
 /// Result of an encoding.
@@ -75,7 +75,8 @@ async fn encode_pictures(
         after.clone_from(&last.content_hash);
         let (encoder, limits) = (Arc::clone(&encoders.image), collection.limits);
         let (features, failures) = blocking(move || {
-            // Decoded and encoded one at a time on each core: a batch of decoded giants would not fit in memory.
+            // Each core decodes and encodes one picture at a time: a batch of large decoded pictures would not fit in
+            // memory.
             let done: Vec<_> = missing
                 .into_par_iter()
                 .map(|picture| match read_again(&picture, &limits) {

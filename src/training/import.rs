@@ -1,8 +1,8 @@
-//! Imports records into the catalog: read, hash, compare, decode, make a thumbnail, store.
+//! Imports records into the catalog: reads, hashes and compares them, decodes pictures, and stores rows and thumbnails.
 //!
 //! Records come in batches. Each batch is one transaction, so a killed import loses at most the current batch, and the
 //! next import skips everything that has not changed. Every picture is decoded once, so that a damaged one is reported
-//! by the import and not by a later training; its thumbnail is made from the decoded picture.
+//! by the import and not by a later training; its thumbnail is created from the decoded picture.
 
 use std::{
     path::Path,
@@ -21,7 +21,7 @@ use crate::{
     util::fs::write_atomic_unsynced,
 };
 
-/// The number of records of a batch: enough to keep all cores busy, few enough to lose little.
+/// The number of records in a batch: enough to keep all cores busy, and few enough to lose little when killed.
 const BATCH: usize = 64;
 
 /// The maximum number of rejections in a summary; the catalog has all of them.
@@ -179,7 +179,7 @@ fn store_image(
     new_picture(folder, path, hash, &decoded).map_err(|e| format!("its thumbnail could not be written: {e}"))
 }
 
-/// The catalog's row of a decoded picture. Makes its thumbnail if it is missing.
+/// The catalog row of a decoded picture. Creates its thumbnail if it is missing.
 pub(crate) fn new_picture(
     folder: &DataDir,
     path: &Path,
@@ -223,7 +223,7 @@ fn reject(rejection: &Rejection) -> NewRejection {
 }
 
 fn reject_picture(record: &Record, path: &Path, reason: &str) -> Outcome {
-    // If the picture itself is the record, the origin has its path already.
+    // If the record consists of the picture, the origin already has its path.
     let reason = if record.origin.file == path { reason.to_owned() } else { format!("{}: {reason}", path.display()) };
     Outcome::Rejected(reject(&Rejection { origin: record.origin.clone(), reason }))
 }

@@ -1,4 +1,4 @@
-//! How does a collection grow and get a common space?
+//! How are records imported, and models trained and promoted?
 
 mod activation;
 mod encode_missing;

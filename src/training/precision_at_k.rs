@@ -1,4 +1,4 @@
-//! Precision@10 on the test split: how many of the first ten results are right, for a word and for a picture.
+//! Precision@10 on the test split: the fraction of relevant results among the first ten, for texts and for pictures.
 
 use std::sync::Arc;
 
@@ -11,10 +11,10 @@ use crate::{
     model::{FeatureMatrix, Model, TrainingData},
 };
 
-/// The number of results that count.
+/// The number of results that are evaluated.
 const K: usize = 10;
 
-/// A word, and the label of the pictures that it should find.
+/// A query, and the label of the pictures that it should find.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct JudgedQuery {
@@ -24,10 +24,10 @@ pub struct JudgedQuery {
     pub label: String,
 }
 
-/// Precision of one word.
+/// Precision of one query.
 #[derive(Debug, Clone, PartialEq)]
 pub struct QueryPrecision {
-    /// The word and its label.
+    /// The query and its label.
     pub query: JudgedQuery,
     /// Relevant pictures in the gallery; with fewer than ten, a precision of 1 cannot be reached.
     pub relevant: usize,
@@ -49,18 +49,19 @@ pub struct LabelPrecision {
 /// Precision@10 in both directions.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PrecisionReport {
-    /// Of each word, text → image.
+    /// For each query, text → image.
     pub words: Vec<QueryPrecision>,
-    /// Of the pictures of each label, image → text.
+    /// For the pictures of each label, image → text.
     pub pictures: Vec<LabelPrecision>,
 }
 
-/// Precision@10 with the test items of the active model as gallery: of each word, text → image, and of the pictures of
-/// each label, image → text. Relevant are pictures with the word's label, and captions of items that share a label.
+/// Precision@10 with the test items of the active model as gallery: for each query, text → image, and for the pictures
+/// of each label, image → text. Pictures with the label of the query, and captions of items that share a label, are
+/// relevant.
 ///
 /// # Errors
-/// [`CollectionError::BadField`] for a label that the model does not know, or a word that is a caption of the
-/// collection (which would measure memory); or if a part fails.
+/// [`CollectionError::BadField`] for a label that the model does not know, or a query that is a caption of the
+/// collection (which would measure memorization); or if an operation fails.
 pub async fn precision_at_10(
     collection: &Collection,
     encoders: &Encoders,
@@ -72,8 +73,7 @@ pub async fn precision_at_10(
     let data = load_training_set(collection, encoders, seed).await?.data;
     for query in &queries {
         if collection.catalog.has_caption(&query.query).await? {
-            let reason =
-                format!("{:?} is a caption of the collection, word for word; that would measure memory", query.query);
+            let reason = format!("{:?} is a caption of the collection, which would measure memorization", query.query);
             return Err(CollectionError::BadField { field: "query".into(), reason });
         }
     }
@@ -125,13 +125,16 @@ impl<'a> TestSplit<'a> {
     ) -> Result<Vec<QueryPrecision>, CollectionError> {
         let words: Vec<&str> = queries.iter().map(|q| q.query.as_str()).collect();
         let features = FeatureMatrix::new(encoder.dims(), encoder.encode(&words)?.concat())
-            .ok_or_else(|| CollectionError::Internal("an encoder gave rows of another length".into()))?;
+            .ok_or_else(|| CollectionError::Internal("an encoder returned rows of another length".into()))?;
         let points = model.embed_texts(&features)?;
         let row = |(query, point): (JudgedQuery, UnitVector)| {
             let classes = &self.data.classes;
             let class = classes.iter().position(|c| *c == query.label).ok_or_else(|| {
-                let reason =
-                    format!("{:?} is not a label of the collection; there are {}", query.label, classes.join(", "));
+                let reason = format!(
+                    "{:?} is not a label of the collection; the labels are {}",
+                    query.label,
+                    classes.join(", ")
+                );
                 CollectionError::BadField { field: "label".into(), reason }
             })?;
             let relevant = self.images.iter().filter(|(item, _)| self.has_label(*item, class)).count();
@@ -157,7 +160,7 @@ impl<'a> TestSplit<'a> {
     }
 }
 
-/// The share of the ten nearest of `gallery` that are relevant.
+/// The fraction of the ten nearest entries of `gallery` that are relevant.
 fn precision(query: &UnitVector, gallery: &[(usize, UnitVector)], relevant: impl Fn(usize) -> bool) -> f64 {
     let mut ranked: Vec<(f32, usize)> = gallery.iter().map(|(item, point)| (query.cosine(point), *item)).collect();
     ranked.sort_by(|a, b| b.0.total_cmp(&a.0));

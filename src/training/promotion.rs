@@ -12,19 +12,20 @@ use crate::{
     training::trained_model::TrainedModel,
 };
 
-/// By how much a new model's mAP may be below the active model's by default: the difference between two seeds.
+/// Default tolerance by which the mAP of a new model may be below that of the active one: the difference between two
+/// seeds.
 pub const DEFAULT_MARGIN: f64 = 0.02;
 
-/// The largest mean cosine of two pictures; above it the space has collapsed.
+/// Maximum mean cosine of two pictures; above it, the space has collapsed.
 const MAX_MEAN_COSINE: f64 = 0.9;
 
-/// The smallest effective rank of a space of more than two classes. Two classes may be opposite points on one line.
+/// Minimum effective rank of a space with more than two classes. Two classes may be opposite points on a line.
 const MIN_EFFECTIVE_RANK: f64 = 1.5;
 
-/// What a new model has to reach.
+/// Requirements for the promotion of a model.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PromotionPolicy {
-    /// By how much its validation mAP, in [0, 1], may be below the active model's.
+    /// Amount, in [0, 1], by which its validation mAP may be below that of the active model.
     pub margin: f64,
     /// Promote every model; the objections are still recorded.
     pub force: bool,
@@ -48,7 +49,7 @@ pub struct PromotionDecision {
     pub live_map: Option<f64>,
     /// Reasons against the model; empty if there are none.
     pub objections: Vec<String>,
-    /// Whether it is active from now on.
+    /// Whether it was activated.
     pub promoted: bool,
 }
 

@@ -21,7 +21,7 @@ use crate::{
     util::fs::write_atomic_unsynced,
 };
 
-/// Longer side of the page's pictures in pixels; the page has hundreds of them.
+/// Longer side of the pictures on the page, in pixels. They are small because there are hundreds of them.
 const SIDE: u32 = 128;
 
 /// Diagnostics of a model, and the page that shows them.
@@ -29,7 +29,7 @@ const SIDE: u32 = 128;
 pub struct ReportPage {
     /// The summary.
     pub report: Report,
-    /// The curves behind the summary.
+    /// The curves that the summary is computed from.
     pub curves: Curves,
     /// Possible mistakes in items of all splits, by key of the item, most confident first.
     pub issues: Vec<(i64, Issue)>,
@@ -180,7 +180,7 @@ fn item_of(data: &TrainingData, entry: EntryRef) -> usize {
     }
 }
 
-/// All entries that the page names.
+/// All entries that the page mentions.
 fn places(diagnostics: &Diagnostics) -> impl Iterator<Item = EntryRef> {
     diagnostics.projection.iter().map(|point| point.entry).chain(pictured(diagnostics))
 }
@@ -196,7 +196,7 @@ fn pictured(diagnostics: &Diagnostics) -> impl Iterator<Item = EntryRef> {
     worst.chain(label_issues.chain(mismatches).map(EntryRef::Image))
 }
 
-/// A small copy of an item's picture as a `data:` URL; `None` if it cannot be read any more.
+/// A thumbnail of an item's picture as a `data:` URL; `None` if it cannot be read any more.
 fn thumbnail_data_url(collection: &Collection, item: &Item) -> Option<String> {
     // The thumbnail is faster to read than the picture, and large enough.
     let bytes = collection.thumbnail(item).ok().flatten()?;

@@ -1,4 +1,4 @@
-//! Settings of a training in a request.
+//! Training settings in a request.
 
 use serde_json::{Map, Value};
 

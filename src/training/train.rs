@@ -1,8 +1,8 @@
-//! Training as a job on the collection: features out of the catalog, a split, the trainer, the test split once, and
-//! the finished model into its folder and the catalog.
+//! Trains a model on the collection: loads features from the catalog, assigns splits, runs the trainer, evaluates the
+//! test split once, and stores the model in its folder and the catalog.
 //!
 //! The trainer writes checkpoints into `models/training/`; the next run with the same data and settings resumes from
-//! there. A model's folder is complete before it gets its name, and its row comes last, so every model in the catalog
+//! there. A model's folder is renamed when it is complete, and its row is written last, so every model in the catalog
 //! is complete.
 
 use std::{
@@ -31,16 +31,16 @@ use crate::{
 pub struct Trained {
     /// The model's row in the catalog.
     pub record: ModelRecord,
-    /// The parts of its space with their weights in a cosine, as text.
+    /// Description of its heads, with their weights in a cosine.
     pub parts: String,
     /// Its evaluation on the test split.
     pub report: Report,
-    /// Whether it was promoted, and why not.
+    /// The promotion decision.
     pub verdict: PromotionDecision,
 }
 
-/// Trains a model on everything in the catalog that has a picture, a caption and features. It becomes the active model
-/// if the promotion policy allows it; else it is stored and the active model stays.
+/// Trains a model on all items with a picture, a caption and features. It is activated if the promotion policy allows
+/// it; otherwise it is stored and the active model is unchanged.
 ///
 /// # Errors
 /// [`CollectionError::NotEnoughData`], [`CollectionError::Cancelled`] (the next call resumes),
@@ -81,7 +81,7 @@ pub async fn train(
     let (parts, report) = (trained.model.describe_heads(), trained.report.clone());
     let (folder, unnamed) = (collection.data_dir.model(&record.version), collection.data_dir.finishing());
     let seconds = record.seconds;
-    // A run that was killed before it wrote its row left a folder of this name; it is replaced.
+    // Replaces the folder of a run that was killed before it wrote its row.
     blocking(move || trained.save(&data, seconds, &unnamed, &folder)).await??;
     collection.catalog.add_model(&record, verdict.promoted).await?;
     remove(&checkpoints)?;
@@ -118,9 +118,9 @@ pub async fn ablate(
     .await?
 }
 
-/// Takes the lock of a data folder: two trainings at the same time would write the same checkpoint.
+/// Locks the data folder for training: two trainings would write the same checkpoint.
 pub(crate) fn lock_training(collection: &Collection) -> Result<File, CollectionError> {
     let path = collection.data_dir.models().join("training.lock");
-    let lock = try_lock_file(&path).map_err(CollectionError::io("the lock could not be taken:", &path))?;
+    let lock = try_lock_file(&path).map_err(CollectionError::io("the lock could not be acquired:", &path))?;
     lock.ok_or(CollectionError::TrainingElsewhere)
 }

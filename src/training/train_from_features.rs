@@ -1,5 +1,4 @@
-//! Training on precomputed features, without catalog, encoders or service: from a folder of matrices to a folder with a
-//! model.
+//! Trains on precomputed features in a folder of matrices, without a catalog, encoders or a service.
 
 use std::{
     path::{Path, PathBuf},
@@ -21,11 +20,11 @@ const GIVEN: &str = "given";
 /// Result of a training on precomputed features.
 #[derive(Debug)]
 pub struct TrainedOnFeatures {
-    /// The parts of its space with their weights in a cosine, as text.
+    /// Description of its heads, with their weights in a cosine.
     pub parts: String,
     /// Its evaluation on the test split.
     pub report: Report,
-    /// How long the training took.
+    /// Duration of the training in seconds.
     pub seconds: f64,
 }
 
@@ -53,7 +52,7 @@ pub async fn load_features(folder: &Path, seed: u64) -> Result<TrainingData, Col
 }
 
 /// Trains a model on the features in `folder`, evaluates it on their test split and writes it to `out`, replacing a
-/// model that is there. Checkpoints are in `<out>.training`, from where a cancelled training resumes.
+/// model that exists. Checkpoints are in `<out>.training`, from which a cancelled training resumes.
 ///
 /// # Errors
 /// [`CollectionError::BadOutput`] if `out` exists and is not a model; [`CollectionError::Dataset`],
@@ -66,10 +65,10 @@ pub async fn train_on_features(
     stop: Arc<AtomicBool>,
 ) -> Result<TrainedOnFeatures, CollectionError> {
     let began = Instant::now();
-    // Without a trailing slash, so that names can be appended to it.
+    // Remove a trailing slash, so that extensions can be appended.
     let out: PathBuf = out.components().collect();
     if !replaceable(&out) {
-        let reason = format!("{} exists and is not a model; a model would replace all of it", out.display());
+        let reason = format!("{} exists and is not a model; it would be replaced", out.display());
         return Err(CollectionError::BadOutput(reason));
     }
     let data = load_features(folder, settings.seed).await?;

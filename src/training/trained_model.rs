@@ -1,4 +1,4 @@
-//! A model that has been trained and evaluated, on its way to disk.
+//! Training, evaluation and storage of one model.
 
 use std::{path::Path, sync::atomic::AtomicBool};
 
@@ -13,7 +13,7 @@ use crate::{
     util::fs::{remove_dir_if_exists, write_atomic},
 };
 
-/// The file beside a model that describes what it was made of.
+/// The file next to a model that describes its training.
 const MANIFEST: &str = "manifest.json";
 
 /// A model with its evaluation.
@@ -44,7 +44,7 @@ pub(super) fn train_and_evaluate(
 
 impl TrainedModel {
     /// Writes the model with its manifest, so that `folder` is complete or absent. `unnamed`, on the same file system,
-    /// holds it meanwhile.
+    /// is the temporary folder.
     pub(super) fn save(
         &self,
         data: &TrainingData,
@@ -93,7 +93,7 @@ pub(crate) fn remove(folder: &Path) -> Result<(), CollectionError> {
 fn progress_callback(progress: &dyn Progress) -> impl FnMut(Event<'_>) {
     move |event| match event {
         Event::HeadStarted { head, epochs_done, max_epochs } => {
-            progress.begin(&format!("learn the {} part", head.name()), "epoch", Some(max_epochs as u64));
+            progress.begin(&format!("train the {} head", head.name()), "epoch", Some(max_epochs as u64));
             progress.advance(epochs_done as u64);
         }
         Event::Epoch(epoch) => {

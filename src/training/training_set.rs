@@ -1,4 +1,4 @@
-//! Everything in a collection that a model can be trained on.
+//! The training data of a collection.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -87,8 +87,8 @@ fn assemble(
     Ok(TrainingSet { data, items, captions })
 }
 
-/// Items with their splits. Items without labels cannot be evaluated, so they are trained on, unless their owner or an
-/// identical picture holds them out: then they are left out.
+/// Items with their splits. Items without labels cannot be evaluated, so they are in the training split, or left out if
+/// their record or an identical picture assigns them to another split.
 fn with_splits(items: Vec<&TrainingItem>, seed: u64) -> Vec<(&TrainingItem, Split)> {
     let member = |item: &TrainingItem| -> (Option<[u8; 32]>, Option<Split>) {
         (item.content_hash.as_slice().try_into().ok(), item.given_split.as_deref().and_then(|name| name.parse().ok()))

@@ -1,16 +1,13 @@
-//! How does the whole collection become one file?
+//! How is a collection backed up to one file while it is in use?
 //!
-//! It is written while the collection is searched and changed.
+//! A consistent copy of the catalog determines the content of the backup: the models and pictures that it references,
+//! and an index that it can bring up to date. Files of models and pictures are immutable, and compaction waits, so
+//! everything that the copy references exists. The index files are opened before the catalog is copied, and stay
+//! readable even if a new index replaces them. The index is included because a rebuilt graph may find other neighbours.
 //!
-//! The catalog is copied at one moment and decides what belongs to the backup: the models and pictures that the copy
-//! names, and an index that the copy can bring up to date. Models and pictures never change under their names, and
-//! compactions wait, so everything that the copy names exists. The index files are opened before that moment and can be
-//! read whatever is built meanwhile. The live index is backed up because a graph that is built again may find other
-//! neighbours.
-//!
-//! Pictures are named by their content in the backup, also those that were imported from elsewhere and are only
-//! referenced: a restore needs nothing else. A picture that cannot be read any more, or has changed, is listed as
-//! missing and does not fail the backup.
+//! Pictures are named after the hash of their content. Imported pictures outside of the data folder are included, so
+//! that a restore needs nothing else. A picture that cannot be read any more, or has changed, is listed as missing and
+//! does not fail the backup.
 
 mod writer;
 
@@ -41,25 +38,25 @@ use crate::{
     },
 };
 
-/// How often a consistent index and copy of the catalog are tried.
+/// Maximum number of attempts to get a consistent index and copy of the catalog.
 const TRIES: usize = 3;
 
-/// How often the progress of copying the catalog is reported.
+/// Interval between progress reports while the catalog is copied.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
-/// The number of pictures that are looked up together.
+/// The number of pictures per lookup in the catalog.
 const PICTURES: u32 = 256;
 
 /// Size of the write buffer in bytes.
 const BUFFER: usize = 1 << 20;
 
-/// The maximum number of missing files that a summary names.
+/// The maximum number of missing files in a summary.
 const SHOWN: usize = 20;
 
 /// Result of a backup.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct BackupSummary {
-    /// Its path, relative to the data folder if it is in there.
+    /// Its path, relative to the data folder if it is inside.
     pub file: PathBuf,
     /// Its length.
     pub bytes: u64,
@@ -77,11 +74,11 @@ pub struct BackupSummary {
     pub model: Option<String>,
     /// The index generation in it.
     pub index_generation: Option<u64>,
-    /// How long it took.
+    /// Its duration in seconds.
     pub seconds: f64,
 }
 
-/// Where a backup goes.
+/// Destination of a backup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BackupTo<'a> {
     /// Output file, or a folder for a timestamped file; by default the collection's folder of backups.
@@ -90,11 +87,11 @@ pub struct BackupTo<'a> {
     pub replace: bool,
 }
 
-/// Writes a backup. The file gets its name when it is complete and synced.
+/// Writes a backup. The file is renamed to its final path when it is complete and synced.
 ///
 /// # Errors
 /// [`CollectionError::BadOutput`] if the file exists and may not be replaced; [`CollectionError::Cancelled`] soon after
-/// `stop` is set; or if the catalog or the file system fails. Then nothing was changed.
+/// `stop` is set; or if the catalog or the file system fails. In these cases nothing is changed.
 pub async fn backup(
     collection: &Collection,
     to: BackupTo<'_>,
@@ -106,11 +103,12 @@ pub async fn backup(
     let now = OffsetDateTime::now_utc();
     let file = file_for(collection, to, now)?;
     let parent = file.parent().unwrap_or(Path::new("/")).to_owned();
-    let staging = StagingDir::create(&parent).map_err(CollectionError::io("nothing can be made in", &parent))?;
+    let staging =
+        StagingDir::create(&parent).map_err(CollectionError::io("cannot create a staging folder in", &parent))?;
     let unnamed = staging.path().join("archive.tar");
 
     let (copy, index) = consistent_snapshot(collection, staging.path(), progress.as_ref(), &stop).await?;
-    let out = File::create_new(&unnamed).map_err(CollectionError::io("a file could not be made:", &unnamed))?;
+    let out = File::create_new(&unnamed).map_err(CollectionError::io("a file could not be created:", &unnamed))?;
     let seconds = now.unix_timestamp().max(0).unsigned_abs();
     let archive = Writer::new(BufWriter::with_capacity(BUFFER, out), seconds, Arc::clone(&stop));
     let writer = BackupWriter::new(archive, collection, progress);
@@ -138,7 +136,7 @@ pub async fn backup(
     })
 }
 
-/// Removes what interrupted backups left in the collection's folder. Called at the start of a service and by every
+/// Removes the leftovers of interrupted backups in the default folder. Called when a service starts and by every
 /// backup.
 pub fn remove_stale_backups(collection: &Collection) {
     let (count, bytes) = remove_stale(&collection.data_dir.backups());
@@ -152,7 +150,7 @@ fn file_for(collection: &Collection, to: BackupTo<'_>, now: OffsetDateTime) -> R
     let folder = match to.path {
         None => collection.data_dir.backups(),
         Some(path) => {
-            let path = std::path::absolute(path).map_err(CollectionError::io("there is no such path:", path))?;
+            let path = std::path::absolute(path).map_err(CollectionError::io("not a valid path:", path))?;
             if !path.is_dir() {
                 refuse_taken(&path, to)?;
                 return Ok(path);
@@ -170,7 +168,7 @@ fn file_for(collection: &Collection, to: BackupTo<'_>, now: OffsetDateTime) -> R
         time.minute(),
         time.second()
     );
-    // Two in one second are distinguished by a number.
+    // A number distinguishes backups within the same second.
     let names =
         (1..).map(|n| if n == 1 { format!("diptych-{moment}.tar") } else { format!("diptych-{moment}-{n}.tar") });
     let mut files = names.map(|name| folder.join(name));
@@ -194,7 +192,7 @@ async fn consistent_snapshot(
 ) -> Result<(Catalog, Option<PinnedGeneration>), CollectionError> {
     let file = folder.join(catalog::FILE);
     for last in (0..TRIES).rev().map(|left| left == 0) {
-        // The index first: the catalog knows what has changed since.
+        // Pin the index first, because the catalog records the changes since.
         let store = collection.index_store();
         let held = blocking(move || store.pin()).await?.unwrap_or_else(|error| {
             tracing::warn!(%error, "the backup is written without an index; a restored service builds one");
@@ -208,7 +206,7 @@ async fn consistent_snapshot(
         let none = own.peek().is_none();
         let fits =
             own.find(|held| base_watermark(&held.watermark, &collection_name).is_some_and(|at| known.contains(&at)));
-        // Two newer generations may have been built in between, and the change log was truncated.
+        // Newer generations may have been built in between, which truncates the change log.
         if fits.is_some() || none || last {
             return Ok((copy, fits));
         }
@@ -242,7 +240,7 @@ async fn copy_catalog(
     Ok(())
 }
 
-/// Writes everything that the copy of the catalog names into the archive, then the copy itself, which is `file`.
+/// Writes everything that the copy of the catalog references into the archive, then the copy itself, which is `file`.
 async fn pack(
     mut writer: BackupWriter,
     copy: Catalog,

@@ -1,4 +1,4 @@
-//! The parts of a backup, written into its archive.
+//! Writes the parts of a backup into its archive.
 
 use std::{
     fs::{self, File},
@@ -15,7 +15,7 @@ use crate::{
     index::PinnedGeneration,
 };
 
-/// The maximum number of missing files that the manifest names; all are counted.
+/// The maximum number of missing files that the manifest lists; all of them are counted.
 const NAMED: usize = 1_000;
 
 pub(crate) type Writer = archive::Writer<BufWriter<File>>;
@@ -41,7 +41,7 @@ impl BackupWriter {
         Self { writer, data_dir, limits, progress, pictures: 0, missing: 0, missing_pictures: 0, named: Vec::new() }
     }
 
-    /// Writes the models. The active one has to be readable; another one may be missing.
+    /// Writes the models. The active one must be readable; others may be missing.
     pub(crate) fn models(&mut self, versions: &[String], active: Option<&str>) -> Result<(), CollectionError> {
         self.progress.begin("pack models", "model", Some(versions.len() as u64));
         for (done, version) in (1..).zip(versions) {
@@ -50,7 +50,7 @@ impl BackupWriter {
                 let names: std::io::Result<Vec<_>> =
                     fs::read_dir(&folder)?.map(|entry| Ok(entry?.file_name())).collect();
                 let mut names: Vec<String> = names?.into_iter().filter_map(|name| name.into_string().ok()).collect();
-                // A file with any other name is foreign or incomplete.
+                // A file with any other name is unrelated or incomplete.
                 names.retain(|name| is_segment(name) && folder.join(name).is_file());
                 names.sort_unstable();
                 Ok(names)
@@ -73,7 +73,7 @@ impl BackupWriter {
         Ok(())
     }
 
-    /// Writes an index generation, as the only one.
+    /// Writes the index generation, as the only one in the archive.
     pub(crate) fn index(&mut self, held: Option<PinnedGeneration>) -> Result<(), CollectionError> {
         let Some(held) = held else { return Ok(()) };
         self.progress.begin("pack the index", "file", Some(held.files.len() as u64));
@@ -91,7 +91,7 @@ impl BackupWriter {
         self.progress.begin("pack pictures", "picture", Some(count));
     }
 
-    /// Writes a picture, from the first of its paths where it is unchanged.
+    /// Writes a picture from the first of its paths at which it is unchanged.
     pub(crate) fn picture(&mut self, picture: &StoredImage) -> Result<(), CollectionError> {
         let ending = ending(&picture.mime);
         let name = DataDir::upload_name(&picture.content_hash, ending);
@@ -99,7 +99,7 @@ impl BackupWriter {
         let mut reason = None;
         let mut found = None;
         for path in picture.paths.iter().map(Path::new).chain([own.as_path()]) {
-            // Read as a whole, because it is verified before it is written.
+            // Read completely, because it is verified before it is written.
             match dataset::read_file(path, &self.limits) {
                 Ok(bytes) if blake3::hash(&bytes).as_bytes().as_slice() == picture.content_hash => {
                     found = Some(bytes);
