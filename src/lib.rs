@@ -5,9 +5,9 @@
 //! below are in layer order, and each answers one question; `ARCHITECTURE.md` follows a query, an item and a training
 //! through them.
 //!
-//! # Open a collection, train it, ask it
+//! # Open a collection, train a model, search
 //!
-//! Real encoders come from [`encoders::Registry`], which downloads their weights. This example has two toys instead:
+//! Real encoders come from [`encoders::Registry`], which downloads their weights. This example uses two toy encoders instead:
 //! the mean colour of a picture, and which letters a text has.
 //!
 //! ```
@@ -107,7 +107,7 @@
 //!     model::{self, FeatureMatrix, TrainSettings, TrainingData},
 //! };
 //!
-//! // 60 pairs of two classes, whose features tell the class.
+//! // 60 pairs of two classes, whose features depend on the class.
 //! let row = |item: usize, dims: usize| (0..dims).map(move |n| ((item % 2 * 3 + n) as f32 + item as f32 * 0.01).sin());
 //! let matrix = |dims| FeatureMatrix::new(dims, (0..60).flat_map(|item| row(item, dims)).collect());
 //! let split = |item| match item / 2 % 6 { 0 => Split::Test, 1 => Split::Validation, _ => Split::Train };
@@ -132,54 +132,54 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-// Which small tools does every folder need?
+// Which helpers do several folders share?
 pub mod util;
 
-// What did the owner ask for?
+// Which settings are there, and where do they come from?
 pub mod config;
-// What is it doing?
+// How is the service observed?
 pub mod telemetry;
 
-// How does work that keeps a core busy leave the async threads?
+// How does CPU-bound work stay off the async threads?
 pub mod compute;
-// What is a picture, and what is a point of the common space?
+// How are pictures and embeddings represented?
 pub mod core;
 
-// What are we learning from?
+// What does the model learn from?
 pub mod dataset;
 
-// What do a picture and a sentence look like to a network?
+// How are pictures and texts encoded as features?
 pub mod encoders;
 
-// How is the common space learned?
+// How is the common space trained, and how are features embedded in it?
 pub mod model;
 
-// How good is it?
+// How good is a model?
 pub mod evaluation;
 
-// Which points are near this one?
+// Which vectors are nearest to a query?
 pub mod index;
 
-// What do we know of each item?
+// What is known about each item?
 pub mod catalog;
 
-// How is a collection one file?
+// How is a collection stored in one file?
 pub mod archive;
 
 // What is a collection on disk?
 pub mod collection;
 
-// How does a collection grow and get a common space?
+// How are records imported, and models trained and promoted?
 pub mod training;
 
-// How is a collection kept small, and kept safe?
+// How is a collection backed up, restored and compacted?
 pub mod maintenance;
 
-// Who answers a query, and who changes the collection?
+// What serves queries and changes the collection?
 pub mod engine;
 
-// How does the world talk to it?
+// How do clients reach the service over HTTP?
 pub mod server;
 
-// How does its owner talk to it?
+// What does each command do?
 pub mod cli;

@@ -1,4 +1,4 @@
-//! What is it doing?
+//! How is the service observed?
 //!
 //! Log lines go to standard error, since standard output is for results. Metrics are for Prometheus; the gauges of an
 //! index have the label `index` (`pictures` or `captions`).
@@ -66,7 +66,7 @@ pub fn start_metrics() {
 }
 
 /// Aggregates recorded values into the histograms' buckets. Until then every single value is kept, so code that records
-/// values calls this regularly, in case nobody scrapes the metrics.
+/// values calls this regularly, in case the metrics are not scraped.
 pub fn tidy_metrics() {
     METRICS.run_upkeep();
 }

@@ -1,4 +1,4 @@
-//! What do we know of each item?
+//! What is known about each item?
 //!
 //! The catalog is an SQLite database and the only source of truth: everything else in the data folder can be rebuilt
 //! from it and from the images. There is one writer and there are many readers. Every transaction that reads before it

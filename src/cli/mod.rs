@@ -1,4 +1,4 @@
-//! How does its owner talk to it? One file for each command; here, what they share.
+//! What does each command do? One file per command, and what they share.
 
 mod backup;
 mod compact;

@@ -1,8 +1,8 @@
-//! Work that blocks, off the async threads.
+//! Blocking work off the async threads.
 
 use super::CollectionError;
 
-/// Runs work that blocks or keeps a core busy off the async threads.
+/// Runs blocking or CPU-bound work off the async threads.
 pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, CollectionError> {

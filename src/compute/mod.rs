@@ -1,4 +1,4 @@
-//! How does work that keeps a core busy leave the async threads?
+//! How does CPU-bound work stay off the async threads?
 //!
 //! An encoder takes milliseconds to tens of milliseconds for a query. On the async threads it would stall every other
 //! connection; in an unbounded pool it would queue until memory runs out while every caller waits. So each kind of work

@@ -1,4 +1,4 @@
-//! What did the owner ask for?
+//! Which settings are there, and where do they come from?
 //!
 //! Commands and flags. A flag that is more than an argument of one command also has a `DIPTYCH_*` environment variable,
 //! and every option with a variable can be set in a file.

@@ -1,4 +1,4 @@
-//! What is a picture, and what is a point of the common space?
+//! How are pictures and embeddings represented?
 //!
 //! Values that most other folders share, and the instruction sets that kernels are written for. In the crate root,
 //! where this module hides it, the language's own `core` is written `::core`.

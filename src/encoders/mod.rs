@@ -1,4 +1,4 @@
-//! What do a picture and a text look like to a network?
+//! How are pictures and texts encoded as features?
 //!
 //! Frozen, pretrained networks turn a picture or a text into features, from which [`crate::model`] learns. [`Registry`]
 //! is the entry point: it reads the manifests (`models/*.toml`, also embedded in the binary), downloads the weights

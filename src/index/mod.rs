@@ -1,4 +1,4 @@
-//! Which points are near this one?
+//! Which vectors are nearest to a query?
 //!
 //! Two implementations answer this: [`ExactIndex`] scans every point and is always right; [`GraphIndex`] searches a
 //! navigable graph and looks at few points. [`StaticIndex`] is whichever fits the number of points, because up to

@@ -1,4 +1,4 @@
-//! What does a picture look like to a network?
+//! How are pictures encoded?
 
 mod efficientnet;
 pub(super) mod preprocess;

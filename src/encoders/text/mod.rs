@@ -1,4 +1,4 @@
-//! What does a text look like to a network?
+//! How are texts encoded?
 
 mod bert;
 mod minilm;
