@@ -7,8 +7,8 @@
 //!
 //! # Open a collection, train a model, search
 //!
-//! Real encoders come from [`encoders::Registry`], which downloads their weights. This example uses two toy encoders instead:
-//! the mean colour of a picture, and which letters a text has.
+//! Real encoders come from [`encoders::Registry`], which downloads their weights. This example uses two toy encoders
+//! instead: the mean colour of a picture, and the letters of a text.
 //!
 //! ```
 //! use std::{path::Path, sync::{Arc, atomic::AtomicBool}};
