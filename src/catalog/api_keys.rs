@@ -54,7 +54,7 @@ impl Scope {
 pub struct ApiKey {
     /// The part of the key that identifies it.
     pub id: String,
-    /// Name that its owner gave it.
+    /// Its name.
     pub name: String,
     /// What it permits.
     pub scopes: Vec<Scope>,

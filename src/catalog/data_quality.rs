@@ -150,6 +150,6 @@ mod tests {
         let groups = vec![group(3, &["a", "e", "f"]), group(2, &["b", "c"])];
         assert_eq!(quality.duplicates, Duplicates { images: 2, redundant_items: 3, groups });
         assert_eq!(quality.unreadable, [UnreadableImage { id: "g".into(), reason: "it is cut off".into() }]);
-        assert_eq!(quality.rejections.len(), 1, "no more than was asked for");
+        assert_eq!(quality.rejections.len(), 1, "no more than requested");
     }
 }

@@ -56,7 +56,7 @@ pub struct Step {
 /// A task.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Task {
-    /// Number by which it is found.
+    /// Its number.
     pub id: i64,
     /// Kind of work, such as `train`.
     pub kind: String,

@@ -1,6 +1,6 @@
 //! What does the model learn from?
 //!
-//! Turns the owner's files into records, assigns them to splits, and reports the records that were rejected.
+//! Reads files into records, assigns them to splits, and reports the records that were rejected.
 
 pub mod demo;
 mod error;

@@ -25,10 +25,10 @@ impl fmt::Display for Origin {
     }
 }
 
-/// An item as its owner described it. It has an image, a caption, or both.
+/// An item as described in a data set. It has an image, a caption, or both.
 #[derive(Debug, Default, Clone, PartialEq)]
 pub struct Record {
-    /// Id chosen by the owner; stable across imports.
+    /// Its id, which is stable across imports.
     pub id: String,
     /// Where it was read.
     pub origin: Origin,
@@ -38,7 +38,7 @@ pub struct Record {
     pub captions: Vec<String>,
     /// Labels, trimmed, none empty.
     pub labels: Vec<String>,
-    /// The split that its owner assigned.
+    /// The split that the record assigns.
     pub split: Option<Split>,
     /// All other fields.
     pub meta: serde_json::Map<String, serde_json::Value>,
@@ -49,7 +49,7 @@ pub struct Record {
 pub struct Rejection {
     /// Where it was read.
     pub origin: Origin,
-    /// What is wrong, what was found and what is allowed, for the owner.
+    /// The problem, the value found and the allowed values.
     pub reason: String,
 }
 

@@ -62,13 +62,13 @@ pub struct SplitMember<'a> {
     pub content: Option<[u8; 32]>,
     /// Its labels.
     pub labels: &'a [String],
-    /// The split that its owner assigned.
+    /// The split that its record assigns.
     pub given: Option<Split>,
 }
 
 /// Assigns a split to each of `members`. The same records with the same seed get the same splits in any order.
 ///
-/// - Records with the same image get the same split. If their owner assigned different ones, all get the strictest
+/// - Records with the same image get the same split. If their records assign different ones, all get the strictest
 ///   (test before validation before train), so that no test image is trained on.
 /// - Assigned splits are kept. If some are assigned but none is validation, the validation split is taken from the
 ///   records assigned to train.

@@ -1,7 +1,7 @@
 //! Which vectors are nearest to a query?
 //!
-//! Two implementations answer this: [`ExactIndex`] scans every point and is always right; [`GraphIndex`] searches a
-//! navigable graph and looks at few points. [`StaticIndex`] is whichever fits the number of points, because up to
+//! Two implementations answer this: [`ExactIndex`] scans every point and is exact; [`GraphIndex`] searches a
+//! navigable graph and compares few points. [`StaticIndex`] is whichever fits the number of points, because up to
 //! [`EXACT_UP_TO`] points a scan is not only exact but as fast as the graph. [`LiveIndex`] adds a delta of new points
 //! and tombstones to a static index, so that every change is visible to the next search. [`GenerationStore`] keeps
 //! static indexes on disk.

@@ -27,7 +27,7 @@
 //! | forward and backward pass of a training step | `train/step.rs` |
 //! | epochs, early stopping, checkpoints | `train/epoch_loop.rs`, `train/checkpoint.rs` |
 //! | a hyperparameter or its default | `train/settings.rs` |
-//! | the whole training, in 30 lines | `train/trainer.rs` |
+//! | the complete training, in 30 lines | `train/trainer.rs` |
 
 mod description;
 mod dscmr;

@@ -1,6 +1,6 @@
 //! Who may call a route, how large its bodies may be, and whether it honours `Idempotency-Key`.
 //!
-//! Each handler file declares the policy of its routes beside the handler. The middlewares read the policy of the
+//! Each handler file declares the policies of its routes next to the handlers. The middlewares read the policy of the
 //! matched route from the request's extensions.
 
 use std::collections::HashMap;
@@ -67,8 +67,8 @@ impl RoutePolicies {
         }
     }
 
-    /// The policy of a route. Whatever nobody declared needs the scope `admin`, except methods that an open path does
-    /// not have.
+    /// The policy of a route. Routes without a declared policy need the scope `admin`, except methods that an open path
+    /// does not have.
     pub(crate) fn find(&self, path: &str, method: &Method) -> RoutePolicy {
         let method = if *method == Method::HEAD { &Method::GET } else { method };
         let Some(methods) = self.0.get(path) else { return RoutePolicy::ADMIN };

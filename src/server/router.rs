@@ -29,7 +29,7 @@ pub(crate) fn router(engine: Arc<Engine>, settings: ServerSettings) -> Router {
         limits,
         admission: AdmissionControl::new(&limits),
         policies: Arc::new(policies),
-        // Text that is not a header's value cannot be a browser's origin.
+        // A text that is not a valid header value cannot be an origin.
         origins: cors_origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok()).collect(),
         started: Instant::now(),
         run: format!("{:016x}", rand::random::<u64>()).into(),
@@ -37,7 +37,7 @@ pub(crate) fn router(engine: Arc<Engine>, settings: ServerSettings) -> Router {
     stack::apply(routes, &app).with_state(app)
 }
 
-/// Pages for people, and the OpenAPI document.
+/// The HTML pages, and the OpenAPI document.
 fn pages(document: Bytes) -> Routes {
     Routes::new()
         .page("/", get(assets::index))

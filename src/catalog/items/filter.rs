@@ -32,7 +32,7 @@ pub enum Clause {
 pub enum Field {
     /// Labels.
     Label,
-    /// The owner's name for the item.
+    /// Id of the item.
     Id,
     /// Contents that the item has: `image` or `text`.
     Has,

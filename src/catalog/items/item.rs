@@ -17,7 +17,7 @@ use crate::catalog::{error::CatalogError, values::from_json};
 pub struct Item {
     /// Key in the catalog and in the index of images; never reused.
     pub key: i64,
-    /// The owner's name for it.
+    /// Its id, chosen by the client or the record.
     pub id: String,
     /// Path of its image.
     pub image_path: Option<String>,
@@ -35,7 +35,7 @@ pub struct Item {
     pub source: String,
     /// Hash of the whole record, the image's content included.
     pub record_hash: Vec<u8>,
-    /// The owner's other fields.
+    /// Metadata.
     pub meta: serde_json::Map<String, serde_json::Value>,
     /// Captions, in order.
     pub captions: Vec<Caption>,
@@ -59,7 +59,7 @@ pub struct Caption {
 /// An item as it is written.
 #[derive(Debug, Clone)]
 pub struct NewItem {
-    /// The owner's name for it.
+    /// Its id, chosen by the client or the record.
     pub id: String,
     /// Its image, if it has one.
     pub image: Option<NewImage>,
@@ -69,7 +69,7 @@ pub struct NewItem {
     pub labels: Vec<String>,
     /// `train`, `validation` or `test`, if the record names a split.
     pub given_split: Option<&'static str>,
-    /// The owner's other fields: a JSON object.
+    /// Metadata: a JSON object.
     pub meta: String,
     /// File and line that the item was imported from.
     pub source: String,

@@ -36,7 +36,7 @@ pub struct Counts {
 pub struct TrainingItem {
     /// Key in the catalog and in the index of images.
     pub key: i64,
-    /// The owner's name for it.
+    /// Its id, chosen by the client or the record.
     pub id: String,
     /// blake3 of the image's bytes.
     pub content_hash: Vec<u8>,

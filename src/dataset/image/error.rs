@@ -1,4 +1,4 @@
-//! Errors of decoding a picture, with messages for its owner.
+//! Errors of decoding a picture, with messages for users.
 
 use super::PictureFormat;
 

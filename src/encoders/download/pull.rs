@@ -75,7 +75,7 @@ fn pull_with(
     Ok(true)
 }
 
-/// The files of the manifest that `home` lacks. An existing file is complete, or was put there by the owner.
+/// The files of the manifest that `home` lacks. An existing file is complete, or was put there manually.
 pub(in crate::encoders) fn missing<'a>(home: &Path, manifest: &'a Manifest) -> Vec<&'a manifest::File> {
     manifest.files.iter().filter(|file| !home.join(&file.name).is_file()).collect()
 }

@@ -1,4 +1,4 @@
-//! Which points are near this one, without looking at all of them?
+//! Which vectors are nearest to a query, without comparing all of them?
 //!
 //! Hierarchical Navigable Small World graphs (Malkov & Yashunin 2016): built by `hnsw_rs`, then flattened, refined and
 //! searched here.

@@ -101,7 +101,7 @@ async fn create_item(
     form: ItemForm<ItemRequest>,
 ) -> ApiResult<Response> {
     let mut draft = ItemDraft::from(form);
-    // An earlier attempt, cut off before it was answered, may have created the item.
+    // An earlier attempt that was interrupted before its response may have created the item.
     let condition =
         if key.as_ref().is_some_and(|key| key.retried) { WriteCondition::Always } else { WriteCondition::IfAbsent };
     draft.id = draft.id.or_else(|| key.map(|key| key.item_id(0)));

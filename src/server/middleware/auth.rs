@@ -21,7 +21,7 @@ use crate::{
 pub(crate) struct AuthenticatedKey(pub(crate) Option<String>);
 
 /// Puts the policy of the matched route into the request's extensions. A request that no route matches has none: it
-/// gets a 404 whoever sends it.
+/// gets a 404 with any key.
 pub(crate) async fn attach_policy(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>();
     if let Some(policy) = route.map(|route| app.policies.find(route.as_str(), request.method())) {

@@ -128,7 +128,7 @@ fn replay(StoredResponse { status, headers, body }: StoredResponse) -> Response 
     response
 }
 
-/// Hash of everything that distinguishes a request. A client chooses the boundary of a form anew for each attempt, so
+/// Hash of everything that distinguishes a request. A client chooses a new boundary of a form for each attempt, so
 /// the boundary is left out.
 fn fingerprint(method: &Method, address: &str, headers: &HeaderMap, body: &Bytes) -> Vec<u8> {
     let media_type = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();

@@ -32,7 +32,7 @@ pub(crate) async fn check_header_size(State(app): State<App>, request: Request, 
 }
 
 /// Refuses a body whose `Content-Length` exceeds the route's limit before any of it is read. A longer body without a
-/// `Content-Length` is cut off by the extractor that reads it.
+/// `Content-Length` is limited by the extractor that reads it.
 pub(crate) async fn limit_body(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let policy = request.extensions().get().copied().unwrap_or(RoutePolicy::ADMIN);
     let max = match policy.body {

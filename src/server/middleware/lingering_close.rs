@@ -16,9 +16,9 @@ use http_body::{Frame, SizeHint};
 use parking_lot::{Mutex, MutexGuard};
 use tokio::{sync::Notify, time::timeout};
 
-/// Bytes that are discarded at most. A body that announces or has more is cut off.
+/// Maximum number of bytes that are discarded. With a larger body, the connection is closed.
 const MAX_BYTES: u64 = 256 << 20;
-/// Time that discarding takes at most.
+/// Maximum time for discarding.
 const MAX_TIME: Duration = Duration::from_secs(10);
 
 /// A body that the handler reads and, once it has answered, [`discard_rest`].
