@@ -279,7 +279,7 @@ fn file_names(folder: &Path) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn backup_under_load_holds_every_acknowledged_item_and_responseslike_the_original() {
+async fn backup_under_load_holds_every_acknowledged_item_and_answers_like_the_original() {
     let Some((data, server)) = service_with_graph().await else { return };
     let service = Service::new(&server);
     let elsewhere = tempfile::tempdir().expect("a folder");
