@@ -1,6 +1,6 @@
 //! The two vector indexes of a snapshot: one of all pictures, by the keys of their items, and one of all captions.
 //!
-//! The rest of the service reads and changes vectors through this type alone, and the worker threads of
+//! The rest of the service only reads and changes vectors through this type, and the worker threads of
 //! `engine/query/vector_search.rs` search it. An index in another process would replace [`LiveIndex`] here.
 
 use std::{collections::BTreeSet, sync::Arc};
@@ -15,15 +15,15 @@ use crate::{
     },
 };
 
-/// Vectors of the other modality that a self-test queries with.
+/// Number of query vectors, of the other modality, in a self-test.
 const SELF_TEST_QUERIES: usize = 500;
 
 /// Size of one index.
 pub(crate) struct VectorIndexStats {
     pub(crate) points: usize,
-    /// Points that were added since the static index was built.
+    /// Points added since the static index was built.
     pub(crate) delta_points: usize,
-    /// Points of the static index that were deleted since.
+    /// Points of the static index that have been deleted.
     pub(crate) tombstones: usize,
     pub(crate) memory_bytes: usize,
 }
@@ -47,7 +47,7 @@ impl VectorIndexes {
         }
     }
 
-    /// The current state of an index, which later changes leave alone.
+    /// The current state of an index, which later changes do not affect.
     pub(super) fn snapshot(&self, kind: Kind) -> Arc<Snapshot> {
         self.get(kind).snapshot()
     }
@@ -93,7 +93,7 @@ impl VectorIndexes {
         self.get(kind).search_batch(queries, params)
     }
 
-    /// Removes the keys that changed, then puts those that have a vector now.
+    /// Removes the changed keys, then inserts those that have a vector.
     pub(super) fn apply(&self, kind: Kind, changed: BTreeSet<i64>, vectors: Keyed) -> Result<(), IndexError> {
         if changed.is_empty() {
             return Ok(());
@@ -103,12 +103,12 @@ impl VectorIndexes {
         self.get(kind).apply(removals.chain(additions).collect())
     }
 
-    /// Whether so much has changed since the static indexes were built that building new ones pays.
+    /// Whether enough has changed since the static indexes were built to justify a rebuild.
     pub(super) fn needs_rebuild(&self) -> bool {
         self.images.needs_rebuild() || self.texts.needs_rebuild()
     }
 
-    /// Compares an index with scans, for vectors of the other modality, as queries in service mostly are.
+    /// Compares an index with scans. Query vectors are of the other modality, like most queries of clients.
     pub(super) fn self_test(&self, kind: Kind) -> Result<SelfTest, IndexError> {
         let other = match kind {
             Kind::Image => Kind::Text,

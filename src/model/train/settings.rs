@@ -1,7 +1,7 @@
 //! Hyperparameters of a training and their defaults.
 //!
-//! Settings files and requests use the names of the fields. Three fields had other names before, which are still accepted
-//! and still written, so that models and checkpoints are exchanged between releases in both directions: see
+//! Settings files and requests use the names of the fields. Three fields had other names before, which are still
+//! accepted and still written, so that models and checkpoints are exchanged between releases in both directions: see
 //! [`RENAMED`].
 
 use serde::{Deserialize, Serialize};
