@@ -10,11 +10,7 @@ use sqlx::FromRow;
 use subtle::ConstantTimeEq;
 use tracing::Instrument;
 
-use super::{
-    connection::Catalog,
-    error::CatalogError,
-    values::{from_json, now_ms},
-};
+use super::{Catalog, CatalogError, now_ms, values::from_json};
 use crate::util::hex;
 
 /// Prefix of every key, so that a leaked key is recognised by scanners and people.

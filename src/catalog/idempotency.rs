@@ -4,11 +4,7 @@ use std::collections::BTreeMap;
 
 use sqlx::FromRow;
 
-use super::{
-    connection::Catalog,
-    error::CatalogError,
-    values::{from_json, now_ms},
-};
+use super::{Catalog, CatalogError, now_ms, values::from_json};
 
 /// How long a response is kept, in milliseconds: one day.
 const RETENTION_MS: i64 = 24 * 60 * 60 * 1000;

@@ -5,13 +5,7 @@ use std::collections::HashMap;
 
 use sqlx::FromRow;
 
-use super::{
-    connection::Catalog,
-    error::CatalogError,
-    items::Item,
-    properties::put_property,
-    values::{from_json, now_ms},
-};
+use super::{Catalog, CatalogError, Item, now_ms, properties::put_property, values::from_json};
 
 /// Property with the time of the last evaluation, in Unix milliseconds.
 const EVALUATED_AT: &str = "review_looked_at";

@@ -2,11 +2,7 @@
 
 use sqlx::{FromRow, QueryBuilder, Sqlite};
 
-use super::{
-    connection::Catalog,
-    error::CatalogError,
-    values::{from_json, now_ms},
-};
+use super::{Catalog, CatalogError, now_ms, values::from_json};
 
 /// A trained model. Its weights are in `models/<version>/` of the data folder.
 #[derive(Debug, Clone)]

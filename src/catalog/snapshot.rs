@@ -10,11 +10,7 @@ use std::{
 
 use sqlx::{Connection, SqliteConnection};
 
-use super::{
-    connection::{Catalog, FILE},
-    error::CatalogError,
-    values::from_json,
-};
+use super::{Catalog, CatalogError, FILE, values::from_json};
 
 /// Instructions of SQLite's virtual machine between two checks of the stop flag: less than a millisecond.
 const CHECK_STOP_EVERY: i32 = 10_000;

@@ -3,11 +3,7 @@
 use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
 
-use super::{
-    connection::Catalog,
-    error::CatalogError,
-    values::{from_json, now_ms},
-};
+use super::{Catalog, CatalogError, now_ms, values::from_json};
 
 /// Status of a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

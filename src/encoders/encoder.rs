@@ -2,10 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::{
-    EncoderError,
-    text::{TokenEmbeddings, Tokenized},
-};
+use super::{EncoderError, TokenEmbeddings, Tokenized};
 use crate::core::Picture;
 
 /// Turns pictures into feature vectors.

@@ -6,10 +6,9 @@ use std::{
 };
 
 use super::{
-    EncoderError, ImageEncoder, TextEncoder,
-    download::{self, PullProgress},
+    Architecture, Defaults, EncoderError, ImageEncoder, Manifest, Modality, PullProgress, TextEncoder, Views, download,
     image::{EfficientNetLite, Scale},
-    manifest::{self, Architecture, Defaults, Manifest, Modality, Views},
+    manifest,
     text::{MiniLm, TokenFeatureEncoder},
 };
 

@@ -7,11 +7,7 @@ use std::sync::{Arc, Weak};
 
 use rayon::prelude::*;
 
-use super::{
-    error::EngineError,
-    query::Kind,
-    serving::{Serving, ServingSnapshot},
-};
+use super::{EngineError, Kind, Serving, ServingSnapshot};
 use crate::{
     catalog::{Catalog, Sample},
     collection::blocking,

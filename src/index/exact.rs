@@ -2,14 +2,9 @@
 //! faster.
 
 use super::{
-    error::IndexError,
-    hit::SearchResult,
-    memory::MemoryUsage,
-    params::{KeySet, SearchParams},
-    strategy::Strategy,
+    IndexError, KeySet, MemoryUsage, SearchParams, SearchResult, Strategy, VectorIndex,
     tombstones::Tombstones,
     top_k::TopK,
-    vector_index::VectorIndex,
     vectors::{Queries, VectorTable},
 };
 use crate::core::UnitVector;

@@ -3,10 +3,7 @@
 use roaring::RoaringTreemap;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    error::IndexError,
-    limits::{EXACT_UP_TO, MAX_K},
-};
+use super::{EXACT_UP_TO, IndexError, MAX_K};
 use crate::core::UnitVector;
 
 /// A compressed set of keys, built once for many searches.

@@ -2,10 +2,7 @@
 
 use serde::Serialize;
 
-use super::{
-    error::IndexError, hit::Hit, live::Snapshot, memory::MemoryUsage, params::SearchParams, strategy::Strategy,
-    vector_index::VectorIndex,
-};
+use super::{Hit, IndexError, MemoryUsage, SearchParams, Snapshot, Strategy, VectorIndex};
 use crate::core::UnitVector;
 
 /// Number of neighbors of a query that are compared.

@@ -3,15 +3,10 @@
 use std::sync::atomic::AtomicBool;
 
 use super::{
-    error::IndexError,
-    exact::{ExactIndex, scan_one},
-    hit::SearchResult,
-    hnsw::GraphIndex,
-    memory::MemoryUsage,
-    params::{IndexParameters, SearchParams},
-    strategy::Strategy,
+    ExactIndex, GraphIndex, IndexError, IndexParameters, MemoryUsage, SearchParams, SearchResult, Strategy,
+    VectorIndex,
+    exact::scan_one,
     tombstones::Tombstones,
-    vector_index::VectorIndex,
     vectors::{Queries, VectorTable},
 };
 use crate::core::UnitVector;

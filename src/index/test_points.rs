@@ -4,12 +4,7 @@ use std::sync::atomic::AtomicBool;
 
 use rand::{Rng, RngExt};
 
-use super::{
-    exact::ExactIndex,
-    hit::Hit,
-    hnsw::GraphIndex,
-    params::{GraphParameters, Traversal},
-};
+use super::{ExactIndex, GraphIndex, GraphParameters, Hit, Traversal};
 use crate::core::UnitVector;
 
 pub(super) const DIMS: usize = 24;

@@ -8,13 +8,8 @@ use std::{
 use serde::Serialize;
 
 use super::{
-    error::IndexError,
-    exact::ExactIndex,
-    hit::Hit,
-    hnsw::GraphIndex,
-    params::{GraphParameters, IndexParameters, SearchParams},
+    ExactIndex, GraphIndex, GraphParameters, Hit, IndexError, IndexParameters, SearchParams, VectorIndex,
     self_test::{K, count_as_near},
-    vector_index::VectorIndex,
 };
 use crate::core::UnitVector;
 

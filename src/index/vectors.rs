@@ -1,12 +1,10 @@
 //! The points of an index: keys and vectors, each in one contiguous block.
 
 use super::{
+    Hit, IndexError, KeySet,
     aligned::AlignedVec,
-    error::IndexError,
-    hit::Hit,
     kernels::{LINE, Rows, dots, products},
     limits::MAX_POINTS,
-    params::KeySet,
     tombstones::Tombstones,
     top_k::TopK,
 };

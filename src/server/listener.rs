@@ -21,9 +21,8 @@ use tokio::{
     time::{Instant, interval, sleep_until},
 };
 
-use super::{router, settings::ServerSettings, state::ConnectionClass};
-use crate::config::Limits;
-use crate::{engine::Engine, telemetry};
+use super::{ServerSettings, router, state::ConnectionClass};
+use crate::{config::Limits, engine::Engine, telemetry};
 
 /// How often measurements are sorted into their buckets.
 const METRICS_UPKEEP_INTERVAL: Duration = Duration::from_secs(5);

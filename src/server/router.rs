@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Instant};
 use axum::{Router, body::Bytes, http::HeaderValue, routing::get};
 
 use super::{
-    assets,
+    ServerSettings, assets,
     handlers::{
         admin, data_quality, inference, info, item_images, items, items_bulk, keys, label_issues, labels, models,
         probes, projection, search, tasks,
@@ -13,7 +13,6 @@ use super::{
     middleware::stack,
     openapi, problem_pages,
     routes::Routes,
-    settings::ServerSettings,
     state::{AdmissionControl, App},
 };
 use crate::{engine::Engine, telemetry};

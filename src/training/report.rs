@@ -7,17 +7,14 @@ use std::{
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 
+use super::{TrainingSet, load_model, load_training_set};
 use crate::{
     catalog::{Issue, Item, ModelRecord},
     collection::{Collection, CollectionError, Encoders, blocking},
     dataset::{self, Split},
     evaluation::{Curves, Diagnostics, EntryCard, EntryRef, HtmlReport, MAX_LISTED, Report, render},
     model::{self, Model, TrainingData},
-    training::{
-        activation::load_model,
-        train_from_features,
-        training_set::{TrainingSet, load_training_set},
-    },
+    training::train_from_features,
     util::fs::write_atomic_unsynced,
 };
 

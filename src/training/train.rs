@@ -14,9 +14,7 @@ use std::{
 use serde_json::json;
 
 use super::{
-    promotion::{PromotionDecision, PromotionPolicy, decide},
-    trained_model::{remove, train_and_evaluate},
-    training_set::load_training_set,
+    PromotionDecision, PromotionPolicy, load_training_set, promotion::decide, remove, trained_model::train_and_evaluate,
 };
 use crate::{
     catalog::{self, ModelRecord},

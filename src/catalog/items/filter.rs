@@ -4,8 +4,7 @@
 
 use sqlx::{QueryBuilder, Sqlite};
 
-use super::read::LabelCount;
-use crate::catalog::{connection::Catalog, error::CatalogError};
+use crate::catalog::{Catalog, CatalogError, LabelCount};
 
 /// Conditions on an item: all of `must` hold, at least one of `should` if there are any, and none of `must_not`.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -4,11 +4,8 @@ use std::collections::HashMap;
 
 use sqlx::FromRow;
 
-use super::{
-    item::NewItem,
-    write::{UnspecifiedFields, upsert_item},
-};
-use crate::catalog::{connection::Catalog, error::CatalogError, values::now_ms};
+use super::write::{UnspecifiedFields, upsert_item};
+use crate::catalog::{Catalog, CatalogError, NewItem, now_ms};
 
 /// A record that an import rejected.
 #[derive(Debug, Clone)]

@@ -6,14 +6,12 @@ use sqlx::{Arguments, Sqlite, Transaction};
 
 use super::{
     features::put_feature,
-    item::{NewItem, UPSERT, arguments},
+    item::{UPSERT, arguments},
 };
-use crate::catalog::{
-    connection::Catalog,
-    error::CatalogError,
-    values::{json_list, now_ms},
+use crate::{
+    catalog::{Catalog, CatalogError, NewItem, now_ms, values::json_list},
+    util::hex,
 };
-use crate::util::hex;
 
 /// Features of an item that is written.
 #[derive(Debug, Clone, Default)]

@@ -1,7 +1,6 @@
 //! Results of decoding a file and of reading its header.
 
-use super::PictureFormat;
-use crate::core::Picture;
+use crate::{core::Picture, dataset::PictureFormat};
 
 /// A decoded picture, with the format and size that its file states.
 #[derive(Debug, Clone, PartialEq, Eq)]

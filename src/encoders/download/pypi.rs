@@ -11,9 +11,8 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-use super::{PullProgress, PullStage};
 use crate::{
-    encoders::{EncoderError, Manifest, manifest},
+    encoders::{EncoderError, Manifest, PullProgress, PullStage, manifest},
     util::{fs::dir_size, hex},
 };
 

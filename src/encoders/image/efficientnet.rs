@@ -19,9 +19,8 @@ use super::preprocess;
 use crate::{
     core::{Picture, SimdLevel},
     encoders::{
-        EncoderError, ImageEncoder, Manifest,
+        EncoderError, ImageEncoder, Manifest, PictureInput, Resize, Views,
         kernels::{AlignedVec, Depthwise, Epilogue, Pointwise, Rows, pad_before},
-        manifest::{PictureInput, Resize, Views},
         tensor_file::{self, TensorFile},
     },
 };

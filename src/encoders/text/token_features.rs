@@ -5,12 +5,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{
-    TokenEmbeddings, Tokenized,
-    tokenizer::{MAX_CHARACTERS, Tokenizer},
-};
+use super::tokenizer::{MAX_CHARACTERS, Tokenizer};
 use crate::encoders::{
-    EncoderError, Manifest, TextEncoder,
+    EncoderError, Manifest, TextEncoder, TokenEmbeddings, Tokenized,
     tensor_file::{self, TensorFile},
 };
 

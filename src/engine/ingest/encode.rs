@@ -5,13 +5,12 @@ use std::path::Path;
 use rand::RngExt;
 use serde_json::Value;
 
-use super::draft::ItemDraft;
 use crate::{
     catalog::{Item, NewFeatures, NewImage, NewItem, WriteCondition},
     collection::{DataDir, encode_one},
     dataset::{self, PictureLimits},
     encoders::{ImageEncoder, TextEncoder},
-    engine::error::EngineError,
+    engine::{EngineError, ItemDraft},
     training::new_picture,
     util::fs::write_atomic,
 };

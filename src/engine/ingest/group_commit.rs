@@ -15,11 +15,7 @@ use crate::{
     catalog::{Catalog, CatalogError, Item, PutOutcome},
     collection::blocking,
     compute,
-    engine::{
-        error::EngineError,
-        serving::{Serving, sync_live_index},
-        tasks::TaskRunner,
-    },
+    engine::{EngineError, Serving, TaskRunner, serving::sync_live_index},
     util::fs::write_atomic,
 };
 

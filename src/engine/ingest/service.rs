@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use super::{
-    draft::{ItemChange, ItemDraft},
     encode::{Encoding, PendingItem, encode_draft},
     group_commit::{GroupCommit, WriteResult},
 };
@@ -12,12 +11,7 @@ use crate::{
     collection::{Collection, Encoders},
     compute::{self, WorkerPool},
     config::Limits,
-    engine::{
-        error::EngineError,
-        query::check_filter,
-        serving::{Serving, sync_live_index},
-        tasks::TaskRunner,
-    },
+    engine::{EngineError, ItemChange, ItemDraft, Serving, TaskRunner, query::check_filter, serving::sync_live_index},
 };
 
 /// Maximum number of attempts of a change whose item is changed concurrently.

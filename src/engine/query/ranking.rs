@@ -6,15 +6,10 @@ use std::{
     time::Instant,
 };
 
-use super::{
-    item_cache::ItemCache,
-    request::Kind,
-    response::{Answer, Hit, Timings},
-    retrieve::Candidate,
-};
+use super::{item_cache::ItemCache, retrieve::Candidate};
 use crate::{
     catalog::{Item, tokenize},
-    engine::error::EngineError,
+    engine::{Answer, EngineError, Hit, Kind, Timings},
 };
 
 /// The ranking of a query. Cursors point into it.

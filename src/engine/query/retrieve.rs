@@ -4,13 +4,11 @@ use std::{collections::HashMap, sync::Arc};
 
 use super::{
     embedding::Origin,
-    request::{Kind, Query},
-    response::Direction,
     vector_search::{VectorQuery, VectorSearch},
 };
 use crate::{
     catalog::{Catalog, Filter},
-    engine::{error::EngineError, serving::ServingSnapshot},
+    engine::{Direction, EngineError, Kind, Query, ServingSnapshot},
     index::{SearchResult, Strategy},
     model::QueryEmbedding,
 };

@@ -11,19 +11,17 @@ use std::{
 use futures_util::future::try_join_all;
 
 use super::{
+    check_filter,
     cursors::{CursorStore, cursor},
     dedupe::dedupe,
     embedding::{Origin, embed_item, predicted_labels, weighted_sum},
     facets::count_labels,
     fuse::fuse,
     item_cache::ItemCache,
-    query_cache::QueryCache,
     ranking::{Ranking, ms},
-    request::{Kind, Query, Term},
-    response::{Answer, ExcludedCounts, PredictedLabel, Timings},
     retrieve::retrieve,
     text_encoder::BatchedTextEncoder,
-    validate::{bad_query, check_filter, check_limit, check_query, check_text},
+    validate::{bad_query, check_limit, check_query, check_text},
     vector_search::VectorSearch,
 };
 use crate::{
@@ -35,9 +33,8 @@ use crate::{
     dataset::{self, PictureLimits},
     encoders::ImageEncoder,
     engine::{
-        error::EngineError,
-        metrics,
-        serving::{Serving, ServingSnapshot},
+        Answer, EngineError, ExcludedCounts, Kind, PredictedLabel, Query, QueryCache, Serving, ServingSnapshot, Term,
+        Timings, metrics,
     },
     model::{FeatureMatrix, QueryEmbedding},
 };

@@ -9,12 +9,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::query_cache::QueryCache;
 use crate::{
     collection::blocking,
     compute::{self, BatchLimits, Batcher, Completed},
     encoders::TextEncoder,
-    engine::{error::EngineError, serving::ServingSnapshot},
+    engine::{EngineError, QueryCache, ServingSnapshot},
     model::{FeatureMatrix, QueryEmbedding},
 };
 

@@ -1,10 +1,9 @@
 //! Validates a query before anything is computed.
 
-use super::request::{Query, Term};
 use crate::{
     catalog::{Catalog, Filter},
     config::Limits,
-    engine::error::EngineError,
+    engine::{EngineError, Query, Term},
 };
 
 /// The largest weight of a term; its negative is the smallest.

@@ -10,11 +10,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::request::Kind;
 use crate::{
     compute::{self, BatchLimits, Batcher},
     core::UnitVector,
-    engine::{error::EngineError, serving::ServingSnapshot},
+    engine::{EngineError, Kind, ServingSnapshot},
     index::{IndexError, KeySet, SearchParams, SearchResult, Strategy},
 };
 

@@ -11,10 +11,9 @@ use std::{
 use arc_swap::ArcSwapOption;
 use parking_lot::Mutex;
 
-use super::snapshot::{IndexMode, ServingSnapshot};
 use crate::{
     collection::{Collection, CollectionError, Encoders, NoProgress, Progress},
-    engine::{error::EngineError, query::QueryCache},
+    engine::{EngineError, IndexMode, QueryCache, ServingSnapshot},
 };
 
 /// The minimum time between two automatic rebuilds.

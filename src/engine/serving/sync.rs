@@ -2,11 +2,7 @@
 
 use std::sync::Arc;
 
-use super::live::Serving;
-use crate::engine::{
-    error::EngineError,
-    tasks::{TaskRunner, kinds::reindex},
-};
+use crate::engine::{EngineError, Serving, TaskRunner, tasks::kinds::reindex};
 
 /// Applies the catalog's changes to the live snapshot, and starts a rebuild when enough has changed. The caller holds
 /// [`Serving::lock_writes`].

@@ -2,12 +2,10 @@
 
 use std::sync::{Arc, atomic::AtomicBool};
 
+use super::{CAPTIONS, PICTURES};
 use crate::{
     collection::{Collection, CollectionError, Encoders, Progress, blocking},
-    engine::{
-        query::Kind,
-        serving::snapshot::{CAPTIONS, IndexMode, PICTURES, ServingSnapshot},
-    },
+    engine::{IndexMode, Kind, ServingSnapshot},
     index::{IndexParameters, Tuning, VectorIndex},
 };
 

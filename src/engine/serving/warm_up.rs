@@ -3,10 +3,7 @@
 
 use std::time::Instant;
 
-use crate::engine::{
-    error::EngineError,
-    query::{Query, QueryService, Target},
-};
+use crate::engine::{EngineError, Query, QueryService, Target};
 
 /// A text for every collection.
 const TEXT: &str = "a picture of something";

@@ -6,16 +6,12 @@ use std::{
     sync::{Arc, atomic::AtomicBool},
 };
 
-use super::{kinds, runner::TaskRunner};
+use super::kinds;
 use crate::{
     catalog::Task,
     collection::{Collection, CollectionError, Encoders, blocking},
     dataset::{self, DatasetError},
-    engine::{
-        error::EngineError,
-        ingest::{BulkLine, IngestService},
-        serving::Serving,
-    },
+    engine::{BulkLine, EngineError, IngestService, Serving, TaskRunner},
     model::TrainSettings,
     training::PromotionPolicy,
 };

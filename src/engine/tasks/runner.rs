@@ -12,16 +12,12 @@ use std::{
 use parking_lot::Mutex;
 use serde_json::Value;
 
-use super::{
-    job::Job,
-    kind::{OnDuplicate, TaskKind},
-    progress::ProgressRecorder,
-};
+use super::{Job, OnDuplicate, TaskKind, progress::ProgressRecorder};
 use crate::{
     catalog::{Catalog, Step, Task, TaskStatus},
     collection::Progress,
     compute,
-    engine::error::EngineError,
+    engine::EngineError,
 };
 
 /// How often the progress of a running task is written to the catalog.

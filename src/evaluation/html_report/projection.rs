@@ -2,8 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::card::EntryCard;
-use crate::evaluation::{Diagnostics, EntryRef, ProjectedEntry};
+use crate::evaluation::{Diagnostics, EntryCard, EntryRef, ProjectedEntry};
 
 /// Colour of a class. Hues are spaced by the golden angle, so that classes next to each other in the list differ most.
 fn colour(class: u32) -> String {

@@ -19,15 +19,12 @@ use super::{
 use crate::{
     core::{SimdLevel, UnitVector},
     index::{
-        error::IndexError,
-        exact::{ExactIndex, scan_batch, scan_one},
-        hit::{Hit, SearchResult, by_rank},
+        ExactIndex, GraphParameters, Hit, IndexError, MemoryUsage, SearchParams, SearchResult, Strategy, Traversal,
+        VectorIndex,
+        exact::{scan_batch, scan_one},
+        hit::by_rank,
         kernels::dots,
-        memory::MemoryUsage,
-        params::{GraphParameters, SearchParams, Traversal},
-        strategy::Strategy,
         tombstones::Tombstones,
-        vector_index::VectorIndex,
         vectors::{Queries, VectorTable},
     },
 };

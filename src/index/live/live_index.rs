@@ -5,12 +5,11 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
-use super::{change::Change, rebuild_thresholds::RebuildThresholds, snapshot::Snapshot};
 use crate::{
     core::UnitVector,
     index::{
-        error::IndexError, hit::SearchResult, memory::MemoryUsage, params::SearchParams, static_index::StaticIndex,
-        strategy::Strategy, vector_index::VectorIndex,
+        Change, IndexError, MemoryUsage, RebuildThresholds, SearchParams, SearchResult, Snapshot, StaticIndex,
+        Strategy, VectorIndex,
     },
 };
 

@@ -2,20 +2,13 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::change::Change;
 use crate::{
     core::UnitVector,
     index::{
-        error::IndexError,
+        Change, IndexError, MemoryUsage, SearchParams, SearchResult, StaticIndex, Strategy, VectorIndex,
         exact::scan,
-        hit::SearchResult,
-        memory::MemoryUsage,
-        params::SearchParams,
-        static_index::StaticIndex,
-        strategy::Strategy,
         tombstones::Tombstones,
         top_k::TopK,
-        vector_index::VectorIndex,
         vectors::{Queries, VectorTable},
     },
 };

@@ -1,11 +1,10 @@
 //! Removal of generations that cannot be opened any more.
 
-use super::{
-    error::GenerationError,
-    generation_store::GenerationStore,
-    layout::{CURRENT, UNFINISHED},
+use super::layout::{CURRENT, UNFINISHED};
+use crate::{
+    index::{GenerationError, GenerationStore},
+    util::fs::dir_size,
 };
-use crate::util::fs::dir_size;
 
 /// What [`GenerationStore::collect_garbage`] removed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -8,14 +8,13 @@ use std::{
 
 use super::{
     current::Current,
-    error::GenerationError,
     index_io::{read_index, write_index},
     layout::{CURRENT, MANIFEST, MAX_CURRENT, UNFINISHED, check_name, read_manifest},
-    manifest::{FORMAT, Manifest},
+    manifest::FORMAT,
     table_io::{read_small, write_file},
 };
 use crate::{
-    index::{error::IndexError, static_index::StaticIndex, vector_index::VectorIndex},
+    index::{GenerationError, IndexError, Manifest, StaticIndex, VectorIndex},
     util::fs::{rename_synced, sync_dir, try_lock_file, write_atomic},
 };
 

@@ -4,21 +4,14 @@ use std::{collections::BTreeMap, path::Path};
 
 use bytemuck::Pod;
 
-use super::{
-    error::GenerationError,
-    manifest::{FileEntry, GraphEntry, IndexEntry},
-    table_io::{on_all_cores, read_array, write_file},
-};
+use super::table_io::{on_all_cores, read_array, write_file};
 use crate::index::{
+    ExactIndex, FileEntry, GenerationError, GraphEntry, GraphIndex, IndexEntry, StaticIndex, Traversal,
     aligned::AlignedVec,
-    exact::ExactIndex,
     hnsw::{
-        GraphIndex,
         links::{Layer, Links},
         scalar_quantization::{Codes, code_stride},
     },
-    params::Traversal,
-    static_index::StaticIndex,
     vectors::{VectorTable, stride},
 };
 

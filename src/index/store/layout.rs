@@ -4,11 +4,8 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::{
-    error::GenerationError,
-    manifest::{FORMAT, Manifest},
-    table_io::read_small,
-};
+use super::{manifest::FORMAT, table_io::read_small};
+use crate::index::{GenerationError, Manifest};
 
 /// The file that lists the generations.
 pub(super) const CURRENT: &str = "CURRENT";

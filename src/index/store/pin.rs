@@ -4,10 +4,9 @@ use std::fs::File;
 
 use super::{
     current::Current,
-    error::GenerationError,
-    generation_store::GenerationStore,
     layout::{CURRENT, MANIFEST, check_name, read_manifest},
 };
+use crate::index::{GenerationError, GenerationStore};
 
 /// A generation whose files are open. They can be read to the end even after the generation is removed.
 #[derive(Debug)]

@@ -2,12 +2,11 @@
 
 use std::collections::HashMap;
 
-use super::quality::Quality;
 use crate::{
     core::UnitVector,
     dataset::Split,
     evaluation::{Direction, EntryRef, RetrievalMetrics, evaluate_retrieval, evenly_spaced},
-    model::{Model, ModelError, TrainingData, heads::concat_weighted},
+    model::{Model, ModelError, Quality, TrainingData, heads::concat_weighted},
 };
 
 /// Maximum number of pairs for fitting or measuring a calibration; of more, evenly spaced ones are taken.

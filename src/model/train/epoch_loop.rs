@@ -16,15 +16,13 @@ use rand::seq::SliceRandom;
 use super::{
     checkpoint::{Checkpoint, TrainingState},
     dropout::Dropout,
-    events::{Epoch, Event},
     inputs::{TokenTable, TrainingInputs},
     noise::add_noise,
     optimizer::Optimizer,
-    settings::{ClassSettings, Hyperparameters},
     step::{Batch, BatchTarget, TextBatch, step},
 };
 use crate::model::{
-    Head, LossTerms, ModelError,
+    ClassSettings, Epoch, Event, Head, Hyperparameters, LossTerms, ModelError,
     dscmr::network::Shape,
     evaluate::split_embeddings::SplitEmbeddings,
     tensors::{Weights, generator, tensor},

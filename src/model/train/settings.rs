@@ -6,8 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::device::Device;
-use crate::model::ModelError;
+use crate::model::{Device, ModelError};
 
 /// What a training optimizes for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

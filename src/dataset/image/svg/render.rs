@@ -9,13 +9,10 @@ use resvg::{
     usvg::{self, ImageHrefResolver, Options, Tree},
 };
 
-use super::{
-    expansion_limit, render_budget,
-    xml::{decode_text, malformed, parse_xml},
-};
+use super::{decode_text, expansion_limit, parse_xml, render_budget, xml::malformed};
 use crate::{
     core::Picture,
-    dataset::image::{Decoded, Header, PictureError, PictureFormat, PictureLimits},
+    dataset::{Decoded, Header, PictureError, PictureFormat, PictureLimits},
 };
 
 pub(in crate::dataset::image) fn inspect(bytes: &[u8]) -> Result<Header, PictureError> {

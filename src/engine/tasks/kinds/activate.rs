@@ -8,8 +8,7 @@ use super::reindex;
 use crate::{
     collection::{Collection, Encoders},
     engine::{
-        error::EngineError,
-        serving::Serving,
+        EngineError, Serving,
         tasks::{Job, OnDuplicate, TaskKind},
     },
     training::{activate, roll_back},

@@ -8,8 +8,7 @@ use super::reindex;
 use crate::{
     collection::{Collection, CollectionError, Encoders},
     engine::{
-        error::EngineError,
-        serving::Serving,
+        EngineError, Serving,
         tasks::{Job, OnDuplicate, TaskKind},
     },
     training::{Records, encode_missing, import},

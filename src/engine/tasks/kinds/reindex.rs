@@ -7,10 +7,8 @@ use serde_json::{Value, json};
 use crate::{
     catalog::Task,
     engine::{
-        error::EngineError,
-        query::Kind,
-        serving::{Serving, ServingSnapshot},
-        tasks::{Job, OnDuplicate, TaskKind, TaskRunner},
+        EngineError, Kind, Serving, ServingSnapshot, TaskRunner,
+        tasks::{Job, OnDuplicate, TaskKind},
     },
 };
 

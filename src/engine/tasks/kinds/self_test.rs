@@ -7,9 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     collection::blocking,
     engine::{
-        error::EngineError,
-        metrics,
-        serving::ServingSnapshot,
+        EngineError, ServingSnapshot, metrics,
         tasks::{Job, OnDuplicate, TaskKind},
     },
 };

@@ -8,8 +8,7 @@ use super::{import::encode_all, reindex};
 use crate::{
     collection::{Collection, Encoders},
     engine::{
-        error::EngineError,
-        serving::Serving,
+        EngineError, Serving,
         tasks::{Job, OnDuplicate, TaskKind},
     },
     model::TrainSettings,
