@@ -2,10 +2,8 @@
 //! faster.
 
 use super::{
-    IndexError, KeySet, MemoryUsage, SearchParams, SearchResult, Strategy, VectorIndex,
-    tombstones::Tombstones,
-    top_k::TopK,
-    vectors::{Queries, VectorTable},
+    IndexError, KeySet, MemoryUsage, SearchParams, SearchResult, Strategy, Tombstones, VectorIndex, VectorTable,
+    top_k::TopK, vectors::Queries,
 };
 use crate::core::UnitVector;
 

@@ -31,6 +31,10 @@ mod tuning;
 mod vector_index;
 mod vectors;
 
+use aligned::AlignedVec;
+use tombstones::Tombstones;
+use vectors::VectorTable;
+
 pub use error::IndexError;
 pub use exact::ExactIndex;
 pub use hit::{Hit, SearchResult};

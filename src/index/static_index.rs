@@ -3,11 +3,8 @@
 use std::sync::atomic::AtomicBool;
 
 use super::{
-    ExactIndex, GraphIndex, IndexError, IndexParameters, MemoryUsage, SearchParams, SearchResult, Strategy,
-    VectorIndex,
-    exact::scan_one,
-    tombstones::Tombstones,
-    vectors::{Queries, VectorTable},
+    ExactIndex, GraphIndex, IndexError, IndexParameters, MemoryUsage, SearchParams, SearchResult, Strategy, Tombstones,
+    VectorIndex, VectorTable, exact::scan_one, vectors::Queries,
 };
 use crate::core::UnitVector;
 

@@ -1,11 +1,9 @@
 //! The points of an index: keys and vectors, each in one contiguous block.
 
 use super::{
-    Hit, IndexError, KeySet,
-    aligned::AlignedVec,
+    AlignedVec, Hit, IndexError, KeySet, Tombstones,
     kernels::{LINE, Rows, dots, products},
     limits::MAX_POINTS,
-    tombstones::Tombstones,
     top_k::TopK,
 };
 use crate::core::{SimdLevel, UnitVector};

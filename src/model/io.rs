@@ -7,11 +7,9 @@ use candle_core::{Device, Tensor};
 use serde::Deserialize;
 
 use super::{
-    Head, Model, ModelError,
-    description::{Description, FORMAT, HeadDescription},
-    normalizer::Normalizer,
-    tensors::{Weights, tensor},
-    text_cnn::Vocabulary,
+    Head, HeadDescription, Model, ModelError, Normalizer, Vocabulary, Weights,
+    description::{Description, FORMAT},
+    tensor,
 };
 use crate::util::fs::write_synced;
 

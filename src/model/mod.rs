@@ -45,6 +45,12 @@ mod train;
 mod trained_model;
 mod training_data;
 
+use description::HeadDescription;
+use normalizer::Normalizer;
+use tensors::{Weights, tensor};
+use text_cnn::{TokenBatch, Vocabulary};
+use trained_model::TrainedHead;
+
 pub use description::Calibration;
 pub use dscmr::loss::LossTerms;
 pub use error::ModelError;

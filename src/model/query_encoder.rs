@@ -7,13 +7,8 @@
 use candle_core::{Device, Tensor};
 
 use super::{
-    FeatureMatrix, Model, ModelError, QueryEmbedding,
-    description::HeadDescription,
-    heads::concat_weighted,
-    normalizer::Normalizer,
-    query_embedding::softmax,
-    tensors::Weights,
-    text_cnn::{TokenBatch, Vocabulary},
+    FeatureMatrix, HeadDescription, Model, ModelError, Normalizer, QueryEmbedding, TokenBatch, Vocabulary, Weights,
+    heads::concat_weighted, query_embedding::softmax,
 };
 use crate::{core::UnitVector, encoders::Linear};
 

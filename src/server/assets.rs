@@ -8,13 +8,12 @@ use axum::{
 };
 use rust_embed::RustEmbed;
 
+use super::{ApiResult, App, Code, Problem};
 use crate::{
     server::{
         conditional::{is_cached, not_modified},
-        error::{ApiResult, Code, Problem},
         extract::{path::Path, query::Query},
         no_script,
-        state::App,
     },
     util::hex,
 };

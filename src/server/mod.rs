@@ -20,6 +20,11 @@ mod routes;
 mod settings;
 mod state;
 
+use error::{ApiResult, Code, Problem};
+use route_policy::RoutePolicy;
+use routes::Routes;
+use state::App;
+
 pub use listener::serve;
 pub use router::document;
 pub use settings::ServerSettings;

@@ -17,11 +17,7 @@ use utoipa::{
     },
 };
 
-use super::{
-    error::{Code, ProblemBody},
-    route_policy::RoutePolicy,
-    routes::Routes,
-};
+use super::{Code, RoutePolicy, Routes, error::ProblemBody};
 
 #[derive(OpenApi)]
 #[openapi(

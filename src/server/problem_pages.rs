@@ -3,12 +3,7 @@
 use axum::response::Response;
 use maud::{DOCTYPE, Markup, html};
 
-use super::{
-    assets,
-    error::{ApiResult, Code, Problem},
-    error_code::ErrorInfo,
-    extract::path::Path,
-};
+use super::{ApiResult, Code, Problem, assets, error_code::ErrorInfo, extract::path::Path};
 
 /// `GET /problems/{code}`
 pub(crate) async fn problem(Path(code): Path<String>) -> ApiResult<Response> {

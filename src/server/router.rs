@@ -5,15 +5,14 @@ use std::{sync::Arc, time::Instant};
 use axum::{Router, body::Bytes, http::HeaderValue, routing::get};
 
 use super::{
-    ServerSettings, assets,
+    App, Routes, ServerSettings, assets,
     handlers::{
         admin, data_quality, inference, info, item_images, items, items_bulk, keys, label_issues, labels, models,
         probes, projection, search, tasks,
     },
     middleware::stack,
     openapi, problem_pages,
-    routes::Routes,
-    state::{AdmissionControl, App},
+    state::AdmissionControl,
 };
 use crate::{engine::Engine, telemetry};
 

@@ -4,10 +4,8 @@ use axum::{Router, http::Method, routing::MethodRouter};
 use utoipa::openapi::{OpenApi, PathItem};
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 
-use crate::server::{
-    route_policy::{RoutePolicies, RoutePolicy},
-    state::App,
-};
+use super::{App, RoutePolicy};
+use crate::server::route_policy::RoutePolicies;
 
 /// Routes of one handler file, or of several that were merged.
 #[derive(Default)]

@@ -19,6 +19,9 @@ mod vector_search;
 pub(super) use query_cache::QueryCache;
 pub(super) use validate::check_filter;
 
+use item_cache::ItemCache;
+use validate::bad_query;
+
 pub use request::{Kind, Query, Target, Term};
 pub use response::{Answer, Direction, ExcludedCounts, Hit, PredictedLabel, Timings};
 pub use service::QueryService;

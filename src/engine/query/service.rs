@@ -11,17 +11,16 @@ use std::{
 use futures_util::future::try_join_all;
 
 use super::{
-    check_filter,
+    ItemCache, bad_query, check_filter,
     cursors::{CursorStore, cursor},
     dedupe::dedupe,
     embedding::{Origin, embed_item, predicted_labels, weighted_sum},
     facets::count_labels,
     fuse::fuse,
-    item_cache::ItemCache,
     ranking::{Ranking, ms},
     retrieve::retrieve,
     text_encoder::BatchedTextEncoder,
-    validate::{bad_query, check_limit, check_query, check_text},
+    validate::{check_limit, check_query, check_text},
     vector_search::VectorSearch,
 };
 use crate::{

@@ -19,13 +19,12 @@ use super::{
 use crate::{
     core::{SimdLevel, UnitVector},
     index::{
-        ExactIndex, GraphParameters, Hit, IndexError, MemoryUsage, SearchParams, SearchResult, Strategy, Traversal,
-        VectorIndex,
+        ExactIndex, GraphParameters, Hit, IndexError, MemoryUsage, SearchParams, SearchResult, Strategy, Tombstones,
+        Traversal, VectorIndex, VectorTable,
         exact::{scan_batch, scan_one},
         hit::by_rank,
         kernels::dots,
-        tombstones::Tombstones,
-        vectors::{Queries, VectorTable},
+        vectors::Queries,
     },
 };
 

@@ -21,10 +21,8 @@ use super::{
 use crate::{
     core::SimdLevel,
     index::{
-        aligned::AlignedVec,
-        error::IndexError,
+        AlignedVec, IndexError, VectorTable,
         kernels::{Rows, dot, dots},
-        vectors::VectorTable,
     },
 };
 

@@ -6,8 +6,7 @@
 //! bytes.
 
 use crate::index::{
-    aligned::AlignedVec,
-    error::IndexError,
+    AlignedVec, IndexError,
     kernels::{LINE, Rows},
 };
 

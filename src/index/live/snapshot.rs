@@ -5,11 +5,8 @@ use std::{collections::BTreeMap, sync::Arc};
 use crate::{
     core::UnitVector,
     index::{
-        Change, IndexError, MemoryUsage, SearchParams, SearchResult, StaticIndex, Strategy, VectorIndex,
-        exact::scan,
-        tombstones::Tombstones,
-        top_k::TopK,
-        vectors::{Queries, VectorTable},
+        Change, IndexError, MemoryUsage, SearchParams, SearchResult, StaticIndex, Strategy, Tombstones, VectorIndex,
+        VectorTable, exact::scan, top_k::TopK, vectors::Queries,
     },
 };
 

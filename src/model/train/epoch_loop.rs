@@ -22,12 +22,9 @@ use super::{
     step::{Batch, BatchTarget, TextBatch, step},
 };
 use crate::model::{
-    ClassSettings, Epoch, Event, Head, Hyperparameters, LossTerms, ModelError,
-    dscmr::network::Shape,
-    evaluate::split_embeddings::SplitEmbeddings,
-    tensors::{Weights, generator, tensor},
-    text_cnn::{TextCnnShape, TokenBatch},
-    trained_model::TrainedHead,
+    ClassSettings, Epoch, Event, Head, Hyperparameters, LossTerms, ModelError, TokenBatch, TrainedHead, Weights,
+    dscmr::network::Shape, evaluate::split_embeddings::SplitEmbeddings, tensor, tensors::generator,
+    text_cnn::TextCnnShape,
 };
 
 /// Interval between checkpoints.

@@ -8,11 +8,8 @@ use super::checkpoint::fingerprint;
 use crate::{
     dataset::Split,
     model::{
-        FeatureMatrix, Head, Model, ModelError, TrainSettings, TrainingData,
-        normalizer::Normalizer,
-        tensors::tensor,
-        text_cnn::{TextCnnShape, Vocabulary},
-        trained_model::{Origin, TrainedHead},
+        FeatureMatrix, Head, Model, ModelError, Normalizer, TrainSettings, TrainedHead, TrainingData, Vocabulary,
+        tensor, text_cnn::TextCnnShape, trained_model::Origin,
     },
 };
 

@@ -9,14 +9,13 @@ use candle_core::{DType, Result, Tensor};
 
 use super::dropout::Dropout;
 use crate::model::{
-    ClassSettings, LossTerms,
+    ClassSettings, LossTerms, TokenBatch, Weights,
     dscmr::{
         loss::{self, LossTerm},
         network::hidden,
     },
     pair::info_nce::info_nce,
-    tensors::{Weights, linear, scalar},
-    text_cnn::TokenBatch,
+    tensors::{linear, scalar},
 };
 
 /// Input of a step: n images with one caption each.

@@ -2,13 +2,12 @@
 
 use std::{path::Path, sync::atomic::AtomicBool};
 
-use super::{epoch_loop::HeadTrainer, events::Event, inputs::TrainingInputs, select_weight::select_weight};
+use super::{epoch_loop::HeadTrainer, inputs::TrainingInputs, select_weight::select_weight};
 use crate::{
     dataset::Split,
     model::{
-        Head, Model, ModelError, Objective, TrainSettings, TrainingData,
+        Event, Head, Model, ModelError, Objective, TrainSettings, TrainedHead, TrainingData,
         evaluate::{calibrate::calibrate, split_embeddings::SplitEmbeddings},
-        trained_model::TrainedHead,
     },
 };
 

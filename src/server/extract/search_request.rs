@@ -13,10 +13,7 @@ use super::{
 };
 use crate::{
     engine::{Query, Target, Term},
-    server::{
-        error::{ApiResult, Problem},
-        state::App,
-    },
+    server::{ApiResult, App, Problem},
 };
 
 /// Results of a page, unless the request says otherwise.

@@ -11,12 +11,7 @@ use utoipa_axum::routes;
 use crate::{
     engine::{DEFAULT_MARGIN, PromotionPolicy, train_settings},
     server::{
-        error::{ApiResult, Code, Problem},
-        extract::json::OptionalJson,
-        responses::task::TaskAccepted,
-        route_policy::RoutePolicy,
-        routes::Routes,
-        state::App,
+        ApiResult, App, Code, Problem, RoutePolicy, Routes, extract::json::OptionalJson, responses::task::TaskAccepted,
     },
 };
 

@@ -3,9 +3,7 @@
 use axum::{Json, extract::State};
 use utoipa_axum::routes;
 
-use crate::server::{
-    error::ApiResult, responses::data_quality::DataQuality, route_policy::RoutePolicy, routes::Routes, state::App,
-};
+use crate::server::{ApiResult, App, RoutePolicy, Routes, responses::data_quality::DataQuality};
 
 /// Rejected records and unreadable images in a response.
 const LISTED: u32 = 100;

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use utoipa_axum::routes;
 
 use crate::server::{
-    error::ApiResult,
+    ApiResult, App, RoutePolicy, Routes,
     extract::{
         image::{ImageBytes, ImageForm, Input},
         json,
@@ -16,9 +16,6 @@ use crate::server::{
         inference::{ClassifyResponse, EmbedResponse},
         search::PredictedLabel,
     },
-    route_policy::RoutePolicy,
-    routes::Routes,
-    state::App,
 };
 
 /// Texts, images and items to embed.

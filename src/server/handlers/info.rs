@@ -6,11 +6,8 @@ use utoipa_axum::routes;
 use crate::{
     engine::Kind,
     server::{
-        error::ApiResult,
+        ApiResult, App, RoutePolicy, Routes,
         responses::info::{CollectionInfo, IndexStats, InfoResponse, LimitsInfo, ModelInfo, StatsResponse, TaskStats},
-        route_policy::RoutePolicy,
-        routes::Routes,
-        state::App,
     },
     telemetry,
 };

@@ -15,13 +15,10 @@ use crate::{
     collection::{CollectionError, THUMBNAIL_SIDE},
     engine::EngineError,
     server::{
+        ApiResult, App, Code, Problem, RoutePolicy, Routes,
         conditional::{is_cached, not_modified},
-        error::{ApiResult, Code, Problem},
         extract::{image::ImageBytes, path::Path, query::Query},
         responses::item::content_version,
-        route_policy::RoutePolicy,
-        routes::Routes,
-        state::App,
     },
 };
 

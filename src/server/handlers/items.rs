@@ -14,8 +14,8 @@ use crate::{
     catalog::{Item, WriteCondition},
     engine::ItemDraft,
     server::{
+        ApiResult, App, Code, Problem, RoutePolicy, Routes,
         conditional::{if_match, is_cached, not_modified},
-        error::{ApiResult, Code, Problem},
         extract::{
             filter::{self, FilterRequest},
             item::{ItemForm, ItemPatch, ItemRequest},
@@ -26,9 +26,6 @@ use crate::{
         },
         middleware::idempotency::IdempotencyKey,
         responses::item::{ItemList, ItemResponse, etag, item_path},
-        route_policy::RoutePolicy,
-        routes::Routes,
-        state::App,
     },
 };
 

@@ -14,7 +14,7 @@ use crate::{
     catalog::{Clause, Field, Filter, Predicate, Scalar},
     engine::{BulkLine, ItemDraft},
     server::{
-        error::{ApiResult, Code, Problem},
+        ApiResult, App, Code, Problem, RoutePolicy, Routes,
         extract::{
             body::read_body,
             filter,
@@ -26,9 +26,6 @@ use crate::{
             item::{BatchResponse, DeleteResponse, LineError, LineResult},
             task::{TaskAccepted, TaskResponse},
         },
-        route_policy::RoutePolicy,
-        routes::Routes,
-        state::App,
     },
 };
 

@@ -8,15 +8,12 @@ use utoipa_axum::routes;
 use crate::{
     catalog,
     server::{
-        error::{ApiResult, Code, Problem},
+        ApiResult, App, Code, Problem, RoutePolicy, Routes,
         extract::{
             json::{self, integer},
             path::Path,
         },
         responses::key::{CreatedKey, KeyList, KeyResponse, Scope},
-        route_policy::RoutePolicy,
-        routes::Routes,
-        state::App,
     },
 };
 

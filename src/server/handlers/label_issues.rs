@@ -4,12 +4,7 @@ use axum::{Json, extract::State, http::StatusCode};
 use utoipa_axum::routes;
 
 use crate::server::{
-    error::{ApiResult, Code, Problem},
-    extract::path::Path,
-    responses::label_issue::LabelIssueList,
-    route_policy::RoutePolicy,
-    routes::Routes,
-    state::App,
+    ApiResult, App, Code, Problem, RoutePolicy, Routes, extract::path::Path, responses::label_issue::LabelIssueList,
 };
 
 pub(crate) fn routes() -> Routes {

@@ -8,7 +8,7 @@ use utoipa_axum::routes;
 use crate::{
     catalog::Filter,
     server::{
-        error::ApiResult,
+        ApiResult, App, RoutePolicy, Routes,
         extract::{
             filter::{self, FilterRequest},
             json::Object,
@@ -16,9 +16,6 @@ use crate::{
             search_request::FILTER_EXAMPLE,
         },
         responses::label::{FacetsResponse, LabelCount, LabelList},
-        route_policy::RoutePolicy,
-        routes::Routes,
-        state::App,
     },
 };
 

@@ -14,15 +14,12 @@ use crate::{
     catalog::ModelRecord,
     collection::CollectionError,
     server::{
-        error::{ApiResult, Code, Problem},
+        ApiResult, App, Code, Problem, RoutePolicy, Routes,
         extract::{path::Path, query::Query},
         responses::{
             model::{ModelList, ModelReport, ModelResponse},
             task::TaskAccepted,
         },
-        route_policy::RoutePolicy,
-        routes::Routes,
-        state::App,
     },
 };
 

@@ -5,11 +5,8 @@ use utoipa_axum::routes;
 
 use crate::{
     server::{
-        error::ApiResult,
+        ApiResult, App, RoutePolicy, Routes,
         responses::info::{Readiness, ReadyResponse},
-        route_policy::RoutePolicy,
-        routes::Routes,
-        state::App,
     },
     telemetry,
 };

@@ -6,12 +6,7 @@ use utoipa::IntoParams;
 use utoipa_axum::routes;
 
 use crate::server::{
-    error::{ApiResult, Problem},
-    extract::query::Query,
-    responses::projection::ProjectionResponse,
-    route_policy::RoutePolicy,
-    routes::Routes,
-    state::App,
+    ApiResult, App, Problem, RoutePolicy, Routes, extract::query::Query, responses::projection::ProjectionResponse,
 };
 
 /// Points of a projection, by default and at most.

@@ -8,7 +8,7 @@ use utoipa_axum::routes;
 use crate::{
     engine::{EngineError, Query, Target, Term},
     server::{
-        error::{ApiResult, Code, Problem},
+        ApiResult, App, Code, Problem, RoutePolicy, Routes,
         extract::{
             image::{ImageBytes, ImageSearch, ImageSearchForm},
             json,
@@ -20,9 +20,6 @@ use crate::{
         },
         middleware::request_context::RequestId,
         responses::search::SearchResponse,
-        route_policy::RoutePolicy,
-        routes::Routes,
-        state::App,
     },
 };
 

@@ -16,12 +16,9 @@ use utoipa_axum::routes;
 use crate::{
     catalog::{Catalog, CatalogError, Task},
     server::{
-        error::{ApiResult, Code, Problem},
+        ApiResult, App, Code, Problem, RoutePolicy, Routes,
         extract::{path::Path, query::Query},
         responses::task::{TaskList, TaskProgress, TaskResponse, TaskStatus},
-        route_policy::RoutePolicy,
-        routes::Routes,
-        state::App,
     },
 };
 

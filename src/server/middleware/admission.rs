@@ -10,11 +10,7 @@ use http_body::Body;
 
 use crate::{
     catalog::Scope,
-    server::{
-        error::{Code, Problem},
-        middleware::auth::required_scope,
-        state::{App, ConnectionClass},
-    },
+    server::{App, Code, Problem, middleware::auth::required_scope, state::ConnectionClass},
 };
 
 /// Runs a request if the service has capacity for it; answers 503 otherwise.

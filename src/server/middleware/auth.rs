@@ -9,11 +9,7 @@ use axum::{
 
 use crate::{
     catalog::Scope,
-    server::{
-        error::{ApiResult, Code, Problem},
-        route_policy::RoutePolicy,
-        state::App,
-    },
+    server::{ApiResult, App, Code, Problem, RoutePolicy},
 };
 
 /// Id of the key that authorized a request; in the request's extensions. `None` before the first key was created.

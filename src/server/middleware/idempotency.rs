@@ -15,11 +15,7 @@ use super::auth::AuthenticatedKey;
 use crate::{
     catalog::{Claim, StoredResponse},
     engine::EngineError,
-    server::{
-        error::{ApiResult, Code, Problem},
-        route_policy::RoutePolicy,
-        state::App,
-    },
+    server::{ApiResult, App, Code, Problem, RoutePolicy},
 };
 
 const KEY: HeaderName = HeaderName::from_static("idempotency-key");

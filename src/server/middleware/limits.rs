@@ -7,12 +7,7 @@ use axum::{
 };
 use http_body::Body;
 
-use crate::server::{
-    error::{Code, Problem},
-    extract::body::BodyLimit,
-    route_policy::{BodySize, RoutePolicy},
-    state::App,
-};
+use crate::server::{App, Code, Problem, RoutePolicy, extract::body::BodyLimit, route_policy::BodySize};
 
 /// Refuses a request whose first line and headers are too large. For much larger ones the connection is closed earlier.
 pub(crate) async fn check_header_size(State(app): State<App>, request: Request, next: Next) -> Response {

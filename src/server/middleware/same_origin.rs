@@ -7,10 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use crate::server::{
-    error::{Code, Problem},
-    state::App,
-};
+use crate::server::{App, Code, Problem};
 
 /// Refuses what another site's page sends, unless `--cors-origin` lists the site. Every page in the owner's browser can
 /// reach a service on loopback; browsers send the page's origin along.

@@ -4,11 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::engine::{
-    error::EngineError,
-    ingest::{BulkLine, IngestService, WRITTEN_TOGETHER},
-    tasks::{Job, OnDuplicate, TaskKind},
-};
+use crate::engine::{BulkLine, EngineError, IngestService, Job, OnDuplicate, TaskKind, ingest::WRITTEN_TOGETHER};
 
 pub(in crate::engine) const KIND: TaskKind = TaskKind { name: "batch", steps: 1, on_duplicate: OnDuplicate::Reject };
 

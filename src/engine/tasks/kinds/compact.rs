@@ -6,10 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     collection::Collection,
-    engine::{
-        error::EngineError,
-        tasks::{Job, OnDuplicate, TaskKind},
-    },
+    engine::{EngineError, Job, OnDuplicate, TaskKind},
     maintenance::compact,
 };
 

@@ -5,10 +5,7 @@ use serde_json::{Value, json};
 use super::import::encode_all;
 use crate::{
     collection::{Collection, CollectionError, Encoders},
-    engine::{
-        error::EngineError,
-        tasks::{Job, OnDuplicate, TaskKind},
-    },
+    engine::{EngineError, Job, OnDuplicate, TaskKind},
     training::{keep_report, report_page},
 };
 

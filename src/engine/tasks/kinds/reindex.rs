@@ -6,10 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     catalog::Task,
-    engine::{
-        EngineError, Kind, Serving, ServingSnapshot, TaskRunner,
-        tasks::{Job, OnDuplicate, TaskKind},
-    },
+    engine::{EngineError, Job, Kind, OnDuplicate, Serving, ServingSnapshot, TaskKind, TaskRunner},
 };
 
 /// Steps: embed and index two modalities.

@@ -6,10 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     collection::blocking,
-    engine::{
-        EngineError, ServingSnapshot, metrics,
-        tasks::{Job, OnDuplicate, TaskKind},
-    },
+    engine::{EngineError, Job, OnDuplicate, ServingSnapshot, TaskKind, metrics},
 };
 
 pub(in crate::engine) const KIND: TaskKind = TaskKind { name: "selftest", steps: 1, on_duplicate: OnDuplicate::Reuse };

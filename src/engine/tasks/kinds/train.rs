@@ -7,10 +7,7 @@ use serde_json::{Value, json};
 use super::{import::encode_all, reindex};
 use crate::{
     collection::{Collection, Encoders},
-    engine::{
-        EngineError, Serving,
-        tasks::{Job, OnDuplicate, TaskKind},
-    },
+    engine::{EngineError, Job, OnDuplicate, Serving, TaskKind},
     model::TrainSettings,
     training::{PromotionPolicy, Trained, train},
 };
