@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use sqlx::FromRow;
 use subtle::ConstantTimeEq;
 use tracing::Instrument;
+use utoipa::ToSchema;
 
 use super::{Catalog, CatalogError, now_ms, values::from_json};
 use crate::util::hex;
@@ -22,13 +23,13 @@ const MS_PER_DAY: i64 = 86_400_000;
 /// Resolution of a key's time of last use, in milliseconds, so that not every request is a write.
 const LAST_USED_RESOLUTION_MS: i64 = 60_000;
 
-/// What a key permits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+/// What the holder of a key may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Scope {
-    /// Search and read.
+    /// Search, and read items.
     Search,
-    /// Change items.
+    /// Create, change and delete items.
     Ingest,
     /// Everything, including models, tasks and keys.
     Admin,

@@ -2,11 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
+use utoipa::ToSchema;
 
 use super::{Catalog, CatalogError, now_ms, values::from_json};
 
 /// Status of a task.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum TaskStatus {
     /// Accepted, not started.
@@ -24,7 +25,13 @@ pub enum TaskStatus {
 }
 
 impl TaskStatus {
-    fn as_str(self) -> &'static str {
+    /// Whether a task with this status is over.
+    pub fn has_ended(self) -> bool {
+        !matches!(self, Self::Enqueued | Self::Running)
+    }
+
+    /// Name as in responses.
+    pub fn name(self) -> &'static str {
         match self {
             Self::Enqueued => "enqueued",
             Self::Running => "running",
@@ -128,7 +135,7 @@ impl Catalog {
         error: Option<&str>,
     ) -> Result<(), CatalogError> {
         sqlx::query("update tasks set status = ?, finished_at = ?, steps = ?, result = ?, error = ? where id = ?")
-            .bind(status.as_str())
+            .bind(status.name())
             .bind(now_ms())
             .bind(serde_json::json!(steps).to_string())
             .bind(result.map(ToString::to_string))
@@ -208,7 +215,7 @@ impl Catalog {
             "select id, type, status, created_at, started_at, finished_at, steps, result, error from tasks
              where (?1 is null or status = ?1) and (?2 is null or type = ?2) and id < ?3 order by id desc limit ?4",
         )
-        .bind(status.map(TaskStatus::as_str))
+        .bind(status.map(TaskStatus::name))
         .bind(kind)
         .bind(before)
         .bind(limit)

@@ -6,14 +6,14 @@ use utoipa::ToSchema;
 use utoipa_axum::routes;
 
 use crate::{
-    catalog,
+    catalog::Scope,
     server::{
         ApiResult, App, Code, Problem, RoutePolicy, Routes,
         extract::{
             json::{self, integer},
             path::Path,
         },
-        responses::key::{CreatedKey, KeyList, KeyResponse, Scope},
+        responses::key::{CreatedKey, KeyList, KeyResponse},
     },
 };
 
@@ -71,7 +71,6 @@ async fn create_key(
     if let Some(days) = expires_in_days.filter(|days| !(1..=MAX_DAYS).contains(days)) {
         return Err(invalid("expires_in_days", format!("{days} is out of range; allowed are 1 to {MAX_DAYS}")));
     }
-    let scopes: Vec<_> = scopes.into_iter().map(catalog::Scope::from).collect();
     let (info, key) = app.engine.collection().catalog.create_key(&name, &scopes, expires_in_days).await?;
     Ok((StatusCode::CREATED, Json(CreatedKey { info: info.into(), key })))
 }

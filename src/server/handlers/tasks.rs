@@ -14,11 +14,11 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::routes;
 
 use crate::{
-    catalog::{Catalog, CatalogError, Task},
+    catalog::{Catalog, CatalogError, Task, TaskStatus},
     server::{
         ApiResult, App, Code, Problem, RoutePolicy, Routes,
         extract::{path::Path, query::Query},
-        responses::task::{TaskList, TaskProgress, TaskResponse, TaskStatus},
+        responses::task::{TaskList, TaskProgress, TaskResponse},
     },
 };
 
@@ -86,7 +86,7 @@ async fn list_tasks(
     }
     let catalog = &app.engine.collection().catalog;
     let before = before.unwrap_or(i64::MAX);
-    let tasks = catalog.tasks(status.map(Into::into), r#type.as_deref(), before, limit).await?;
+    let tasks = catalog.tasks(status, r#type.as_deref(), before, limit).await?;
     let next_before = tasks.last().filter(|_| tasks.len() == limit as usize).map(|task| task.id);
     let tasks = tasks.iter().map(|task| TaskResponse::new(task, None)).collect();
     Ok(Json(TaskList { tasks, next_before }))
@@ -113,7 +113,7 @@ async fn get_task(
     let deadline = tokio::time::Instant::now() + wait;
     let task = loop {
         let task = find_task(catalog, id).await?;
-        if TaskStatus::from(task.status).has_ended() || tokio::time::Instant::now() >= deadline {
+        if task.status.has_ended() || tokio::time::Instant::now() >= deadline {
             break task;
         }
         tokio::time::sleep(POLL_INTERVAL).await;
@@ -128,7 +128,7 @@ async fn get_task(
     responses((status = 200, description = "The task, which stops within a second", body = TaskResponse)))]
 async fn cancel_task(State(app): State<App>, Path(id): Path<i64>) -> ApiResult<Json<TaskResponse>> {
     let task = find_task(&app.engine.collection().catalog, id).await?;
-    let status = TaskStatus::from(task.status);
+    let status = task.status;
     if status.has_ended() || !app.engine.tasks().cancel(id) {
         let detail = format!("task {id} is not running; its status is {}", status.name());
         return Err(Problem::new(Code::TaskEnded, detail));

@@ -1,22 +1,10 @@
 //! Responses with API keys.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::timestamp::timestamp;
-use crate::catalog::{self, ApiKey};
-
-/// What the holder of a key may do.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Scope {
-    /// Search, and read items.
-    Search,
-    /// Create, change and delete items.
-    Ingest,
-    /// Everything, including models, tasks and keys.
-    Admin,
-}
+use crate::catalog::{ApiKey, Scope};
 
 /// An API key without its secret.
 #[derive(Serialize, ToSchema)]
@@ -55,31 +43,11 @@ impl From<ApiKey> for KeyResponse {
         Self {
             id: key.id,
             name: key.name,
-            scopes: key.scopes.into_iter().map(Scope::from).collect(),
+            scopes: key.scopes,
             created_at: timestamp(key.created_at),
             expires_at: key.expires_at.map(timestamp),
             revoked_at: key.revoked_at.map(timestamp),
             last_used_at: key.last_used_at.map(timestamp),
-        }
-    }
-}
-
-impl From<catalog::Scope> for Scope {
-    fn from(scope: catalog::Scope) -> Self {
-        match scope {
-            catalog::Scope::Search => Self::Search,
-            catalog::Scope::Ingest => Self::Ingest,
-            catalog::Scope::Admin => Self::Admin,
-        }
-    }
-}
-
-impl From<Scope> for catalog::Scope {
-    fn from(scope: Scope) -> Self {
-        match scope {
-            Scope::Search => Self::Search,
-            Scope::Ingest => Self::Ingest,
-            Scope::Admin => Self::Admin,
         }
     }
 }

@@ -5,13 +5,13 @@ use axum::{
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 use utoipa::{IntoResponses, ToSchema};
 
 use super::timestamp::timestamp;
 use crate::{
-    catalog::{self, Step, Task, now_ms},
+    catalog::{Step, Task, TaskStatus, now_ms},
     engine,
 };
 
@@ -36,24 +36,6 @@ pub(crate) struct TaskResponse {
     #[schema(value_type = Option<Object>)]
     result: Option<Value>,
     error: Option<TaskError>,
-}
-
-/// Status of a task.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum TaskStatus {
-    /// Accepted, not yet started.
-    Enqueued,
-    /// Running.
-    Running,
-    /// Finished without an error.
-    Succeeded,
-    /// Ended by an error.
-    Failed,
-    /// Ended by a cancellation.
-    Cancelled,
-    /// Ended by the end of the service.
-    Interrupted,
 }
 
 /// Progress of a task.
@@ -99,13 +81,13 @@ impl TaskResponse {
         let fraction = |done: u64, total: u64| if total == 0 { 1.0 } else { done.min(total) as f64 / total as f64 };
         let planned = engine::planned_steps(&task.kind).max(task.steps.len());
         let percent = task.steps.iter().map(|s| fraction(s.done, s.total)).sum::<f64>() / planned as f64 * 100.0;
-        let percent = if task.status == catalog::TaskStatus::Succeeded { 100.0 } else { percent };
-        let running = task.started_at.filter(|_| task.status == catalog::TaskStatus::Running && percent >= 1.0);
+        let percent = if task.status == TaskStatus::Succeeded { 100.0 } else { percent };
+        let running = task.started_at.filter(|_| task.status == TaskStatus::Running && percent >= 1.0);
         let eta = running.map(|started| ((now_ms() - started) as f64 / 1000.0 * (100.0 - percent) / percent).round());
         Self {
             id: task.id,
             r#type: task.kind.clone(),
-            status: TaskStatus::from(task.status),
+            status: task.status,
             created_at: timestamp(task.created_at),
             started_at: task.started_at.map(timestamp),
             finished_at: task.finished_at.map(timestamp),
@@ -118,50 +100,6 @@ impl TaskResponse {
             metrics,
             result: task.result.clone(),
             error: task.error.clone().map(|detail| TaskError { detail }),
-        }
-    }
-}
-
-impl TaskStatus {
-    pub(crate) fn has_ended(self) -> bool {
-        !matches!(self, Self::Enqueued | Self::Running)
-    }
-
-    /// Name of the status, as in JSON.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Enqueued => "enqueued",
-            Self::Running => "running",
-            Self::Succeeded => "succeeded",
-            Self::Failed => "failed",
-            Self::Cancelled => "cancelled",
-            Self::Interrupted => "interrupted",
-        }
-    }
-}
-
-impl From<catalog::TaskStatus> for TaskStatus {
-    fn from(status: catalog::TaskStatus) -> Self {
-        match status {
-            catalog::TaskStatus::Enqueued => Self::Enqueued,
-            catalog::TaskStatus::Running => Self::Running,
-            catalog::TaskStatus::Succeeded => Self::Succeeded,
-            catalog::TaskStatus::Failed => Self::Failed,
-            catalog::TaskStatus::Cancelled => Self::Cancelled,
-            catalog::TaskStatus::Interrupted => Self::Interrupted,
-        }
-    }
-}
-
-impl From<TaskStatus> for catalog::TaskStatus {
-    fn from(status: TaskStatus) -> Self {
-        match status {
-            TaskStatus::Enqueued => Self::Enqueued,
-            TaskStatus::Running => Self::Running,
-            TaskStatus::Succeeded => Self::Succeeded,
-            TaskStatus::Failed => Self::Failed,
-            TaskStatus::Cancelled => Self::Cancelled,
-            TaskStatus::Interrupted => Self::Interrupted,
         }
     }
 }
