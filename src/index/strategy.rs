@@ -1,9 +1,10 @@
 //! How a search finds its hits.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
-/// How a search found its hits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+/// How the index was searched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, ToSchema)]
 pub enum Strategy {
     /// Every point that passes the filter was compared with the query.
     #[serde(rename = "exact")]

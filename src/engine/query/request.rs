@@ -2,10 +2,15 @@
 
 use std::time::Instant;
 
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
 use crate::catalog::Filter;
 
 /// The modality of a result or of a query.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = ResultKind, description = "Kind of a result.")]
 pub enum Kind {
     /// A picture.
     Image,
@@ -13,8 +18,10 @@ pub enum Kind {
     Text,
 }
 
-/// The requested modality of the results.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Kind of the results.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = SearchTarget)]
 pub enum Target {
     /// Pictures.
     Image,

@@ -2,6 +2,9 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use serde::Serialize;
+use utoipa::ToSchema;
+
 use super::request::{Kind, Target};
 use crate::{catalog::Item, index::Strategy};
 
@@ -37,27 +40,28 @@ pub struct Hit {
     pub caption: Option<usize>,
 }
 
-/// Durations of the stages of a query, in milliseconds.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+/// Milliseconds that the stages of a search took.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, ToSchema)]
 pub struct Timings {
     /// All stages.
     pub total: f64,
     /// Waiting for the encoder.
     pub queue: f64,
-    /// From text or pixels to a vector of the common space; almost nothing for a text in the query cache.
+    /// Encoding texts and images as vectors; close to 0 for cached texts.
     pub encode: f64,
-    /// From the vector to keys.
+    /// Searching the index.
     pub search: f64,
-    /// From keys to items.
+    /// Loading the items.
     pub hydrate: f64,
 }
 
-/// Numbers of candidates that are not results, by reason.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// Candidates that are not results.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = FilteredCounts)]
 pub struct ExcludedCounts {
-    /// Their probability of being relevant is below `min_relevance`.
+    /// Less relevant than `min_relevance`.
     pub below_threshold: usize,
-    /// They have been deleted from the collection.
+    /// Deleted since they were indexed.
     pub deleted: usize,
 }
 

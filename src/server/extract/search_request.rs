@@ -22,18 +22,6 @@ const DEFAULT_LIMIT: usize = 20;
 /// Maximum of `timeout_ms`.
 const MAX_TIMEOUT_MS: u64 = 30_000;
 
-/// Kind of the results.
-#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum SearchTarget {
-    /// Images.
-    Image,
-    /// Captions.
-    Text,
-    /// Both, ordered by relevance.
-    Any,
-}
-
 /// A field whose values are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
@@ -85,7 +73,7 @@ macro_rules! search_requests {
             $($(#[$own_meta])* pub(crate) $own: $type,)?
             /// Kind of the results. A text finds images and an image finds captions, unless this says otherwise.
             #[param(inline, nullable = false)]
-            target: Option<SearchTarget>,
+            target: Option<Target>,
             /// Results of a page.
             #[serde(default, deserialize_with = "integer")]
             #[schema(minimum = 1, maximum = 100, default = 20)]
@@ -232,12 +220,6 @@ impl SearchParams {
         target: Target,
         keyword_weight: f32,
     ) -> ApiResult<Query> {
-        let target = match self.target {
-            Some(SearchTarget::Image) => Target::Image,
-            Some(SearchTarget::Text) => Target::Text,
-            Some(SearchTarget::Any) => Target::Any,
-            None => target,
-        };
         if let Some(ms) = self.timeout_ms.filter(|ms| !(1..=MAX_TIMEOUT_MS).contains(ms)) {
             return Err(Problem::out_of_range("timeout_ms", ms, &(1..=MAX_TIMEOUT_MS)));
         }
@@ -249,7 +231,7 @@ impl SearchParams {
         };
         Ok(Query {
             terms,
-            target,
+            target: self.target.unwrap_or(target),
             limit: self.limit.unwrap_or(DEFAULT_LIMIT.min(app.engine.limits().max_results)),
             min_relevance: self.min_relevance,
             exact: self.exact.unwrap_or_default(),

@@ -3,8 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::search::ResultKind;
-use crate::engine::{self, Projection};
+use crate::engine::{self, Kind, Projection};
 
 /// The common space in two dimensions (t-SNE). Close points are close in the space; large distances mean nothing.
 #[derive(Serialize, ToSchema)]
@@ -19,7 +18,7 @@ pub(crate) struct ProjectionResponse {
 /// An image or a caption.
 #[derive(Serialize, ToSchema)]
 struct ProjectedPoint {
-    kind: ResultKind,
+    kind: Kind,
     /// Id of the item.
     id: String,
     /// Position of the caption among those of its item, from 0.
@@ -49,7 +48,7 @@ impl From<&engine::ProjectedPoint> for ProjectedPoint {
         // Three digits are finer than a screen's pixels, and a third of the bytes.
         let round = |x: f32| (x * 1000.0).round() / 1000.0;
         Self {
-            kind: ResultKind::from(*kind),
+            kind: *kind,
             id: sampled.id.clone(),
             caption: sampled.position,
             label: sampled.label.clone(),

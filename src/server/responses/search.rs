@@ -7,8 +7,8 @@ use utoipa::ToSchema;
 
 use super::item::ItemFields;
 use crate::{
-    engine::{self, Answer, ExcludedCounts, Hit, Target},
-    index,
+    engine::{self, Answer, ExcludedCounts, Hit, Kind, Target, Timings},
+    index::Strategy,
 };
 
 /// Results of a search.
@@ -27,7 +27,7 @@ pub(crate) struct SearchResponse {
     total: usize,
     /// Whether even the first result is probably not relevant.
     no_confident_match: bool,
-    filtered: FilteredCounts,
+    filtered: ExcludedCounts,
     #[serde(skip_serializing_if = "Option::is_none")]
     facets: Option<FacetCounts>,
     /// Fetches the next page; valid for ten minutes. Null on the last page.
@@ -63,7 +63,7 @@ pub(crate) struct PredictedLabel {
 struct SearchResult {
     /// Position among all results, from 1.
     rank: usize,
-    kind: ResultKind,
+    kind: Kind,
     #[serde(flatten)]
     item: ItemFields,
     /// Cosine similarity with the query, from -1 to 1.
@@ -78,16 +78,6 @@ struct SearchResult {
     caption: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     explain: Option<Explanation>,
-}
-
-/// Kind of a result.
-#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum ResultKind {
-    /// An image.
-    Image,
-    /// A caption.
-    Text,
 }
 
 /// How a result was found.
@@ -113,44 +103,6 @@ struct KeywordEvidence {
     rank: usize,
     /// Words of the query that the item has.
     matched: Vec<String>,
-}
-
-/// Candidates that are not results.
-#[derive(Serialize, ToSchema)]
-struct FilteredCounts {
-    /// Less relevant than `min_relevance`.
-    below_threshold: usize,
-    /// Deleted since they were indexed.
-    deleted: usize,
-}
-
-/// Milliseconds that the stages of a search took.
-#[derive(Serialize, ToSchema)]
-struct Timings {
-    /// All stages.
-    total: f64,
-    /// Waiting for the encoder.
-    queue: f64,
-    /// Encoding texts and images as vectors; close to 0 for cached texts.
-    encode: f64,
-    /// Searching the index.
-    search: f64,
-    /// Loading the items.
-    hydrate: f64,
-}
-
-/// How the index was searched.
-#[derive(Serialize, ToSchema)]
-enum Strategy {
-    /// All vectors were scanned.
-    #[serde(rename = "exact")]
-    Exact,
-    /// The HNSW graph was searched, which may miss a neighbor.
-    #[serde(rename = "graph")]
-    Graph,
-    /// The HNSW graph was searched, and the vectors added since it was built were scanned.
-    #[serde(rename = "graph+delta")]
-    GraphAndDelta,
 }
 
 /// Counts by field and value.
@@ -180,13 +132,13 @@ impl SearchResponse {
             results: answer.results.into_iter().map(|hit| SearchResult::new(hit, explain)).collect(),
             total: answer.total,
             no_confident_match: answer.no_confident_match,
-            filtered: FilteredCounts::from(answer.excluded),
+            filtered: answer.excluded,
             facets: answer
                 .facets
                 .map(|labels| labels.into_iter().map(|(label, count)| (label, count as u64)).collect()),
             next_cursor: answer.next_cursor,
-            took_ms: Timings::from(answer.took),
-            strategy: Strategy::from(answer.strategy),
+            took_ms: answer.took,
+            strategy: answer.strategy,
             partial: answer.partial,
         }
     }
@@ -202,7 +154,7 @@ impl SearchResult {
         };
         Self {
             rank,
-            kind: if caption.is_some() { ResultKind::Text } else { ResultKind::Image },
+            kind: if caption.is_some() { Kind::Text } else { Kind::Image },
             item: ItemFields::from(Arc::unwrap_or_clone(item)),
             score,
             relevance,
@@ -219,42 +171,11 @@ impl From<engine::PredictedLabel> for PredictedLabel {
     }
 }
 
-impl From<engine::Kind> for ResultKind {
-    fn from(kind: engine::Kind) -> Self {
-        match kind {
-            engine::Kind::Image => Self::Image,
-            engine::Kind::Text => Self::Text,
-        }
-    }
-}
-
-impl From<ExcludedCounts> for FilteredCounts {
-    fn from(ExcludedCounts { below_threshold, deleted }: ExcludedCounts) -> Self {
-        Self { below_threshold, deleted }
-    }
-}
-
-impl From<engine::Timings> for Timings {
-    fn from(engine::Timings { total, queue, encode, search, hydrate }: engine::Timings) -> Self {
-        Self { total, queue, encode, search, hydrate }
-    }
-}
-
-impl From<index::Strategy> for Strategy {
-    fn from(strategy: index::Strategy) -> Self {
-        match strategy {
-            index::Strategy::Exact => Self::Exact,
-            index::Strategy::Graph => Self::Graph,
-            index::Strategy::GraphAndDelta => Self::GraphAndDelta,
-        }
-    }
-}
-
 /// Kinds of a query and of its results, such as `text_to_image`.
-fn direction(source: engine::Kind, target: Target) -> String {
+fn direction(source: Kind, target: Target) -> String {
     let source = match source {
-        engine::Kind::Image => "image",
-        engine::Kind::Text => "text",
+        Kind::Image => "image",
+        Kind::Text => "text",
     };
     let target = match target {
         Target::Image => "image",
