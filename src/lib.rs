@@ -11,10 +11,10 @@
 //! instead: the mean colour of a picture, and the letters of a text.
 //!
 //! ```
-//! use std::{path::Path, sync::{Arc, atomic::AtomicBool}};
+//! use std::{path::Path, sync::Arc};
 //!
 //! use diptych::{
-//!     collection::{Collection, Encoders, NoProgress},
+//!     collection::{Collection, Encoders, Job},
 //!     config::Limits,
 //!     dataset::{self, PictureLimits},
 //!     engine::{Engine, Query, Target},
@@ -71,9 +71,9 @@
 //!
 //! // One folder per label; the file names are the captions.
 //! let records = dataset::read(&folder.path().join("pictures"))?;
-//! let stop = Arc::new(AtomicBool::new(false));
-//! training::import(&collection, Box::new(records), None, &NoProgress, &stop).await?;
-//! training::encode_missing(&collection, &encoders, &NoProgress, &stop).await?;
+//! let job = Job::default();
+//! training::import(&collection, Box::new(records), None, &job).await?;
+//! training::encode_missing(&collection, &encoders, &job).await?;
 //! # let mut settings = serde_json::Map::new();
 //! # let small = serde_json::json!({
 //! #     "hidden": 32, "dims": 16, "batch": 16, "learning_rate": 0.01, "max_epochs": 40, "patience": 40
@@ -82,7 +82,7 @@
 //! # settings.insert("pair".into(), serde_json::json!({"optimizer": small}));
 //! # let settings = training::train_settings(settings)?;
 //! # let policy = PromotionPolicy::default();
-//! training::train(&collection, &encoders, settings, policy, Arc::new(NoProgress), stop).await?;
+//! training::train(&collection, &encoders, settings, policy, &job).await?;
 //!
 //! let engine = Engine::new(collection, encoders, Limits::default())?;
 //! engine.start().await?;

@@ -10,8 +10,7 @@ use crate::maintenance::{BackupTo, backup};
 
 pub(super) async fn run(context: &Context, file: Option<&Path>, replace: bool) -> anyhow::Result<ExitCode> {
     let collection = context.existing_collection().await?;
-    let made =
-        backup(&collection, BackupTo { path: file, replace }, context.dyn_progress(), context.shutdown.flag()).await;
+    let made = backup(&collection, BackupTo { path: file, replace }, &context.job()).await;
     let made = context.finished(made)?;
     collection.catalog.close().await;
     let Some(made) = made else { return Ok(stopped("there is no backup and no files remain")) };

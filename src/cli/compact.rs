@@ -10,7 +10,7 @@ use crate::maintenance::{Removed, compact};
 
 pub(super) async fn run(context: &Context) -> anyhow::Result<ExitCode> {
     let collection = context.existing_collection().await?;
-    let done = compact(&collection, context.dyn_progress(), context.shutdown.flag()).await;
+    let done = compact(&collection, &context.job()).await;
     let done = context.finished(done)?;
     collection.catalog.close().await;
     let Some(done) = done else { return Ok(stopped("run the same command again to continue")) };

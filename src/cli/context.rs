@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail};
 use super::{encoder_loading, progress_bar::TerminalProgress, shutdown::Shutdown};
 use crate::{
     catalog::{self, ModelRecord},
-    collection::{Collection, CollectionError, Encoders, Progress},
+    collection::{Collection, CollectionError, Encoders, Job, Progress},
     config::Common,
     dataset::PictureLimits,
 };
@@ -39,8 +39,8 @@ impl Context {
     }
 
     /// Receiver of the progress of long-running work.
-    pub(super) fn dyn_progress(&self) -> Arc<dyn Progress> {
-        Arc::clone(&self.progress) as Arc<dyn Progress>
+    pub(super) fn job(&self) -> Job {
+        Job { progress: Arc::clone(&self.progress) as Arc<dyn Progress>, stop: self.shutdown.flag() }
     }
 
     /// Ends the progress bar of completed work. Returns `None` if the work was stopped.

@@ -97,7 +97,7 @@ async fn fill_collection(
     let started = Instant::now();
     let total = records.len() as u64;
     let records = Box::new(records.into_iter().map(Ok));
-    let summary = import(collection, records, Some(total), context.progress.as_ref(), &context.shutdown.flag()).await?;
+    let summary = import(collection, records, Some(total), &context.job()).await?;
     context.progress.finish();
     print_import_summary(&summary);
     if summary.stopped {

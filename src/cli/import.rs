@@ -15,8 +15,7 @@ pub(super) async fn run(context: &Context, args: &ImportArgs) -> anyhow::Result<
     let collection = context.collection().await?;
     let records =
         dataset::read(&args.path).with_context(|| format!("{} could not be imported", args.path.display()))?;
-    let summary =
-        import(&collection, Box::new(records), None, context.progress.as_ref(), &context.shutdown.flag()).await?;
+    let summary = import(&collection, Box::new(records), None, &context.job()).await?;
     context.progress.finish();
     print_summary(&summary);
     collection.catalog.close().await;

@@ -37,8 +37,7 @@ async fn build(context: &Context, reproducible: bool) -> anyhow::Result<ExitCode
         parameters.graph.threads = 1;
     }
     let kind = IndexMode::Persisted(parameters);
-    let built =
-        ServingSnapshot::build(&collection, &encoders, kind, context.dyn_progress(), context.shutdown.flag()).await;
+    let built = ServingSnapshot::build(&collection, &encoders, kind, &context.job()).await;
     let Some(generation) = context.finished(built)? else {
         return Ok(stopped("the index on disk is unchanged"));
     };
@@ -69,7 +68,7 @@ async fn check(context: &Context) -> anyhow::Result<ExitCode> {
 async fn tune(context: &Context) -> anyhow::Result<ExitCode> {
     let collection = context.collection().await?;
     let encoders = context.encoders(&collection).await?;
-    let tuned = tune_index(&collection, &encoders, context.dyn_progress(), context.shutdown.flag()).await;
+    let tuned = tune_index(&collection, &encoders, &context.job()).await;
     let Some((parameters, tunings)) = context.finished(tuned)? else {
         return Ok(stopped("the parameters are unchanged"));
     };

@@ -11,7 +11,7 @@ use super::{
 use crate::maintenance::restore;
 
 pub(super) async fn run(context: &Context, file: &Path) -> anyhow::Result<ExitCode> {
-    let made = restore(file, &context.common.data, context.dyn_progress(), context.shutdown.flag()).await;
+    let made = restore(file, &context.common.data, &context.job()).await;
     let made = context.finished(made).with_context(|| format!("{} could not be restored", file.display()))?;
     let Some(made) = made else { return Ok(stopped("nothing was restored and no files remain")) };
     let (about, counts) = (&made.about, made.about.counts);

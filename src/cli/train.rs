@@ -63,7 +63,7 @@ pub(super) async fn on_features(
 ) -> anyhow::Result<ExitCode> {
     let settings = settings(args)?;
     let out = out.unwrap_or_else(|| folder.join("model"));
-    let trained = train_on_features(folder, &out, settings, context.dyn_progress(), context.shutdown.flag()).await;
+    let trained = train_on_features(folder, &out, settings, &context.job()).await;
     let Some(trained) = context.finished(trained)? else {
         return Ok(stopped("run the same command again to continue"));
     };
@@ -85,7 +85,7 @@ pub(super) async fn ablation(context: &Context, mut args: TrainArgs) -> anyhow::
     if !encode(context, &collection, &encoders).await? {
         return Ok(stopped("run the same command again to continue"));
     }
-    let rows = ablate(&collection, &encoders, settings, context.dyn_progress(), context.shutdown.flag()).await;
+    let rows = ablate(&collection, &encoders, settings, &context.job()).await;
     let Some(rows) = context.finished(rows)? else { return Ok(stopped("the ablation starts over when run again")) };
     println!("| objective | mAP image → text | mAP text → image | mean |\n|---|---|---|---|");
     for (name, report) in &rows {
@@ -134,7 +134,7 @@ pub(super) fn settings(args: &TrainArgs) -> anyhow::Result<TrainSettings> {
 
 /// Computes missing features. Returns `false` if it was stopped; the same call continues from there.
 pub(super) async fn encode(context: &Context, collection: &Collection, encoders: &Encoders) -> anyhow::Result<bool> {
-    let encoded = encode_missing(collection, encoders, context.progress.as_ref(), &context.shutdown.flag()).await?;
+    let encoded = encode_missing(collection, encoders, &context.job()).await?;
     context.progress.finish();
     if encoded.unreadable > 0 {
         eprintln!("{} images can no longer be read; `diptych status` counts the readable ones", encoded.unreadable);
@@ -150,6 +150,5 @@ pub(super) async fn learn(
     settings: TrainSettings,
     policy: PromotionPolicy,
 ) -> anyhow::Result<Option<Trained>> {
-    context
-        .finished(train(collection, encoders, settings, policy, context.dyn_progress(), context.shutdown.flag()).await)
+    context.finished(train(collection, encoders, settings, policy, &context.job()).await)
 }

@@ -5,6 +5,7 @@ mod data_dir;
 mod encoders;
 mod error;
 mod index_store;
+mod job;
 mod progress;
 
 use std::path::Path;
@@ -19,6 +20,7 @@ pub use data_dir::DataDir;
 pub use encoders::Encoders;
 pub use error::CollectionError;
 pub(crate) use index_store::base_watermark;
+pub use job::Job;
 pub use progress::{NoProgress, Progress};
 pub(crate) use {blocking::blocking, encoders::encode_one};
 

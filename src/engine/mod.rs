@@ -30,7 +30,7 @@ use crate::{
 };
 use query::QueryCache;
 use tasks::TaskRunner;
-use tasks::{Job, OnDuplicate, TaskKind};
+use tasks::{OnDuplicate, TaskKind};
 
 pub use error::EngineError;
 pub use ingest::{BulkLine, IngestService, ItemChange, ItemDraft, LineResult};

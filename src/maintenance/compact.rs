@@ -11,10 +11,6 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
     time::Instant,
 };
 
@@ -23,7 +19,7 @@ use walkdir::WalkDir;
 
 use crate::{
     catalog::VacuumMode,
-    collection::{Collection, CollectionError, Progress, blocking},
+    collection::{Collection, CollectionError, Job, blocking},
     index::GenerationError,
     maintenance::{
         lock::MaintenanceLock,
@@ -69,16 +65,12 @@ pub struct Removed {
 /// Removes unreferenced data and returns free space to the file system.
 ///
 /// # Errors
-/// [`CollectionError::Cancelled`] soon after `stop` is set; or if the catalog or the file system fails. Removals
-/// until then are kept.
-pub async fn compact(
-    collection: &Collection,
-    progress: Arc<dyn Progress>,
-    stop: Arc<AtomicBool>,
-) -> Result<CompactSummary, CollectionError> {
+/// [`CollectionError::Cancelled`] soon after the job is cancelled; or if the catalog or the file system fails. What was
+/// removed until then stays removed.
+pub async fn compact(collection: &Collection, job: &Job) -> Result<CompactSummary, CollectionError> {
     let began = Instant::now();
-    let _lock = MaintenanceLock::acquire(collection, progress.as_ref(), &stop).await?;
-    let compaction = Compaction { collection, progress: progress.as_ref(), stop: &stop };
+    let _lock = MaintenanceLock::acquire(collection, job).await?;
+    let compaction = Compaction { collection, job };
     let mut summary = CompactSummary { bytes_before: compaction.bytes().await?, ..CompactSummary::default() };
     summary.removed.features = compaction.features().await?;
     summary.removed.pictures = compaction.pictures().await?;
@@ -98,15 +90,10 @@ struct ContentFile {
 
 struct Compaction<'a> {
     collection: &'a Collection,
-    progress: &'a dyn Progress,
-    stop: &'a AtomicBool,
+    job: &'a Job,
 }
 
 impl Compaction<'_> {
-    fn check_cancelled(&self) -> Result<(), CollectionError> {
-        if self.stop.load(Ordering::Relaxed) { Err(CollectionError::Cancelled) } else { Ok(()) }
-    }
-
     /// Bytes of the data folder without backups.
     async fn bytes(&self) -> Result<u64, CollectionError> {
         let folder = self.collection.data_dir.clone();
@@ -122,13 +109,13 @@ impl Compaction<'_> {
     async fn features(&self) -> Result<u64, CollectionError> {
         let catalog = &self.collection.catalog;
         let last = catalog.max_feature_rowid().await?;
-        self.progress.begin("features", "row", Some(last.unsigned_abs()));
+        self.job.progress.begin("features", "row", Some(last.unsigned_abs()));
         let (mut at, mut gone) = (0, 0);
         while at < last {
-            self.check_cancelled()?;
+            self.job.check_cancelled()?;
             let (next, some) = catalog.delete_unused_features(at).await?;
             (at, gone) = (next, gone + some);
-            self.progress.advance(at.min(last).unsigned_abs());
+            self.job.progress.advance(at.min(last).unsigned_abs());
         }
         Ok(gone)
     }
@@ -137,7 +124,7 @@ impl Compaction<'_> {
         let mut gone = 0;
         for folder in self.folders("pictures", self.collection.data_dir.images()).await? {
             for some in self.unused(folder).await? {
-                self.check_cancelled()?;
+                self.job.check_cancelled()?;
                 let contents = some.iter().map(|named| named.content.clone()).collect();
                 // Look up again under the write lock, so that no item can be added.
                 let remove = move |unused: Vec<String>| {
@@ -157,7 +144,7 @@ impl Compaction<'_> {
         let mut gone = 0;
         for folder in self.folders("thumbnails", self.collection.data_dir.thumbnails()).await? {
             for some in self.unused(folder).await? {
-                self.check_cancelled()?;
+                self.job.check_cancelled()?;
                 gone += blocking(move || some.iter().filter(|named| remove(&named.path)).count()).await? as u64;
             }
         }
@@ -171,9 +158,9 @@ impl Compaction<'_> {
             entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect()
         })
         .await?;
-        self.progress.begin(step, "folder", Some(folders.len() as u64));
+        self.job.progress.begin(step, "folder", Some(folders.len() as u64));
         Ok((0..).zip(folders).map(|(done, folder)| {
-            self.progress.advance(done + 1);
+            self.job.progress.advance(done + 1);
             folder
         }))
     }
@@ -197,8 +184,8 @@ impl Compaction<'_> {
 
     /// Stale temporary files, and index generations that newer ones replaced.
     async fn leftovers(&self, summary: &mut CompactSummary) -> Result<(), CollectionError> {
-        self.check_cancelled()?;
-        self.progress.begin("leftovers", "place", Some(2));
+        self.job.check_cancelled()?;
+        self.job.progress.begin("leftovers", "place", Some(2));
         let (store, collection) = (self.collection.index_store(), self.collection.clone());
         let garbage = blocking(move || store.collect_garbage()).await?;
         match garbage {
@@ -208,18 +195,18 @@ impl Compaction<'_> {
             }
             Err(error) => return Err(CollectionError::IndexOnDisk(error.to_string())),
         }
-        self.progress.advance(1);
+        self.job.progress.advance(1);
         summary.removed.temporaries = blocking(move || remove_stale_files(&collection)).await?;
-        self.progress.advance(2);
+        self.job.progress.advance(2);
         Ok(())
     }
 
     async fn catalog(&self, notes: &mut Vec<String>) -> Result<(), CollectionError> {
         let catalog = &self.collection.catalog;
-        self.progress.begin("catalog", "page", Some(catalog.free_pages().await?));
+        self.job.progress.begin("catalog", "page", Some(catalog.free_pages().await?));
         let mut more = catalog.merge_fts(true).await?;
         while more {
-            self.check_cancelled()?;
+            self.job.check_cancelled()?;
             more = catalog.merge_fts(false).await?;
         }
         match catalog.vacuum_mode().await? {
@@ -233,9 +220,9 @@ impl Compaction<'_> {
                 let all = catalog.free_pages().await?;
                 let (mut free, mut before) = (all, u64::MAX);
                 while free > 0 && free < before {
-                    self.check_cancelled()?;
+                    self.job.check_cancelled()?;
                     (before, free) = (free, catalog.incremental_vacuum().await?);
-                    self.progress.advance(all.saturating_sub(free));
+                    self.job.progress.advance(all.saturating_sub(free));
                 }
             }
         }

@@ -1,13 +1,9 @@
 //! Lock that allows one backup or compaction at a time.
 
-use std::{
-    fs::File,
-    sync::atomic::{AtomicBool, Ordering},
-    time::Duration,
-};
+use std::{fs::File, time::Duration};
 
 use crate::{
-    collection::{Collection, CollectionError, Progress},
+    collection::{Collection, CollectionError, Job},
     util::fs::try_lock_file,
 };
 
@@ -22,12 +18,8 @@ pub(crate) struct MaintenanceLock {
 }
 
 impl MaintenanceLock {
-    /// Waits for the lock.
-    pub(crate) async fn acquire(
-        collection: &Collection,
-        progress: &dyn Progress,
-        stop: &AtomicBool,
-    ) -> Result<Self, CollectionError> {
+    /// Waits until no other one holds it.
+    pub(crate) async fn acquire(collection: &Collection, job: &Job) -> Result<Self, CollectionError> {
         let path = collection.data_dir.root().join("upkeep.lock");
         let mut noted = false;
         loop {
@@ -35,11 +27,9 @@ impl MaintenanceLock {
             if let Some(lock) = lock {
                 return Ok(Self { _lock: lock });
             }
-            if stop.load(Ordering::Relaxed) {
-                return Err(CollectionError::Cancelled);
-            }
+            job.check_cancelled()?;
             if !noted {
-                progress.note("waiting for the end of another backup or compaction");
+                job.progress.note("waiting for the end of another backup or compaction");
                 noted = true;
             }
             tokio::time::sleep(TRY_EVERY).await;

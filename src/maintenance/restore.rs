@@ -11,14 +11,13 @@ use std::{
     collections::HashSet,
     fs::{self, File},
     path::{Path, PathBuf},
-    sync::{Arc, atomic::AtomicBool},
     time::Instant,
 };
 
 use crate::{
     archive::{About, Archive, is_segment},
     catalog::{self, Catalog, CatalogError},
-    collection::{CollectionError, DataDir, Progress, blocking},
+    collection::{CollectionError, DataDir, Job, blocking},
     maintenance::{backup::ending, staging::StagingDir},
 };
 
@@ -39,14 +38,9 @@ pub struct RestoreSummary {
 ///
 /// # Errors
 /// [`CollectionError::BadOutput`] if `to` is not empty; [`CollectionError::Archive`] with the file that is damaged;
-/// [`CollectionError::Cancelled`] soon after `stop` is set; or if the catalog or the file system fails. In these cases
+/// [`CollectionError::Cancelled`] soon after the job is cancelled; or if the catalog or the file system fails. Then
 /// nothing is left behind.
-pub async fn restore(
-    archive: &Path,
-    to: &Path,
-    progress: Arc<dyn Progress>,
-    stop: Arc<AtomicBool>,
-) -> Result<RestoreSummary, CollectionError> {
+pub async fn restore(archive: &Path, to: &Path, job: &Job) -> Result<RestoreSummary, CollectionError> {
     let began = Instant::now();
     let root = prepare_target(to)?;
     let parent = root.parent().unwrap_or(Path::new("/")).to_owned();
@@ -58,16 +52,16 @@ pub async fn restore(
         StagingDir::create(&parent).map_err(CollectionError::io("cannot create a staging folder in", &parent))?;
     let data = staging.path().join("data");
     let unpacked = data.clone();
-    let (bytes, reported) = (archive.manifest().files.iter().map(|file| file.bytes).sum(), Arc::clone(&progress));
-    progress.begin("verify and unpack", "byte", Some(bytes));
-    blocking(move || unpack(&archive, &unpacked, reported.as_ref(), &stop)).await??;
+    let (bytes, unpacking) = (archive.manifest().files.iter().map(|file| file.bytes).sum(), job.clone());
+    job.progress.begin("verify and unpack", "byte", Some(bytes));
+    blocking(move || unpack(&archive, &unpacked, &unpacking)).await??;
 
-    progress.begin("migrate the catalog", "catalog", Some(1));
+    job.progress.begin("settle the catalog", "catalog", Some(1));
     let catalog = Catalog::open(&data).await?;
     let relocated = relocate(&catalog, &root, &about).await;
     catalog.close().await;
     relocated?;
-    progress.advance(1);
+    job.progress.advance(1);
     blocking(move || {
         // One sync for all files, instead of waiting for the disk for each of them.
         let synced = File::open(&data).and_then(|folder| Ok(rustix::fs::syncfs(&folder)?));
@@ -107,7 +101,7 @@ fn prepare_target(to: &Path) -> Result<PathBuf, CollectionError> {
 }
 
 /// Writes all files into `data` and verifies each.
-fn unpack(archive: &Archive, data: &Path, progress: &dyn Progress, stop: &AtomicBool) -> Result<(), CollectionError> {
+fn unpack(archive: &Archive, data: &Path, job: &Job) -> Result<(), CollectionError> {
     let mut done = 0;
     let mut folders = HashSet::new();
     for entry in &archive.manifest().files {
@@ -116,10 +110,10 @@ fn unpack(archive: &Archive, data: &Path, progress: &dyn Progress, stop: &Atomic
         if folders.insert(folder.to_owned()) {
             fs::create_dir_all(folder).map_err(CollectionError::io("a folder could not be created:", folder))?;
         }
-        let mut file = File::create_new(&path).map_err(CollectionError::io("a file could not be created:", &path))?;
-        archive.extract(entry, &mut file, stop, &mut |bytes| {
+        let mut file = File::create_new(&path).map_err(CollectionError::io("a file could not be made:", &path))?;
+        archive.extract(entry, &mut file, &job.stop, &mut |bytes| {
             done += bytes;
-            progress.advance(done);
+            job.progress.advance(done);
         })?;
     }
     Ok(())

@@ -1,19 +1,13 @@
 //! Encodes pictures and captions that have no features yet. Features are keyed by content, so nothing is encoded twice,
 //! and a killed run loses at most the current batch.
 
-use std::{
-    path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-};
+use std::{path::Path, sync::Arc};
 
 use rayon::prelude::*;
 
 use crate::{
     catalog::MissingImage,
-    collection::{Collection, CollectionError, Encoders, Progress, blocking, encode_one},
+    collection::{Collection, CollectionError, Encoders, Job, blocking, encode_one},
     core::Picture,
     dataset::{self, PictureLimits},
 };
@@ -45,13 +39,12 @@ pub struct EncodeSummary {
 pub async fn encode_missing(
     collection: &Collection,
     encoders: &Encoders,
-    progress: &dyn Progress,
-    stop: &AtomicBool,
+    job: &Job,
 ) -> Result<EncodeSummary, CollectionError> {
     let mut summary = EncodeSummary::default();
     let (pictures, texts) = collection.catalog.missing_features(encoders.image.id(), encoders.text.id()).await?;
-    encode_pictures(collection, encoders, pictures, progress, stop, &mut summary).await?;
-    encode_texts(collection, encoders, texts, progress, stop, &mut summary).await?;
+    encode_pictures(collection, encoders, pictures, job, &mut summary).await?;
+    encode_texts(collection, encoders, texts, job, &mut summary).await?;
     Ok(summary)
 }
 
@@ -59,14 +52,13 @@ async fn encode_pictures(
     collection: &Collection,
     encoders: &Encoders,
     total: u64,
-    progress: &dyn Progress,
-    stop: &AtomicBool,
+    job: &Job,
     summary: &mut EncodeSummary,
 ) -> Result<(), CollectionError> {
-    progress.begin("encode pictures", "picture", Some(total));
+    job.progress.begin("encode pictures", "picture", Some(total));
     let mut after = Vec::new();
     loop {
-        if stop.load(Ordering::Relaxed) {
+        if job.is_cancelled() {
             summary.stopped = true;
             return Ok(());
         }
@@ -98,7 +90,7 @@ async fn encode_pictures(
         collection.catalog.put_features(encoders.image.id(), &features, &failures).await?;
         summary.pictures += features.len() as u64;
         summary.unreadable += failures.len() as u64;
-        progress.advance(summary.pictures + summary.unreadable);
+        job.progress.advance(summary.pictures + summary.unreadable);
     }
 }
 
@@ -115,14 +107,13 @@ async fn encode_texts(
     collection: &Collection,
     encoders: &Encoders,
     total: u64,
-    progress: &dyn Progress,
-    stop: &AtomicBool,
+    job: &Job,
     summary: &mut EncodeSummary,
 ) -> Result<(), CollectionError> {
-    progress.begin("encode captions", "caption", Some(total));
+    job.progress.begin("encode captions", "caption", Some(total));
     let mut after = Vec::new();
     loop {
-        if stop.load(Ordering::Relaxed) {
+        if job.is_cancelled() {
             summary.stopped = true;
             return Ok(());
         }
@@ -139,6 +130,6 @@ async fn encode_texts(
         .await??;
         collection.catalog.put_features(encoders.text.id(), &features, &[]).await?;
         summary.texts += features.len() as u64;
-        progress.advance(summary.texts);
+        job.progress.advance(summary.texts);
     }
 }

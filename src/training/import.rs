@@ -4,19 +4,13 @@
 //! next import skips everything that has not changed. Every picture is decoded once, so that a damaged one is reported
 //! by the import and not by a later training; its thumbnail is created from the decoded picture.
 
-use std::{
-    path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-};
+use std::{path::Path, sync::Arc};
 
 use rayon::prelude::*;
 
 use crate::{
     catalog::{NewImage, NewItem, NewRejection},
-    collection::{Collection, CollectionError, DataDir, Progress, THUMBNAIL_SIDE, blocking},
+    collection::{Collection, CollectionError, DataDir, Job, THUMBNAIL_SIDE, blocking},
     dataset::{self, Decoded, PictureLimits, Record, Rejection, Split},
     util::fs::write_atomic_unsynced,
 };
@@ -59,13 +53,12 @@ pub async fn import(
     collection: &Collection,
     mut records: Records,
     total: Option<u64>,
-    progress: &dyn Progress,
-    stop: &AtomicBool,
+    job: &Job,
 ) -> Result<ImportSummary, CollectionError> {
     let mut summary = ImportSummary::default();
-    progress.begin("import", "record", total);
+    job.progress.begin("import", "record", total);
     loop {
-        if stop.load(Ordering::Relaxed) {
+        if job.is_cancelled() {
             summary.stopped = true;
             break;
         }
@@ -79,7 +72,7 @@ pub async fn import(
             break;
         }
         import_batch(collection, batch, &mut summary).await?;
-        progress.advance(summary.taken + summary.unchanged + summary.rejected);
+        job.progress.advance(summary.taken + summary.unchanged + summary.rejected);
     }
     Ok(summary)
 }

@@ -5,11 +5,7 @@
 //! there. A model's folder is renamed when it is complete, and its row is written last, so every model in the catalog
 //! is complete.
 
-use std::{
-    fs::File,
-    sync::{Arc, atomic::AtomicBool},
-    time::Instant,
-};
+use std::{fs::File, sync::Arc, time::Instant};
 
 use serde_json::json;
 
@@ -18,7 +14,7 @@ use super::{
 };
 use crate::{
     catalog::{self, ModelRecord},
-    collection::{Collection, CollectionError, Encoders, Progress, blocking},
+    collection::{Collection, CollectionError, Encoders, Job, blocking},
     evaluation::Report,
     model::TrainSettings,
     util::fs::try_lock_file,
@@ -48,8 +44,7 @@ pub async fn train(
     encoders: &Encoders,
     settings: TrainSettings,
     policy: PromotionPolicy,
-    progress: Arc<dyn Progress>,
-    stop: Arc<AtomicBool>,
+    job: &Job,
 ) -> Result<Trained, CollectionError> {
     let began = Instant::now();
     let _lock = lock_training(collection)?;
@@ -59,9 +54,8 @@ pub async fn train(
     let trained = {
         let (data, checkpoints) = (Arc::clone(&data), checkpoints.clone());
         let encoders = (image_encoder.clone(), text_encoder.clone());
-        let train =
-            move || train_and_evaluate(&data, &settings, &encoders, Some(&checkpoints), progress.as_ref(), &stop);
-        blocking(train).await??
+        let job = job.clone();
+        blocking(move || train_and_evaluate(&data, &settings, &encoders, Some(&checkpoints), &job)).await??
     };
     let verdict = decide(collection, &trained, Arc::clone(&data), policy).await?;
 
@@ -95,21 +89,21 @@ pub async fn ablate(
     collection: &Collection,
     encoders: &Encoders,
     settings: TrainSettings,
-    progress: Arc<dyn Progress>,
-    stop: Arc<AtomicBool>,
+    job: &Job,
 ) -> Result<Vec<(&'static str, Report)>, CollectionError> {
     let _lock = lock_training(collection)?;
     let data = load_training_set(collection, encoders, settings.seed).await?.data;
+    let job = job.clone();
     let given = (encoders.image.id().to_owned(), encoders.text.id().to_owned());
     blocking(move || {
         let mut rows = Vec::new();
         for (name, second, third) in [("J1", 0.0, 0.0), ("J1 + λJ2", 1.0, 0.0), ("J1 + ηJ3", 0.0, 1.0), ("J", 1.0, 1.0)]
         {
-            progress.note(name);
+            job.progress.note(name);
             let mut some = settings.clone();
             some.class.lambda *= second;
             some.class.eta *= third;
-            rows.push((name, train_and_evaluate(&data, &some, &given, None, progress.as_ref(), &stop)?.report));
+            rows.push((name, train_and_evaluate(&data, &some, &given, None, &job)?.report));
         }
         Ok(rows)
     })

@@ -2,12 +2,11 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::{Arc, atomic::AtomicBool},
     time::Instant,
 };
 
 use crate::{
-    collection::{CollectionError, Progress, blocking},
+    collection::{CollectionError, Job, blocking},
     dataset::{Matrix, PrecomputedFeatures},
     evaluation::Report,
     model::{FeatureMatrix, TrainSettings, TrainingData},
@@ -61,8 +60,7 @@ pub async fn train_on_features(
     folder: &Path,
     out: &Path,
     settings: TrainSettings,
-    progress: Arc<dyn Progress>,
-    stop: Arc<AtomicBool>,
+    job: &Job,
 ) -> Result<TrainedOnFeatures, CollectionError> {
     let began = Instant::now();
     // Remove a trailing slash, so that extensions can be appended.
@@ -72,10 +70,10 @@ pub async fn train_on_features(
         return Err(CollectionError::BadOutput(reason));
     }
     let data = load_features(folder, settings.seed).await?;
-    let training = beside(&out, "training");
+    let (training, job) = (beside(&out, "training"), job.clone());
     blocking(move || {
         let encoders = (GIVEN.to_owned(), GIVEN.to_owned());
-        let trained = train_and_evaluate(&data, &settings, &encoders, Some(&training), progress.as_ref(), &stop)?;
+        let trained = train_and_evaluate(&data, &settings, &encoders, Some(&training), &job)?;
         let seconds = began.elapsed().as_secs_f64();
         trained.save(&data, seconds, &beside(&out, "finishing"), &out)?;
         remove(&training)?;

@@ -1,11 +1,11 @@
 //! Training, evaluation and storage of one model.
 
-use std::{path::Path, sync::atomic::AtomicBool};
+use std::path::Path;
 
 use serde_json::json;
 
 use crate::{
-    collection::{CollectionError, Progress},
+    collection::{CollectionError, Job, Progress},
     core::SimdLevel,
     dataset::Split,
     evaluation::Report,
@@ -30,15 +30,15 @@ pub(super) fn train_and_evaluate(
     settings: &TrainSettings,
     encoders: &(String, String),
     checkpoints: Option<&Path>,
-    progress: &dyn Progress,
-    stop: &AtomicBool,
+    job: &Job,
 ) -> Result<TrainedModel, CollectionError> {
-    let model = model::train(data, settings, encoders, checkpoints, stop, &mut progress_callback(progress))?;
-    progress.begin("evaluate", "split", Some(2));
+    let model =
+        model::train(data, settings, encoders, checkpoints, &job.stop, &mut progress_callback(job.progress.as_ref()))?;
+    job.progress.begin("evaluate", "split", Some(2));
     let validation = model::validate(&model, data)?;
-    progress.advance(1);
+    job.progress.advance(1);
     let report = model::evaluate(&model, data, Split::Test)?;
-    progress.advance(2);
+    job.progress.advance(2);
     Ok(TrainedModel { model, validation, report })
 }
 

@@ -1,9 +1,7 @@
 //! Embeds the features of many items into the common space, and builds indexes of the vectors.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use crate::{
-    collection::{CollectionError, Progress},
+    collection::{CollectionError, Job},
     core::UnitVector,
     index::{IndexParameters, StaticIndex},
     model::{FeatureMatrix, Model},
@@ -65,8 +63,7 @@ fn embed(
 pub(super) struct IndexBuilder<'a> {
     pub(super) model: &'a Model,
     pub(super) parameters: IndexParameters,
-    pub(super) progress: &'a dyn Progress,
-    pub(super) stop: &'a AtomicBool,
+    pub(super) job: &'a Job,
 }
 
 impl IndexBuilder<'_> {
@@ -79,22 +76,20 @@ impl IndexBuilder<'_> {
         through: impl Fn(&Model, &FeatureMatrix) -> Result<Vec<UnitVector>, CollectionError>,
     ) -> Result<StaticIndex, CollectionError> {
         let total = rows.len() as u64;
-        self.progress.begin(&format!("embed {name}"), "point", Some(total));
+        self.job.progress.begin(&format!("embed {name}"), "point", Some(total));
         let mut vectors = Vec::with_capacity(rows.len());
         let mut rows = rows.into_iter();
         loop {
-            if self.stop.load(Ordering::Relaxed) {
-                return Err(CollectionError::Cancelled);
-            }
+            self.job.check_cancelled()?;
             let chunk: Vec<(i64, Vec<f32>)> = rows.by_ref().take(BUILD_BATCH).collect();
             if chunk.is_empty() {
                 break;
             }
             vectors.extend(embed(chunk, dims, |matrix| through(self.model, matrix))?);
-            self.progress.advance(vectors.len() as u64);
+            self.job.progress.advance(vectors.len() as u64);
         }
-        self.progress.begin(&format!("index {name}"), "point", Some(total));
-        let advance = |done| self.progress.advance(done as u64);
-        Ok(StaticIndex::build(self.model.dims(), vectors, &self.parameters, &advance, self.stop)?)
+        self.job.progress.begin(&format!("index {name}"), "point", Some(total));
+        let advance = |done| self.job.progress.advance(done as u64);
+        Ok(StaticIndex::build(self.model.dims(), vectors, &self.parameters, &advance, &self.job.stop)?)
     }
 }

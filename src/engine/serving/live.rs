@@ -12,7 +12,7 @@ use arc_swap::ArcSwapOption;
 use parking_lot::Mutex;
 
 use crate::{
-    collection::{Collection, CollectionError, Encoders, NoProgress, Progress},
+    collection::{Collection, CollectionError, Encoders, Job},
     engine::{EngineError, IndexMode, QueryCache, ServingSnapshot},
 };
 
@@ -76,9 +76,8 @@ impl Serving {
             }
             Err(error) => return Err(error.into()),
         };
-        let stop = Arc::clone(&self.closing);
-        let (mode, progress) = (IndexMode::InMemoryScan, Arc::new(NoProgress));
-        let mut scanned = ServingSnapshot::build(&self.collection, &self.encoders, mode, progress, stop).await?;
+        let (mode, job) = (IndexMode::InMemoryScan, Job { stop: Arc::clone(&self.closing), ..Job::default() });
+        let mut scanned = ServingSnapshot::build(&self.collection, &self.encoders, mode, &job).await?;
         scanned.degraded_reason = degraded_reason;
         Ok((self.publish(scanned).await?, true))
     }
@@ -97,15 +96,11 @@ impl Serving {
     /// one that they began with.
     ///
     /// # Errors
-    /// Same as [`ServingSnapshot::build`]; then the live snapshot stays.
-    pub(in crate::engine) async fn rebuild(
-        &self,
-        progress: Arc<dyn Progress>,
-        stop: Arc<AtomicBool>,
-    ) -> Result<Arc<ServingSnapshot>, EngineError> {
+    /// As [`ServingSnapshot::build`]; then the live snapshot stays.
+    pub(in crate::engine) async fn rebuild(&self, job: &Job) -> Result<Arc<ServingSnapshot>, EngineError> {
         let _building = self.building.lock().await;
         let mode = IndexMode::Persisted(self.collection.index_parameters().await?);
-        let built = ServingSnapshot::build(&self.collection, &self.encoders, mode, progress, stop).await?;
+        let built = ServingSnapshot::build(&self.collection, &self.encoders, mode, job).await?;
         let previous = self.live().map_or(built.base_watermark(), |live| live.base_watermark());
         // A rollback returns to the previous generation, which needs the changes since.
         let remembered = previous.min(built.base_watermark());

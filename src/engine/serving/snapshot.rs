@@ -9,7 +9,7 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicBool, AtomicI64, Ordering},
+    atomic::{AtomicI64, Ordering},
 };
 
 use super::{
@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     catalog::{Changes, KeyedFeatures, ModelRecord, Watermark},
-    collection::{Collection, CollectionError, Encoders, Progress, base_watermark, blocking},
+    collection::{Collection, CollectionError, Encoders, Job, base_watermark, blocking},
     engine::query::Kind,
     index::{GenerationError, IndexParameters, SelfTest, Space, StaticIndex},
     model::{Model, QueryEncoder},
@@ -101,19 +101,18 @@ impl ServingSnapshot {
         collection: &Collection,
         encoders: &Encoders,
         mode: IndexMode,
-        progress: Arc<dyn Progress>,
-        stop: Arc<AtomicBool>,
+        job: &Job,
     ) -> Result<Self, CollectionError> {
         let (record, model) = active_model(collection, encoders).await?;
         let collection_name = collection.catalog.collection_name().await?;
         let (base_watermark, features) = collection.catalog.all_features(encoders.feature_kinds()).await?;
-        let store = collection.index_store();
+        let (store, job) = (collection.index_store(), job.clone());
         blocking(move || {
             let parameters = match mode {
                 IndexMode::Persisted(parameters) => parameters,
                 IndexMode::InMemoryScan => IndexParameters { exact_up_to: usize::MAX, ..IndexParameters::default() },
             };
-            let builder = IndexBuilder { model: &model, parameters, progress: progress.as_ref(), stop: &stop };
+            let builder = IndexBuilder { model: &model, parameters, job: &job };
             let (image_dims, text_dims) = (model.image_feature_dims(), model.text_feature_dims());
             let images = builder.build(PICTURES, features.images, image_dims, |m, f| Ok(m.embed_images(f)?))?;
             let texts = builder.build(CAPTIONS, features.texts, text_dims, |m, f| Ok(m.embed_texts(f)?))?;

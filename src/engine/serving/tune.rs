@@ -1,10 +1,8 @@
 //! Tunes the index parameters to the collection and the machine.
 
-use std::sync::{Arc, atomic::AtomicBool};
-
 use super::{CAPTIONS, PICTURES};
 use crate::{
-    collection::{Collection, CollectionError, Encoders, Progress, blocking},
+    collection::{Collection, CollectionError, Encoders, Job, blocking},
     engine::{IndexMode, Kind, ServingSnapshot},
     index::{IndexParameters, Tuning, VectorIndex},
 };
@@ -20,21 +18,19 @@ const SAMPLE: usize = 200;
 pub async fn tune_index(
     collection: &Collection,
     encoders: &Encoders,
-    progress: Arc<dyn Progress>,
-    stop: Arc<AtomicBool>,
+    job: &Job,
 ) -> Result<(IndexParameters, [(&'static str, Option<Tuning>); 2]), CollectionError> {
     let before = collection.index_parameters().await?;
-    let scanned =
-        ServingSnapshot::build(collection, encoders, IndexMode::InMemoryScan, Arc::clone(&progress), Arc::clone(&stop))
-            .await?;
+    let scanned = ServingSnapshot::build(collection, encoders, IndexMode::InMemoryScan, job).await?;
+    let job = job.clone();
     let tunings = blocking(move || {
         let (images, texts) = (scanned.indexes.snapshot(Kind::Image), scanned.indexes.snapshot(Kind::Text));
         let mut measured = [(PICTURES, None), (CAPTIONS, None)];
         for ((name, tuning), (index, other)) in measured.iter_mut().zip([(&images, &texts), (&texts, &images)]) {
-            progress.begin(&format!("try {name}"), "point", Some(index.len() as u64));
-            let advance = |done| progress.advance(done as u64);
+            job.progress.begin(&format!("try {name}"), "point", Some(index.len() as u64));
+            let advance = |done| job.progress.advance(done as u64);
             let queries = other.sample(SAMPLE);
-            *tuning = Tuning::measure(index.dims(), index.points(), &queries, &before.graph, &advance, &stop)?;
+            *tuning = Tuning::measure(index.dims(), index.points(), &queries, &before.graph, &advance, &job.stop)?;
         }
         Ok::<_, CollectionError>(measured)
     })

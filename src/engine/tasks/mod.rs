@@ -1,13 +1,11 @@
 //! How do long operations run in the background?
 
 mod admin;
-mod job;
 mod kind;
 pub(super) mod kinds;
 mod progress;
 mod runner;
 
-pub(super) use job::Job;
 pub(super) use kind::{OnDuplicate, TaskKind};
 pub(super) use runner::TaskRunner;
 

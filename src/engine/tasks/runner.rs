@@ -12,10 +12,10 @@ use std::{
 use parking_lot::Mutex;
 use serde_json::Value;
 
-use super::{Job, OnDuplicate, TaskKind, progress::ProgressRecorder};
+use super::{OnDuplicate, TaskKind, progress::ProgressRecorder};
 use crate::{
     catalog::{Catalog, Step, Task, TaskStatus},
-    collection::Progress,
+    collection::{Job, Progress},
     compute,
     engine::EngineError,
 };

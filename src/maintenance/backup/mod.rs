@@ -15,10 +15,7 @@ use std::{
     fs::File,
     io::BufWriter,
     path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -30,7 +27,7 @@ use self::writer::{BackupWriter, Writer};
 use crate::{
     archive::{About, ArchiveDigest, Counts, MissingFile},
     catalog::{self, Catalog},
-    collection::{Collection, CollectionError, Progress, base_watermark, blocking},
+    collection::{Collection, CollectionError, Job, base_watermark, blocking},
     index::PinnedGeneration,
     maintenance::{
         lock::MaintenanceLock,
@@ -91,15 +88,10 @@ pub struct BackupTo<'a> {
 ///
 /// # Errors
 /// [`CollectionError::BadOutput`] if the file exists and may not be replaced; [`CollectionError::Cancelled`] soon after
-/// `stop` is set; or if the catalog or the file system fails. In these cases nothing is changed.
-pub async fn backup(
-    collection: &Collection,
-    to: BackupTo<'_>,
-    progress: Arc<dyn Progress>,
-    stop: Arc<AtomicBool>,
-) -> Result<BackupSummary, CollectionError> {
+/// the job is cancelled; or if the catalog or the file system fails. Then nothing was changed.
+pub async fn backup(collection: &Collection, to: BackupTo<'_>, job: &Job) -> Result<BackupSummary, CollectionError> {
     let began = Instant::now();
-    let _lock = MaintenanceLock::acquire(collection, progress.as_ref(), &stop).await?;
+    let _lock = MaintenanceLock::acquire(collection, job).await?;
     let now = OffsetDateTime::now_utc();
     let file = file_for(collection, to, now)?;
     let parent = file.parent().unwrap_or(Path::new("/")).to_owned();
@@ -107,15 +99,13 @@ pub async fn backup(
         StagingDir::create(&parent).map_err(CollectionError::io("cannot create a staging folder in", &parent))?;
     let unnamed = staging.path().join("archive.tar");
 
-    let (copy, index) = consistent_snapshot(collection, staging.path(), progress.as_ref(), &stop).await?;
-    let out = File::create_new(&unnamed).map_err(CollectionError::io("a file could not be created:", &unnamed))?;
+    let (copy, index) = consistent_snapshot(collection, staging.path(), job).await?;
+    let out = File::create_new(&unnamed).map_err(CollectionError::io("a file could not be made:", &unnamed))?;
     let seconds = now.unix_timestamp().max(0).unsigned_abs();
-    let archive = Writer::new(BufWriter::with_capacity(BUFFER, out), seconds, Arc::clone(&stop));
-    let writer = BackupWriter::new(archive, collection, progress);
+    let archive = Writer::new(BufWriter::with_capacity(BUFFER, out), seconds, Arc::clone(&job.stop));
+    let writer = BackupWriter::new(archive, collection, Arc::clone(&job.progress));
     let (written, about) = pack(writer, copy, index, &staging.path().join(catalog::FILE), now).await?;
-    if stop.load(Ordering::Relaxed) {
-        return Err(CollectionError::Cancelled);
-    }
+    job.check_cancelled()?;
     // Another process may have created the file meanwhile.
     refuse_taken(&file, to)?;
     staging.publish(&unnamed, &file)?;
@@ -187,8 +177,7 @@ fn refuse_taken(file: &Path, to: BackupTo<'_>) -> Result<(), CollectionError> {
 async fn consistent_snapshot(
     collection: &Collection,
     folder: &Path,
-    progress: &dyn Progress,
-    stop: &Arc<AtomicBool>,
+    job: &Job,
 ) -> Result<(Catalog, Option<PinnedGeneration>), CollectionError> {
     let file = folder.join(catalog::FILE);
     for last in (0..TRIES).rev().map(|left| left == 0) {
@@ -198,7 +187,7 @@ async fn consistent_snapshot(
             tracing::warn!(%error, "the backup is written without an index; a restored service builds one");
             Vec::new()
         });
-        copy_catalog(collection, &file, progress, stop).await?;
+        copy_catalog(collection, &file, job).await?;
         let copy = Catalog::open(folder).await?;
         let (collection_name, known) = (copy.collection_name().await?, copy.change_log_range().await?);
         let active = copy.active_model().await?.map(|model| model.version);
@@ -216,27 +205,20 @@ async fn consistent_snapshot(
     Err(CollectionError::Internal("no consistent snapshot for the backup was found".into()))
 }
 
-async fn copy_catalog(
-    collection: &Collection,
-    file: &Path,
-    progress: &dyn Progress,
-    stop: &Arc<AtomicBool>,
-) -> Result<(), CollectionError> {
+async fn copy_catalog(collection: &Collection, file: &Path, job: &Job) -> Result<(), CollectionError> {
     let total = collection.catalog.size_bytes().await?;
-    progress.begin("copy the catalog", "byte", Some(total));
-    let mut copying = std::pin::pin!(collection.catalog.copy_to(file, Arc::clone(stop)));
+    job.progress.begin("copy the catalog", "byte", Some(total));
+    let mut copying = std::pin::pin!(collection.catalog.copy_to(file, Arc::clone(&job.stop)));
     let mut tick = tokio::time::interval(LOOK_EVERY);
     let copied = loop {
         tokio::select! {
             copied = &mut copying => break copied,
-            _ = tick.tick() => progress.advance(file.metadata().map_or(0, |metadata| metadata.len()).min(total)),
+            _ = tick.tick() => job.progress.advance(file.metadata().map_or(0, |metadata| metadata.len()).min(total)),
         }
     };
-    if stop.load(Ordering::Relaxed) {
-        return Err(CollectionError::Cancelled);
-    }
+    job.check_cancelled()?;
     copied?;
-    progress.advance(total);
+    job.progress.advance(total);
     Ok(())
 }
 

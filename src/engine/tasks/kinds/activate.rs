@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use super::reindex;
 use crate::{
-    collection::{Collection, Encoders},
-    engine::{EngineError, Job, OnDuplicate, Serving, TaskKind},
+    collection::{Collection, Encoders, Job},
+    engine::{EngineError, OnDuplicate, Serving, TaskKind},
     training::{activate, roll_back},
 };
 

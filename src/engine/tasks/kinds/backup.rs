@@ -1,12 +1,10 @@
 //! Backs up the collection into the default folder.
 
-use std::sync::Arc;
-
 use serde_json::{Value, json};
 
 use crate::{
-    collection::Collection,
-    engine::{EngineError, Job, OnDuplicate, TaskKind},
+    collection::{Collection, Job},
+    engine::{EngineError, OnDuplicate, TaskKind},
     maintenance::{BackupTo, backup},
 };
 
@@ -15,7 +13,7 @@ pub(in crate::engine) const KIND: TaskKind = TaskKind { name: "backup", steps: 5
 
 pub(in crate::engine) async fn run(collection: &Collection, job: Job) -> Result<Value, EngineError> {
     let to = BackupTo { path: None, replace: false };
-    let summary = backup(collection, to, Arc::clone(&job.progress), Arc::clone(&job.stop)).await?;
+    let summary = backup(collection, to, &job).await?;
     let file = summary.file.display();
     tracing::info!(%file, bytes = summary.bytes, missing = summary.missing, "backup written");
     Ok(json!(summary))

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::engine::{BulkLine, EngineError, IngestService, Job, OnDuplicate, TaskKind, ingest::WRITTEN_TOGETHER};
+use crate::{
+    collection::Job,
+    engine::{BulkLine, EngineError, IngestService, OnDuplicate, TaskKind, ingest::WRITTEN_TOGETHER},
+};
 
 pub(in crate::engine) const KIND: TaskKind = TaskKind { name: "batch", steps: 1, on_duplicate: OnDuplicate::Reject };
 

@@ -1,12 +1,10 @@
 //! Reclaims disk space.
 
-use std::sync::Arc;
-
 use serde_json::{Value, json};
 
 use crate::{
-    collection::Collection,
-    engine::{EngineError, Job, OnDuplicate, TaskKind},
+    collection::{Collection, Job},
+    engine::{EngineError, OnDuplicate, TaskKind},
     maintenance::compact,
 };
 
@@ -14,5 +12,5 @@ use crate::{
 pub(in crate::engine) const KIND: TaskKind = TaskKind { name: "compact", steps: 5, on_duplicate: OnDuplicate::Reuse };
 
 pub(in crate::engine) async fn run(collection: &Collection, job: Job) -> Result<Value, EngineError> {
-    Ok(json!(compact(collection, Arc::clone(&job.progress), Arc::clone(&job.stop)).await?))
+    Ok(json!(compact(collection, &job).await?))
 }

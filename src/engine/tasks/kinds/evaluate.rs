@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::import::encode_all;
 use crate::{
-    collection::{Collection, CollectionError, Encoders},
-    engine::{EngineError, Job, OnDuplicate, TaskKind},
+    collection::{Collection, CollectionError, Encoders, Job},
+    engine::{EngineError, OnDuplicate, TaskKind},
     training::{keep_report, report_page},
 };
 

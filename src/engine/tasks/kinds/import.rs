@@ -1,13 +1,11 @@
 //! Imports a folder, a data.jsonl or a CSV on the machine of the service.
 
-use std::sync::Arc;
-
 use serde_json::{Value, json};
 
 use super::reindex;
 use crate::{
-    collection::{Collection, CollectionError, Encoders},
-    engine::{EngineError, Job, OnDuplicate, Serving, TaskKind},
+    collection::{Collection, CollectionError, Encoders, Job},
+    engine::{EngineError, OnDuplicate, Serving, TaskKind},
     training::{Records, encode_missing, import},
 };
 
@@ -21,7 +19,7 @@ pub(in crate::engine) async fn run(
     records: Records,
     job: Job,
 ) -> Result<Value, EngineError> {
-    let summary = import(collection, records, None, job.progress.as_ref(), &job.stop).await?;
+    let summary = import(collection, records, None, &job).await?;
     if summary.stopped {
         return Err(CollectionError::Cancelled.into());
     }
@@ -35,7 +33,6 @@ pub(in crate::engine) async fn run(
 
 /// Encodes everything that has no features yet.
 pub(super) async fn encode_all(collection: &Collection, encoders: &Encoders, job: &Job) -> Result<(), CollectionError> {
-    let progress = Arc::clone(&job.progress);
-    let encoded = encode_missing(collection, encoders, progress.as_ref(), &job.stop).await?;
+    let encoded = encode_missing(collection, encoders, job).await?;
     if encoded.stopped { Err(CollectionError::Cancelled) } else { job.check_cancelled() }
 }

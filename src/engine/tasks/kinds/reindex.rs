@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use crate::{
     catalog::Task,
-    engine::{EngineError, Job, Kind, OnDuplicate, Serving, ServingSnapshot, TaskKind, TaskRunner},
+    collection::Job,
+    engine::{EngineError, Kind, OnDuplicate, Serving, ServingSnapshot, TaskKind, TaskRunner},
 };
 
 /// Steps: embed and index two modalities.
@@ -20,7 +21,7 @@ pub(in crate::engine) async fn start(tasks: &TaskRunner, serving: Arc<Serving>) 
 /// Rebuilds the index and returns a summary.
 pub(super) async fn rebuild_index(serving: &Serving, job: &Job) -> Result<Value, EngineError> {
     let began = Instant::now();
-    let snapshot = serving.rebuild(Arc::clone(&job.progress), Arc::clone(&job.stop)).await?;
+    let snapshot = serving.rebuild(job).await?;
     tracing::info!(generation = snapshot.number, "reindex: the new index is live");
     let mut summary = summary(&snapshot);
     summary["seconds"] = json!(began.elapsed().as_secs_f64());

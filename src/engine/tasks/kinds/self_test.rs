@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    collection::blocking,
-    engine::{EngineError, Job, OnDuplicate, ServingSnapshot, TaskKind, metrics},
+    collection::{Job, blocking},
+    engine::{EngineError, OnDuplicate, ServingSnapshot, TaskKind, metrics},
 };
 
 pub(in crate::engine) const KIND: TaskKind = TaskKind { name: "selftest", steps: 1, on_duplicate: OnDuplicate::Reuse };

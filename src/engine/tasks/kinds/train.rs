@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use super::{import::encode_all, reindex};
 use crate::{
-    collection::{Collection, Encoders},
-    engine::{EngineError, Job, OnDuplicate, Serving, TaskKind},
+    collection::{Collection, Encoders, Job},
+    engine::{EngineError, OnDuplicate, Serving, TaskKind},
     model::TrainSettings,
     training::{PromotionPolicy, Trained, train},
 };
@@ -24,8 +24,7 @@ pub(in crate::engine) async fn run(
     job: Job,
 ) -> Result<Value, EngineError> {
     encode_all(collection, encoders, &job).await?;
-    let (progress, stop) = (Arc::clone(&job.progress), Arc::clone(&job.stop));
-    let Trained { record, report, verdict, .. } = train(collection, encoders, settings, policy, progress, stop).await?;
+    let Trained { record, report, verdict, .. } = train(collection, encoders, settings, policy, &job).await?;
     // The model is active already, so its index is built even if the task is cancelled now.
     let job = job.uncancellable(closing);
     let index = if verdict.promoted { Some(reindex::rebuild_index(serving, &job).await?) } else { None };
