@@ -26,9 +26,9 @@ pub use data_quality::{DataQuality, DuplicateImage, Duplicates, MissingFields, U
 pub use error::CatalogError;
 pub use idempotency::{Claim, StoredResponse};
 pub use items::{
-    Bound, Caption, Changes, Clause, Counts, DeleteOutcome, FeatureKinds, Field, Filter, Item, KeyedFeatures,
-    KnownRecord, LabelCount, MissingImage, MissingText, NewFeatures, NewImage, NewItem, NewRejection, Predicate,
-    PutOutcome, Sample, Scalar, TrainingItem, Watermark, WriteCondition, etag, etag_matches, tokenize,
+    Bound, Caption, Changes, Clause, Content, Counts, DeleteOutcome, FeatureKinds, Field, Filter, Item, KeyedFeatures,
+    KnownRecord, LabelCount, MissingFeature, NewFeatures, NewImage, NewItem, NewRejection, Predicate, PutOutcome,
+    Sample, Scalar, TrainingItem, Watermark, WriteCondition, etag, etag_matches, tokenize,
 };
 pub use label_issues::{Issue, OpenIssue, OpenIssues};
 pub use maintenance::VacuumMode;

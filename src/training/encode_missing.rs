@@ -6,10 +6,11 @@ use std::{path::Path, sync::Arc};
 use rayon::prelude::*;
 
 use crate::{
-    catalog::MissingImage,
+    catalog::{Content, MissingFeature},
     collection::{Collection, CollectionError, Encoders, Job, blocking, encode_one},
     core::Picture,
     dataset::{self, PictureLimits},
+    encoders::{ImageEncoder, TextEncoder},
 };
 
 /// The number of pictures in a batch.
@@ -41,95 +42,79 @@ pub async fn encode_missing(
     encoders: &Encoders,
     job: &Job,
 ) -> Result<EncodeSummary, CollectionError> {
-    let mut summary = EncodeSummary::default();
     let (pictures, texts) = collection.catalog.missing_features(encoders.image.id(), encoders.text.id()).await?;
-    encode_pictures(collection, encoders, pictures, job, &mut summary).await?;
-    encode_texts(collection, encoders, texts, job, &mut summary).await?;
-    Ok(summary)
+    job.progress.begin("encode pictures", "picture", Some(pictures));
+    let (encoder, limits) = (Arc::clone(&encoders.image), collection.limits);
+    let encode = move |missing| encode_pictures(encoder.as_ref(), missing, &limits);
+    let (pictures, unreadable) =
+        encode_batches(collection, job, (Content::Images, PICTURES), encoders.image.id(), encode).await?;
+    job.progress.begin("encode captions", "caption", Some(texts));
+    let encoder = Arc::clone(&encoders.text);
+    let encode = move |missing| encode_texts(encoder.as_ref(), missing);
+    let (texts, _) = encode_batches(collection, job, (Content::Captions, TEXTS), encoders.text.id(), encode).await?;
+    Ok(EncodeSummary { pictures, unreadable, texts, stopped: job.is_cancelled() })
 }
 
-async fn encode_pictures(
+/// Features by hash, and why there are none, by hash.
+type Encoded = (Vec<(Vec<u8>, Vec<f32>)>, Vec<(Vec<u8>, String)>);
+
+/// Encodes batch after batch of a content, until nothing is missing or the job is cancelled. Returns how many were
+/// encoded and how many could not be.
+async fn encode_batches(
     collection: &Collection,
-    encoders: &Encoders,
-    total: u64,
     job: &Job,
-    summary: &mut EncodeSummary,
-) -> Result<(), CollectionError> {
-    job.progress.begin("encode pictures", "picture", Some(total));
-    let mut after = Vec::new();
-    loop {
-        if job.is_cancelled() {
-            summary.stopped = true;
-            return Ok(());
-        }
-        let missing = collection.catalog.images_without_features(encoders.image.id(), &after, PICTURES).await?;
-        let Some(last) = missing.last() else { return Ok(()) };
-        after.clone_from(&last.content_hash);
-        let (encoder, limits) = (Arc::clone(&encoders.image), collection.limits);
-        let (features, failures) = blocking(move || {
-            // Each core decodes and encodes one picture at a time: a batch of large decoded pictures would not fit in
-            // memory.
-            let done: Vec<_> = missing
-                .into_par_iter()
-                .map(|picture| match read_again(&picture, &limits) {
-                    Ok(decoded) => Ok((picture.content_hash, Ok(encode_one(encoder.as_ref(), decoded)?))),
-                    Err(reason) => Ok((picture.content_hash, Err(reason))),
-                })
-                .collect::<Result<_, CollectionError>>()?;
-            let mut features = Vec::new();
-            let mut failures = Vec::new();
-            for (hash, outcome) in done {
-                match outcome {
-                    Ok(vector) => features.push((hash, vector)),
-                    Err(reason) => failures.push((hash, reason)),
-                }
-            }
-            Ok::<_, CollectionError>((features, failures))
-        })
-        .await??;
-        collection.catalog.put_features(encoders.image.id(), &features, &failures).await?;
-        summary.pictures += features.len() as u64;
-        summary.unreadable += failures.len() as u64;
-        job.progress.advance(summary.pictures + summary.unreadable);
+    (content, batch): (Content, u32),
+    encoder: &str,
+    encode: impl Fn(Vec<MissingFeature>) -> Result<Encoded, CollectionError> + Send + Sync + 'static,
+) -> Result<(u64, u64), CollectionError> {
+    let encode = Arc::new(encode);
+    let (mut encoded, mut failed, mut after) = (0, 0, Vec::new());
+    while !job.is_cancelled() {
+        let missing = collection.catalog.content_without_features(content, encoder, &after, batch).await?;
+        let Some(last) = missing.last() else { break };
+        after.clone_from(&last.hash);
+        let encode = Arc::clone(&encode);
+        let (features, failures) = blocking(move || encode(missing)).await??;
+        collection.catalog.put_features(encoder, &features, &failures).await?;
+        encoded += features.len() as u64;
+        failed += failures.len() as u64;
+        job.progress.advance(encoded + failed);
     }
+    Ok((encoded, failed))
+}
+
+fn encode_pictures(
+    encoder: &dyn ImageEncoder,
+    missing: Vec<MissingFeature>,
+    limits: &PictureLimits,
+) -> Result<Encoded, CollectionError> {
+    // Decoded and encoded one at a time on each core: a batch of decoded giants would not fit in memory.
+    let encode = |picture: MissingFeature| match read_again(&picture, limits) {
+        Ok(decoded) => Ok((picture.hash, Ok(encode_one(encoder, decoded)?))),
+        Err(reason) => Ok((picture.hash, Err(reason))),
+    };
+    let outcomes: Vec<_> = missing.into_par_iter().map(encode).collect::<Result<_, CollectionError>>()?;
+    let (mut features, mut failures) = (Vec::new(), Vec::new());
+    for (hash, outcome) in outcomes {
+        match outcome {
+            Ok(vector) => features.push((hash, vector)),
+            Err(reason) => failures.push((hash, reason)),
+        }
+    }
+    Ok((features, failures))
 }
 
 /// Reads an imported picture again, and checks that it has not changed.
-fn read_again(missing: &MissingImage, limits: &PictureLimits) -> Result<Picture, String> {
-    let bytes = dataset::read_file(Path::new(&missing.path), limits).map_err(|e| e.to_string())?;
-    if blake3::hash(&bytes).as_bytes().as_slice() != missing.content_hash {
-        return Err(format!("{} changed since it was imported; import it again", missing.path));
+fn read_again(missing: &MissingFeature, limits: &PictureLimits) -> Result<Picture, String> {
+    let bytes = dataset::read_file(Path::new(&missing.source), limits).map_err(|e| e.to_string())?;
+    if blake3::hash(&bytes).as_bytes().as_slice() != missing.hash {
+        return Err(format!("{} changed since it was imported; import it again", missing.source));
     }
     Ok(dataset::decode(&bytes, limits).map_err(|e| e.to_string())?.picture)
 }
 
-async fn encode_texts(
-    collection: &Collection,
-    encoders: &Encoders,
-    total: u64,
-    job: &Job,
-    summary: &mut EncodeSummary,
-) -> Result<(), CollectionError> {
-    job.progress.begin("encode captions", "caption", Some(total));
-    let mut after = Vec::new();
-    loop {
-        if job.is_cancelled() {
-            summary.stopped = true;
-            return Ok(());
-        }
-        let missing = collection.catalog.texts_without_features(encoders.text.id(), &after, TEXTS).await?;
-        let Some(last) = missing.last() else { return Ok(()) };
-        after.clone_from(&last.text_hash);
-        let encoder = Arc::clone(&encoders.text);
-        let features = blocking(move || {
-            let texts: Vec<&str> = missing.iter().map(|m| m.text.as_str()).collect();
-            let features = encoder.encode(&texts)?;
-            let hashes = missing.iter().map(|m| m.text_hash.clone());
-            Ok::<_, CollectionError>(hashes.zip(features).collect::<Vec<_>>())
-        })
-        .await??;
-        collection.catalog.put_features(encoders.text.id(), &features, &[]).await?;
-        summary.texts += features.len() as u64;
-        job.progress.advance(summary.texts);
-    }
+fn encode_texts(encoder: &dyn TextEncoder, missing: Vec<MissingFeature>) -> Result<Encoded, CollectionError> {
+    let texts: Vec<&str> = missing.iter().map(|caption| caption.source.as_str()).collect();
+    let features = encoder.encode(&texts)?;
+    Ok((missing.into_iter().map(|caption| caption.hash).zip(features).collect(), Vec::new()))
 }

@@ -6,73 +6,52 @@ use sqlx::{FromRow, Sqlite, Transaction};
 
 use crate::catalog::{connection::Catalog, error::CatalogError};
 
-/// An image without features of an encoder.
-#[derive(Debug, Clone, FromRow)]
-pub struct MissingImage {
-    /// blake3 of its bytes.
-    pub content_hash: Vec<u8>,
-    /// One of its paths.
-    pub path: String,
-    /// Id of an item that has it, for messages.
-    pub id: String,
+/// What features describe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Content {
+    /// Images of items.
+    Images,
+    /// Captions of items.
+    Captions,
 }
 
-/// A caption without features of an encoder.
+/// An image or a caption without features of an encoder.
 #[derive(Debug, Clone, FromRow)]
-pub struct MissingText {
+pub struct MissingFeature {
     /// blake3 of its bytes.
-    pub text_hash: Vec<u8>,
-    /// The text.
-    pub text: String,
+    pub hash: Vec<u8>,
+    /// One of the paths of the image, or the caption.
+    pub source: String,
 }
 
 impl Catalog {
-    /// Images without features of `encoder`, each content once, ordered by content hash: at most `limit` of those after
-    /// `after` (empty for the first page).
+    /// Images or captions without features of `encoder`, each content once, ordered by hash: at most `limit` of those
+    /// after `after` (empty for the first page).
     ///
     /// # Errors
     /// If the database fails.
-    pub async fn images_without_features(
+    pub async fn content_without_features(
         &self,
+        content: Content,
         encoder: &str,
         after: &[u8],
         limit: u32,
-    ) -> Result<Vec<MissingImage>, CatalogError> {
-        Ok(sqlx::query_as(
-            "select content_hash, min(image_path) as path, min(id) as id from items
-             where content_hash > ? and image_error is null
-               and not exists (select 1 from features f where f.encoder = ? and f.hash = items.content_hash)
-             group by content_hash order by content_hash limit ?",
-        )
-        .bind(after)
-        .bind(encoder)
-        .bind(limit)
-        .fetch_all(&self.readers)
-        .await?)
-    }
-
-    /// Captions without features of `encoder`, each text once, ordered by text hash: at most `limit` of those after
-    /// `after` (empty for the first page).
-    ///
-    /// # Errors
-    /// If the database fails.
-    pub async fn texts_without_features(
-        &self,
-        encoder: &str,
-        after: &[u8],
-        limit: u32,
-    ) -> Result<Vec<MissingText>, CatalogError> {
-        Ok(sqlx::query_as(
-            "select text_hash, min(text) as text from captions
-             where text_hash > ?
-               and not exists (select 1 from features f where f.encoder = ? and f.hash = captions.text_hash)
-             group by text_hash order by text_hash limit ?",
-        )
-        .bind(after)
-        .bind(encoder)
-        .bind(limit)
-        .fetch_all(&self.readers)
-        .await?)
+    ) -> Result<Vec<MissingFeature>, CatalogError> {
+        let missing = match content {
+            Content::Images => {
+                "select content_hash as hash, min(image_path) as source from items
+                 where content_hash > ? and image_error is null
+                   and not exists (select 1 from features f where f.encoder = ? and f.hash = items.content_hash)
+                 group by content_hash order by content_hash limit ?"
+            }
+            Content::Captions => {
+                "select text_hash as hash, min(text) as source from captions
+                 where text_hash > ?
+                   and not exists (select 1 from features f where f.encoder = ? and f.hash = captions.text_hash)
+                 group by text_hash order by text_hash limit ?"
+            }
+        };
+        Ok(sqlx::query_as(missing).bind(after).bind(encoder).bind(limit).fetch_all(&self.readers).await?)
     }
 
     /// Numbers of images and of texts without features of `image_encoder` and `text_encoder`.

@@ -11,7 +11,7 @@ mod sample;
 mod write;
 
 pub use change_log::{Changes, FeatureKinds, KeyedFeatures, Watermark};
-pub use features::{MissingImage, MissingText};
+pub use features::{Content, MissingFeature};
 pub use filter::{Bound, Clause, Field, Filter, Predicate, Scalar};
 pub use import::{KnownRecord, NewRejection};
 pub use item::{Caption, Item, NewImage, NewItem};
