@@ -150,23 +150,12 @@ impl Catalog {
         Ok(OpenIssues { evaluated_at, issues })
     }
 
-    /// Dismisses an issue: its label or caption is right. Returns `false` if there is no open issue with this key.
+    /// Dismisses an open issue, as its label or caption is right, or reopens a dismissed one. Returns `false` if there
+    /// is no such issue with this key.
     ///
     /// # Errors
     /// If the database fails.
-    pub async fn dismiss_issue(&self, key: i64) -> Result<bool, CatalogError> {
-        self.set_dismissed(key, true).await
-    }
-
-    /// Reopens a dismissed issue. Returns `false` if there is no dismissed issue with this key.
-    ///
-    /// # Errors
-    /// If the database fails.
-    pub async fn restore_issue(&self, key: i64) -> Result<bool, CatalogError> {
-        self.set_dismissed(key, false).await
-    }
-
-    async fn set_dismissed(&self, key: i64, dismissed: bool) -> Result<bool, CatalogError> {
+    pub async fn set_issue_dismissed(&self, key: i64, dismissed: bool) -> Result<bool, CatalogError> {
         let done = sqlx::query("update review set settled_at = ? where key = ? and (settled_at is null) = ?")
             .bind(dismissed.then(now_ms))
             .bind(key)
@@ -207,8 +196,8 @@ mod tests {
         let expected = [("c".to_owned(), label(0.5)), ("b".to_owned(), label(0.25)), ("a".to_owned(), caption.clone())];
         assert_eq!(seen(&first), expected);
 
-        assert!(catalog.dismiss_issue(first.issues[0].key).await.expect("dismissed"));
-        assert!(!catalog.dismiss_issue(first.issues[0].key).await.expect("a result"), "only once");
+        assert!(catalog.set_issue_dismissed(first.issues[0].key, true).await.expect("dismissed"));
+        assert!(!catalog.set_issue_dismissed(first.issues[0].key, true).await.expect("a result"), "only once");
         catalog.import_batch(&[item("b", "birds", 4, 2)], &[]).await.expect("imported");
         assert_eq!(seen(&catalog.open_issues().await.expect("read")), [("a".to_owned(), caption.clone())]);
 
@@ -220,10 +209,10 @@ mod tests {
 
         // It is open again when it is restored, and when the image changes.
         let dismissed = first.issues[0].key;
-        assert!(catalog.restore_issue(dismissed).await.expect("restored"));
-        assert!(!catalog.restore_issue(dismissed).await.expect("a result"), "only once");
+        assert!(catalog.set_issue_dismissed(dismissed, false).await.expect("restored"));
+        assert!(!catalog.set_issue_dismissed(dismissed, false).await.expect("a result"), "only once");
         assert_eq!(seen(&catalog.open_issues().await.expect("read"))[0], ("c".to_owned(), label(0.5)));
-        assert!(catalog.dismiss_issue(dismissed).await.expect("dismissed"));
+        assert!(catalog.set_issue_dismissed(dismissed, true).await.expect("dismissed"));
         catalog.import_batch(&[item("c", "fish", 5, 9)], &[]).await.expect("imported");
         catalog.record_issues(&[(3, label(0.5))]).await.expect("recorded");
         assert_eq!(seen(&catalog.open_issues().await.expect("read")), [("c".to_owned(), label(0.5))]);
@@ -244,7 +233,7 @@ mod tests {
         let open = catalog.open_issues().await.expect("read");
         assert_eq!(open.issues.len() as u64, MAX_OPEN);
         for issue in &open.issues[..5] {
-            assert!(catalog.dismiss_issue(issue.key).await.expect("dismissed"));
+            assert!(catalog.set_issue_dismissed(issue.key, true).await.expect("dismissed"));
         }
         catalog.record_issues(&issues).await.expect("recorded");
         let open = catalog.open_issues().await.expect("read");

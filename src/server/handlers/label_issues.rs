@@ -43,9 +43,7 @@ async fn restore_label_issue(State(app): State<App>, Path(id): Path<i64>) -> Api
 }
 
 async fn set_dismissed(app: &App, id: i64, dismissed: bool) -> ApiResult<StatusCode> {
-    let catalog = &app.engine.collection().catalog;
-    let changed = if dismissed { catalog.dismiss_issue(id).await? } else { catalog.restore_issue(id).await? };
-    if changed {
+    if app.engine.collection().catalog.set_issue_dismissed(id, dismissed).await? {
         return Ok(StatusCode::NO_CONTENT);
     }
     let state = if dismissed { "open" } else { "dismissed" };
