@@ -89,10 +89,17 @@ impl Problem {
         Self::new(code, format!("{field}: {reason}")).with_pointer(&format!("/{field}"))
     }
 
-    /// A number in a query that is outside of its range.
-    pub(crate) fn out_of_range<T: Display>(field: &str, found: T, allowed: &RangeInclusive<T>) -> Self {
+    /// A number in a query, unless it is outside of its range.
+    pub(crate) fn check_range<T: Display + PartialOrd>(
+        field: &str,
+        found: T,
+        allowed: RangeInclusive<T>,
+    ) -> ApiResult<T> {
+        if allowed.contains(&found) {
+            return Ok(found);
+        }
         let reason = format!("{found} is out of range; allowed are {} to {}", allowed.start(), allowed.end());
-        Self::invalid_field(Code::InvalidQuery, field, reason)
+        Err(Self::invalid_field(Code::InvalidQuery, field, reason))
     }
 
     pub(crate) fn item_not_found(id: &str) -> Self {

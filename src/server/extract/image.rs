@@ -68,12 +68,11 @@ impl<S: Send + Sync> FromRequest<S> for ImageSearch {
             let ImageBytes(image) = read_image(request, &media_type).await?;
             (image.to_vec(), None)
         };
-        let params = params.unwrap_or_default();
-        if let Some(name) = params.set_twice(&address) {
-            let detail = format!("{name}: it is given in the address and in the body; give it once");
-            return Err(Problem::new(Code::InvalidQuery, detail).with_pointer(&format!("/{name}")));
-        }
-        Ok(Self { image, params: params.or(address) })
+        let params = params.unwrap_or_default().merge(address).map_err(|name| {
+            let reason = "it is given in the address and in the body; give it once";
+            Problem::invalid_field(Code::InvalidQuery, name, reason)
+        })?;
+        Ok(Self { image, params })
     }
 }
 

@@ -176,39 +176,24 @@ pub(crate) trait SharedParams {
 }
 
 impl SearchParams {
-    /// The name of a parameter that both set.
-    pub(crate) fn set_twice(&self, other: &Self) -> Option<&'static str> {
-        let both = [
-            ("target", self.target.is_some() && other.target.is_some()),
-            ("limit", self.limit.is_some() && other.limit.is_some()),
-            ("cursor", self.cursor.is_some() && other.cursor.is_some()),
-            ("min_relevance", self.min_relevance.is_some() && other.min_relevance.is_some()),
-            ("exact", self.exact.is_some() && other.exact.is_some()),
-            ("ef", self.ef.is_some() && other.ef.is_some()),
-            ("filter", self.filter.is_some() && other.filter.is_some()),
-            ("hybrid", self.hybrid.is_some() && other.hybrid.is_some()),
-            ("facets", self.facets.is_some() && other.facets.is_some()),
-            ("timeout_ms", self.timeout_ms.is_some() && other.timeout_ms.is_some()),
-            ("explain", self.explain.is_some() && other.explain.is_some()),
-        ];
-        both.into_iter().find_map(|(name, twice)| twice.then_some(name))
-    }
-
-    /// These parameters, and `other` where they are not set.
-    pub(crate) fn or(self, other: Self) -> Self {
-        Self {
-            target: self.target.or(other.target),
-            limit: self.limit.or(other.limit),
-            cursor: self.cursor.or(other.cursor),
-            min_relevance: self.min_relevance.or(other.min_relevance),
-            exact: self.exact.or(other.exact),
-            ef: self.ef.or(other.ef),
-            filter: self.filter.or(other.filter),
-            hybrid: self.hybrid.or(other.hybrid),
-            facets: self.facets.or(other.facets),
-            timeout_ms: self.timeout_ms.or(other.timeout_ms),
-            explain: self.explain.or(other.explain),
+    /// These parameters, and `other` where they are not set; or the name of a parameter that both set.
+    pub(crate) fn merge(self, other: Self) -> Result<Self, &'static str> {
+        fn either<T>(name: &'static str, one: Option<T>, other: Option<T>) -> Result<Option<T>, &'static str> {
+            if one.is_some() && other.is_some() { Err(name) } else { Ok(one.or(other)) }
         }
+        Ok(Self {
+            target: either("target", self.target, other.target)?,
+            limit: either("limit", self.limit, other.limit)?,
+            cursor: either("cursor", self.cursor, other.cursor)?,
+            min_relevance: either("min_relevance", self.min_relevance, other.min_relevance)?,
+            exact: either("exact", self.exact, other.exact)?,
+            ef: either("ef", self.ef, other.ef)?,
+            filter: either("filter", self.filter, other.filter)?,
+            hybrid: either("hybrid", self.hybrid, other.hybrid)?,
+            facets: either("facets", self.facets, other.facets)?,
+            timeout_ms: either("timeout_ms", self.timeout_ms, other.timeout_ms)?,
+            explain: either("explain", self.explain, other.explain)?,
+        })
     }
 
     /// The query for the engine. Checks the parameters and fills in the defaults: the target, and the weight of
@@ -220,9 +205,8 @@ impl SearchParams {
         target: Target,
         keyword_weight: f32,
     ) -> ApiResult<Query> {
-        if let Some(ms) = self.timeout_ms.filter(|ms| !(1..=MAX_TIMEOUT_MS).contains(ms)) {
-            return Err(Problem::out_of_range("timeout_ms", ms, &(1..=MAX_TIMEOUT_MS)));
-        }
+        let timeout_ms =
+            self.timeout_ms.map(|ms| Problem::check_range("timeout_ms", ms, 1..=MAX_TIMEOUT_MS)).transpose()?;
         let keyword_weight = match self.hybrid {
             Some(Hybrid::Weighted(KeywordWeight { keyword_weight })) => keyword_weight,
             Some(Hybrid::Enabled(true)) => Query::KEYWORD_WEIGHT,
@@ -239,7 +223,7 @@ impl SearchParams {
             filter: filter::resolve(self.filter, &app.limits)?,
             keyword_weight,
             facets: self.facets.is_some_and(|facets| facets.contains(&FacetName::Label)),
-            deadline: self.timeout_ms.map(|ms| Instant::now() + Duration::from_millis(ms)),
+            deadline: timeout_ms.map(|ms| Instant::now() + Duration::from_millis(ms)),
         })
     }
 }

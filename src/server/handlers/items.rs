@@ -67,11 +67,7 @@ async fn list_items(
     JsonQuery(ListParams { filter, limit, cursor }): JsonQuery<ListParams>,
 ) -> ApiResult<Json<ItemList>> {
     let filter = filter::resolve(filter, &app.limits)?;
-    let limit = limit.unwrap_or(DEFAULT_LIMIT);
-    let max = app.engine.limits().max_results;
-    if !(1..=max).contains(&limit) {
-        return Err(Problem::out_of_range("limit", limit, &(1..=max)));
-    }
+    let limit = Problem::check_range("limit", limit.unwrap_or(DEFAULT_LIMIT), 1..=app.engine.limits().max_results)?;
     let after = match cursor {
         Some(cursor) => i64::from_str_radix(&cursor, 16).ok().filter(|key| *key >= 0),
         None => Some(0),

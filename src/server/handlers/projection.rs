@@ -36,9 +36,6 @@ async fn get_projection(
     State(app): State<App>,
     Query(ProjectionParams { limit }): Query<ProjectionParams>,
 ) -> ApiResult<Json<ProjectionResponse>> {
-    let limit = limit.unwrap_or(DEFAULT_POINTS);
-    if !(1..=MAX_POINTS).contains(&limit) {
-        return Err(Problem::out_of_range("limit", limit, &(1..=MAX_POINTS)));
-    }
+    let limit = Problem::check_range("limit", limit.unwrap_or(DEFAULT_POINTS), 1..=MAX_POINTS)?;
     Ok(Json(ProjectionResponse::from(&*app.engine.projections().project(limit).await?)))
 }

@@ -80,10 +80,7 @@ async fn list_tasks(
     State(app): State<App>,
     Query(ListParams { status, r#type, before, limit }): Query<ListParams>,
 ) -> ApiResult<Json<TaskList>> {
-    let limit = limit.unwrap_or(DEFAULT_LIMIT);
-    if !(1..=MAX_LIMIT).contains(&limit) {
-        return Err(Problem::out_of_range("limit", limit, &(1..=MAX_LIMIT)));
-    }
+    let limit = Problem::check_range("limit", limit.unwrap_or(DEFAULT_LIMIT), 1..=MAX_LIMIT)?;
     let catalog = &app.engine.collection().catalog;
     let before = before.unwrap_or(i64::MAX);
     let tasks = catalog.tasks(status, r#type.as_deref(), before, limit).await?;
@@ -103,10 +100,7 @@ async fn get_task(
     Path(id): Path<i64>,
     Query(WaitParams { wait }): Query<WaitParams>,
 ) -> ApiResult<Json<TaskResponse>> {
-    let wait = wait.unwrap_or(0);
-    if wait > MAX_WAIT {
-        return Err(Problem::out_of_range("wait", wait, &(0..=MAX_WAIT)));
-    }
+    let wait = Problem::check_range("wait", wait.unwrap_or(0), 0..=MAX_WAIT)?;
     let catalog = &app.engine.collection().catalog;
     // Ends before the request's own time limit, however short that is.
     let wait = Duration::from_secs(wait).min(app.limits.request_timeout * 4 / 5);
