@@ -11,7 +11,7 @@ use subtle::ConstantTimeEq;
 use tracing::Instrument;
 use utoipa::ToSchema;
 
-use super::{Catalog, CatalogError, now_ms, values::from_json};
+use super::{Catalog, CatalogError, now_ms};
 use crate::util::hex;
 
 /// Prefix of every key, so that a leaked key is recognised by scanners and people.
@@ -47,13 +47,14 @@ impl Scope {
 }
 
 /// An API key without its secret.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, FromRow)]
 pub struct ApiKey {
     /// The part of the key that identifies it.
     pub id: String,
     /// Its name.
     pub name: String,
     /// What it permits.
+    #[sqlx(json)]
     pub scopes: Vec<Scope>,
     /// Time of creation, in Unix milliseconds.
     pub created_at: i64,
@@ -79,30 +80,9 @@ impl ApiKey {
 
 #[derive(FromRow)]
 struct KeyRow {
-    id: String,
-    name: String,
-    scopes: String,
+    #[sqlx(flatten)]
+    key: ApiKey,
     hash: Vec<u8>,
-    created_at: i64,
-    expires_at: Option<i64>,
-    revoked_at: Option<i64>,
-    last_used_at: Option<i64>,
-}
-
-impl TryFrom<KeyRow> for ApiKey {
-    type Error = CatalogError;
-
-    fn try_from(row: KeyRow) -> Result<Self, CatalogError> {
-        Ok(Self {
-            scopes: from_json("api_keys.scopes", &row.scopes)?,
-            id: row.id,
-            name: row.name,
-            created_at: row.created_at,
-            expires_at: row.expires_at,
-            revoked_at: row.revoked_at,
-            last_used_at: row.last_used_at,
-        })
-    }
 }
 
 impl Catalog {
@@ -151,7 +131,7 @@ impl Catalog {
             sqlx::query_as("select * from api_keys where id = ?").bind(id).fetch_optional(&self.readers).await?;
         let Some(row) = row else { return Ok(None) };
         let authentic: bool = row.hash.ct_eq(&hash(secret)).into();
-        let (key, now) = (ApiKey::try_from(row)?, now_ms());
+        let (key, now) = (row.key, now_ms());
         if !authentic || !key.is_active(now) {
             return Ok(None);
         }
@@ -178,9 +158,7 @@ impl Catalog {
     /// # Errors
     /// If the database fails.
     pub async fn keys(&self) -> Result<Vec<ApiKey>, CatalogError> {
-        let rows: Vec<KeyRow> =
-            sqlx::query_as("select * from api_keys order by created_at, id").fetch_all(&self.readers).await?;
-        rows.into_iter().map(ApiKey::try_from).collect()
+        Ok(sqlx::query_as("select * from api_keys order by created_at, id").fetch_all(&self.readers).await?)
     }
 
     /// Whether requests need a key: they do once any key was ever created.

@@ -2,10 +2,10 @@
 
 use sqlx::{FromRow, QueryBuilder, Sqlite};
 
-use super::{Catalog, CatalogError, now_ms, values::from_json};
+use super::{Catalog, CatalogError, now_ms};
 
 /// A trained model. Its weights are in `models/<version>/` of the data folder.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, FromRow)]
 pub struct ModelRecord {
     /// Its name, such as `m-20250131-1`.
     pub version: String,
@@ -16,25 +16,16 @@ pub struct ModelRecord {
     /// Id of the encoder whose text features it was trained on.
     pub text_encoder: String,
     /// Settings of the training.
+    #[sqlx(json)]
     pub settings: serde_json::Value,
     /// Evaluation on the test split.
+    #[sqlx(json)]
     pub report: serde_json::Value,
     /// Duration of the training.
     pub seconds: f64,
     /// Decision whether to promote it, with its measurements; null for a model that predates these decisions.
+    #[sqlx(json, rename = "gate")]
     pub promotion: serde_json::Value,
-}
-
-#[derive(FromRow)]
-struct ModelRow {
-    version: String,
-    created_at: i64,
-    image_encoder: String,
-    text_encoder: String,
-    settings: String,
-    report: String,
-    seconds: f64,
-    gate: Option<String>,
 }
 
 /// Version of the active model.
@@ -43,9 +34,9 @@ const ACTIVE: &str = "select version from activations order by number desc limit
 /// Activates a version.
 const ACTIVATE: &str = "insert into activations (version, at) values (?, ?)";
 
-/// Selects the columns of [`ModelRow`].
-const COLUMNS: &str =
-    "select version, created_at, image_encoder, text_encoder, settings, report, seconds, gate from models m ";
+/// Selects the columns of a [`ModelRecord`].
+const COLUMNS: &str = "select version, created_at, image_encoder, text_encoder, settings, report, seconds,
+                              coalesce(gate, 'null') as gate from models m ";
 
 impl Catalog {
     /// Adds a model and, if `active`, activates it, in one transaction.
@@ -135,14 +126,13 @@ impl Catalog {
 
     /// The model of the activation `back` steps before the last one.
     async fn activated(&self, back: i64) -> Result<Option<ModelRecord>, CatalogError> {
-        let row: Option<ModelRow> = QueryBuilder::<Sqlite>::new(COLUMNS)
+        Ok(QueryBuilder::<Sqlite>::new(COLUMNS)
             .push("where version = (select version from activations order by number desc limit 1 offset ")
             .push_bind(back)
             .push(")")
             .build_query_as()
             .fetch_optional(&self.readers)
-            .await?;
-        row.map(ModelRecord::try_from).transpose()
+            .await?)
     }
 
     /// A model by its name.
@@ -150,13 +140,12 @@ impl Catalog {
     /// # Errors
     /// If the database fails.
     pub async fn model(&self, version: &str) -> Result<Option<ModelRecord>, CatalogError> {
-        let row: Option<ModelRow> = QueryBuilder::<Sqlite>::new(COLUMNS)
+        Ok(QueryBuilder::<Sqlite>::new(COLUMNS)
             .push("where version = ")
             .push_bind(version)
             .build_query_as()
             .fetch_optional(&self.readers)
-            .await?;
-        row.map(ModelRecord::try_from).transpose()
+            .await?)
     }
 
     /// All models, oldest first.
@@ -164,12 +153,11 @@ impl Catalog {
     /// # Errors
     /// If the database fails.
     pub async fn models(&self) -> Result<Vec<ModelRecord>, CatalogError> {
-        let rows: Vec<ModelRow> = QueryBuilder::<Sqlite>::new(COLUMNS)
+        Ok(QueryBuilder::<Sqlite>::new(COLUMNS)
             .push("order by created_at, version")
             .build_query_as()
             .fetch_all(&self.readers)
-            .await?;
-        rows.into_iter().map(ModelRecord::try_from).collect()
+            .await?)
     }
 
     /// An unused version name: today's date and a number.
@@ -190,19 +178,30 @@ impl Catalog {
     }
 }
 
-impl TryFrom<ModelRow> for ModelRecord {
-    type Error = CatalogError;
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
 
-    fn try_from(row: ModelRow) -> Result<Self, CatalogError> {
-        Ok(Self {
-            version: row.version,
-            created_at: row.created_at,
-            image_encoder: row.image_encoder,
-            text_encoder: row.text_encoder,
-            settings: from_json("models.settings", &row.settings)?,
-            report: from_json("models.report", &row.report)?,
-            seconds: row.seconds,
-            promotion: from_json("models.gate", row.gate.as_deref().unwrap_or("null"))?,
-        })
+    use super::*;
+
+    #[tokio::test]
+    async fn models_are_read_back_as_they_were_added() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let catalog = Catalog::open(folder.path()).await.expect("a catalog");
+        let model = ModelRecord {
+            version: "m-20261124-1".into(),
+            created_at: 7,
+            image_encoder: "an image encoder".into(),
+            text_encoder: "a text encoder".into(),
+            settings: json!({"seed": 1}),
+            report: json!({"map": 0.5}),
+            seconds: 1.5,
+            promotion: json!({"promoted": true}),
+        };
+        catalog.add_model(&model, true).await.expect("added");
+        let found = catalog.active_model().await.expect("read").expect("a model");
+        assert_eq!(format!("{found:?}"), format!("{model:?}"));
+        sqlx::query("update models set gate = null").execute(&catalog.writer).await.expect("as an old version has it");
+        assert_eq!(catalog.models().await.expect("read")[0].promotion, Value::Null);
     }
 }

@@ -7,8 +7,9 @@ use utoipa::ToSchema;
 use super::{Catalog, CatalogError, now_ms, values::from_json};
 
 /// Status of a task.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema, sqlx::Type)]
 #[serde(rename_all = "lowercase")]
+#[sqlx(rename_all = "lowercase")]
 pub enum TaskStatus {
     /// Accepted, not started.
     Enqueued,
@@ -57,11 +58,12 @@ pub struct Step {
 }
 
 /// A task.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, FromRow)]
 pub struct Task {
     /// Its number.
     pub id: i64,
     /// Kind of work, such as `train`.
+    #[sqlx(rename = "type")]
     pub kind: String,
     /// Status.
     pub status: TaskStatus,
@@ -72,25 +74,13 @@ pub struct Task {
     /// Time of completion, in Unix milliseconds.
     pub finished_at: Option<i64>,
     /// Progress of the steps that have started.
+    #[sqlx(json)]
     pub steps: Vec<Step>,
     /// Result, if it succeeded.
+    #[sqlx(json(nullable))]
     pub result: Option<serde_json::Value>,
     /// Why it failed.
     pub error: Option<String>,
-}
-
-#[derive(FromRow)]
-struct TaskRow {
-    id: i64,
-    #[sqlx(rename = "type")]
-    kind: String,
-    status: String,
-    created_at: i64,
-    started_at: Option<i64>,
-    finished_at: Option<i64>,
-    steps: String,
-    result: Option<String>,
-    error: Option<String>,
 }
 
 impl Catalog {
@@ -135,7 +125,7 @@ impl Catalog {
         error: Option<&str>,
     ) -> Result<(), CatalogError> {
         sqlx::query("update tasks set status = ?, finished_at = ?, steps = ?, result = ?, error = ? where id = ?")
-            .bind(status.name())
+            .bind(status)
             .bind(now_ms())
             .bind(serde_json::json!(steps).to_string())
             .bind(result.map(ToString::to_string))
@@ -211,17 +201,16 @@ impl Catalog {
         before: i64,
         limit: u32,
     ) -> Result<Vec<Task>, CatalogError> {
-        let rows: Vec<TaskRow> = sqlx::query_as(
+        Ok(sqlx::query_as(
             "select id, type, status, created_at, started_at, finished_at, steps, result, error from tasks
              where (?1 is null or status = ?1) and (?2 is null or type = ?2) and id < ?3 order by id desc limit ?4",
         )
-        .bind(status.map(TaskStatus::name))
+        .bind(status)
         .bind(kind)
         .bind(before)
         .bind(limit)
         .fetch_all(&self.readers)
-        .await?;
-        rows.into_iter().map(Task::try_from).collect()
+        .await?)
     }
 
     /// A task by number.
@@ -229,33 +218,37 @@ impl Catalog {
     /// # Errors
     /// If the database fails.
     pub async fn task(&self, id: i64) -> Result<Option<Task>, CatalogError> {
-        let row: Option<TaskRow> = sqlx::query_as(
+        Ok(sqlx::query_as(
             "select id, type, status, created_at, started_at, finished_at, steps, result, error
              from tasks where id = ?",
         )
         .bind(id)
         .fetch_optional(&self.readers)
-        .await?;
-        row.map(Task::try_from).transpose()
+        .await?)
     }
 }
 
-impl TryFrom<TaskRow> for Task {
-    type Error = CatalogError;
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
 
-    fn try_from(row: TaskRow) -> Result<Self, CatalogError> {
-        let status = serde_json::from_value(serde_json::Value::String(row.status))
-            .map_err(|e| CatalogError::Damaged { place: "tasks.status", reason: e.to_string() })?;
-        Ok(Self {
-            id: row.id,
-            kind: row.kind,
-            status,
-            created_at: row.created_at,
-            started_at: row.started_at,
-            finished_at: row.finished_at,
-            steps: from_json("tasks.steps", &row.steps)?,
-            result: row.result.as_deref().map(|r| from_json("tasks.result", r)).transpose()?,
-            error: row.error,
-        })
+    use super::*;
+
+    #[tokio::test]
+    async fn tasks_are_read_back_as_they_were_stored() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let catalog = Catalog::open(folder.path()).await.expect("a catalog");
+        let (first, second) = (catalog.create_task("train").await, catalog.create_task("backup").await);
+        let (first, second) = (first.expect("created"), second.expect("created"));
+        let steps = [Step { name: "learn".into(), done: 1, total: 2, unit: "epoch".into() }];
+        catalog.update_task(first, &steps).await.expect("updated");
+        let running = catalog.tasks(Some(TaskStatus::Running), None, i64::MAX, 9).await.expect("read");
+        assert_eq!((running.len(), running[0].id, running[0].steps.as_slice()), (1, first, steps.as_slice()));
+        let result = json!({"model": "m"});
+        catalog.finish_task(first, TaskStatus::Succeeded, &steps, Some(&result), None).await.expect("finished");
+        let ended = catalog.task(first).await.expect("read").expect("a task");
+        assert_eq!((ended.kind.as_str(), ended.status, ended.result), ("train", TaskStatus::Succeeded, Some(result)));
+        let new = catalog.task(second).await.expect("read").expect("a task");
+        assert_eq!((new.status, new.started_at, new.steps, new.result), (TaskStatus::Enqueued, None, Vec::new(), None));
     }
 }
