@@ -30,7 +30,7 @@ use crate::{
 };
 use query::QueryCache;
 use tasks::TaskRunner;
-use tasks::{OnDuplicate, TaskKind};
+use tasks::{OnDuplicate, TaskContext, TaskKind};
 
 pub use error::EngineError;
 pub use ingest::{BulkLine, IngestService, ItemChange, ItemDraft, LineResult};
@@ -93,16 +93,16 @@ impl Engine {
             workers,
             runner.clone(),
         ));
+        let context = TaskContext {
+            collection: collection.clone(),
+            encoders,
+            serving: Arc::clone(&serving),
+            closing: Arc::clone(&closing),
+        };
         Ok(Self {
             queries: queries.map_err(threads)?,
             query_cache,
-            tasks: AdminTasks::new(
-                (collection.clone(), encoders),
-                Arc::clone(&serving),
-                Arc::clone(&items),
-                runner.clone(),
-                Arc::clone(&closing),
-            ),
+            tasks: AdminTasks::new(context, Arc::clone(&items), runner.clone()),
             runner,
             items,
             projections: ProjectionService::new(collection.catalog.clone(), Arc::clone(&serving)),

@@ -1,17 +1,14 @@
 //! Background tasks that an administrator can start in a running service. Queries are served meanwhile, and the live
 //! snapshot is replaced atomically.
 
-use std::{
-    path::PathBuf,
-    sync::{Arc, atomic::AtomicBool},
-};
+use std::{path::PathBuf, sync::Arc};
 
 use super::kinds;
 use crate::{
     catalog::Task,
-    collection::{Collection, CollectionError, Encoders, blocking},
+    collection::{CollectionError, blocking},
     dataset::{self, DatasetError},
-    engine::{BulkLine, EngineError, IngestService, Serving, TaskRunner},
+    engine::{BulkLine, EngineError, IngestService, TaskContext, TaskRunner},
     model::TrainSettings,
     training::PromotionPolicy,
 };
@@ -20,23 +17,14 @@ use crate::{
 /// different task of the same kind is running.
 #[derive(Debug)]
 pub struct AdminTasks {
-    collection: Collection,
-    encoders: Encoders,
-    serving: Arc<Serving>,
+    context: TaskContext,
     items: Arc<IngestService>,
     runner: TaskRunner,
-    closing: Arc<AtomicBool>,
 }
 
 impl AdminTasks {
-    pub(in crate::engine) fn new(
-        (collection, encoders): (Collection, Encoders),
-        serving: Arc<Serving>,
-        items: Arc<IngestService>,
-        runner: TaskRunner,
-        closing: Arc<AtomicBool>,
-    ) -> Self {
-        Self { collection, encoders, serving, items, runner, closing }
+    pub(in crate::engine) fn new(context: TaskContext, items: Arc<IngestService>, runner: TaskRunner) -> Self {
+        Self { context, items, runner }
     }
 
     /// Encodes items without features, trains a model and, if it is promoted, builds its index alongside the live one
@@ -45,10 +33,8 @@ impl AdminTasks {
     /// # Errors
     /// [`EngineError::TaskRunning`]; or if the catalog fails.
     pub async fn train(&self, settings: TrainSettings, policy: PromotionPolicy) -> Result<Task, EngineError> {
-        let (collection, encoders, serving, closing) = self.parts();
-        let work = async move |job| {
-            kinds::train::run((&collection, &encoders), &serving, (settings, policy), closing, job).await
-        };
+        let context = self.context.clone();
+        let work = async move |job| kinds::train::run(&context, settings, policy, job).await;
         self.runner.start(kinds::train::KIND, work).await
     }
 
@@ -57,8 +43,8 @@ impl AdminTasks {
     /// # Errors
     /// If the catalog fails.
     pub async fn evaluate(&self) -> Result<Task, EngineError> {
-        let (collection, encoders, ..) = self.parts();
-        let work = async move |job| kinds::evaluate::run(&collection, &encoders, job).await;
+        let context = self.context.clone();
+        let work = async move |job| kinds::evaluate::run(&context, job).await;
         self.runner.start(kinds::evaluate::KIND, work).await
     }
 
@@ -71,9 +57,8 @@ impl AdminTasks {
         let unreadable =
             |error: DatasetError| EngineError::BadQuery { field: "path".into(), reason: error.to_string() };
         let records = blocking(move || dataset::read(&path)).await?.map_err(unreadable)?;
-        let (collection, encoders, serving, _) = self.parts();
-        let work =
-            async move |job| kinds::import::run((&collection, &encoders), &serving, Box::new(records), job).await;
+        let context = self.context.clone();
+        let work = async move |job| kinds::import::run(&context, Box::new(records), job).await;
         self.runner.start(kinds::import::KIND, work).await
     }
 
@@ -83,7 +68,7 @@ impl AdminTasks {
     /// [`CollectionError::NoSuchModel`], [`CollectionError::NoModel`], [`CollectionError::NoPreviousModel`];
     /// [`EngineError::TaskRunning`]; or if the catalog fails.
     pub async fn switch_model(&self, version: Option<String>) -> Result<Task, EngineError> {
-        let catalog = &self.collection.catalog;
+        let catalog = &self.context.collection.catalog;
         match &version {
             Some(version) if catalog.model(version).await?.is_none() => {
                 return Err(CollectionError::NoSuchModel(version.clone()).into());
@@ -94,9 +79,8 @@ impl AdminTasks {
             }
             _ => {}
         }
-        let (collection, encoders, serving, closing) = self.parts();
-        let work =
-            async move |job| kinds::activate::run((&collection, &encoders), &serving, version, closing, job).await;
+        let context = self.context.clone();
+        let work = async move |job| kinds::activate::run(&context, version, job).await;
         self.runner.start(kinds::activate::KIND, work).await
     }
 
@@ -105,7 +89,7 @@ impl AdminTasks {
     /// # Errors
     /// If the catalog fails.
     pub async fn reindex(&self) -> Result<Task, EngineError> {
-        kinds::reindex::start(&self.runner, Arc::clone(&self.serving)).await
+        kinds::reindex::start(&self.runner, Arc::clone(&self.context.serving)).await
     }
 
     /// Writes a backup into the default folder. If a backup is running, returns that task.
@@ -113,7 +97,7 @@ impl AdminTasks {
     /// # Errors
     /// If the catalog fails.
     pub async fn backup(&self) -> Result<Task, EngineError> {
-        let collection = self.collection.clone();
+        let collection = self.context.collection.clone();
         self.runner.start(kinds::backup::KIND, async move |job| kinds::backup::run(&collection, job).await).await
     }
 
@@ -122,7 +106,7 @@ impl AdminTasks {
     /// # Errors
     /// If the catalog fails.
     pub async fn compact(&self) -> Result<Task, EngineError> {
-        let collection = self.collection.clone();
+        let collection = self.context.collection.clone();
         self.runner.start(kinds::compact::KIND, async move |job| kinds::compact::run(&collection, job).await).await
     }
 
@@ -131,7 +115,7 @@ impl AdminTasks {
     /// # Errors
     /// [`CollectionError::NoModel`], [`EngineError::Starting`]; or if the catalog fails.
     pub async fn self_test(&self) -> Result<Task, EngineError> {
-        let snapshot = self.serving.ready().await?;
+        let snapshot = self.context.serving.ready().await?;
         self.runner.start(kinds::self_test::KIND, async move |job| kinds::self_test::run(snapshot, job).await).await
     }
 
@@ -157,10 +141,5 @@ impl AdminTasks {
     /// The number of running tasks.
     pub fn running(&self) -> usize {
         self.runner.running()
-    }
-
-    fn parts(&self) -> (Collection, Encoders, Arc<Serving>, Arc<AtomicBool>) {
-        let Self { collection, encoders, serving, closing, .. } = self;
-        (collection.clone(), encoders.clone(), Arc::clone(serving), Arc::clone(closing))
     }
 }

@@ -1,13 +1,13 @@
 //! Activates another model.
 
-use std::sync::{Arc, atomic::AtomicBool};
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use super::reindex;
 use crate::{
-    collection::{Collection, Encoders, Job},
-    engine::{EngineError, OnDuplicate, Serving, TaskKind},
+    collection::Job,
+    engine::{EngineError, OnDuplicate, TaskContext, TaskKind},
     training::{activate, roll_back},
 };
 
@@ -16,10 +16,8 @@ pub(in crate::engine) const KIND: TaskKind = TaskKind { name: "activate", steps:
 /// Activates the model of this version, or rolls back to the previous one; then loads its index from disk or builds
 /// one.
 pub(in crate::engine) async fn run(
-    (collection, encoders): (&Collection, &Encoders),
-    serving: &Serving,
+    TaskContext { collection, encoders, serving, closing }: &TaskContext,
     version: Option<String>,
-    closing: Arc<AtomicBool>,
     job: Job,
 ) -> Result<Value, EngineError> {
     let record = match version {
@@ -27,7 +25,7 @@ pub(in crate::engine) async fn run(
         None => roll_back(collection, encoders).await?,
     };
     // The model is active already, so its index is loaded or built even if the task is cancelled now.
-    let job = job.uncancellable(closing);
+    let job = job.uncancellable(Arc::clone(closing));
     let (snapshot, rebuild) = serving.reopen().await?;
     let index = if rebuild { reindex::rebuild_index(serving, &job).await? } else { reindex::summary(&snapshot) };
     Ok(json!({ "model": record.version, "index": index }))

@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::import::encode_all;
 use crate::{
-    collection::{Collection, CollectionError, Encoders, Job},
-    engine::{EngineError, OnDuplicate, TaskKind},
+    collection::{CollectionError, Job},
+    engine::{EngineError, OnDuplicate, TaskContext, TaskKind},
     training::{keep_report, report_page},
 };
 
@@ -13,8 +13,7 @@ pub(in crate::engine) const KIND: TaskKind = TaskKind { name: "evaluate", steps:
 
 /// Evaluates the active model and stores its report page and curves.
 pub(in crate::engine) async fn run(
-    collection: &Collection,
-    encoders: &Encoders,
+    TaskContext { collection, encoders, .. }: &TaskContext,
     job: Job,
 ) -> Result<Value, EngineError> {
     let record = collection.catalog.active_model().await?.ok_or(CollectionError::NoModel)?;

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::reindex;
 use crate::{
     collection::{Collection, CollectionError, Encoders, Job},
-    engine::{EngineError, OnDuplicate, Serving, TaskKind},
+    engine::{EngineError, OnDuplicate, TaskContext, TaskKind},
     training::{Records, encode_missing, import},
 };
 
@@ -14,8 +14,7 @@ pub(in crate::engine) const KIND: TaskKind =
     TaskKind { name: "import", steps: 3 + reindex::KIND.steps, on_duplicate: OnDuplicate::Reject };
 
 pub(in crate::engine) async fn run(
-    (collection, encoders): (&Collection, &Encoders),
-    serving: &Serving,
+    TaskContext { collection, encoders, serving, .. }: &TaskContext,
     records: Records,
     job: Job,
 ) -> Result<Value, EngineError> {
