@@ -27,8 +27,8 @@ pub use error::CatalogError;
 pub use idempotency::{Claim, StoredResponse};
 pub use items::{
     Bound, Caption, Changes, Clause, Content, Counts, DeleteOutcome, FeatureKinds, Field, Filter, Item, KeyedFeatures,
-    KnownRecord, LabelCount, MissingFeature, NewFeatures, NewImage, NewItem, NewRejection, Predicate, PutOutcome,
-    Sample, Scalar, TrainingItem, Watermark, WriteCondition, etag, etag_matches, tokenize,
+    LabelCount, MissingFeature, NewFeatures, NewImage, NewItem, NewRejection, Predicate, PutOutcome, Sample, Scalar,
+    TrainingItem, Watermark, WriteCondition, etag, etag_matches, tokenize,
 };
 pub use label_issues::{Issue, OpenIssue, OpenIssues};
 pub use maintenance::VacuumMode;

@@ -96,7 +96,7 @@ async fn import_batch(
             .into_par_iter()
             .map(|record| match record {
                 Ok(record) => {
-                    let before = known.get(&record.id).map(|k| k.record_hash.as_slice());
+                    let before = known.get(&record.id).map(Vec::as_slice);
                     accept(&folder, record, before, &limits)
                 }
                 Err(rejection) => Outcome::Rejected(reject(&rejection)),

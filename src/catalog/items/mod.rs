@@ -13,7 +13,7 @@ mod write;
 pub use change_log::{Changes, FeatureKinds, KeyedFeatures, Watermark};
 pub use features::{Content, MissingFeature};
 pub use filter::{Bound, Clause, Field, Filter, Predicate, Scalar};
-pub use import::{KnownRecord, NewRejection};
+pub use import::NewRejection;
 pub use item::{Caption, Item, NewImage, NewItem};
 pub use keyword_search::tokenize;
 pub use read::{Counts, LabelCount, TrainingItem};

@@ -126,11 +126,7 @@ impl Catalog {
         .bind(json_list(items))
         .fetch_all(&self.readers)
         .await?;
-        let mut labels: HashMap<i64, Vec<String>> = HashMap::new();
-        for (item, label) in rows {
-            labels.entry(item).or_default().push(label);
-        }
-        Ok(labels)
+        Ok(grouped(rows))
     }
 
     /// Whether any item has exactly this caption, ignoring the case of ASCII letters.
@@ -158,21 +154,14 @@ impl Catalog {
         )
         .fetch_all(&self.readers)
         .await?;
-        let mut labels: HashMap<i64, Vec<String>> = HashMap::new();
-        let label_rows: Vec<(i64, String)> = sqlx::query_as(
+        let labels: Vec<(i64, String)> = sqlx::query_as(
             "select il.item, l.name from item_labels il join labels l on l.key = il.label order by l.name",
         )
         .fetch_all(&self.readers)
         .await?;
-        for (item, label) in label_rows {
-            labels.entry(item).or_default().push(label);
-        }
-        let mut captions: HashMap<i64, Vec<i64>> = HashMap::new();
-        let caption_rows: Vec<(i64, i64)> =
+        let captions: Vec<(i64, i64)> =
             sqlx::query_as("select item, key from captions order by item, position").fetch_all(&self.readers).await?;
-        for (item, key) in caption_rows {
-            captions.entry(item).or_default().push(key);
-        }
+        let (mut labels, mut captions) = (grouped(labels), grouped(captions));
         Ok(rows
             .into_iter()
             .map(|(key, id, content_hash, given_split)| TrainingItem {
@@ -201,6 +190,15 @@ impl Catalog {
         .fetch_one(&self.readers)
         .await?)
     }
+}
+
+/// The values of each item, in their order.
+fn grouped<T>(rows: Vec<(i64, T)>) -> HashMap<i64, Vec<T>> {
+    let mut groups: HashMap<i64, Vec<T>> = HashMap::new();
+    for (item, value) in rows {
+        groups.entry(item).or_default().push(value);
+    }
+    groups
 }
 
 #[cfg(test)]
