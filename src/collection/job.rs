@@ -1,4 +1,4 @@
-//! What long work is given besides its data.
+//! The context of long work.
 
 use std::{
     sync::{
@@ -13,16 +13,16 @@ use super::{CollectionError, NoProgress, Progress};
 /// Interval between checks for cancellation.
 const CHECK_EVERY: Duration = Duration::from_millis(250);
 
-/// Where long work reports its progress, and whether it should stop.
+/// The context of long work: where it reports its progress, and whether it is cancelled.
 #[derive(Clone)]
 pub struct Job {
-    /// Hears of the progress.
+    /// Receives the progress.
     pub progress: Arc<dyn Progress>,
     /// Set when the work is cancelled. It stops soon after.
     pub stop: Arc<AtomicBool>,
 }
 
-/// Nobody listens, and nobody cancels it.
+/// Reports to nobody and is never cancelled.
 impl Default for Job {
     fn default() -> Self {
         Self { progress: Arc::new(NoProgress), stop: Arc::default() }
@@ -30,8 +30,8 @@ impl Default for Job {
 }
 
 impl Job {
-    /// Awaits work that cannot be stopped itself, but only until the job is cancelled. The work goes on unnoticed
-    /// then, so it must not change anything.
+    /// Awaits work that cannot be cancelled itself, until the job is cancelled. The work then continues in the
+    /// background, so it must not change anything.
     pub(crate) async fn unless_cancelled<T, E: From<CollectionError>>(
         &self,
         work: impl Future<Output = Result<T, E>>,

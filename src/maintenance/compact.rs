@@ -65,8 +65,8 @@ pub struct Removed {
 /// Removes unreferenced data and returns free space to the file system.
 ///
 /// # Errors
-/// [`CollectionError::Cancelled`] soon after the job is cancelled; or if the catalog or the file system fails. What was
-/// removed until then stays removed.
+/// [`CollectionError::Cancelled`] soon after the job is cancelled; or if the catalog or the file system fails. Removals
+/// until then are kept.
 pub async fn compact(collection: &Collection, job: &Job) -> Result<CompactSummary, CollectionError> {
     let began = Instant::now();
     let _lock = MaintenanceLock::acquire(collection, job).await?;

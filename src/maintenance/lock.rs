@@ -18,7 +18,7 @@ pub(crate) struct MaintenanceLock {
 }
 
 impl MaintenanceLock {
-    /// Waits until no other one holds it.
+    /// Waits for the lock.
     pub(crate) async fn acquire(collection: &Collection, job: &Job) -> Result<Self, CollectionError> {
         let path = collection.data_dir.root().join("upkeep.lock");
         let mut noted = false;

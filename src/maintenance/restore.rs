@@ -38,8 +38,8 @@ pub struct RestoreSummary {
 ///
 /// # Errors
 /// [`CollectionError::BadOutput`] if `to` is not empty; [`CollectionError::Archive`] with the file that is damaged;
-/// [`CollectionError::Cancelled`] soon after the job is cancelled; or if the catalog or the file system fails. Then
-/// nothing is left behind.
+/// [`CollectionError::Cancelled`] soon after the job is cancelled; or if the catalog or the file system fails. In these
+/// cases nothing is left behind.
 pub async fn restore(archive: &Path, to: &Path, job: &Job) -> Result<RestoreSummary, CollectionError> {
     let began = Instant::now();
     let root = prepare_target(to)?;

@@ -88,7 +88,7 @@ fn encode_pictures(
     missing: Vec<MissingFeature>,
     limits: &PictureLimits,
 ) -> Result<Encoded, CollectionError> {
-    // Decoded and encoded one at a time on each core: a batch of decoded giants would not fit in memory.
+    // Each core decodes and encodes one picture at a time: a batch of large decoded pictures would not fit in memory.
     let encode = |picture: MissingFeature| match read_again(&picture, limits) {
         Ok(decoded) => Ok((picture.hash, Ok(encode_one(encoder, decoded)?))),
         Err(reason) => Ok((picture.hash, Err(reason))),

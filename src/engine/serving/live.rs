@@ -96,7 +96,7 @@ impl Serving {
     /// one that they began with.
     ///
     /// # Errors
-    /// As [`ServingSnapshot::build`]; then the live snapshot stays.
+    /// Same as [`ServingSnapshot::build`]; then the live snapshot stays.
     pub(in crate::engine) async fn rebuild(&self, job: &Job) -> Result<Arc<ServingSnapshot>, EngineError> {
         let _building = self.building.lock().await;
         let mode = IndexMode::Persisted(self.collection.index_parameters().await?);

@@ -88,7 +88,8 @@ pub struct BackupTo<'a> {
 ///
 /// # Errors
 /// [`CollectionError::BadOutput`] if the file exists and may not be replaced; [`CollectionError::Cancelled`] soon after
-/// the job is cancelled; or if the catalog or the file system fails. Then nothing was changed.
+/// the job is cancelled; or if the catalog or the file system fails. In these cases nothing is
+/// changed.
 pub async fn backup(collection: &Collection, to: BackupTo<'_>, job: &Job) -> Result<BackupSummary, CollectionError> {
     let began = Instant::now();
     let _lock = MaintenanceLock::acquire(collection, job).await?;
