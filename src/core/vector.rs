@@ -67,22 +67,26 @@ impl UnitVector {
     }
 
     /// The components, `[dims]`.
+    #[inline]
     pub fn as_slice(&self) -> &[f32] {
         &self.0
     }
 
     /// Number of dimensions.
+    #[inline]
     pub fn dims(&self) -> usize {
         self.0.len()
     }
 
     /// Cosine with another point of the same space, in [-1, 1].
+    #[inline]
     pub fn cosine(&self, other: &Self) -> f32 {
         dot(&self.0, &other.0).clamp(-1.0, 1.0)
     }
 }
 
 /// Inner product of two slices of equal length, summed in 16 lanes so that the compiler can use vector instructions.
+#[inline]
 pub fn dot(a: &[f32], b: &[f32]) -> f32 {
     debug_assert_eq!(a.len(), b.len(), "both vectors are from one space");
     let mut lanes = [0f32; 16];

@@ -57,6 +57,7 @@ impl<T: Pod> AlignedVec<T> {
     }
 
     /// The numbers as bytes, which is also their format on disk.
+    #[inline]
     pub(super) fn as_bytes(&self) -> &[u8] {
         let all = match &self.bytes {
             Bytes::Lines(lines) => bytemuck::cast_slice(lines),
@@ -77,12 +78,14 @@ impl<T: Pod> AlignedVec<T> {
 
 impl<T: Pod> ops::Deref for AlignedVec<T> {
     type Target = [T];
+    #[inline]
     fn deref(&self) -> &[T] {
         bytemuck::cast_slice(self.as_bytes())
     }
 }
 
 impl<T: Pod> ops::DerefMut for AlignedVec<T> {
+    #[inline]
     fn deref_mut(&mut self) -> &mut [T] {
         bytemuck::cast_slice_mut(self.as_bytes_mut())
     }

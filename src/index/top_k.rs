@@ -22,6 +22,7 @@ impl TopK {
         self.floor.is_none_or(|floor| score >= floor.score)
     }
 
+    #[inline]
     pub(super) fn push(&mut self, hit: Hit) {
         if self.k == 0 || self.floor.is_some_and(|floor| by_rank(&hit, &floor).is_gt()) {
             return;

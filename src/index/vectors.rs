@@ -57,6 +57,7 @@ impl Queries {
         Self::new(dims, std::iter::once(query))
     }
 
+    #[inline]
     pub(super) fn rows(&self) -> Rows<'_, f32> {
         Rows::new(&self.values, self.stride)
     }
@@ -144,6 +145,7 @@ impl VectorTable {
         &self.values
     }
 
+    #[inline]
     pub(super) fn rows(&self) -> Rows<'_, f32> {
         Rows::new(&self.values, stride(self.dims))
     }
@@ -204,9 +206,10 @@ impl VectorTable {
             let to = (from + BLOCK).min(self.len());
             let out = &mut out[..wide * (to - from)];
             products(simd, queries, rows.range(from, to), out);
-            for (position, products) in (from..to).zip(out.chunks_exact(wide.max(1))) {
-                for (product, best) in products.iter().zip(&mut *best) {
-                    let hit = self.hit(position, *product);
+            for position in from..to {
+                let products = &out[(position - from) * wide..][..wide];
+                for (query, best) in best.iter_mut().enumerate() {
+                    let hit = self.hit(position, products[query]);
                     if best.accepts(hit.score) && admit(position) {
                         best.push(hit);
                     }

@@ -211,6 +211,7 @@ impl AlignedVec {
 
 impl std::ops::Deref for AlignedVec {
     type Target = [f32];
+    #[inline]
     fn deref(&self) -> &[f32] {
         // SAFETY: as in `deref_mut`.
         let all = unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast::<f32>(), self.lines.len() * 16) };
@@ -219,6 +220,7 @@ impl std::ops::Deref for AlignedVec {
 }
 
 impl std::ops::DerefMut for AlignedVec {
+    #[inline]
     fn deref_mut(&mut self) -> &mut [f32] {
         // SAFETY: `Line` is `repr(C)` around `[f32; 16]` and as large as its alignment, so the lines are contiguous
         // numbers.

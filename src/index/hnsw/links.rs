@@ -82,18 +82,22 @@ impl Links {
         Self::new(self.width, lowest, self.upper)
     }
 
+    #[inline]
     pub(in crate::index) fn len(&self) -> usize {
         self.lowest.len() / self.width
     }
 
+    #[inline]
     pub(in crate::index) fn width(&self) -> usize {
         self.width
     }
 
+    #[inline]
     pub(in crate::index) fn lowest(&self) -> &AlignedVec<u32> {
         &self.lowest
     }
 
+    #[inline]
     pub(in crate::index) fn upper(&self) -> &[Layer] {
         &self.upper
     }
@@ -110,6 +114,7 @@ impl Links {
     }
 
     /// The position at which every search starts.
+    #[inline]
     pub(super) fn entry_point(&self) -> u32 {
         self.upper.last().map_or(0, |layer| layer.points[0])
     }

@@ -58,14 +58,17 @@ impl Codes {
         (fits && step.iter().all(|step| (0.0..=0.01).contains(step))).then_some(Self { codes, step })
     }
 
+    #[inline]
     pub(in crate::index) fn rows(&self) -> Rows<'_, u8> {
         Rows::new(&self.codes, code_stride(self.step.len()))
     }
 
+    #[inline]
     pub(in crate::index) fn codes(&self) -> &AlignedVec<u8> {
         &self.codes
     }
 
+    #[inline]
     pub(in crate::index) fn step(&self) -> &AlignedVec<f32> {
         &self.step
     }

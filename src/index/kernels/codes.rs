@@ -12,6 +12,7 @@ static BYTE_PRODUCTS: LazyLock<bool> =
     LazyLock::new(|| is_x86_feature_detected!("avx512bw") && is_x86_feature_detected!("avx512vnni"));
 
 /// Writes the inner products of `query` with the rows at `at` to `out`, in that order.
+#[inline]
 pub(in crate::index) fn code_dots(simd: SimdLevel, query: &[i8], rows: Rows<'_, u8>, at: &[u32], out: &mut Vec<i32>) {
     assert!(query.len() == rows.stride() && query.len().is_multiple_of(LINE), "padded rows of one space");
     out.resize(at.len(), 0);
@@ -46,19 +47,30 @@ mod x86 {
         let (fours, rest) = at.as_chunks::<4>();
         let (out_fours, out_rest) = out.as_chunks_mut::<4>();
         for (out, at) in out_fours.iter_mut().zip(fours) {
-            let rows = at.map(|at| rows.row(at as usize).as_ptr());
+            let [a, b, c, d] = *at;
+            let rows = [
+                rows.row(a as usize).as_ptr(),
+                rows.row(b as usize).as_ptr(),
+                rows.row(c as usize).as_ptr(),
+                rows.row(d as usize).as_ptr(),
+            ];
             let mut sums = [_mm512_setzero_si512(); 4];
-            for line in (0..query.len()).step_by(LINE) {
+            let mut line = 0;
+            while line < query.len() {
                 // SAFETY: `line + LINE` is at most the length of the query and of a row.
                 unsafe {
                     let query = _mm512_maskz_loadu_epi8(!0, query_at.add(line));
-                    for (sum, row) in sums.iter_mut().zip(rows) {
-                        *sum = _mm512_dpbusd_epi32(*sum, _mm512_maskz_loadu_epi8(!0, row.add(line).cast()), query);
+                    for i in 0..4 {
+                        let codes = _mm512_maskz_loadu_epi8(!0, rows[i].add(line).cast());
+                        sums[i] = _mm512_dpbusd_epi32(sums[i], codes, query);
                     }
                 }
+                line += LINE;
             }
-            let halves =
-                sums.map(|sum| _mm256_add_epi32(_mm512_castsi512_si256(sum), _mm512_extracti64x4_epi64::<1>(sum)));
+            let mut halves = [_mm256_setzero_si256(); 4];
+            for i in 0..4 {
+                halves[i] = _mm256_add_epi32(_mm512_castsi512_si256(sums[i]), _mm512_extracti64x4_epi64::<1>(sums[i]));
+            }
             let pairs =
                 _mm256_hadd_epi32(_mm256_hadd_epi32(halves[0], halves[1]), _mm256_hadd_epi32(halves[2], halves[3]));
             let four = _mm_add_epi32(_mm256_castsi256_si128(pairs), _mm256_extracti128_si256::<1>(pairs));

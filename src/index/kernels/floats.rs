@@ -7,6 +7,7 @@ use crate::core::SimdLevel;
 const STEP: usize = 16;
 
 /// Inner product of two padded rows of equal length.
+#[inline]
 pub(in crate::index) fn dot(simd: SimdLevel, a: &[f32], b: &[f32]) -> f32 {
     let mut out = [0.0];
     each(simd, a, Rows::new(b, b.len()), &[0], &mut out);
@@ -14,6 +15,7 @@ pub(in crate::index) fn dot(simd: SimdLevel, a: &[f32], b: &[f32]) -> f32 {
 }
 
 /// Writes the inner products of `query` with the rows at `at` to `out`, in that order.
+#[inline]
 pub(in crate::index) fn dots(simd: SimdLevel, query: &[f32], rows: Rows<'_, f32>, at: &[u32], out: &mut Vec<f32>) {
     out.resize(at.len(), 0.0);
     each(simd, query, rows, at, out);
@@ -64,7 +66,8 @@ trait Lines: Copy {
 }
 
 /// Products of each of `points` with each of `queries`. All kernels sum in this order: even lines in one accumulator,
-/// odd lines in another, so that the additions do not wait for each other.
+/// odd lines in another, so that the additions do not wait for each other. Registers are not handed to closures: a
+/// closure is compiled without the instructions of its caller, so that it would be called and every intrinsic in it too.
 ///
 /// # Safety
 /// As for [`Lines`]; every pointer is valid for `len` values, and `len` is a multiple of [`STEP`].
@@ -80,8 +83,11 @@ unsafe fn tile<L: Lines, const P: usize, const Q: usize>(
         let mut odd = [[L::zero(); Q]; P];
         let mut at = 0;
         while at + 2 * STEP <= len {
-            let first: [L; Q] = std::array::from_fn(|q| L::load(queries[q].add(at)));
-            let second: [L; Q] = std::array::from_fn(|q| L::load(queries[q].add(at + STEP)));
+            let (mut first, mut second) = ([L::zero(); Q], [L::zero(); Q]);
+            for q in 0..Q {
+                first[q] = L::load(queries[q].add(at));
+                second[q] = L::load(queries[q].add(at + STEP));
+            }
             for p in 0..P {
                 let (a, b) = (L::load(points[p].add(at)), L::load(points[p].add(at + STEP)));
                 for q in 0..Q {
@@ -99,7 +105,13 @@ unsafe fn tile<L: Lines, const P: usize, const Q: usize>(
                 }
             }
         }
-        std::array::from_fn(|p| std::array::from_fn(|q| even[p][q].total(odd[p][q])))
+        let mut totals = [[0.0; Q]; P];
+        for p in 0..P {
+            for q in 0..Q {
+                totals[p][q] = even[p][q].total(odd[p][q]);
+            }
+        }
+        totals
     }
 }
 
@@ -113,6 +125,16 @@ unsafe fn gather<L: Lines>(query: &[f32], rows: Rows<'_, f32>, at: &[u32], out: 
         let [[product]] = unsafe { tile::<L, 1, 1>([row.as_ptr()], [query.as_ptr()], row.len()) };
         *out = product;
     }
+}
+
+/// The rows from `first` on.
+#[inline(always)]
+fn pointers<const N: usize>(rows: Rows<'_, f32>, first: usize) -> [*const f32; N] {
+    let mut pointers = [std::ptr::null(); N];
+    for (i, pointer) in pointers.iter_mut().enumerate() {
+        *pointer = rows.row(first + i).as_ptr();
+    }
+    pointers
 }
 
 /// Points that stay in the first-level cache while they are multiplied with all queries.
@@ -138,24 +160,23 @@ unsafe fn block<L: Lines, const P: usize, const Q: usize>(
                 // SAFETY: `row` returns whole rows, of equal length by the function's own contract.
                 unsafe {
                     if many_queries && many_points {
-                        let rows = std::array::from_fn(|i| points.row(p + i).as_ptr());
-                        let tile = tile::<L, P, Q>(rows, std::array::from_fn(|i| queries.row(q + i).as_ptr()), len);
-                        for (i, products) in tile.iter().enumerate() {
-                            out[(p + i) * width + q..][..Q].copy_from_slice(products);
+                        let tile = tile::<L, P, Q>(pointers(points, p), pointers(queries, q), len);
+                        for i in 0..P {
+                            for j in 0..Q {
+                                out[(p + i) * width + q + j] = tile[i][j];
+                            }
                         }
                     } else if many_points {
-                        let rows = std::array::from_fn(|i| points.row(p + i).as_ptr());
                         for q in q..width {
-                            let tile = tile::<L, P, 1>(rows, [queries.row(q).as_ptr()], len);
-                            for (i, [product]) in tile.iter().enumerate() {
-                                out[(p + i) * width + q] = *product;
+                            let tile = tile::<L, P, 1>(pointers(points, p), pointers(queries, q), len);
+                            for i in 0..P {
+                                out[(p + i) * width + q] = tile[i][0];
                             }
                         }
                     } else {
                         for p in p..end {
                             for q in q..(q + Q).min(width) {
-                                let [[product]] =
-                                    tile::<L, 1, 1>([points.row(p).as_ptr()], [queries.row(q).as_ptr()], len);
+                                let [[product]] = tile::<L, 1, 1>(pointers(points, p), pointers(queries, q), len);
                                 out[p * width + q] = product;
                             }
                         }
@@ -272,8 +293,10 @@ mod x86 {
         }
         #[inline(always)]
         unsafe fn load(from: *const f32) -> Self {
-            let half = |from: *const f32| unsafe { _mm256_castsi256_ps(_mm256_lddqu_si256(from.cast())) };
-            Self(half(from), half(unsafe { from.add(8) }))
+            unsafe {
+                let (low, high) = (_mm256_lddqu_si256(from.cast()), _mm256_lddqu_si256(from.add(8).cast()));
+                Self(_mm256_castsi256_ps(low), _mm256_castsi256_ps(high))
+            }
         }
         #[inline(always)]
         unsafe fn add_product(self, a: Self, b: Self) -> Self {

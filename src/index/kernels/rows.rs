@@ -15,17 +15,20 @@ impl<'a, T> Rows<'a, T> {
     ///
     /// # Panics
     /// If the last row is not complete.
+    #[inline]
     pub(in crate::index) fn new(values: &'a [T], stride: usize) -> Self {
         assert!(stride > 0 && values.len().is_multiple_of(stride), "whole rows");
         Self { values, stride }
     }
 
     /// Number of rows.
+    #[inline]
     pub(in crate::index) fn len(&self) -> usize {
         self.values.len() / self.stride
     }
 
     /// Length of a row.
+    #[inline]
     pub(in crate::index) fn stride(&self) -> usize {
         self.stride
     }
@@ -37,6 +40,7 @@ impl<'a, T> Rows<'a, T> {
     }
 
     /// The rows `from..to`.
+    #[inline]
     pub(in crate::index) fn range(&self, from: usize, to: usize) -> Self {
         Self { values: &self.values[from * self.stride..to * self.stride], stride: self.stride }
     }
