@@ -66,8 +66,10 @@ trait Lines: Copy {
 }
 
 /// Products of each of `points` with each of `queries`. All kernels sum in this order: even lines in one accumulator,
-/// odd lines in another, so that the additions do not wait for each other. Registers are not handed to closures: a
-/// closure is compiled without the instructions of its caller, so that it would be called and every intrinsic in it too.
+/// odd lines in another, so that the additions do not wait for each other.
+///
+/// Registers are not handed to closures: a closure is compiled without the instructions of its caller, so that it and
+/// every intrinsic in it would be called.
 ///
 /// # Safety
 /// As for [`Lines`]; every pointer is valid for `len` values, and `len` is a multiple of [`STEP`].
