@@ -29,6 +29,10 @@ use crate::{
     },
 };
 
+/// A body of [`create_items`].
+const BATCH_EXAMPLE: &str = r#"{"id": "img-42", "captions": ["a bird on a branch"], "labels": ["bird"]}
+{"id": "img-43", "captions": ["a red barn"], "labels": ["barn"], "meta": {"year": 1994}}"#;
+
 pub(crate) fn routes() -> Routes {
     Routes::new()
         .route(RoutePolicy::INGEST.with_images().idempotent(), routes!(create_items))
@@ -43,7 +47,7 @@ pub(crate) fn routes() -> Routes {
 #[utoipa::path(post, path = "/v1/items/batch", tag = "items",
     request_body(content(
         (String = "application/jsonl"),
-        (String = "text/plain"),
+        (String = "text/plain", example = json!(BATCH_EXAMPLE)),
     )),
     responses(
         (status = 200, description = "The outcome of each line", body = BatchResponse),
