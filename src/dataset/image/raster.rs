@@ -10,14 +10,27 @@ use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader};
 use super::{Decoded, Header, PictureError, PictureFormat, PictureLimits, jpeg};
 use crate::core::Picture;
 
+/// Bytes that a decoder may allocate in addition to the pixels: for its tables, and for metadata that a picture of any
+/// size may have, such as a compressed colour profile.
+pub(super) const MAX_EXTRA_BYTES: u64 = 16 << 20;
+
 pub(super) fn inspect(format: PictureFormat, bytes: &[u8], limits: &PictureLimits) -> Result<Header, PictureError> {
-    let (width, height) = open(format, bytes, limits)?.dimensions();
+    let (width, height) = open(format, bytes, MAX_EXTRA_BYTES)?.dimensions();
+    let too_large = |allowed| Err(PictureError::TooLarge { format, width, height, allowed });
+    if width.max(height) > limits.max_side {
+        return too_large(format!("the maximum side is {} pixels", limits.max_side));
+    }
+    if u64::from(width) * u64::from(height) > limits.max_pixels {
+        return too_large(format!("the maximum is {} megapixels", limits.max_pixels as f64 / 1e6));
+    }
     Ok(Header { format, width, height })
 }
 
 pub(super) fn decode(format: PictureFormat, bytes: &[u8], limits: &PictureLimits) -> Result<Decoded, PictureError> {
-    let mut decoder = open(format, bytes, limits)?;
-    let (original_width, original_height) = decoder.dimensions();
+    let Header { width: original_width, height: original_height, .. } = inspect(format, bytes, limits)?;
+    // The largest common pixel is 16-bit RGBA.
+    let pixels = u64::from(original_width) * u64::from(original_height);
+    let mut decoder = open(format, bytes, pixels.saturating_mul(8).saturating_add(MAX_EXTRA_BYTES))?;
     if format == PictureFormat::Jpeg && !jpeg::is_complete(bytes) {
         return Err(PictureError::Truncated { format, bytes: bytes.len() });
     }
@@ -32,12 +45,12 @@ pub(super) fn decode(format: PictureFormat, bytes: &[u8], limits: &PictureLimits
     Ok(Decoded { picture, format, original_width, original_height })
 }
 
-/// A decoder that has read only the header, with the stated size checked.
-fn open<'a>(
+/// A decoder that has read only the header and allocates at most `max_bytes`.
+pub(super) fn open(
     format: PictureFormat,
-    bytes: &'a [u8],
-    limits: &PictureLimits,
-) -> Result<impl ImageDecoder + 'a, PictureError> {
+    bytes: &[u8],
+    max_bytes: u64,
+) -> Result<impl ImageDecoder + '_, PictureError> {
     let kind = match format {
         PictureFormat::Png => ImageFormat::Png,
         PictureFormat::Jpeg => ImageFormat::Jpeg,
@@ -48,20 +61,10 @@ fn open<'a>(
         PictureFormat::Svg => unreachable!("SVGs are rendered by `svg`"),
     };
     let mut reader = ImageReader::with_format(Cursor::new(bytes), kind);
-    // The largest common pixel is 16-bit RGBA; a decoder also needs memory for its tables.
     let mut allowed = image::Limits::no_limits();
-    allowed.max_alloc = Some(limits.max_pixels.saturating_mul(8).saturating_add(64 << 20));
+    allowed.max_alloc = Some(max_bytes);
     reader.limits(allowed);
-    let decoder = reader.into_decoder().map_err(|error| explain(format, bytes, error))?;
-    let (width, height) = decoder.dimensions();
-    let too_large = |allowed| Err(PictureError::TooLarge { format, width, height, allowed });
-    if width.max(height) > limits.max_side {
-        return too_large(format!("the maximum side is {} pixels", limits.max_side));
-    }
-    if u64::from(width) * u64::from(height) > limits.max_pixels {
-        return too_large(format!("the maximum is {} megapixels", limits.max_pixels as f64 / 1e6));
-    }
-    Ok(decoder)
+    reader.into_decoder().map_err(|error| explain(format, bytes, error))
 }
 
 /// Interleaved 8-bit RGB, blended with white.

@@ -1,7 +1,7 @@
 use std::io::Cursor;
 
 use image::{
-    DynamicImage, ImageBuffer, ImageEncoder, ImageFormat, Luma, Rgb, RgbImage, Rgba, RgbaImage,
+    DynamicImage, ImageBuffer, ImageDecoder, ImageEncoder, ImageFormat, Luma, Rgb, RgbImage, Rgba, RgbaImage,
     codecs::jpeg::JpegEncoder,
 };
 use proptest::prelude::*;
@@ -248,6 +248,84 @@ fn deeply_nested_svg_is_refused_without_stack_overflow() {
     }
     let unclosed = svg(&"<g>".repeat(100_000));
     assert!(decode_error(&unclosed).starts_with("SVG: "));
+}
+
+/// Patterns, each of which fills a shape inside of `depth` groups with the one before. All are first referred to from
+/// near the root, where none of them is deep.
+fn pattern_chain(length: usize, depth: usize) -> Vec<u8> {
+    let (open, close) = ("<g>".repeat(depth), "</g>".repeat(depth));
+    let rect = |n: usize| format!("<rect width='9' height='9' fill='url(#p{n})'/>");
+    let pattern = |n: usize| {
+        let inner = if n == 0 { "<rect width='9' height='9'/>".to_owned() } else { rect(n - 1) };
+        format!(
+            "<pattern id='p{n}' width='10' height='10' patternUnits='userSpaceOnUse'>{open}{inner}{close}</pattern>"
+        )
+    };
+    let (early, all): (String, String) = ((0..length).map(rect).collect(), (0..length).map(pattern).collect());
+    svg(&format!("<defs>{early}{all}</defs>{}", rect(length - 1)))
+}
+
+#[test]
+fn depth_of_references_adds_up_wherever_they_were_first_seen() {
+    assert_eq!(decode_error(&pattern_chain(12, 150)), "SVG: its elements are nested deeper than 192");
+    assert_eq!(decode_error(&pattern_chain(40, 0)), "SVG: more than 16 of its references follow each other");
+    let result = decode(&pattern_chain(15, 9), &PictureLimits::default());
+    assert!(!matches!(result, Err(PictureError::Malformed { .. })), "it fits the stack: {result:?}");
+}
+
+#[test]
+fn svg_with_quadratic_style_sheets_is_refused() {
+    for (rules, element) in [
+        ((0..4000).map(|n| format!(".c{n}{{fill:red}}")).collect::<String>(), "<g class='a b'/>"),
+        (format!("{} {{fill:red}}", vec!["g g"; 4000].join(",")), "<g/>"),
+    ] {
+        for style in [format!("<style>{rules}</style>"), format!("<style><![CDATA[{rules}]]></style>")] {
+            let sheet = svg(&format!("{style}{}", element.repeat(4000)));
+            assert!(decode_error(&sheet).contains("selectors for 400"), "{}", decode_error(&sheet));
+        }
+    }
+    decode_default(&svg(&format!("<style>rect{{fill:red}}</style>{}", "<rect width='9' height='9'/>".repeat(4000))));
+}
+
+#[test]
+fn size_of_an_svg_is_read_from_its_root_element_alone() {
+    for (root, size) in [
+        ("<svg xmlns='http://www.w3.org/2000/svg' width='100' height='50'>", (100, 50)),
+        (
+            "<?xml version='1.0'?><!-- <svg width='7'> --><svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 30 40'>",
+            (30, 40),
+        ),
+        (
+            "<!DOCTYPE svg [<!ENTITY ns 'http://www.w3.org/2000/svg'>]><svg xmlns='&ns;' width='1in' height='9'>",
+            (96, 9),
+        ),
+        (
+            "<!DOCTYPE svg PUBLIC 'a' 'c'><svg xmlns='http://www.w3.org/2000/svg' id='a>b' width='5' height='6'>",
+            (5, 6),
+        ),
+    ] {
+        let header = inspect(format!("{root}<this is not XML").as_bytes(), &PictureLimits::default());
+        assert_eq!(header.map(|header| (header.width, header.height)), Ok(size), "{root}");
+    }
+    let endless = format!("<svg xmlns='http://www.w3.org/2000/svg' id='{}'", "a".repeat(1 << 20));
+    let error = inspect(endless.as_bytes(), &PictureLimits::default()).unwrap_err().to_string();
+    assert_eq!(error, "SVG: it has no root element near its beginning");
+}
+
+#[test]
+fn compressed_metadata_of_a_small_picture_is_bounded() {
+    let mut png = Vec::new();
+    let mut encoder = image::codecs::png::PngEncoder::new(&mut png);
+    encoder.set_icc_profile(vec![0; 100 << 20]).expect("a profile");
+    noise(8, 8).write_with_encoder(encoder).expect("a picture");
+    assert!(png.len() < 1 << 20, "{}", png.len());
+    let profile = |max_bytes| {
+        let mut decoder = raster::open(PictureFormat::Png, &png, max_bytes).expect("a header");
+        decoder.icc_profile().ok().flatten().map(|profile| profile.len())
+    };
+    assert_eq!(profile(1 << 30), Some(100 << 20), "the test means something");
+    assert_eq!(profile(raster::MAX_EXTRA_BYTES), None, "it is skipped, not inflated");
+    assert_eq!(decode_default(&png).picture.width(), 8);
 }
 
 #[test]

@@ -9,14 +9,20 @@ use resvg::{
     usvg::{self, ImageHrefResolver, Options, Tree},
 };
 
-use super::{decode_text, expansion_limit, parse_xml, render_budget, xml::malformed};
+use super::{
+    decode_text, expansion_limit, parse_xml, render_budget,
+    xml::{malformed, root_element},
+};
 use crate::{
     core::Picture,
     dataset::{Decoded, Header, PictureError, PictureFormat, PictureLimits},
 };
 
+/// The size that the root element states. Nothing else is parsed: what an element costs cannot be seen from its bytes.
 pub(in crate::dataset::image) fn inspect(bytes: &[u8]) -> Result<Header, PictureError> {
-    let tree = parse(bytes)?;
+    let text = decode_text(bytes)?;
+    let root = root_element(&text).ok_or_else(|| malformed("it has no root element near its beginning".into()))?;
+    let tree = Tree::from_xmltree(&parse_xml(&root)?, &options()).map_err(|error| malformed(message(&error)))?;
     let (width, height) = nominal_size(&tree);
     Ok(Header { format: PictureFormat::Svg, width, height })
 }
@@ -68,10 +74,13 @@ fn parse(bytes: &[u8]) -> Result<Tree, PictureError> {
     let text = decode_text(bytes)?;
     let xml = parse_xml(&text)?;
     expansion_limit::check(&xml)?;
-    // Neither external files nor embedded images are opened or decoded.
+    Tree::from_xmltree(&xml, &options()).map_err(|error| malformed(message(&error)))
+}
+
+/// Neither external files nor embedded images are opened or decoded.
+fn options() -> Options<'static> {
     let no_images = ImageHrefResolver { resolve_data: Box::new(|_, _, _| None), resolve_string: Box::new(|_, _| None) };
-    let options = Options { image_href_resolver: no_images, ..Options::default() };
-    Tree::from_xmltree(&xml, &options).map_err(|error| malformed(message(&error)))
+    Options { image_href_resolver: no_images, ..Options::default() }
 }
 
 fn nominal_size(tree: &Tree) -> (u32, u32) {

@@ -10,6 +10,9 @@ use crate::dataset::image::{PictureError, PictureFormat};
 /// tenth of that.
 const MAX_NODES: u32 = 500_000;
 
+/// Maximum length of what precedes the content of the root element. Editors write at most a few kilobytes.
+const MAX_PROLOG_BYTES: usize = 64 << 10;
+
 /// Parses XML within limits: entity expansion is bounded and never reads external files, and nodes are counted.
 pub(in crate::dataset) fn parse_xml(text: &str) -> Result<Document<'_>, PictureError> {
     let limits = ParsingOptions { allow_dtd: true, nodes_limit: MAX_NODES, ..Default::default() };
@@ -19,6 +22,57 @@ pub(in crate::dataset) fn parse_xml(text: &str) -> Result<Document<'_>, PictureE
         }
         error => malformed(format!("not well-formed XML: {error}")),
     })
+}
+
+/// The document up to the end of its root element's start tag, which is closed: all that states the size of an SVG.
+/// `None` if that tag does not end within [`MAX_PROLOG_BYTES`].
+pub(super) fn root_element(text: &str) -> Option<String> {
+    let text = &text[..text.floor_char_boundary(MAX_PROLOG_BYTES)];
+    let mut at = 0;
+    loop {
+        at += text[at..].find('<')?;
+        let rest = &text[at..];
+        at += if rest.starts_with("<!--") {
+            rest.find("-->")?
+        } else if rest.starts_with("<?") {
+            rest.find("?>")?
+        } else if rest.starts_with("<!") {
+            end_of_doctype(rest)?
+        } else {
+            break;
+        };
+    }
+    let end = at + end_of_tag(&text[at..])?;
+    if text[..end].ends_with('/') {
+        return Some(text[..=end].to_owned());
+    }
+    let name = text[at + 1..end].split(char::is_whitespace).next()?;
+    Some(format!("{}</{name}>", &text[..=end]))
+}
+
+/// The position of the `>` that closes a tag; one in a quoted value does not.
+fn end_of_tag(tag: &str) -> Option<usize> {
+    let mut quote = None;
+    tag.char_indices().find_map(|(at, sign)| {
+        match (quote, sign) {
+            (None, '>') => return Some(at),
+            (None, '"' | '\'') => quote = Some(sign),
+            (Some(open), _) if open == sign => quote = None,
+            _ => {}
+        }
+        None
+    })
+}
+
+/// The position of the `>` that closes a document type, whose declarations stand in brackets.
+fn end_of_doctype(doctype: &str) -> Option<usize> {
+    match (doctype.find('['), end_of_tag(doctype)?) {
+        (Some(bracket), end) if bracket < end => {
+            let close = bracket + doctype[bracket..].find(']')?;
+            Some(close + doctype[close..].find('>')?)
+        }
+        (_, end) => Some(end),
+    }
 }
 
 /// Decodes UTF-8, or UTF-16 with a byte order mark.
