@@ -299,10 +299,7 @@ fn size_of_an_svg_is_read_from_its_root_element_alone() {
             "<!DOCTYPE svg [<!ENTITY ns 'http://www.w3.org/2000/svg'>]><svg xmlns='&ns;' width='1in' height='9'>",
             (96, 9),
         ),
-        (
-            "<!DOCTYPE svg PUBLIC 'a' 'c'><svg xmlns='http://www.w3.org/2000/svg' id='a>b' width='5' height='6'>",
-            (5, 6),
-        ),
+        ("<!DOCTYPE svg PUBLIC 'a' 'c'><svg xmlns='http://www.w3.org/2000/svg' id='a>b' width='5' height='6'>", (5, 6)),
     ] {
         let header = inspect(format!("{root}<this is not XML").as_bytes(), &PictureLimits::default());
         assert_eq!(header.map(|header| (header.width, header.height)), Ok(size), "{root}");
