@@ -150,8 +150,8 @@ impl Catalog {
         Ok(OpenIssues { evaluated_at, issues })
     }
 
-    /// Dismisses an open issue, as its label or caption is right, or reopens a dismissed one. Returns `false` if there
-    /// is no such issue with this key.
+    /// Dismisses an open issue, as its label or caption is right, or reopens a dismissed one. Returns `false` if no
+    /// such issue has this key.
     ///
     /// # Errors
     /// If the database fails.

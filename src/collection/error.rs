@@ -15,7 +15,7 @@ use crate::{
 #[derive(Debug, thiserror::Error)]
 pub enum CollectionError {
     /// No model was trained on this collection.
-    #[error("there is no trained model yet; run `diptych train` first")]
+    #[error("no model has been trained yet; run `diptych train` first")]
     NoModel,
     /// The active model was trained on features of other encoders.
     #[error(
@@ -32,7 +32,7 @@ pub enum CollectionError {
         /// The encoder in the settings.
         given: String,
     },
-    /// There is no model with this name.
+    /// No model has this name.
     #[error("there is no model {0:?}; `diptych models list` shows the models that exist")]
     NoSuchModel(String),
     /// There is no model to roll back to.

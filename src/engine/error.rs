@@ -41,7 +41,7 @@ pub enum EngineError {
     /// The ranking of a cursor has expired.
     #[error("the cursor is older than ten minutes, or from before a restart; send the query again without it")]
     CursorExpired,
-    /// There is no item with this id.
+    /// No item has this id.
     #[error("there is no item with the id {0:?}")]
     NoSuchItem(String),
     /// An item is invalid.

@@ -70,7 +70,7 @@ impl ProjectionService {
     /// wait for the same computation. Items that are newer than the snapshot's index may be missing.
     ///
     /// # Errors
-    /// [`EngineError::Starting`]; or if there is no model or the catalog fails.
+    /// [`EngineError::Starting`]; or without a model, or if the catalog fails.
     pub async fn project(&self, limit: u32) -> Result<Arc<Projection>, EngineError> {
         let snapshot = self.serving.ready().await?;
         let service = self.clone();

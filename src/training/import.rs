@@ -146,10 +146,8 @@ fn accept(folder: &DataDir, record: Record, before: Option<&[u8]>, limits: &Pict
         },
         _ => None,
     };
-    #[allow(clippy::needless_update, reason = "a column that imports do not set needs no edit here")]
-    let item = NewItem {
+    let mut item = NewItem {
         id: record.id,
-        image: picture,
         captions: record.captions,
         labels: record.labels,
         given_split: record.split.map(Split::name),
@@ -158,6 +156,7 @@ fn accept(folder: &DataDir, record: Record, before: Option<&[u8]>, limits: &Pict
         record_hash: *record_hash.as_bytes(),
         ..NewItem::default()
     };
+    item.image = picture;
     Outcome::Accepted(Box::new(item))
 }
 

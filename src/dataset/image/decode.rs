@@ -69,4 +69,4 @@ fn catch_panic<T>(format: PictureFormat, work: impl FnOnce() -> Result<T, Pictur
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

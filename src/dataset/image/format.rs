@@ -91,37 +91,50 @@ impl fmt::Display for PictureFormat {
     }
 }
 
+/// The root element of an SVG starts within this many bytes, and its start tag ends there. Editors write at most a few
+/// kilobytes before its content.
+pub(super) const MAX_PROLOG_BYTES: usize = 64 << 10;
+
 /// Whether this is XML whose root element, after declarations, comments and a DTD, is `svg` with any prefix.
 fn looks_like_svg(bytes: &[u8]) -> bool {
-    const MAX_BYTES: usize = 64 << 10;
-    let head = &bytes[..bytes.len().min(MAX_BYTES)];
+    let head = &bytes[..bytes.len().min(MAX_PROLOG_BYTES)];
     if head.starts_with(&[0xff, 0xfe]) || head.starts_with(&[0xfe, 0xff]) {
         let narrow: Vec<u8> = head[2..].iter().copied().filter(|&b| b != 0).collect();
         return looks_like_svg(&narrow);
     }
-    let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
-    head.starts_with(b"<") && root_element(head).is_some_and(|name| name == b"svg" || name.ends_with(b":svg"))
+    let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
+    root_element(head).is_some_and(|root| {
+        let name = tag_name(&head[root..]);
+        name == b"svg" || name.ends_with(b":svg")
+    })
 }
 
-/// The name of the first element, skipping `<?…>`, `<!--…-->` and `<!DOCTYPE … [ … ]>`.
-fn root_element(mut xml: &[u8]) -> Option<&[u8]> {
+/// The name of the element that starts here.
+pub(super) fn tag_name(tag: &[u8]) -> &[u8] {
+    let name = tag.get(1..).unwrap_or_default();
+    let end = name.iter().position(|b| b.is_ascii_whitespace() || matches!(b, b'>' | b'/'));
+    &name[..end.unwrap_or(name.len())]
+}
+
+/// The position of the first element, behind `<?…>`, `<!--…-->` and `<!DOCTYPE … [ … ]>`.
+pub(super) fn root_element(xml: &[u8]) -> Option<usize> {
+    let mut at = 0;
     loop {
-        xml = xml.trim_ascii_start();
-        let rest = xml.strip_prefix(b"<")?;
+        at += xml[at..].iter().position(|b| !b.is_ascii_whitespace())?;
+        let rest = xml[at..].strip_prefix(b"<")?;
         let end = if rest.starts_with(b"!--") {
             find(rest, b"-->")? + 3
         } else if rest.starts_with(b"!") {
             let (close, open) = (find(rest, b">")?, find(rest, b"[").unwrap_or(usize::MAX));
-            if open < close { open + find(&rest[open..], b"]")? + 1 + 1 } else { close + 1 }
+            let brackets = if open < close { open + find(&rest[open..], b"]")? } else { 0 };
+            // There may be white space between the `]` and the `>` of a DTD.
+            brackets + find(&rest[brackets..], b">")? + 1
         } else if rest.starts_with(b"?") {
             find(rest, b">")? + 1
         } else {
-            let end = rest.iter().position(|b| b.is_ascii_whitespace() || matches!(b, b'>' | b'/'))?;
-            return Some(&rest[..end]);
+            return Some(at);
         };
-        xml = rest.get(end..)?;
-        // There may be white space between the `]` and the `>` of a DTD.
-        xml = xml.trim_ascii_start().strip_prefix(b">").unwrap_or(xml);
+        at += 1 + end;
     }
 }
 

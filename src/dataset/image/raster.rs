@@ -12,25 +12,16 @@ use crate::core::Picture;
 
 /// Bytes that a decoder may allocate in addition to the pixels: for its tables, and for metadata that a picture of any
 /// size may have, such as a compressed colour profile.
-pub(super) const MAX_EXTRA_BYTES: u64 = 16 << 20;
+const MAX_EXTRA_BYTES: u64 = 16 << 20;
 
 pub(super) fn inspect(format: PictureFormat, bytes: &[u8], limits: &PictureLimits) -> Result<Header, PictureError> {
-    let (width, height) = open(format, bytes, MAX_EXTRA_BYTES)?.dimensions();
-    let too_large = |allowed| Err(PictureError::TooLarge { format, width, height, allowed });
-    if width.max(height) > limits.max_side {
-        return too_large(format!("the maximum side is {} pixels", limits.max_side));
-    }
-    if u64::from(width) * u64::from(height) > limits.max_pixels {
-        return too_large(format!("the maximum is {} megapixels", limits.max_pixels as f64 / 1e6));
-    }
+    let (width, height) = open(format, bytes, limits)?.dimensions();
     Ok(Header { format, width, height })
 }
 
 pub(super) fn decode(format: PictureFormat, bytes: &[u8], limits: &PictureLimits) -> Result<Decoded, PictureError> {
-    let Header { width: original_width, height: original_height, .. } = inspect(format, bytes, limits)?;
-    // The largest common pixel is 16-bit RGBA.
-    let pixels = u64::from(original_width) * u64::from(original_height);
-    let mut decoder = open(format, bytes, pixels.saturating_mul(8).saturating_add(MAX_EXTRA_BYTES))?;
+    let mut decoder = open(format, bytes, limits)?;
+    let (original_width, original_height) = decoder.dimensions();
     if format == PictureFormat::Jpeg && !jpeg::is_complete(bytes) {
         return Err(PictureError::Truncated { format, bytes: bytes.len() });
     }
@@ -45,12 +36,12 @@ pub(super) fn decode(format: PictureFormat, bytes: &[u8], limits: &PictureLimits
     Ok(Decoded { picture, format, original_width, original_height })
 }
 
-/// A decoder that has read only the header and allocates at most `max_bytes`.
-pub(super) fn open(
+/// A decoder that has read only the header, with the stated size checked.
+pub(super) fn open<'a>(
     format: PictureFormat,
-    bytes: &[u8],
-    max_bytes: u64,
-) -> Result<impl ImageDecoder + '_, PictureError> {
+    bytes: &'a [u8],
+    limits: &PictureLimits,
+) -> Result<impl ImageDecoder + 'a, PictureError> {
     let kind = match format {
         PictureFormat::Png => ImageFormat::Png,
         PictureFormat::Jpeg => ImageFormat::Jpeg,
@@ -62,9 +53,23 @@ pub(super) fn open(
     };
     let mut reader = ImageReader::with_format(Cursor::new(bytes), kind);
     let mut allowed = image::Limits::no_limits();
-    allowed.max_alloc = Some(max_bytes);
-    reader.limits(allowed);
-    reader.into_decoder().map_err(|error| explain(format, bytes, error))
+    allowed.max_alloc = Some(MAX_EXTRA_BYTES);
+    reader.limits(allowed.clone());
+    let fail = |error| explain(format, bytes, error);
+    let mut decoder = reader.into_decoder().map_err(fail)?;
+    let (width, height) = decoder.dimensions();
+    let too_large = |allowed| Err(PictureError::TooLarge { format, width, height, allowed });
+    if width.max(height) > limits.max_side {
+        return too_large(format!("the maximum side is {} pixels", limits.max_side));
+    }
+    let pixels = u64::from(width) * u64::from(height);
+    if pixels > limits.max_pixels {
+        return too_large(format!("the maximum is {} megapixels", limits.max_pixels as f64 / 1e6));
+    }
+    // The largest common pixel is 16-bit RGBA.
+    allowed.max_alloc = Some(pixels.saturating_mul(8).saturating_add(MAX_EXTRA_BYTES));
+    decoder.set_limits(allowed).map_err(fail)?;
+    Ok(decoder)
 }
 
 /// Interleaved 8-bit RGB, blended with white.

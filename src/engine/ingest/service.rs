@@ -124,7 +124,7 @@ impl IngestService {
         Ok(self.put_over(draft, Some(item), put).await?.0)
     }
 
-    /// Deletes an item: no later query finds it. `false` if there is no item with this id. With tags, only if it
+    /// Deletes an item: no later query finds it. `false` if no item has this id. With tags, only if it
     /// matches one of them.
     ///
     /// # Errors

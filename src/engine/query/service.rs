@@ -45,7 +45,7 @@ const CONCURRENT_INPUTS: usize = 16;
 /// The number of labels that are predicted for a query.
 const PREDICTED_LABELS: usize = 3;
 
-/// If the relevance of the best result is below this, there is no confident match.
+/// If the relevance of the best result is below this, no match is confident.
 const CONFIDENCE_THRESHOLD: f32 = 0.5;
 
 /// Answers queries from the live snapshot.

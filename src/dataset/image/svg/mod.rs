@@ -7,3 +7,6 @@ mod xml;
 
 pub(super) use render::{decode, inspect};
 pub(in crate::dataset) use xml::{decode_text, parse_xml};
+
+#[cfg(test)]
+mod tests;

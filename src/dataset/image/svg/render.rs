@@ -11,7 +11,7 @@ use resvg::{
 
 use super::{
     decode_text, expansion_limit, parse_xml, render_budget,
-    xml::{malformed, root_element},
+    xml::{malformed, root_alone},
 };
 use crate::{
     core::Picture,
@@ -21,7 +21,7 @@ use crate::{
 /// The size that the root element states. Nothing else is parsed: what an element costs cannot be seen from its bytes.
 pub(in crate::dataset::image) fn inspect(bytes: &[u8]) -> Result<Header, PictureError> {
     let text = decode_text(bytes)?;
-    let root = root_element(&text).ok_or_else(|| malformed("it has no root element near its beginning".into()))?;
+    let root = root_alone(&text).ok_or_else(|| malformed("it has no root element near its beginning".into()))?;
     let tree = Tree::from_xmltree(&parse_xml(&root)?, &options()).map_err(|error| malformed(message(&error)))?;
     let (width, height) = nominal_size(&tree);
     Ok(Header { format: PictureFormat::Svg, width, height })

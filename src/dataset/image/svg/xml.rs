@@ -4,14 +4,14 @@ use std::borrow::Cow;
 
 use resvg::usvg::roxmltree::{Document, Error, ParsingOptions};
 
-use crate::dataset::image::{PictureError, PictureFormat};
+use crate::dataset::image::{
+    PictureError, PictureFormat,
+    format::{MAX_PROLOG_BYTES, root_element, tag_name},
+};
 
 /// Maximum number of XML nodes in an SVG, at which the parser stops. The largest drawings of a public collection have a
 /// tenth of that.
 const MAX_NODES: u32 = 500_000;
-
-/// Maximum length of what precedes the content of the root element. Editors write at most a few kilobytes.
-const MAX_PROLOG_BYTES: usize = 64 << 10;
 
 /// Parses XML within limits: entity expansion is bounded and never reads external files, and nodes are counted.
 pub(in crate::dataset) fn parse_xml(text: &str) -> Result<Document<'_>, PictureError> {
@@ -26,27 +26,15 @@ pub(in crate::dataset) fn parse_xml(text: &str) -> Result<Document<'_>, PictureE
 
 /// The document up to the end of its root element's start tag, which is closed: all that states the size of an SVG.
 /// `None` if that tag does not end within [`MAX_PROLOG_BYTES`].
-pub(super) fn root_element(text: &str) -> Option<String> {
+pub(super) fn root_alone(text: &str) -> Option<String> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let text = &text[..text.floor_char_boundary(MAX_PROLOG_BYTES)];
-    let mut at = 0;
-    loop {
-        at += text[at..].find('<')?;
-        let rest = &text[at..];
-        at += if rest.starts_with("<!--") {
-            rest.find("-->")?
-        } else if rest.starts_with("<?") {
-            rest.find("?>")?
-        } else if rest.starts_with("<!") {
-            end_of_doctype(rest)?
-        } else {
-            break;
-        };
-    }
-    let end = at + end_of_tag(&text[at..])?;
+    let root = root_element(text.as_bytes())?;
+    let end = root + end_of_tag(&text[root..])?;
     if text[..end].ends_with('/') {
         return Some(text[..=end].to_owned());
     }
-    let name = text[at + 1..end].split(char::is_whitespace).next()?;
+    let name = str::from_utf8(tag_name(&text.as_bytes()[root..])).ok()?;
     Some(format!("{}</{name}>", &text[..=end]))
 }
 
@@ -62,17 +50,6 @@ fn end_of_tag(tag: &str) -> Option<usize> {
         }
         None
     })
-}
-
-/// The position of the `>` that closes a document type, whose declarations stand in brackets.
-fn end_of_doctype(doctype: &str) -> Option<usize> {
-    match (doctype.find('['), end_of_tag(doctype)?) {
-        (Some(bracket), end) if bracket < end => {
-            let close = bracket + doctype[bracket..].find(']')?;
-            Some(close + doctype[close..].find('>')?)
-        }
-        (_, end) => Some(end),
-    }
 }
 
 /// Decodes UTF-8, or UTF-16 with a byte order mark.
